@@ -1,0 +1,39 @@
+//! finit: PID 1. Started under another number it passes its words on to the one that runs:
+//! `init poweroff`, `telinit 6`.
+
+use std::process::ExitCode;
+
+use finit::driver::{self, Start};
+use finit::{boot, client, logger};
+
+fn main() -> ExitCode {
+    let words: Vec<String> =
+        std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
+    // Helpers of PID 1 are the same program under one word each.
+    if std::process::id() == 1 {
+        live(words)
+    }
+    // Helpers of PID 1 are the same program under one word each.
+    if let [word] = words.as_slice() {
+        if word == logger::WORD {
+            return ExitCode::from(logger::run());
+        }
+        if let Some(code) = boot::helper(word) {
+            return ExitCode::from(code);
+        }
+    }
+    ExitCode::from(client::words::pass_on(&words))
+}
+
+/// PID 1. It never ends: what fails here ends in the lifeboat.
+fn live(words: Vec<String>) -> ! {
+    let text = |word: std::ffi::OsString| word.to_string_lossy().into_owned();
+    let environment = std::env::vars_os().map(|(name, value)| (text(name), text(value))).collect();
+    let start = Start { words, environment };
+    let ended = std::panic::catch_unwind(|| driver::run(start));
+    let why = match ended {
+        Ok(errno) => errno.to_string(),
+        Err(_) => "a panic, which is a bug; see the lines before".to_owned(),
+    };
+    driver::lifeboat(&why)
+}

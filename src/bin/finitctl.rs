@@ -1,0 +1,25 @@
+//! finitctl: the client of finit, and the programs `poweroff`, `reboot`, `halt`, `shutdown` and
+//! `telinit` when it is linked under those names.
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::ExitCode;
+
+use finit::client::{self, Environment, Session, Status, connect::Failure};
+
+fn main() -> ExitCode {
+    let environment = Environment::read();
+    let mut arguments = std::env::args_os();
+    let program = arguments.next().unwrap_or_default();
+    let program = Path::new(&program).file_name().unwrap_or_default().to_string_lossy();
+
+    let words: Result<Vec<String>, OsString> = arguments.map(OsString::into_string).collect();
+    let status: Status = match words {
+        Ok(words) => client::run(&program, &words, &environment),
+        Err(word) => {
+            let message = format!("{} is not UTF-8; nothing is done", word.to_string_lossy());
+            Session::new(&program, &environment).end(Err(Failure::Usage(message)))
+        }
+    };
+    status.into()
+}

@@ -1,0 +1,59 @@
+//! Device nodes with their names, owners and drivers: udev or mdev on top of what the kernel
+//! puts into /dev by itself.
+
+use std::time::Duration;
+
+use super::{Context, Done, Report, Tools, conf, program};
+use crate::config::spec::Devices;
+
+/// systemd's udevd first, then eudev's: its old name is a link to udevadm where both are.
+const UDEVD: [&str; 6] = [
+    "/usr/lib/systemd/systemd-udevd",
+    "/lib/systemd/systemd-udevd",
+    "/usr/sbin/udevd",
+    "/sbin/udevd",
+    "/usr/lib/udev/udevd",
+    "/lib/udev/udevd",
+];
+
+const START: Duration = Duration::from_secs(15);
+const TRIGGER: Duration = Duration::from_secs(30);
+
+/// Longer than what `udevadm settle` is told.
+const SETTLE: Duration = Duration::from_secs(40);
+
+/// Makes the devices that are there already known, and waits until that is done.
+pub(super) async fn devices(context: &Context, tools: &impl Tools) -> Report {
+    match context.boot.devices {
+        Devices::None => Ok(Done::Skipped("boot.devices is none")),
+        Devices::Mdev => match program::call(tools, &["mdev", "-s"], SETTLE).await {
+            Ok(()) => Ok(Done::Worked),
+            Err(trouble) => Err(trouble.fatal("mdev")),
+        },
+        Devices::Udev => match conf::first(context, &UDEVD) {
+            Some(daemon) => udev(daemon, tools).await,
+            // The nodes are there, devtmpfs has made them; owners and links are missing.
+            None => Ok(Done::Skipped("no udevd is installed")),
+        },
+    }
+}
+
+/// Starts the daemon and replays the discovery of everything that was there before it.
+async fn udev(daemon: &str, tools: &impl Tools) -> Report {
+    let recipe: [(&[&str], Duration); 4] = [
+        (&[daemon, "--daemon"], START),
+        (&["udevadm", "trigger", "--type=subsystems", "--action=add"], TRIGGER),
+        (&["udevadm", "trigger", "--type=devices", "--action=add"], TRIGGER),
+        (&["udevadm", "settle", "--timeout=30"], SETTLE),
+    ];
+    // A part that fails does not make the others useless: a daemon that an initramfs left
+    // behind answers the triggers too.
+    let mut troubles = Vec::new();
+    for (program, deadline) in recipe {
+        if let Err(trouble) = program::call(tools, program, deadline).await {
+            let name = program.first().copied().unwrap_or_default();
+            troubles.push(trouble.fatal(name));
+        }
+    }
+    if troubles.is_empty() { Ok(Done::Worked) } else { Err(troubles.join("; ")) }
+}

@@ -1,0 +1,108 @@
+//! The file systems of fstab(5) and the swap space: mount(8) and swapon(8) do the work.
+
+use std::time::Duration;
+
+use super::fstab::Entry;
+use super::program::Trouble;
+use super::{Context, Done, Report, Tools, fstab, program};
+use crate::os;
+
+/// Mounting may replay a long journal.
+const LOCAL: Duration = Duration::from_secs(5 * 60);
+
+/// A server that does not answer is not waited for much longer than a person would.
+const NETWORK: Duration = Duration::from_secs(90);
+
+const REMOUNT: Duration = Duration::from_secs(60);
+const SWAP: Duration = Duration::from_secs(60);
+
+/// File systems that nobody can write to.
+const NEVER_WRITABLE: [&str; 5] = ["squashfs", "erofs", "iso9660", "cramfs", "romfs"];
+
+/// Longest mount table that is read.
+const MOUNT_TABLE: usize = 8 << 20;
+
+/// Makes the root writable, with the options of its line in fstab(5).
+pub(super) async fn remount_root(context: &Context, tools: &impl Tools) -> Report {
+    let entries = if context.boot.fstab { fstab::read(context) } else { Vec::new() };
+    let entry = entries.iter().find(|entry| entry.target == "/" && entry.fstype != "swap");
+    if entry.is_some_and(|entry| entry.has("ro")) {
+        return Ok(Done::Skipped("fstab says ro"));
+    }
+    let options = root_options(entry);
+    let table = os::fds::read_small(&context.path("/proc/self/mountinfo"), MOUNT_TABLE);
+    let mounts = os::mount::parse_mountinfo(&table.unwrap_or_default());
+    if let Some(root) = mounts.iter().rfind(|mount| mount.target == b"/") {
+        if NEVER_WRITABLE.iter().any(|fstype| root.fstype == fstype.as_bytes()) {
+            return Ok(Done::Skipped("its file system cannot be written to"));
+        }
+        let read_only = root.options.split(|byte| *byte == b',').any(|word| word == b"ro");
+        if !read_only && options == PLAIN {
+            return Ok(Done::Skipped("the root is writable already"));
+        }
+    }
+    match program::call(tools, &["mount", "-o", &options, "/"], REMOUNT).await {
+        Ok(()) => Ok(Done::Worked),
+        Err(trouble) => Err(trouble.fatal("mount")),
+    }
+}
+
+/// Mounts what does not need the network.
+pub(super) async fn mount_local(context: &Context, tools: &impl Tools) -> Report {
+    if !fstab::read(context).iter().any(Entry::is_mounted_locally) {
+        return Ok(Done::Skipped("fstab names no local file systems"));
+    }
+    let types = format!("no{}", fstab::network_types());
+    match program::call(tools, &["mount", "-a", "-t", &types, "-O", "no_netdev"], LOCAL).await {
+        Ok(()) => Ok(Done::Worked),
+        Err(trouble) => Err(trouble.fatal("mount")),
+    }
+}
+
+/// Mounts what needs the network: by its type, or because its line says `_netdev`.
+pub(super) async fn mount_network(context: &Context, tools: &impl Tools) -> Report {
+    let entries = fstab::read(context);
+    let wanted: Vec<&Entry> = entries.iter().filter(|entry| entry.is_mounted_remotely()).collect();
+    if wanted.is_empty() {
+        return Ok(Done::Skipped("fstab names no network file systems"));
+    }
+    let types = fstab::network_types();
+    let mut troubles = Vec::new();
+    if wanted.iter().any(|entry| fstab::is_network(&entry.fstype)) {
+        troubles.extend(program::call(tools, &["mount", "-a", "-t", &types], NETWORK).await.err());
+    }
+    if wanted.iter().any(|entry| entry.has("_netdev")) {
+        troubles
+            .extend(program::call(tools, &["mount", "-a", "-O", "_netdev"], NETWORK).await.err());
+    }
+    let troubles: Vec<String> =
+        troubles.into_iter().map(|trouble: Trouble| trouble.fatal("mount")).collect();
+    if troubles.is_empty() { Ok(Done::Worked) } else { Err(troubles.join("; ")) }
+}
+
+/// Uses the swap space.
+pub(super) async fn swap(context: &Context, tools: &impl Tools) -> Report {
+    if !fstab::read(context).iter().any(Entry::is_swap) {
+        return Ok(Done::Skipped("fstab names no swap space"));
+    }
+    match program::call(tools, &["swapon", "-a"], SWAP).await {
+        Ok(()) => Ok(Done::Worked),
+        Err(trouble) => Err(trouble.fatal("swapon")),
+    }
+}
+
+const PLAIN: &str = "remount,rw";
+
+/// Options for the remount; words for fstab(5)'s other readers would reach the kernel through
+/// a simple mount(8) and be refused.
+fn root_options(entry: Option<&Entry>) -> String {
+    let mut options = vec![PLAIN];
+    for option in entry.iter().flat_map(|entry| &entry.options) {
+        let for_others = ["defaults", "rw", "auto", "noauto", "nofail", "user", "users", "_netdev"]
+            .contains(&option.as_str());
+        if !option.is_empty() && !for_others && !option.starts_with("x-") {
+            options.push(option);
+        }
+    }
+    options.join(",")
+}

@@ -1,0 +1,143 @@
+//! The file systems that the kernel makes up: where it tells what it knows, and where
+//! everything volatile lives. Only system calls that cannot hang, and no child: nothing works
+//! before this.
+
+use std::io::ErrorKind;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
+
+use super::{Context, Done, Place, Report};
+use crate::facts::Errno;
+use crate::os;
+
+/// A file system without a disk.
+struct Virtual {
+    fstype: &'static str,
+    target: &'static str,
+    options: &'static str,
+    /// A file in it that shows that the place is usable as it is.
+    witness: &'static str,
+}
+
+const VIRTUAL: [Virtual; 6] = [
+    Virtual { fstype: "proc", target: "/proc", options: "nosuid,noexec,nodev", witness: "self" },
+    Virtual { fstype: "sysfs", target: "/sys", options: "nosuid,noexec,nodev", witness: "kernel" },
+    Virtual { fstype: "tmpfs", target: "/run", options: "mode=0755,nosuid,nodev", witness: "." },
+    Virtual { fstype: "devtmpfs", target: "/dev", options: "mode=0755,nosuid", witness: "null" },
+    Virtual {
+        fstype: "devpts",
+        target: "/dev/pts",
+        options: "mode=0620,gid=5,nosuid,noexec",
+        witness: "ptmx",
+    },
+    Virtual {
+        fstype: "tmpfs",
+        target: "/dev/shm",
+        options: "mode=1777,nosuid,nodev",
+        witness: ".",
+    },
+];
+
+/// Names that programs and shells expect beside what the kernel puts into /dev.
+const LINKS: [(&str, &str); 4] = [
+    ("/dev/fd", "/proc/self/fd"),
+    ("/dev/stdin", "/proc/self/fd/0"),
+    ("/dev/stdout", "/proc/self/fd/1"),
+    ("/dev/stderr", "/proc/self/fd/2"),
+];
+
+const CGROUP_ROOT: &str = "/sys/fs/cgroup";
+
+/// What services can be measured and limited by.
+const CONTROLLERS: [&str; 4] = ["memory", "cpu", "io", "pids"];
+
+/// Mounts what is not there yet, with the links that belong to it.
+pub(super) fn mount_virtual(context: &Context) -> Report {
+    let mut troubles = Vec::new();
+    for filesystem in &VIRTUAL {
+        if let Err(errno) = provide(filesystem, context.place) {
+            troubles.push(format!("{}: {errno}", filesystem.target));
+        }
+    }
+    for (link, target) in LINKS {
+        match std::os::unix::fs::symlink(target, link) {
+            Ok(()) => {}
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            // Some containers keep /dev read-only and complete.
+            Err(_) if context.place == Place::Container => {}
+            Err(error) => troubles.push(format!("{link}: {error}")),
+        }
+    }
+    make_folder("/run/lock", 0o755);
+    if context.place == Place::Machine {
+        // Containers expect the machine's mounts to reach them, and their own to stay theirs.
+        os::mount::mount("none", Path::new("/"), "", "rshared").ok();
+    }
+    if troubles.is_empty() { Ok(Done::Worked) } else { Err(troubles.join("; ")) }
+}
+
+/// Mounts control groups, version 2, unless something is there: a tree of version 1 belongs to
+/// whoever mounted it, and a container has what it was given.
+pub(super) fn cgroups(context: &Context) -> Report {
+    let root = Path::new(CGROUP_ROOT);
+    if !os::mount::is_mount_point(root) {
+        if context.place == Place::Container {
+            return Ok(Done::Skipped("in a container"));
+        }
+        match os::mount::mount("cgroup2", root, "cgroup2", "nosuid,noexec,nodev,nsdelegate") {
+            Ok(()) => {}
+            Err(Errno(libc::ENODEV)) => return Ok(Done::Skipped("the kernel has no cgroup2")),
+            Err(errno) => return Err(format!("{CGROUP_ROOT}: {errno}")),
+        }
+    }
+    let control = root.join("cgroup.subtree_control");
+    if !control.exists() {
+        return Ok(Done::Skipped("control groups of version 1 are left alone"));
+    }
+    for controller in CONTROLLERS {
+        // One at a time and without a verdict: each may be missing from the kernel, taken by
+        // version 1, or out of reach in a container.
+        os::fds::write_file(&control, format!("+{controller}").as_bytes()).ok();
+    }
+    Ok(Done::Worked)
+}
+
+fn provide(filesystem: &Virtual, place: Place) -> Result<(), Errno> {
+    let target = Path::new(filesystem.target);
+    if os::mount::is_mount_point(target) {
+        return Ok(());
+    }
+    make_folder(filesystem.target, 0o755);
+    let mounted =
+        os::mount::mount(filesystem.fstype, target, filesystem.fstype, filesystem.options);
+    let usable = place == Place::Container && target.join(filesystem.witness).exists();
+    if usable { Ok(()) } else { mounted }
+}
+
+/// Makes a folder where the root is writable. A failure needs no words of its own: whoever
+/// uses the folder says what is missing.
+fn make_folder(path: &str, mode: u32) {
+    std::fs::DirBuilder::new().mode(mode).create(path).ok();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_mounts_are_the_promised_ones_in_order() {
+        let all: Vec<String> =
+            VIRTUAL.iter().map(|v| format!("{} {} {}", v.fstype, v.target, v.options)).collect();
+        assert_eq!(
+            all,
+            [
+                "proc /proc nosuid,noexec,nodev",
+                "sysfs /sys nosuid,noexec,nodev",
+                "tmpfs /run mode=0755,nosuid,nodev",
+                "devtmpfs /dev mode=0755,nosuid",
+                "devpts /dev/pts mode=0620,gid=5,nosuid,noexec",
+                "tmpfs /dev/shm mode=1777,nosuid,nodev",
+            ]
+        );
+    }
+}

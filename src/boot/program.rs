@@ -1,0 +1,139 @@
+//! Running the programs of the platform: what their ends mean in words, and several at once.
+
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use super::{Done, Finished, Report, RunError, Tools};
+use crate::facts::{Errno, Exit, Stage};
+
+/// Longest part of a program's own words that goes into a report.
+const LONGEST: usize = 200;
+
+/// Why a program did not do its work.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Trouble {
+    /// It is not installed.
+    Missing,
+    /// It failed, and how.
+    Failed(String),
+}
+
+impl Trouble {
+    /// The report of a step that cannot do without the program.
+    pub(super) fn fatal(self, program: &str) -> String {
+        match self {
+            Self::Missing => format!("{program} is not installed"),
+            Self::Failed(why) => why,
+        }
+    }
+
+    /// The report of a step that has nothing to do where the program is missing.
+    pub(super) fn report(self, without: &'static str) -> Report {
+        match self {
+            Self::Missing => Ok(Done::Skipped(without)),
+            Self::Failed(why) => Err(why),
+        }
+    }
+}
+
+/// Runs a program that has to end with status 0.
+pub(super) async fn call(
+    tools: &impl Tools,
+    program: &[&str],
+    deadline: Duration,
+) -> Result<(), Trouble> {
+    call_ok(tools, program, deadline, &[]).await
+}
+
+/// Runs a program that has to end with status 0 or with one of these.
+pub(super) async fn call_ok(
+    tools: &impl Tools,
+    program: &[&str],
+    deadline: Duration,
+    codes: &[u8],
+) -> Result<(), Trouble> {
+    match tools.run(program, deadline).await {
+        Ok(finished) => match finished.exit {
+            Exit::SUCCESS => Ok(()),
+            Exit::Code(code) if codes.contains(&code) => Ok(()),
+            _ => Err(Trouble::Failed(complaint(program, &finished))),
+        },
+        Err(error) if is_missing(&error) => Err(Trouble::Missing),
+        Err(error) => Err(Trouble::Failed(format!("{}: {error}", name(program)))),
+    }
+}
+
+/// Whether a program could not run because it is not there.
+pub(super) fn is_missing(error: &RunError) -> bool {
+    matches!(error, RunError::Spawn(error)
+        if error.stage == Stage::Exec && error.errno == Errno(libc::ENOENT))
+}
+
+/// "mount: exited with status 32: mount: /srv: unknown filesystem type": a program's last
+/// words are mostly the ones that matter.
+pub(super) fn complaint(program: &[&str], finished: &Finished) -> String {
+    let words = finished.output.lines().rev().map(str::trim).find(|line| !line.is_empty());
+    match words {
+        Some(words) => format!("{}: {}: {}", name(program), finished.exit, Printable(words)),
+        None => format!("{}: {}", name(program), finished.exit),
+    }
+}
+
+/// Text from outside, safe for a console: no control characters, and not endless.
+pub(super) struct Printable<'a>(pub(super) &'a str);
+
+impl fmt::Display for Printable<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let harmless = |c: char| if c.is_control() { '?' } else { c };
+        self.0.chars().take(LONGEST).map(harmless).try_for_each(|c| write!(f, "{c}"))
+    }
+}
+
+/// Waits for all of these at once; the results are in the order of the futures.
+pub(super) async fn together<F: Future>(futures: impl IntoIterator<Item = F>) -> Vec<F::Output> {
+    let mut running: Vec<Running<F>> = futures
+        .into_iter()
+        .map(|future| Running { future: Box::pin(future), result: None })
+        .collect();
+    poll_fn(|task| {
+        for one in running.iter_mut().filter(|one| one.result.is_none()) {
+            if let Poll::Ready(value) = one.future.as_mut().poll(task) {
+                one.result = Some(value);
+            }
+        }
+        let all_done = running.iter().all(|one| one.result.is_some());
+        if all_done { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+    running.into_iter().filter_map(|one| one.result).collect()
+}
+
+/// A future that is not asked again after its end.
+struct Running<F: Future> {
+    future: Pin<Box<F>>,
+    result: Option<F::Output>,
+}
+
+fn name<'a>(program: &[&'a str]) -> &'a str {
+    program.first().copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_words_of_a_program_are_told_without_control_characters() {
+        let exit = Exit::Code(32);
+        let said = |output: &str| {
+            complaint(&["mount", "-a"], &Finished { exit, output: output.to_owned() })
+        };
+        assert_eq!(said("one\ntwo \n\n"), "mount: exited with status 32: two");
+        assert_eq!(said(" \n"), "mount: exited with status 32");
+        assert_eq!(said("a\x1b[2Jb"), "mount: exited with status 32: a?[2Jb");
+        assert!(said(&"x".repeat(5000)).len() < 300);
+    }
+}

@@ -1,0 +1,112 @@
+//! The last phase of a shutdown, after the engine has stopped the services: everybody else is
+//! told to end, disks are let go of, and the kernel has the last word.
+//!
+//! Nothing here can keep the machine from going down: each wait has an end, what can hang is
+//! done by children, and the whole has a deadline of which a third is kept for the disks.
+
+use std::time::Duration;
+
+use super::{Context, MYSELF, Place, RunError, Tools, everyone, program, seed, storage, unmount};
+use crate::config::spec::ShutdownSpec;
+use crate::facts::{Errno, Exit, Moment};
+use crate::os::reboot::How;
+
+pub use super::everyone::{Kernel, Left, Real};
+
+const UDEV: Duration = Duration::from_secs(5);
+const SEED: Duration = Duration::from_secs(5);
+
+/// For one helper that unmounts: a server that has not answered by then does not.
+const UNMOUNT: Duration = Duration::from_secs(5);
+
+/// For the helper that unmounts last and writes everything to disk.
+const UNMOUNT_LAST: Duration = Duration::from_secs(20);
+
+/// What the disks get even if all the time is used up.
+const LEAST: Duration = Duration::from_secs(2);
+
+/// How deep loop devices on file systems on loop devices may be nested.
+const ROUNDS: u32 = 10;
+
+/// What is forced upon the kernel is done by a worker of its own: a read-only root, powering off.
+const FORCED: Duration = Duration::from_millis(500);
+
+/// Takes the machine down within `left`, what is left of `shutdown.timeout`. Returns only
+/// where reboot(2) is refused: in a container without the right to it, where PID 1 ends
+/// itself instead.
+pub async fn finish(
+    how: How,
+    spec: &ShutdownSpec,
+    context: &Context,
+    left: Duration,
+    tools: &impl Tools,
+    kernel: &impl Kernel,
+) -> Errno {
+    let start = kernel.now();
+    let end = start.after(left);
+    let end_of_killing = start.after(left.saturating_sub(left.checked_div(3).unwrap_or_default()));
+    if context.place == Place::Machine {
+        // First, before it loads a driver for something that is being taken away.
+        program::call(tools, &["udevadm", "control", "--exit"], UDEV.min(left)).await.ok();
+        save_seed(context, tools, left).await;
+    }
+    everyone::leaves(spec, end_of_killing, tools, kernel).await;
+    if context.place == Place::Machine {
+        release_disks(context, end, tools, kernel).await;
+    }
+    reboot(how, context.place, tools, kernel).await
+}
+
+/// Leaves a random seed for the next boot.
+async fn save_seed(context: &Context, tools: &impl Tools, left: Duration) {
+    let skipped = context.boot.skip.iter().any(|step| step == "random-seed");
+    if context.boot.random_seed && !skipped {
+        seed::leave(seed::SAVE, SEED.min(left), tools).await.ok();
+    }
+}
+
+/// Unmounts, releases what was below, and again, until nothing more comes off; the rest by
+/// force.
+async fn release_disks(context: &Context, end: Moment, tools: &impl Tools, kernel: &impl Kernel) {
+    let left = || end.since(kernel.now()).max(LEAST);
+    for round in 0..ROUNDS {
+        let gently = tools.run(&[MYSELF, unmount::GENTLY], UNMOUNT.min(left())).await;
+        let stuck = matches!(gently, Err(RunError::TooLate(_)));
+        // Swap goes after the file systems in memory, whose contents would have to come back
+        // from it, and before those that swap files lie on.
+        let swapped = round == 0 && storage::swap_off(context, tools, left()).await;
+        let released = storage::release(context, tools, left()).await;
+        if stuck {
+            tools.say("unmounting takes too long, probably a server: going on without it");
+            break;
+        }
+        if !swapped && !released {
+            break;
+        }
+    }
+    match tools.run(&[MYSELF, unmount::ALL], UNMOUNT_LAST.min(left())).await {
+        Ok(finished) if finished.exit == Exit::Code(unmount::CLEAN) => {}
+        Ok(_) => {
+            tools.say("some file systems were still in use and are read-only now");
+            tools.pause(FORCED).await;
+        }
+        Err(error) => tools.say(&format!("unmounting: {error}")),
+    }
+}
+
+/// Tells the kernel; if it refuses, in other words: a machine that was to go down must not stay
+/// up without services.
+async fn reboot(how: How, place: Place, tools: &impl Tools, kernel: &impl Kernel) -> Errno {
+    let refusal = kernel.reboot(how);
+    if place == Place::Machine {
+        tools.say(&format!("reboot(2): {refusal}"));
+        if how == How::Kexec {
+            // No kernel was loaded.
+            kernel.reboot(How::Restart);
+        }
+        kernel.force(how);
+        // The emergency keys work in the background.
+        tools.pause(FORCED).await;
+    }
+    refusal
+}

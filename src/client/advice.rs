@@ -1,0 +1,52 @@
+//! What to do about a failure: the half sentence that a tired person would have to look up.
+
+use crate::proto::{ServiceReport, StateWord};
+
+/// Next steps by what a reason begins with; `{}` is the name of the service.
+const STEPS: &[(&str, &str)] = &[
+    ("exec ", "fix the command in /etc/finit.toml and run: finitctl start {}"),
+    ("chdir ", "make the folder or fix `cwd` in /etc/finit.toml, and run: finitctl start {}"),
+    ("chroot ", "make the folder or fix `root` in /etc/finit.toml, and run: finitctl start {}"),
+    ("user ", "make the user or fix `user` in /etc/finit.toml, and run: finitctl start {}"),
+    ("env-file ", "make the file or fix `env-file` in /etc/finit.toml, and run: finitctl start {}"),
+    ("setrlimit ", "fix `limits` in /etc/finit.toml and run: finitctl start {}"),
+    ("tty ", "fix `tty` in /etc/finit.toml and run: finitctl start {}"),
+    ("socket ", "see who holds the address (ss -lptn), then run: finitctl start {}"),
+];
+
+/// What to do about a service; empty if nothing is wrong with it, or if its reason says so.
+pub fn for_service(service: &ServiceReport) -> String {
+    for_state(&service.name, service.state, &service.reason)
+}
+
+/// What to do about news of a job, which begin with a state: "failed: exec /x: …".
+pub fn for_message(name: &str, message: &str) -> String {
+    let bad = [StateWord::Failed, StateWord::Restarting, StateWord::Waiting];
+    let found =
+        bad.into_iter().find_map(|state| Some((state, message.strip_prefix(state.word())?)));
+    found.map_or_else(String::new, |(state, rest)| for_state(name, state, rest))
+}
+
+fn for_state(name: &str, state: StateWord, reason: &str) -> String {
+    let reason = bare(state, reason);
+    if reason.contains("finitctl ") {
+        return String::new();
+    }
+    // "waits for db, which is failed": the way leads there.
+    let waits_for = reason.strip_prefix("waits for ").and_then(|rest| rest.split(',').next());
+    let step = STEPS.iter().find(|(start, _)| reason.starts_with(start)).map(|(_, step)| *step);
+    match (state, waits_for) {
+        (StateWord::Waiting, Some(other)) if reason.ends_with(StateWord::Failed.word()) => {
+            format!("see why: finitctl status {other}")
+        }
+        (StateWord::Failed | StateWord::Restarting, _) => {
+            step.unwrap_or("see why: finitctl logs {}").replace("{}", name)
+        }
+        _ => String::new(),
+    }
+}
+
+/// A reason without the word of the state, which it often repeats.
+pub fn bare(state: StateWord, reason: &str) -> &str {
+    reason.strip_prefix(state.word()).unwrap_or(reason).trim_start_matches([':', ' '])
+}

@@ -1,0 +1,250 @@
+//! Requests that change something: sent, and followed until they are done.
+//!
+//! The work belongs to PID 1. Waiting is only looking on: whoever gives up waiting, or is
+//! killed, cancels nothing.
+
+use clap::{Arg, ArgAction, ArgMatches, Command};
+
+use super::connect::Failure;
+use super::{Form, Session, Status, advice, text, unexpected};
+use crate::facts::SignalNumber;
+use crate::proto::{JobEvent, Outcome, Reply, Request};
+
+/// Whether to look on until it is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wait {
+    /// Until the end, or as long as the person said.
+    Follow,
+    /// Only until PID 1 has taken it on.
+    Leave,
+}
+
+/// One or more services, and whether to wait.
+pub fn names(command: Command) -> Command {
+    no_wait(command.arg(name_list().required(true).num_args(1..)))
+}
+
+/// Any number of services, and whether to wait.
+pub fn names_or_none(command: Command) -> Command {
+    no_wait(command.arg(name_list().num_args(0..)))
+}
+
+/// Nothing but whether to wait.
+pub fn no_wait(command: Command) -> Command {
+    command.arg(
+        Arg::new("no-wait")
+            .long("no-wait")
+            .action(ArgAction::SetTrue)
+            .help("Return as soon as finit has taken it on"),
+    )
+}
+
+/// A name, and whether to wait.
+pub fn one_and_wait(command: Command) -> Command {
+    no_wait(one(command))
+}
+
+/// A name.
+pub fn one(command: Command) -> Command {
+    command.arg(Arg::new("name").value_name("NAME").required(true))
+}
+
+/// A signal and a name.
+pub fn signal_and_name(command: Command) -> Command {
+    let signal = Arg::new("signal").value_name("SIGNAL").required(true);
+    one(command.arg(signal.help("HUP, SIGUSR1, 10, RTMIN+3")))
+}
+
+fn name_list() -> Arg {
+    Arg::new("names").value_name("NAME").help("Services")
+}
+
+/// `finitctl start`.
+///
+/// # Errors
+/// Refused, or no answer.
+pub fn start(session: &mut Session, matches: &ArgMatches) -> Result<Status, Failure> {
+    perform(session, &Request::Start { names: all_names(matches) }, wait(matches))
+}
+
+/// `finitctl stop`.
+///
+/// # Errors
+/// Refused, or no answer.
+pub fn stop(session: &mut Session, matches: &ArgMatches) -> Result<Status, Failure> {
+    perform(session, &Request::Stop { names: all_names(matches) }, wait(matches))
+}
+
+/// `finitctl restart`.
+///
+/// # Errors
+/// Refused, or no answer.
+pub fn restart(session: &mut Session, matches: &ArgMatches) -> Result<Status, Failure> {
+    perform(session, &Request::Restart { names: all_names(matches) }, wait(matches))
+}
+
+/// `finitctl reload`: services, or the file.
+///
+/// # Errors
+/// Refused, or no answer.
+pub fn reload(session: &mut Session, matches: &ArgMatches) -> Result<Status, Failure> {
+    let names = all_names(matches);
+    let request = if names.is_empty() { Request::Apply } else { Request::Reload { names } };
+    perform(session, &request, wait(matches))
+}
+
+/// `finitctl apply`.
+///
+/// # Errors
+/// Refused, or no answer.
+pub fn apply(session: &mut Session, matches: &ArgMatches) -> Result<Status, Failure> {
+    perform(session, &Request::Apply, wait(matches))
+}
+
+/// `finitctl target`.
+///
+/// # Errors
+/// Refused, or no answer.
+pub fn target(session: &mut Session, matches: &ArgMatches) -> Result<Status, Failure> {
+    perform(session, &Request::Target { name: name(matches) }, wait(matches))
+}
+
+/// `finitctl signal`. A word that is no signal is not sent at all.
+///
+/// # Errors
+/// Refused, or no answer.
+pub fn signal(session: &mut Session, matches: &ArgMatches) -> Result<Status, Failure> {
+    let word = matches.get_one::<String>("signal").cloned().unwrap_or_default();
+    if SignalNumber::parse(&word).is_none() {
+        return Err(Failure::Usage(format!(
+            "`{word}` is no signal; write its name or number: finitctl signal HUP {}",
+            name(matches)
+        )));
+    }
+    perform(session, &Request::Signal { name: name(matches), signal: word }, Wait::Follow)
+}
+
+/// `finitctl reset`.
+///
+/// # Errors
+/// Refused, or no answer.
+pub fn reset(session: &mut Session, matches: &ArgMatches) -> Result<Status, Failure> {
+    perform(session, &Request::Reset { name: name(matches) }, Wait::Follow)
+}
+
+fn all_names(matches: &ArgMatches) -> Vec<String> {
+    matches.get_many("names").into_iter().flatten().cloned().collect()
+}
+
+fn name(matches: &ArgMatches) -> String {
+    matches.get_one::<String>("name").cloned().unwrap_or_default()
+}
+
+fn wait(matches: &ArgMatches) -> Wait {
+    if matches.get_flag("no-wait") { Wait::Leave } else { Wait::Follow }
+}
+
+/// Sends the request, says what it changes besides, and follows its job.
+///
+/// # Errors
+/// Refused, no answer, or not done in time.
+pub fn perform(session: &mut Session, request: &Request, wait: Wait) -> Result<Status, Failure> {
+    let reply = session.ask(request)?;
+    if session.form == Form::Json {
+        session.output.json(&reply);
+    }
+    let (job, also, notes) = match reply {
+        Reply::Job { job, also, notes } => (job, also, notes),
+        Reply::Done { message } => {
+            if session.form == Form::Text && !message.is_empty() {
+                session.output.line(&message);
+            }
+            return Ok(Status::Done);
+        }
+        other => return Err(unexpected(&other)),
+    };
+    if session.form == Form::Text {
+        for note in notes {
+            session.output.line(&note);
+        }
+        if !also.is_empty() {
+            session.output.line(&format!("{}: {}", also_words(request), also.join(", ")));
+        }
+    }
+    match wait {
+        Wait::Leave => Ok(Status::Done),
+        Wait::Follow => follow(session, job),
+    }
+}
+
+fn also_words(request: &Request) -> &'static str {
+    match request {
+        Request::Stop { .. } => "also stops",
+        Request::Restart { .. } => "also restarts",
+        Request::Start { .. } => "also starts",
+        Request::Reload { .. } => "also reloads",
+        _ => "also changes",
+    }
+}
+
+fn follow(session: &mut Session, job: u64) -> Result<Status, Failure> {
+    let patience = session.patience;
+    session.connection()?.wait_for(patience);
+    session.connection()?.follow(job)?;
+    loop {
+        // Whoever looks on sees each event when it happens, in a pipe too.
+        session.output.flush();
+        let event = match session.connection()?.event() {
+            Ok(event) => event,
+            Err(Failure::TimedOut(after)) => {
+                session.output.complain(&format!(
+                    "not finished after {}; finit goes on with it: finitctl status shows how far \
+                     it is",
+                    text::span(after)
+                ));
+                return Ok(Status::TimedOut);
+            }
+            Err(failure) => return Err(failure),
+        };
+        if session.form == Form::Json {
+            session.output.json(&event);
+        }
+        let status = match event.outcome {
+            None | Some(Outcome::Done) => Status::Done,
+            Some(Outcome::Failed | Outcome::Replaced) => Status::Failed,
+        };
+        if session.form == Form::Text {
+            tell(session, &event);
+        }
+        if event.outcome.is_some() {
+            return Ok(status);
+        }
+    }
+}
+
+/// One event as one line. What went wrong goes to standard error and says what to do.
+///
+/// The outcome is that of the whole job: of two services the first may fail, and the second,
+/// whose event is the last, come up.
+fn tell(session: &mut Session, event: &JobEvent) {
+    let line = match (event.service.as_str(), event.message.as_str()) {
+        ("", message) => message.to_owned(),
+        (service, "") => service.to_owned(),
+        (service, message) => format!("{service}: {message}"),
+    };
+    let advice = advice::for_message(&event.service, &event.message);
+    if !advice.is_empty() {
+        session.output.warn(&format!("{line}; {advice}"));
+    } else if !line.is_empty() {
+        session.output.line(&line);
+    }
+    match event.outcome {
+        Some(Outcome::Failed) if advice.is_empty() => {
+            session.output.complain("not everything worked; see finitctl status");
+        }
+        Some(Outcome::Replaced) => {
+            session.output.complain("another request took the place of this one");
+        }
+        None | Some(Outcome::Done | Outcome::Failed) => {}
+    }
+}

@@ -1,0 +1,95 @@
+//! `finitctl list`: entries by state or kind, one a line.
+
+use clap::{Arg, ArgAction, ArgMatches, Command};
+
+use super::connect::Failure;
+use super::overview::{self, Scope};
+use super::status::{ask_machine, ask_service};
+use super::{Form, Session, Status, text};
+use crate::proto::{ServiceReport, StateWord};
+
+/// Every state by its word.
+const STATES: [StateWord; 10] = [
+    StateWord::Stopped,
+    StateWord::Waiting,
+    StateWord::Listening,
+    StateWord::Starting,
+    StateWord::Up,
+    StateWord::Done,
+    StateWord::Stopping,
+    StateWord::Restarting,
+    StateWord::Failed,
+    StateWord::Skipped,
+];
+
+/// The words behind `list`.
+pub fn arguments(command: Command) -> Command {
+    let flag = |name: &'static str| Arg::new(name).long(name).action(ArgAction::SetTrue);
+    command
+        .arg(flag("failed").help("Only what failed").conflicts_with("state"))
+        .arg(
+            Arg::new("state")
+                .long("state")
+                .value_name("STATE")
+                .value_parser(STATES.map(StateWord::word))
+                .help("Only entries in this state"),
+        )
+        .arg(flag("sockets").help("Sockets and who holds them").conflicts_with("targets"))
+        .arg(flag("targets").help("Targets instead of services"))
+        .arg(flag("all").short('a').help("Boot steps, milestones and targets too"))
+}
+
+/// Runs it.
+///
+/// # Errors
+/// No answer.
+pub fn run(session: &mut Session, matches: &ArgMatches) -> Result<Status, Failure> {
+    let word = matches.get_one::<String>("state").map(String::as_str);
+    let word = if matches.get_flag("failed") { Some(StateWord::Failed.word()) } else { word };
+    let scope = if matches.get_flag("all") { Scope::All } else { Scope::Usual };
+    let only_targets = matches.get_flag("targets");
+
+    let machine = ask_machine(session)?;
+    let is_listed = |entry: &&ServiceReport| {
+        let kind_fits =
+            if only_targets { entry.kind == "target" } else { overview::is_shown(entry, scope) };
+        kind_fits && word.is_none_or(|word| word == entry.state.word())
+    };
+    let listed: Vec<&ServiceReport> = machine.services.iter().filter(is_listed).collect();
+    if matches.get_flag("sockets") {
+        return sockets(session, &listed);
+    }
+    match session.form {
+        Form::Json => listed.iter().for_each(|entry| session.output.json(entry)),
+        Form::Text if listed.is_empty() => session.output.warn("nothing to list"),
+        Form::Text => {
+            let table = overview::table(&listed, session.style());
+            session.output.text(&table);
+        }
+    }
+    Ok(Status::Done)
+}
+
+/// One line a socket. Only the report of a single service names them, so each is asked for.
+fn sockets(session: &mut Session, listed: &[&ServiceReport]) -> Result<Status, Failure> {
+    for entry in listed {
+        let service = match ask_service(session, &entry.name) {
+            Ok(service) => service,
+            // It went away with a change of the file in between.
+            Err(Failure::Refused(_)) => continue,
+            Err(failure) => return Err(failure),
+        };
+        let sockets = service.detail.as_ref().map(|detail| detail.sockets.as_slice());
+        let sockets = sockets.unwrap_or_default();
+        if session.form == Form::Json && !sockets.is_empty() {
+            session.output.json(&service);
+            continue;
+        }
+        for socket in sockets {
+            let state = service.state.word();
+            let line = format!("{:<28}{:<20}{state}", text::clean(socket), service.name);
+            session.output.line(&line);
+        }
+    }
+    Ok(Status::Done)
+}

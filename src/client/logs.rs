@@ -1,0 +1,273 @@
+//! `finitctl logs`: the last lines of services, and those to come.
+//!
+//! finit writes one file a service. The client reads them itself, by the paths that the reports
+//! name: PID 1 never carries log lines.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use super::connect::Failure;
+use super::status::{ask_machine, ask_service};
+use super::{Form, Session, Status};
+
+/// How often a followed file is looked at, in milliseconds.
+const LOOK_MS: u16 = 250;
+
+/// First piece of a file's end that is read; larger ones follow until enough lines are found.
+const BLOCK: u64 = 8 * 1024;
+
+/// The words behind `logs`.
+pub fn arguments(command: Command) -> Command {
+    command
+        .arg(Arg::new("names").value_name("NAME").num_args(0..).help("Services; all without"))
+        .arg(
+            Arg::new("lines")
+                .short('n')
+                .long("lines")
+                .value_name("N")
+                .value_parser(value_parser!(usize))
+                .default_value("20")
+                .help("How many of the last lines"),
+        )
+        .arg(
+            Arg::new("follow")
+                .short('f')
+                .long("follow")
+                .action(ArgAction::SetTrue)
+                .help("Go on with lines as they come"),
+        )
+}
+
+/// One log file that is followed.
+struct Log {
+    service: String,
+    path: String,
+    /// The file that was read last, which keeps its lines when it is rotated away.
+    open: Option<OpenLog>,
+    /// The beginning of a line that is not complete yet.
+    partial: Vec<u8>,
+}
+
+/// Runs it.
+///
+/// # Errors
+/// No answer.
+pub fn run(session: &mut Session, matches: &ArgMatches) -> Result<Status, Failure> {
+    let names: Vec<String> = matches.get_many("names").into_iter().flatten().cloned().collect();
+    let count = matches.get_one::<usize>("lines").copied().unwrap_or(20);
+    let (mut logs, mut status) = find(session, &names)?;
+    for log in &mut logs {
+        match OpenLog::open(&log.path) {
+            Ok(open) => log.open = Some(open),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => {
+                session.output.complain(&format!("{}: {error}", log.path));
+                status = Status::Failed;
+            }
+        }
+    }
+    let mut lines: Vec<(String, String)> = Vec::new();
+    for log in &mut logs {
+        // To where the file ended above, so that following goes on with the very next line.
+        let last = log.open.as_mut().and_then(|open| open.tail(&log.path, count).ok());
+        let last = last.unwrap_or_default();
+        lines.extend(last.into_iter().map(|line| (log.service.clone(), line)));
+    }
+    // Each line begins with its time, so sorting by text is sorting by time.
+    if logs.len() > 1 {
+        lines.sort_by(|(_, one), (_, other)| time_of(one).cmp(time_of(other)));
+    }
+    let skipped = lines.len().saturating_sub(count);
+    for (service, line) in lines.iter().skip(skipped) {
+        print(session, service, line, logs.len());
+    }
+    if matches.get_flag("follow") {
+        follow(session, &mut logs);
+    }
+    Ok(status)
+}
+
+/// The log files of those services, or of all that have one.
+fn find(session: &mut Session, names: &[String]) -> Result<(Vec<Log>, Status), Failure> {
+    let everyone = names.is_empty();
+    let names = match everyone {
+        false => names.to_vec(),
+        true => ask_machine(session)?
+            .services
+            .into_iter()
+            .filter(|entry| matches!(entry.kind.as_str(), "service" | "task"))
+            .map(|entry| entry.name)
+            .collect(),
+    };
+    let (mut logs, mut status) = (Vec::new(), Status::Done);
+    for name in names {
+        let service = match ask_service(session, &name) {
+            Ok(service) => service,
+            Err(failure @ Failure::Refused(_)) if !everyone => {
+                session.output.complain(&failure.to_string());
+                status = failure.status();
+                continue;
+            }
+            Err(Failure::Refused(_)) => continue,
+            Err(failure) => return Err(failure),
+        };
+        match service.detail.and_then(|detail| detail.log) {
+            Some(path) => {
+                let partial = Vec::new();
+                logs.push(Log { service: service.name, path, open: None, partial });
+            }
+            None if everyone => {}
+            None => session.output.complain(&format!(
+                "{name}: no log file that you may know of; see `log` in /etc/finit.toml"
+            )),
+        }
+    }
+    Ok((logs, status))
+}
+
+fn time_of(line: &str) -> &str {
+    line.split(' ').next().unwrap_or_default()
+}
+
+fn print(session: &mut Session, service: &str, line: &str, logs: usize) {
+    match session.form {
+        Form::Json => session.output.json(&serde_json::json!({"service": service, "line": line})),
+        Form::Text if logs > 1 => session.output.line(&format!("{service}: {line}")),
+        Form::Text => session.output.line(line),
+    }
+}
+
+/// Prints what is added to the files until nobody reads it any more.
+fn follow(session: &mut Session, logs: &mut [Log]) {
+    let several = logs.len();
+    loop {
+        session.output.flush();
+        if is_unread() {
+            return;
+        }
+        for log in &mut *logs {
+            for line in log.news() {
+                print(session, &log.service, &line, several);
+            }
+        }
+    }
+}
+
+/// Sleeps for a look's time, or shorter if the reader of our output went away.
+fn is_unread() -> bool {
+    let out = io::stdout();
+    let fd = std::os::fd::AsFd::as_fd(&out);
+    let mut fds = [PollFd::new(fd, PollFlags::empty())];
+    poll(&mut fds, PollTimeout::from(LOOK_MS)).is_ok_and(|ready| ready > 0)
+}
+
+impl Log {
+    /// Lines that were completed since the last look: the rest of a file that was rotated
+    /// away, then the one that took its place from its beginning.
+    fn news(&mut self) -> Vec<String> {
+        let mut bytes = Vec::new();
+        if let Some(open) = &mut self.open {
+            bytes = open.grown();
+        }
+        if let Ok(mut newest) = OpenLog::open(&self.path)
+            && self.open.as_ref().is_none_or(|open| open.inode != newest.inode)
+        {
+            newest.length = 0;
+            bytes.append(&mut newest.grown());
+            self.open = Some(newest);
+        }
+        let mut lines = Vec::new();
+        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
+            self.partial.extend_from_slice(piece);
+            if let Some(line) = self.partial.strip_suffix(b"\n") {
+                lines.push(String::from_utf8_lossy(line).into_owned());
+                self.partial.clear();
+            }
+        }
+        lines
+    }
+}
+
+/// The last lines of a log.
+///
+/// # Errors
+/// It cannot be read.
+pub fn tail(path: &str, count: usize) -> io::Result<Vec<String>> {
+    OpenLog::open(path)?.tail(path, count)
+}
+
+struct OpenLog {
+    file: File,
+    /// How much of it there was when it was looked at last.
+    length: u64,
+    inode: u64,
+}
+
+impl OpenLog {
+    /// Only a regular file: a service that may write its own log's folder must not make us wait
+    /// for a pipe.
+    fn open(path: &str) -> io::Result<Self> {
+        let flags = libc::O_NONBLOCK | libc::O_NOCTTY;
+        let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+        let metadata = file.metadata()?;
+        if !metadata.is_file() {
+            return Err(io::Error::other("not a regular file"));
+        }
+        Ok(Self { file, length: metadata.len(), inode: metadata.ino() })
+    }
+
+    /// What was added since; all of it where it was cut short.
+    fn grown(&mut self) -> Vec<u8> {
+        let before = self.length;
+        let Ok(metadata) = self.file.metadata() else { return Vec::new() };
+        self.length = metadata.len();
+        let from = if self.length < before { 0 } else { before };
+        self.read_from(from).unwrap_or_default()
+    }
+
+    /// The last lines, from files that were rotated away too where this one has not enough of
+    /// them: NAME.log, NAME.log.1, and so on.
+    fn tail(&mut self, path: &str, count: usize) -> io::Result<Vec<String>> {
+        let mut lines = self.own_tail(count)?;
+        for number in 1..=u32::MAX {
+            let missing = count.saturating_sub(lines.len());
+            if missing == 0 {
+                break;
+            }
+            let Ok(mut older) = Self::open(&format!("{path}.{number}")) else { break };
+            let mut earlier = older.own_tail(missing)?;
+            earlier.append(&mut lines);
+            lines = earlier;
+        }
+        Ok(lines)
+    }
+
+    fn own_tail(&mut self, count: usize) -> io::Result<Vec<String>> {
+        let mut block = BLOCK;
+        loop {
+            let from = self.length.saturating_sub(block);
+            let bytes = self.read_from(from)?;
+            let text = String::from_utf8_lossy(&bytes);
+            let found = text.lines().count();
+            // The first line of a piece may be the end of one.
+            if found > count || from == 0 {
+                let skipped = found.saturating_sub(count);
+                return Ok(text.lines().skip(skipped).map(str::to_owned).collect());
+            }
+            block = block.saturating_mul(4);
+        }
+    }
+
+    /// The file from there to where it ended at the last look.
+    fn read_from(&mut self, offset: u64) -> io::Result<Vec<u8>> {
+        self.file.seek(SeekFrom::Start(offset))?;
+        let most = self.length.saturating_sub(offset);
+        let mut bytes = Vec::with_capacity(usize::try_from(most).unwrap_or(0));
+        (&mut self.file).take(most).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+}

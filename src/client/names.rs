@@ -1,0 +1,203 @@
+//! The old names: `poweroff`, `reboot`, `halt`, `shutdown`, `init` and `telinit`.
+//!
+//! They act on the whole machine, so they are strict: every word is understood or nothing is
+//! done. (An init of the same name once shut machines down on `shutdown --help`.)
+
+use super::change::{self, Wait};
+use super::connect::Failure;
+use super::power::{self, Manner};
+use super::{Session, Status, words};
+use crate::proto::{Power, Request};
+
+/// What the words mean.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Plan {
+    /// Bring the machine down now.
+    Power(Power, Manner),
+    /// Say how it is used.
+    Help,
+    /// Say which version it is.
+    Version,
+    /// Nothing: `--wtmp-only` writes a record that finit does not keep.
+    Nothing,
+    /// As [`Plan::Power`], with a message that finit cannot send.
+    Unheard(Power),
+}
+
+/// Runs `poweroff`, `reboot`, `halt` or `shutdown`.
+pub fn run(program: &str, words: &[String], mut session: Session) -> Status {
+    let result = plan(program, words).map_err(Failure::Usage).and_then(|plan| match plan {
+        Plan::Power(how, manner) => power::perform(&mut session, how, manner),
+        Plan::Unheard(how) => {
+            session.output.complain("finit does not send messages to users yet: nobody is told");
+            power::perform(&mut session, how, Manner::Ask)
+        }
+        Plan::Help => {
+            session.output.text(help(program));
+            Ok(Status::Done)
+        }
+        Plan::Version => {
+            session.output.line(concat!("finit ", env!("CARGO_PKG_VERSION")));
+            Ok(Status::Done)
+        }
+        Plan::Nothing => Ok(Status::Done),
+    });
+    session.end(result)
+}
+
+/// Runs `init` or `telinit`.
+pub fn telinit(program: &str, words: &[String], mut session: Session) -> Status {
+    let result = match words {
+        [word] if matches!(word.as_str(), "-h" | "--help") => {
+            session.output.text(HELP_TELINIT);
+            Ok(Status::Done)
+        }
+        [word] => match words::runlevel(word) {
+            Some(Ok(request @ Request::Power { .. })) => {
+                change::perform(&mut session, &request, Wait::Leave)
+            }
+            Some(Ok(request)) => change::perform(&mut session, &request, Wait::Follow),
+            Some(Err(why)) => Err(Failure::Local(why.to_owned())),
+            None => return words::pass_on_to(words, session),
+        },
+        [] => Err(Failure::Usage(format!("{program} takes a word; see {program} --help"))),
+        _ => return words::pass_on_to(words, session),
+    };
+    session.end(result)
+}
+
+/// What `poweroff`, `reboot`, `halt` or `shutdown` are to do.
+///
+/// # Errors
+/// A word that is not understood, in a sentence.
+pub fn plan(program: &str, words: &[String]) -> Result<Plan, String> {
+    if words.iter().any(|word| word == "--help") {
+        return Ok(Plan::Help);
+    }
+    if words.iter().any(|word| word == "--version") {
+        return Ok(Plan::Version);
+    }
+    if program == "shutdown" {
+        return shutdown(words);
+    }
+    let mut how = match program {
+        "reboot" => Power::Reboot,
+        "halt" => Power::Halt,
+        _ => Power::Poweroff,
+    };
+    let (mut manner, mut acts) = (Manner::Ask, true);
+    for option in options(words) {
+        match option.as_str() {
+            "-f" | "--force" => manner = Manner::Force,
+            "-p" | "--poweroff" => how = Power::Poweroff,
+            "--halt" => how = Power::Halt,
+            "--reboot" => how = Power::Reboot,
+            "-w" | "--wtmp-only" => acts = false,
+            // No record is kept, disks are put to rest and interfaces go down with the kernel,
+            // and nobody is told: nothing to do for these.
+            "-d" | "--no-wtmp" | "-h" | "-i" | "--no-wall" => {}
+            _ => return Err(not_understood(program, &option)),
+        }
+    }
+    Ok(if acts { Plan::Power(how, manner) } else { Plan::Nothing })
+}
+
+fn shutdown(words: &[String]) -> Result<Plan, String> {
+    let is_option = |word: &&String| word.len() > 1 && word.starts_with('-');
+    let mut how = Power::Poweroff;
+    let given: Vec<String> = words.iter().take_while(is_option).cloned().collect();
+    let mut rest = words.iter().skip(given.len());
+    let when = rest.next();
+    // `shutdown now -h` is written too; what comes behind those is the message.
+    let late: Vec<String> = rest.clone().take_while(is_option).cloned().collect();
+    let has_message = rest.nth(late.len()).is_some();
+    for option in options(&given).into_iter().chain(options(&late)) {
+        match option.as_str() {
+            "-h" | "-P" | "--poweroff" => how = Power::Poweroff,
+            "-H" | "--halt" => how = Power::Halt,
+            "-r" | "--reboot" => how = Power::Reboot,
+            "--no-wall" => {}
+            "-c" => {
+                return Err("nothing to cancel: this version of finit only shuts down at once, \
+                            and what has begun cannot be undone"
+                    .to_owned());
+            }
+            "-k" => return Err("this version of finit does not warn users; use wall(1)".to_owned()),
+            _ => return Err(not_understood("shutdown", &option)),
+        }
+    }
+    let flag = match how {
+        Power::Poweroff => "-h",
+        Power::Halt => "-H",
+        Power::Reboot => "-r",
+    };
+    match when.map(String::as_str) {
+        Some("now" | "+0" | "0") if has_message => Ok(Plan::Unheard(how)),
+        Some("now" | "+0" | "0") => Ok(Plan::Power(how, Manner::Ask)),
+        Some(when) => Err(format!(
+            "nothing is done: `{when}` is a time to come, which this version of finit does not \
+             keep. At once: shutdown {flag} now"
+        )),
+        None => Err(format!("nothing is done: say when. At once: shutdown {flag} now")),
+    }
+}
+
+/// Options one by one: `-fp` is `-f -p`. Words that are no options come as they are, and are
+/// not understood by whoever matches them.
+fn options(words: &[String]) -> Vec<String> {
+    let mut each = Vec::new();
+    for word in words {
+        match word.strip_prefix('-') {
+            Some(letters) if !letters.is_empty() && !letters.starts_with('-') => {
+                each.extend(letters.chars().map(|letter| format!("-{letter}")));
+            }
+            _ => each.push(word.clone()),
+        }
+    }
+    each
+}
+
+fn not_understood(program: &str, option: &str) -> String {
+    format!("nothing is done: `{option}` is not understood; see {program} --help")
+}
+
+fn help(program: &str) -> &'static str {
+    if program == "shutdown" { HELP_SHUTDOWN } else { HELP_POWER }
+}
+
+const HELP_POWER: &str = "\
+Usage: poweroff | reboot | halt [OPTION…]
+Brings the machine down in order.
+
+  -f, --force      call reboot(2) at once, without finit
+  -p, --poweroff   turn it off
+      --halt       stop it, with its power on
+      --reboot     start it again
+  -w, --wtmp-only  do nothing
+  -d, -h, -i, --no-wtmp, --no-wall
+                   accepted, and without meaning here
+      --help       this
+      --version    version of finit
+";
+
+const HELP_SHUTDOWN: &str = "\
+Usage: shutdown [OPTION…] now
+Brings the machine down in order, at once. (This version keeps no time to come.)
+
+  -h, -P, --poweroff  turn it off (also without any option)
+  -H, --halt          stop it, with its power on
+  -r, --reboot        start it again
+      --no-wall       accepted: nobody is told
+      --help          this
+      --version       version of finit
+";
+
+const HELP_TELINIT: &str = "\
+Usage: telinit WORD
+  0            power off
+  6            reboot
+  1, s, S      the target `rescue`
+  2, 3, 4, 5   the target `default`
+  q, Q         read /etc/finit.toml again: finitctl apply
+or words for finit: status NAME, start NAME, poweroff, …
+";

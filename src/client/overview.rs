@@ -1,0 +1,159 @@
+//! The one screen: the machine in a few lines, then its services in a table.
+
+use std::time::Duration;
+
+use comfy_table::{
+    CellAlignment, ColumnConstraint, ContentArrangement, Row, Table, presets::NOTHING,
+};
+
+use super::output::{Paint, Style};
+use super::{cgroup, text};
+use crate::proto::{MachineReport, ServiceReport, StateWord};
+
+/// Which entries are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// Services and tasks, and of the rest what failed.
+    Usual,
+    /// Boot steps, milestones and targets too.
+    All,
+}
+
+const HEADINGS: [&str; 7] = ["NAME", "STATE", "SINCE", "PID", "MEMORY", "RESTARTS", "REASON"];
+
+/// The machine and its services.
+pub fn render(machine: &MachineReport, scope: Scope, style: Style) -> String {
+    let shown: Vec<&ServiceReport> =
+        machine.services.iter().filter(|entry| is_shown(entry, scope)).collect();
+    let mut screen = header(machine, &shown, style);
+    if !shown.is_empty() {
+        screen.push('\n');
+        screen.push_str(&table(&shown, style));
+    }
+    screen
+}
+
+/// Whether an entry belongs on the screen.
+pub fn is_shown(entry: &ServiceReport, scope: Scope) -> bool {
+    let is_usual = matches!(entry.kind.as_str(), "service" | "task");
+    is_usual || scope == Scope::All || entry.state == StateWord::Failed
+}
+
+fn header(machine: &MachineReport, shown: &[&ServiceReport], style: Style) -> String {
+    let phase = text::clean(&machine.phase).into_owned();
+    let paint = if phase == "running" { Paint::Green } else { Paint::Yellow };
+    let mut lines = format!(
+        "finit {}: {}, target {}, up since {}",
+        text::clean(&machine.version),
+        style.paint(paint, &phase),
+        text::clean(&machine.target),
+        text::age(machine.uptime_ms),
+    );
+    if let Some(boot) = machine.boot_ms {
+        lines.push_str(&format!(", booted in {}", text::span(Duration::from_millis(boot))));
+    }
+    lines.push('\n');
+    for warning in &machine.warnings {
+        let warning = format!("warning: {}", text::clean(warning));
+        lines.push_str(&style.paint(Paint::Yellow, &warning));
+        lines.push('\n');
+    }
+    let failed: Vec<_> = shown
+        .iter()
+        .filter(|entry| entry.state == StateWord::Failed)
+        .map(|entry| text::clean(&entry.name))
+        .collect();
+    if !failed.is_empty() {
+        let failed = format!("failed: {}", failed.join(", "));
+        lines.push_str(&style.paint(Paint::Red, &failed));
+        lines.push('\n');
+    }
+    lines
+}
+
+/// A table of services, one line each: what does not fit is cut from the reason.
+pub fn table(services: &[&ServiceReport], style: Style) -> String {
+    let mut table = Table::new();
+    table.load_preset(NOTHING).set_truncation_indicator("…");
+    match style.width {
+        None => table.set_content_arrangement(ContentArrangement::Disabled),
+        Some(width) => table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width),
+    };
+    table.set_header(one_line(HEADINGS.map(str::to_owned)));
+    for service in services {
+        table.add_row(one_line(cells(service)));
+    }
+    for (column, heading) in table.column_iter_mut().zip(HEADINGS) {
+        column.set_padding((0, 2));
+        match heading {
+            "REASON" => continue,
+            "PID" | "MEMORY" | "RESTARTS" => column.set_cell_alignment(CellAlignment::Right),
+            _ => {}
+        }
+        column.set_constraint(ColumnConstraint::ContentWidth);
+    }
+    let mut lines = String::new();
+    let mut rows = table.lines();
+    if let Some(heading) = rows.next() {
+        lines.push_str(&style.paint(Paint::Bold, cut(heading.trim_end(), style)));
+        lines.push('\n');
+    }
+    for (row, service) in rows.zip(services) {
+        lines.push_str(&coloured(cut(row.trim_end(), style), service, style));
+        lines.push('\n');
+    }
+    lines
+}
+
+fn one_line(cells: [String; 7]) -> Row {
+    let mut row = Row::from(cells);
+    row.max_height(1);
+    row
+}
+
+fn cells(service: &ServiceReport) -> [String; 7] {
+    let memory = service.cgroup.as_deref().and_then(cgroup::memory);
+    let mut reason = text::clean(&service.reason).into_owned();
+    if let (Some(count @ 1..), true) = (service.connections, reason.is_empty()) {
+        reason = format!("{count} connection{}", if count == 1 { "" } else { "s" });
+    }
+    [
+        text::clean(&service.name).into_owned(),
+        service.state.word().to_owned(),
+        text::age(service.since_ms),
+        service.pid.map(|pid| pid.to_string()).unwrap_or_default(),
+        memory.map(text::size).unwrap_or_default(),
+        if service.restarts == 0 { String::new() } else { service.restarts.to_string() },
+        reason,
+    ]
+}
+
+/// The last resort for a terminal that is narrower than the names.
+fn cut(line: &str, style: Style) -> &str {
+    let Some(width) = style.width else { return line };
+    match line.char_indices().nth(usize::from(width)) {
+        None => line,
+        Some((end, _)) => line.get(..end).unwrap_or(line),
+    }
+}
+
+/// The line with the word of its state in colour: the first word behind the name.
+fn coloured(line: &str, service: &ServiceReport, style: Style) -> String {
+    let name = text::clean(&service.name);
+    let Some((name, rest)) = line.split_at_checked(name.len()) else { return line.to_owned() };
+    let word = service.state.word();
+    let rest = rest.replacen(word, &style.paint(paint(service.state), word), 1);
+    format!("{name}{rest}")
+}
+
+/// The colour of a state.
+pub fn paint(state: StateWord) -> Paint {
+    match state {
+        StateWord::Up | StateWord::Done | StateWord::Listening => Paint::Green,
+        StateWord::Failed => Paint::Red,
+        StateWord::Waiting | StateWord::Starting | StateWord::Stopping | StateWord::Restarting => {
+            Paint::Yellow
+        }
+        StateWord::Stopped | StateWord::Skipped => Paint::Faint,
+    }
+}

@@ -1,0 +1,164 @@
+//! The commands: one table, from which parsing and help are made.
+//!
+//! Only the command that was typed is built, because a status in a shell loop should cost
+//! little more than its round trip; the whole tree is built for help and for mistakes.
+
+use std::iter;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::error::ErrorKind;
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+
+use super::connect::Failure;
+use super::{Form, Session, Status, change, list, logs, offline, power, remote, status, text};
+
+/// What people type.
+const NAME: &str = "finitctl";
+
+/// One command.
+struct Verb {
+    name: &'static str,
+    about: &'static str,
+    arguments: fn(Command) -> Command,
+    run: fn(&mut Session, &ArgMatches) -> Result<Status, Failure>,
+}
+
+/// All of them, in the order of the help.
+#[rustfmt::skip]
+const VERBS: &[Verb] = &[
+    Verb { name: "status", about: "The machine and its services, or services in full", arguments: status::arguments, run: status::run },
+    Verb { name: "list", about: "Services by state, sockets, targets", arguments: list::arguments, run: list::run },
+    Verb { name: "logs", about: "Log lines of services", arguments: logs::arguments, run: logs::run },
+    Verb { name: "start", about: "Bring services up, and what they need", arguments: change::names, run: change::start },
+    Verb { name: "stop", about: "Bring services down, and those that need them", arguments: change::names, run: change::stop },
+    Verb { name: "restart", about: "Stop and start again; a stopped one is started", arguments: change::names, run: change::restart },
+    Verb { name: "reload", about: "Let services read their own files again; without a name: apply", arguments: change::names_or_none, run: change::reload },
+    Verb { name: "signal", about: "Send a signal to the main process of a service", arguments: change::signal_and_name, run: change::signal },
+    Verb { name: "reset", about: "Forget that a service failed", arguments: change::one, run: change::reset },
+    Verb { name: "apply", about: "Read the file again and make the machine match it", arguments: change::no_wait, run: change::apply },
+    Verb { name: "check", about: "Check a file, without a running finit", arguments: offline::check_arguments, run: offline::check },
+    Verb { name: "explain", about: "What a key of the file means", arguments: offline::explain_arguments, run: offline::explain },
+    Verb { name: "target", about: "Bring the machine to a target", arguments: change::one_and_wait, run: change::target },
+    Verb { name: "poweroff", about: "Turn the machine off", arguments: power::arguments, run: power::poweroff },
+    Verb { name: "reboot", about: "Start the machine again", arguments: power::arguments, run: power::restart },
+    Verb { name: "halt", about: "Stop the machine, with its power on", arguments: power::arguments, run: power::halt },
+];
+
+/// Runs `finitctl` with those words.
+pub fn run(words: &[String], mut session: Session) -> Status {
+    // What scripts ask in loops needs no parser, which would cost a quarter of the run.
+    if let Some(("status", names)) = words.split_first().map(|(verb, names)| (verb.as_str(), names))
+        && !names.is_empty()
+        && names.iter().all(|name| !name.starts_with('-'))
+    {
+        let result = status::services(&mut session, names.iter().map(String::as_str));
+        return session.end(result);
+    }
+    let mut words = words.to_vec();
+    let known = match first_word(&words) {
+        Some(first) => VERBS.iter().find(|verb| verb.name == first),
+        None if asks_about_us(&words) => None,
+        None => {
+            words.insert(0, "status".to_owned());
+            VERBS.first()
+        }
+    };
+    let parser = match known {
+        Some(verb) => command(std::slice::from_ref(verb)),
+        None => command(VERBS),
+    };
+    let parsed =
+        parser.try_get_matches_from(iter::once(NAME).chain(words.iter().map(String::as_str)));
+    let matches = match parsed {
+        Ok(matches) => matches,
+        Err(error) => return refuse(&error, session),
+    };
+    let result = match matches.get_one::<String>("host") {
+        Some(host) => Err(remote::run(host, &words)),
+        None => perform(&mut session, &matches),
+    };
+    session.end(result)
+}
+
+fn perform(session: &mut Session, matches: &ArgMatches) -> Result<Status, Failure> {
+    let Some((name, of_verb)) = matches.subcommand() else {
+        return Err(Failure::Usage("no command".to_owned()));
+    };
+    if of_verb.get_flag("json") {
+        session.form = Form::Json;
+    }
+    session.patience = of_verb.get_one::<Duration>("timeout").copied();
+    if let Some(socket) = of_verb.get_one::<PathBuf>("socket") {
+        session.socket = socket.clone();
+    }
+    match VERBS.iter().find(|verb| verb.name == name) {
+        Some(verb) => (verb.run)(session, of_verb),
+        None => Err(Failure::Usage(format!("`{name}` is no command"))),
+    }
+}
+
+/// Help and versions are results; anything else is a mistake, and nothing was done.
+fn refuse(error: &clap::Error, mut session: Session) -> Status {
+    let rendered = error.render().to_string();
+    if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+        session.output.text(rendered.trim_end());
+        session.output.text("\n");
+        return session.end(Ok(Status::Done));
+    }
+    let message = rendered.trim_end();
+    for line in message.strip_prefix("error: ").unwrap_or(message).lines() {
+        session.output.warn(line);
+    }
+    session.end(Ok(Status::Usage))
+}
+
+/// Options of every command that take a value of their own.
+const VALUED: [&str; 4] = ["--socket", "--timeout", "--host", "-H"];
+
+/// The first word that is neither an option nor the value of one.
+fn first_word(words: &[String]) -> Option<&str> {
+    let mut words = words.iter().map(String::as_str);
+    while let Some(word) = words.next() {
+        if VALUED.contains(&word) {
+            words.next();
+        } else if !word.starts_with('-') || word == "--" {
+            return Some(word);
+        }
+    }
+    None
+}
+
+fn asks_about_us(words: &[String]) -> bool {
+    words.iter().any(|word| matches!(word.as_str(), "-h" | "--help" | "-V" | "--version"))
+}
+
+fn command(verbs: &[Verb]) -> Command {
+    let everywhere = |name: &'static str| Arg::new(name).long(name).global(true);
+    let top = Command::new(NAME)
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("Looks after finit, the init of this machine")
+        .disable_help_subcommand(true)
+        .arg(
+            everywhere("socket")
+                .value_name("PATH")
+                .value_parser(value_parser!(PathBuf))
+                .help("Where finit listens, instead of /run/initctl"),
+        )
+        .arg(everywhere("json").action(ArgAction::SetTrue).help("Objects of the protocol"))
+        .arg(
+            everywhere("timeout")
+                .value_name("TIME")
+                .value_parser(text::parse_time)
+                .help("Wait no longer than this: 30s, 2min"),
+        )
+        .arg(
+            everywhere("host")
+                .short('H')
+                .value_name("USER@HOST")
+                .help("Run the command there, over ssh"),
+        );
+    verbs.iter().fold(top, |top, verb| {
+        top.subcommand((verb.arguments)(Command::new(verb.name).about(verb.about)))
+    })
+}

@@ -1,0 +1,85 @@
+//! `init WORDS` beside a running init: the words go to PID 1 as they are, and its answer comes
+//! back as it is. For people, shell scripts and programs that know nothing else.
+
+use super::connect::Failure;
+use super::{Environment, Session, Status};
+use crate::proto::{Power, Request, words};
+
+/// Passes the words on to PID 1 and prints its answer; the exit code to end with. `status NAME`
+/// prints `ok` or `dead` and ends with 0 or 1.
+pub fn pass_on(words: &[String]) -> u8 {
+    pass_on_to(words, Session::new("init", &Environment::read())).code()
+}
+
+/// The same in a session that exists already.
+pub fn pass_on_to(words: &[String], mut session: Session) -> Status {
+    let result = exchange(words, &mut session);
+    session.end(result)
+}
+
+/// What a runlevel or letter of sysvinit asks for; none if the word is neither.
+pub fn runlevel(word: &str) -> Option<Result<Request, &'static str>> {
+    let target = |name: &str| Some(Ok(Request::Target { name: name.to_owned() }));
+    match word {
+        "0" => Some(Ok(Request::Power { how: Power::Poweroff })),
+        "6" => Some(Ok(Request::Power { how: Power::Reboot })),
+        "1" | "s" | "S" => target("rescue"),
+        "2" | "3" | "4" | "5" => target("default"),
+        "q" | "Q" => Some(Ok(Request::Apply)),
+        "u" | "U" => Some(Err(
+            "this version of finit cannot replace itself while it runs; nothing is done, the new \
+             one starts with the next boot",
+        )),
+        _ => None,
+    }
+}
+
+fn exchange(words: &[String], session: &mut Session) -> Result<Status, Failure> {
+    let line = line(words)?;
+    // What is not understood never leaves: the server might be of another version.
+    let request = words::parse(&line)
+        .map_err(|refusal| Failure::Usage(Failure::Refused(refusal).to_string()))?;
+    let connection = session.connection()?;
+    connection.send_line(&format!("{line}\n"))?;
+    let mut status = None;
+    // A list has no end mark, so it ends with the connection; other answers are one line.
+    let is_list = request == Request::List;
+    if is_list {
+        connection.finish();
+    }
+    while let Some(answer) = session.connection()?.line()? {
+        if let Some(error) = answer.strip_prefix("error: ") {
+            session.output.complain(error);
+            return Ok(Status::Failed);
+        }
+        session.output.line(&answer);
+        status = Some(if answer == "dead" { Status::Failed } else { Status::Done });
+        if !is_list {
+            break;
+        }
+    }
+    match status {
+        None if !is_list => Err(Failure::Lost("finit closed it".to_owned())),
+        status => Ok(status.unwrap_or(Status::Done)),
+    }
+}
+
+/// The words as one line for the socket.
+fn line(words: &[String]) -> Result<String, Failure> {
+    let line = match words {
+        [word] => match runlevel(word) {
+            Some(Ok(Request::Power { how: Power::Poweroff })) => "poweroff".to_owned(),
+            Some(Ok(Request::Power { .. })) => "reboot".to_owned(),
+            Some(Ok(Request::Target { name })) => format!("target {name}"),
+            Some(Ok(_)) => "apply".to_owned(),
+            Some(Err(why)) => return Err(Failure::Local(why.to_owned())),
+            None => word.clone(),
+        },
+        _ => words.join(" "),
+    };
+    // A word with a line end in it would be two requests.
+    if line.contains(char::is_control) || line.starts_with('{') {
+        return Err(Failure::Usage("words are plain text on one line".to_owned()));
+    }
+    Ok(line)
+}

@@ -1,0 +1,144 @@
+//! Keys of the tables within services and tasks: how to stop and restart, hooks, sockets.
+
+use super::{Key, key};
+
+const STRINGS: &str = "a string or a list of strings";
+const DURATION: &str = "a duration";
+const BOOLEAN: &str = "true or false";
+const STRING: &str = "a string";
+const MODE: &str = "a mode in quotes";
+const USER: &str = "a user name or number";
+const INTEGER: &str = "an integer";
+const STOP: &str = "service.stop";
+const RESTART: &str = "service.restart";
+const HOOK: &str = "service.hook";
+const SOCKET: &str = "service.socket";
+
+pub(super) const KEYS: [Key; 30] = [
+    key(STOP, "signal", "a signal", r#""TERM""#, r#""INT""#, "The first signal."),
+    key(STOP, "timeout", DURATION, r#""10s""#, r#""30s""#, "How long it has until SIGKILL."),
+    key(
+        STOP,
+        "scope",
+        r#""cgroup", "main", "mixed" or "none""#,
+        r#""cgroup""#,
+        r#""main""#,
+        "Who gets the signals: all its processes, the main one alone (sshd, cron and \
+         container engines, whose children should live on), the main one first and at the \
+         timeout all, or nobody.",
+    ),
+    key(
+        STOP,
+        "command",
+        "a command or a table",
+        "",
+        r#""/bin/true""#,
+        "Run instead of the first signal.",
+    ),
+    key(STOP, "kill", BOOLEAN, "true", "false", "Whether SIGKILL follows the timeout."),
+    key(
+        STOP,
+        "hup",
+        BOOLEAN,
+        "false",
+        "true",
+        "Whether SIGHUP follows the first signal at once, as shells want it.",
+    ),
+    key(
+        RESTART,
+        "when",
+        r#""always", "on-failure", "on-crash", "on-success" or "never""#,
+        r#""always", in a task "never""#,
+        r#""on-failure""#,
+        "After which ends it comes back: all, those that are no success, signals and \
+         timeouts only, success only, or none.",
+    ),
+    key(
+        RESTART,
+        "delay",
+        DURATION,
+        r#""100ms""#,
+        r#""1s""#,
+        "The first delay; it doubles with each restart.",
+    ),
+    key(RESTART, "max-delay", DURATION, r#""30s""#, r#""5m""#, "The longest delay."),
+    key(
+        RESTART,
+        "reset",
+        DURATION,
+        r#""30s""#,
+        r#""1m""#,
+        "Up for this long, the delay starts small again.",
+    ),
+    key(
+        RESTART,
+        "burst",
+        INTEGER,
+        "never gives up",
+        "5",
+        "Gives up after this many restarts `within` a time; then it is failed until \
+         somebody asks.",
+    ),
+    key(RESTART, "within", DURATION, "", r#""1m""#, "The time that `burst` counts in."),
+    key(HOOK, "run", STRINGS, "", r#""/bin/true""#, "What is run, written as `command` is."),
+    key(HOOK, "may-fail", BOOLEAN, "false", "true", "Whether its failure is overlooked."),
+    key(HOOK, "user", USER, "the service's own", r#""root""#, "Who runs it."),
+    key(HOOK, "timeout", DURATION, "the service's own", r#""10s""#, "How long it may take."),
+    key(
+        SOCKET,
+        "on",
+        "an address",
+        "",
+        r#""127.0.0.1:80""#,
+        "Where: a port, an address and a port, a path, `@abstract`, or one of these with \
+         its kind in front, such as `udp:53`.",
+    ),
+    key(SOCKET, "name", STRING, "", r#""http""#, "Its name in LISTEN_FDNAMES."),
+    key(SOCKET, "mode", MODE, r#""0666""#, r#""0660""#, "The permissions of its file."),
+    key(SOCKET, "user", USER, "root", r#""nobody""#, "The owner of its file."),
+    key(
+        SOCKET,
+        "group",
+        "a group name or number",
+        "root",
+        r#""nogroup""#,
+        "The group of its file.",
+    ),
+    key(
+        SOCKET,
+        "backlog",
+        INTEGER,
+        "what the kernel allows",
+        "128",
+        "How many connections wait to be accepted, listen(2).",
+    ),
+    key(
+        SOCKET,
+        "unlink",
+        BOOLEAN,
+        "true",
+        "false",
+        "Whether its file is removed when finit lets go of it.",
+    ),
+    key(
+        SOCKET,
+        "v6only",
+        BOOLEAN,
+        "false for a bare port",
+        "true",
+        "Whether an IPv6 socket leaves IPv4 alone.",
+    ),
+    key(
+        SOCKET,
+        "freebind",
+        BOOLEAN,
+        "false",
+        "true",
+        "Binds an address before any interface has it.",
+    ),
+    key(SOCKET, "reuseport", BOOLEAN, "false", "true", "Lets several sockets share a port."),
+    key(SOCKET, "keepalive", BOOLEAN, "false", "true", "Finds out about peers that are gone."),
+    key(SOCKET, "nodelay", BOOLEAN, "false", "true", "Sends small packets at once."),
+    key(SOCKET, "nonblocking", BOOLEAN, "false", "true", "Hands the socket over non-blocking."),
+    key(SOCKET, "device", STRING, "", r#""eth0""#, "The only interface that it listens on."),
+];

@@ -1,0 +1,147 @@
+//! The one table of keys. Everything that finit knows about a key beside its meaning is here:
+//! where it may stand, what it takes, what it is without, and what it is for. From it come the
+//! errors about unknown keys and wrong types, `finitctl explain`, and the refusal of keys that
+//! the contract has but this version does not carry out: they are known, so that they are
+//! never silently ignored.
+
+mod inner;
+mod later;
+mod machine;
+mod service;
+mod suggest;
+
+pub(crate) use suggest::nearest;
+
+/// A key of the configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Key {
+    /// The table that it stands in. `service` stands for services, tasks and the defaults;
+    /// what follows a dot is a table within such a one, such as `service.stop`.
+    pub table: &'static str,
+    /// Its name there.
+    pub name: &'static str,
+    /// What it takes, in words that follow "must be".
+    pub kind: &'static str,
+    /// What it is when left out, in the words of the file; empty for nothing.
+    pub default: &'static str,
+    /// A value that it takes, as it would stand in the file.
+    pub example: &'static str,
+    /// What it is for, in one paragraph.
+    pub help: &'static str,
+    /// Since when it is carried out.
+    pub since: Since,
+}
+
+/// Since when a key is carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Since {
+    /// This version of finit and later ones.
+    Version(&'static str),
+    /// Promised, but not by this version: using it is an error.
+    Later,
+}
+
+/// The tables at the top of a file.
+pub const TABLES: [&str; 9] =
+    ["service", "task", "target", "boot", "shutdown", "control", "defaults", "log", "override"];
+
+/// A key of this version.
+const fn key(
+    table: &'static str,
+    name: &'static str,
+    kind: &'static str,
+    default: &'static str,
+    example: &'static str,
+    help: &'static str,
+) -> Key {
+    Key { table, name, kind, default, example, help, since: Since::Version("0.1") }
+}
+
+/// A key that the contract promises and this version does not carry out.
+const fn later(table: &'static str, name: &'static str, help: &'static str) -> Key {
+    Key { table, name, kind: "", default: "", example: "", help, since: Since::Later }
+}
+
+/// Every key, in the order in which a reference shows them.
+pub fn all() -> impl Iterator<Item = &'static Key> {
+    service::KEYS.iter().chain(&inner::KEYS).chain(&machine::KEYS).chain(&later::KEYS)
+}
+
+/// The key of that name in that table.
+pub fn find(table: &str, name: &str) -> Option<&'static Key> {
+    all().find(|key| key.table == table && key.name == name)
+}
+
+/// The key of that table that was probably meant by a name that is none.
+pub fn suggest(table: &str, name: &str) -> Option<&'static str> {
+    let names = || all().filter(|key| key.table == table).map(|key| key.name);
+    let foreign = suggest::FOREIGN.iter().find(|(other, _)| other.eq_ignore_ascii_case(name));
+    let translated = foreign.map(|(_, ours)| *ours).filter(|ours| names().any(|n| n == *ours));
+    translated.or_else(|| nearest(name, names()))
+}
+
+impl Key {
+    /// Whether this version carries it out.
+    pub fn is_supported(&self) -> bool {
+        self.since != Since::Later
+    }
+
+    /// How a person writes it: `stop.signal`, `boot.hostname`, `user`.
+    pub fn path(&self) -> String {
+        match self.table {
+            "service" => self.name.to_owned(),
+            "service.socket" => format!("listen.{}", self.name),
+            "service.hook" => format!("before-start.{}", self.name),
+            table => {
+                let table = table.strip_prefix("service.").unwrap_or(table);
+                format!("{table}.{}", self.name)
+            }
+        }
+    }
+
+    /// Where it may stand, in words.
+    fn place(&self) -> String {
+        match self.table {
+            "service" => "[service.NAME], [task.NAME] and [defaults]".to_owned(),
+            "service.socket" => "a table of `listen` or `inetd`".to_owned(),
+            "service.hook" => "a table of a hook, of `reload` or of `stop.command`".to_owned(),
+            "target" => "[target.NAME]".to_owned(),
+            table => match table.strip_prefix("service.") {
+                Some(inner) => format!("`{inner}` of a service or task"),
+                None => format!("[{table}]"),
+            },
+        }
+    }
+}
+
+/// What a person should know about a key: `stop.signal`, `boot.hostname`, or its last part
+/// alone, which may name several keys. None for a key that does not exist.
+pub fn explain(name: &str) -> Option<String> {
+    let name = name.strip_prefix("service.").or(name.strip_prefix("task.")).unwrap_or(name);
+    let name = name.replace("inetd.", "listen.");
+    let exact: Vec<_> = all().filter(|key| key.path() == name).collect();
+    let found = if exact.is_empty() {
+        all().filter(|key| key.name == name).collect::<Vec<_>>()
+    } else {
+        exact
+    };
+    let pages: Vec<String> = found.into_iter().map(page).collect();
+    (!pages.is_empty()).then(|| pages.join("\n\n"))
+}
+
+fn page(key: &Key) -> String {
+    let mut page = key.path();
+    if !key.is_supported() {
+        page.push_str("\n  not supported by this version of finit yet");
+    } else if key.default.is_empty() {
+        page.push_str(&format!("\n  takes {}", key.kind));
+    } else {
+        page.push_str(&format!("\n  takes {}; without it {}", key.kind, key.default));
+    }
+    page.push_str(&format!("\n  stands in {}", key.place()));
+    if !key.example.is_empty() {
+        page.push_str(&format!("\n  for example {} = {}", key.name, key.example));
+    }
+    page.push_str(&format!("\n\n{}", key.help));
+    page
+}

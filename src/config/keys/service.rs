@@ -1,0 +1,335 @@
+//! Keys of services and tasks.
+
+use super::{Key, key};
+
+const STRINGS: &str = "a string or a list of strings";
+const HOOKS: &str = "a command, a list of commands or a table";
+const NAMES: &str = "a name or a list of names";
+const DURATION: &str = "a duration";
+const BOOLEAN: &str = "true or false";
+const STRING: &str = "a string";
+const MODE: &str = "a mode in quotes";
+const USER: &str = "a user name or number";
+const INTEGER: &str = "an integer";
+
+const IN: &str = "service";
+
+pub(super) const KEYS: [Key; 47] = [
+    key(
+        IN,
+        "command",
+        STRINGS,
+        "",
+        r#""/usr/sbin/sshd -D""#,
+        "What is executed. A string is split into words as a shell would, with quotes and \
+         backslashes, but no shell runs: `$VAR` alone in a word becomes as many words as \
+         its value has, `${VAR}` is part of one word, `$$` is a dollar. A list of strings \
+         is executed exactly as it stands.",
+    ),
+    key(
+        IN,
+        "steps",
+        "a list of commands",
+        "",
+        r#"["/bin/true", "/bin/true"]"#,
+        "The commands of a task, run one after the other until one fails. Instead of \
+         `command`, in tasks only.",
+    ),
+    key(
+        IN,
+        "script",
+        STRING,
+        "",
+        r#""echo hello""#,
+        "Lines for `/bin/sh -eu`, instead of `command`. `%i`, `%I` and `%n` are replaced in \
+         it; every other `%` is the shell's own.",
+    ),
+    key(
+        IN,
+        "remain",
+        BOOLEAN,
+        "true",
+        "false",
+        "Whether a task that ended well counts as up, so that what needs it can start. In \
+         tasks only.",
+    ),
+    key(
+        IN,
+        "ok-exit",
+        r#""any" or a list of exit codes and signals"#,
+        "[]",
+        r#"[1, "HUP"]"#,
+        "Exits that count as success beside status 0 and the signal that stops it.",
+    ),
+    key(IN, "description", STRING, "", r#""Secure shell""#, "One line for people."),
+    key(IN, "docs", STRINGS, "", r#""man:sshd(8)""#, "Where to read more, for people."),
+    key(IN, "alias", NAMES, "", r#""ssh""#, "Other names that it answers to."),
+    key(
+        IN,
+        "enabled",
+        BOOLEAN,
+        "true",
+        "false",
+        "Whether the machine starts it by itself. A disabled one can still be started by hand.",
+    ),
+    key(
+        IN,
+        "user",
+        USER,
+        "root",
+        r#""nobody""#,
+        "Who runs it: `\"user\"`, `\"user:group\"` or a number. A user that does not exist \
+         is a failed start; it never runs as root instead.",
+    ),
+    key(IN, "group", "a group name or number", "the user's own", r#""nogroup""#, "Its group."),
+    key(
+        IN,
+        "groups",
+        NAMES,
+        "the user's own",
+        r#"["audio"]"#,
+        "Its further groups, instead of those that the user is in.",
+    ),
+    key(
+        IN,
+        "umask",
+        MODE,
+        r#""022""#,
+        r#""077""#,
+        "The permissions that its new files do not get.",
+    ),
+    key(IN, "cwd", "a path", r#""/""#, r#""/var/lib/app""#, "The folder that it starts in."),
+    key(IN, "root", "a path", "", r#""/srv/jail""#, "The folder that becomes its root, chroot(2)."),
+    key(
+        IN,
+        "env",
+        "a table of strings",
+        "",
+        r#"{ LANG = "C" }"#,
+        "Variables for its environment, which is made from nothing: PATH, HOME, USER, \
+         LOGNAME, SHELL, LANG, then these.",
+    ),
+    key(
+        IN,
+        "env-file",
+        "a path or a list of paths",
+        "",
+        r#""-/etc/default/ssh""#,
+        "Files of NAME=VALUE lines for its environment. One with a leading `-` may be missing.",
+    ),
+    key(
+        IN,
+        "env-pass",
+        NAMES,
+        "",
+        r#""container""#,
+        "Variables that finit itself was started with and that are passed on.",
+    ),
+    key(IN, "env-unset", NAMES, "", r#""LANG""#, "Variables that are taken out again."),
+    key(
+        IN,
+        "ready",
+        r#""exec" or "exit""#,
+        r#""exec", in a task "exit""#,
+        r#""exec""#,
+        "When it counts as up: once its program is executed, or, for a task, once it ended \
+         well.",
+    ),
+    key(
+        IN,
+        "start-timeout",
+        DURATION,
+        r#""60s""#,
+        r#""60s""#,
+        "How long it may take until it is up; `\"never\"` for as long as it likes.",
+    ),
+    key(
+        IN,
+        "start",
+        r#""boot", "demand" or "manual""#,
+        r#""boot", "demand" with sockets"#,
+        r#""manual""#,
+        "What starts it: reaching one of its targets, a connection to its sockets, or only \
+         a person or something that needs it.",
+    ),
+    key(
+        IN,
+        "stage",
+        r#""main" or "early""#,
+        r#""main""#,
+        r#""early""#,
+        "An early one does not wait for the boot steps, only for what it names.",
+    ),
+    key(
+        IN,
+        "targets",
+        NAMES,
+        r#"["default"]"#,
+        r#"["default"]"#,
+        "The targets that it belongs to.",
+    ),
+    key(
+        IN,
+        "wanted-by",
+        NAMES,
+        "",
+        r#""default""#,
+        "Services or targets that want it, written from this side. With it, `targets` is \
+         empty unless given.",
+    ),
+    key(
+        IN,
+        "instances",
+        NAMES,
+        "",
+        r#"["tty1", "tty2"]"#,
+        "Makes this a template: NAME@INSTANCE is made for each, with `%i` for the instance.",
+    ),
+    key(
+        IN,
+        "needs",
+        NAMES,
+        "",
+        r#""sysinit""#,
+        "What must be up first. It waits while that is not, comes by itself when it is, and \
+         is stopped before it. `\"a|b\"` is either.",
+    ),
+    key(
+        IN,
+        "wants",
+        NAMES,
+        "",
+        r#""login""#,
+        "What is started and waited for; its failure is no obstacle.",
+    ),
+    key(
+        IN,
+        "after",
+        NAMES,
+        "",
+        r#""network""#,
+        "Order only: if those come up too, this comes later.",
+    ),
+    key(
+        IN,
+        "before",
+        NAMES,
+        "",
+        r#""graphical""#,
+        "Order only: if those come up too, this comes earlier.",
+    ),
+    key(
+        IN,
+        "provides",
+        NAMES,
+        "",
+        r#""mail""#,
+        "Names that it stands for, so that others can need \"mail\" and not the one program \
+         that does it.",
+    ),
+    key(
+        IN,
+        "before-start",
+        HOOKS,
+        "",
+        r#""/bin/mkdir -p /run/app""#,
+        "Commands run before each start, in order. One that fails is a failed start.",
+    ),
+    key(IN, "after-start", HOOKS, "", r#""/bin/true""#, "Commands run once it is up."),
+    key(IN, "after-stop", HOOKS, "", r#""/bin/true""#, "Commands run after each end."),
+    key(
+        IN,
+        "reload",
+        "a signal, a command, a list of both or a table",
+        "",
+        r#""HUP""#,
+        "How it reads its own configuration again.",
+    ),
+    key(
+        IN,
+        "restart",
+        r#""always", "on-failure", "on-crash", "on-success", "never" or a table"#,
+        r#""always", in a task "never""#,
+        r#""on-failure""#,
+        "After which ends it comes back. A table says more: how long until then, and when \
+         to give up.",
+    ),
+    key(IN, "stop", "a table", "", r#"{ signal = "INT" }"#, "How it is stopped."),
+    key(
+        IN,
+        "inetd",
+        "an address, a list of addresses or a table",
+        "",
+        r#""22""#,
+        "Sockets on which finit accepts: each connection gets a process of its own, as its \
+         stdin and stdout.",
+    ),
+    key(
+        IN,
+        "listen",
+        "an address, a list of addresses or a table",
+        "",
+        r#""22""#,
+        "Sockets that are open before the service runs and are handed to it (LISTEN_FDS). \
+         The first connection starts it.",
+    ),
+    key(
+        IN,
+        "inetd-max",
+        INTEGER,
+        "64",
+        "10",
+        "Most connections at once; past it, accepting pauses.",
+    ),
+    key(
+        IN,
+        "inetd-max-per-source",
+        INTEGER,
+        "no limit",
+        "4",
+        "Most connections at once from one address.",
+    ),
+    key(
+        IN,
+        "inetd-rate",
+        r#"a rate, "NUMBER/DURATION""#,
+        "no limit",
+        r#""20/10s""#,
+        "Most connections in a time; past it, accepting pauses.",
+    ),
+    key(
+        IN,
+        "limits",
+        "a table of resource limits",
+        "",
+        "{ nofile = 65536 }",
+        "Resource limits, setrlimit(2): a number or size, `\"unlimited\"`, or \
+         `\"soft:hard\"`; `core = \"never\"` for no core dumps.",
+    ),
+    key(IN, "nice", INTEGER, "0", "5", "Its priority, from -20 (first) to 19 (last)."),
+    key(
+        IN,
+        "oom-score",
+        INTEGER,
+        "0",
+        "-500",
+        "How ready the kernel is to kill it when memory runs out, from -1000 (never) to 1000.",
+    ),
+    key(
+        IN,
+        "tty",
+        "the name of a terminal",
+        "",
+        r#""tty1""#,
+        "The terminal that it runs on, a name under /dev: reset, hung up, and its \
+         controlling one, with TERM set.",
+    ),
+    key(
+        IN,
+        "log",
+        r#""files", "syslog", "kmsg", "console", "none" or "file:PATH""#,
+        r#""files""#,
+        r#""kmsg""#,
+        "Where its output goes.",
+    ),
+];

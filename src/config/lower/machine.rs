@@ -1,0 +1,120 @@
+//! The tables that describe the machine itself: boot, shutdown, control, log, targets.
+
+use std::path::PathBuf;
+
+use super::super::percent::Percent;
+use super::super::raw::{Table, Value};
+use super::super::report::{Problem, Report, quoted};
+use super::super::spec::{
+    BootSpec, ControlSpec, Devices, LogSpec, PowerKey, STEPS, ShutdownSpec, TargetSpec,
+};
+use super::super::{keys, values};
+use super::section::Section;
+
+fn nobody() -> Percent {
+    Percent { name: "finit".to_owned(), instance: None }
+}
+
+pub(super) fn boot(table: &Table, report: &mut Report<'_>) -> BootSpec {
+    let percent = nobody();
+    let s = &mut Section::open(table, "boot", "[boot]", &percent, report);
+    let devices = [("udev", Devices::Udev), ("mdev", Devices::Mdev), ("none", Devices::None)];
+    let plain = |text: &str| Ok(text.to_owned());
+    BootSpec {
+        hostname: s.get("hostname", values::name),
+        fstab: s.flag("fstab").unwrap_or(true),
+        devices: s.word("devices", &devices).unwrap_or(Devices::Udev),
+        modules: s.list("modules", plain).unwrap_or_default(),
+        tmpfiles: s.flag("tmpfiles").unwrap_or(true),
+        clock: s.flag("clock").unwrap_or(true),
+        random_seed: s.flag("random-seed").unwrap_or(true),
+        keymap: s.text("keymap"),
+        sysctl: sysctl(s),
+        skip: s.list("skip", step).unwrap_or_default(),
+    }
+}
+
+fn step(text: &str) -> Result<String, Problem> {
+    if STEPS.contains(&text) {
+        return Ok(text.to_owned());
+    }
+    let problem = Problem::new(format!("{} is no boot step", quoted(text)));
+    Err(match keys::nearest(text, STEPS) {
+        Some(near) => problem.hint(format!("did you mean \"{near}\"?")),
+        None => problem.hint(format!("one of {}", STEPS.join(", "))),
+    })
+}
+
+fn sysctl(s: &mut Section<'_, '_, '_>) -> Vec<(String, String)> {
+    let Some(table) = s.table("sysctl") else { return Vec::new() };
+    let mut settings = Vec::new();
+    for entry in &table.entries {
+        let value = match &entry.node.value {
+            Value::Integer(number) => Some(number.to_string()),
+            // `net.ipv4.ip_forward = 1` without quotes around its name is a table in TOML.
+            Value::Table(_) => {
+                let problem = Problem::new("the name of a setting stands in quotes")
+                    .hint("write \"net.ipv4.ip_forward\" = 1");
+                s.report.error(entry.at, problem);
+                None
+            }
+            _ => s.string("sysctl", &entry.node),
+        };
+        settings.extend(value.map(|value| (entry.key.clone(), value)));
+    }
+    settings
+}
+
+pub(super) fn shutdown(table: &Table, report: &mut Report<'_>) -> ShutdownSpec {
+    let percent = nobody();
+    let s = &mut Section::open(table, "shutdown", "[shutdown]", &percent, report);
+    let spec = ShutdownSpec::default();
+    let keys = [
+        ("reboot", PowerKey::Reboot),
+        ("poweroff", PowerKey::Poweroff),
+        ("ignore", PowerKey::Ignore),
+    ];
+    ShutdownSpec {
+        timeout: s.duration("timeout").unwrap_or(spec.timeout),
+        term_wait: s.duration("term-wait").unwrap_or(spec.term_wait),
+        kill_wait: s.duration("kill-wait").unwrap_or(spec.kill_wait),
+        ctrl_alt_del: s.word("ctrl-alt-del", &keys).unwrap_or(spec.ctrl_alt_del),
+    }
+}
+
+pub(super) fn control(table: &Table, report: &mut Report<'_>) -> ControlSpec {
+    let percent = nobody();
+    let s = &mut Section::open(table, "control", "[control]", &percent, report);
+    let socket = s.get("socket", values::absolute).map(PathBuf::from);
+    ControlSpec {
+        group: s.get("group", values::user),
+        power_group: s.get("power-group", values::user),
+        socket: socket.unwrap_or(ControlSpec::default().socket),
+    }
+}
+
+pub(super) fn log(table: &Table, report: &mut Report<'_>) -> LogSpec {
+    let percent = nobody();
+    let s = &mut Section::open(table, "log", "[log]", &percent, report);
+    let spec = LogSpec::default();
+    let directory = s.get("directory", values::absolute).map(PathBuf::from);
+    LogSpec {
+        directory: directory.unwrap_or(spec.directory),
+        max_size: s.get("max-size", values::size).unwrap_or(spec.max_size),
+        keep: s.integer("keep", 0, 1000).unwrap_or(spec.keep),
+    }
+}
+
+pub(super) fn target(name: &str, table: &Table, report: &mut Report<'_>) -> TargetSpec {
+    let percent = nobody();
+    let label = format!("[target.{name}]");
+    let s = &mut Section::open(table, "target", &label, &percent, report);
+    let needs = s.list("needs", |text| {
+        text.split('|').map(|name| values::name(name.trim())).collect::<Result<Vec<_>, _>>()
+    });
+    TargetSpec {
+        name: name.to_owned(),
+        wants: s.list("wants", values::name).unwrap_or_default(),
+        needs: needs.unwrap_or_default(),
+    }
+}

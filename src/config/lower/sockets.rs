@@ -1,0 +1,125 @@
+//! Sockets of a service.
+
+use super::super::address::address;
+use super::super::raw::{Node, Value};
+use super::super::report::Problem;
+use super::super::spec::{Address, SocketMode, SocketSpec, SocketsSpec, UnixKind};
+use super::super::values;
+use super::section::Section;
+
+/// Most connections at once without another word.
+const CONNECTIONS: u32 = 64;
+
+/// `inetd` or `listen`, and what belongs to it.
+pub(super) fn sockets(s: &mut Section<'_, '_, '_>) -> Option<SocketsSpec> {
+    let (key, mode) = match (s.entry("inetd"), s.entry("listen")) {
+        (Some(inetd), Some(_)) => {
+            let problem = Problem::new("`inetd` and `listen` exclude each other")
+                .hint("with `inetd` finit accepts, with `listen` the service does");
+            s.report.error(inetd.at, problem);
+            return None;
+        }
+        (Some(_), None) => ("inetd", SocketMode::Inetd),
+        (None, Some(_)) => ("listen", SocketMode::Listen),
+        (None, None) => {
+            for key in ["inetd-max", "inetd-max-per-source", "inetd-rate"] {
+                if let Some(place) = s.place(key) {
+                    s.report.error(place, Problem::new(format!("`{key}` needs `inetd`")));
+                }
+            }
+            return None;
+        }
+    };
+    let entry = s.entry(key)?;
+    let nodes = match &entry.node.value {
+        Value::Array(items) => items.as_slice(),
+        _ => std::slice::from_ref(&entry.node),
+    };
+    let mut found = Vec::new();
+    for node in nodes {
+        found.extend(socket(s, key, node, mode));
+    }
+    if nodes.is_empty() {
+        s.report.error(entry.node.at, Problem::new(format!("`{key}` names no address")));
+    }
+    let most = i128::from(u32::MAX);
+    Some(SocketsSpec {
+        mode,
+        sockets: found,
+        max: s.integer("inetd-max", 1, most).unwrap_or(CONNECTIONS),
+        max_per_source: s.integer("inetd-max-per-source", 1, most),
+        rate: s.get("inetd-rate", values::rate),
+        idle_stop: None,
+    })
+}
+
+fn socket<'t>(
+    s: &mut Section<'t, '_, '_>,
+    key: &'static str,
+    node: &'t Node,
+    mode: SocketMode,
+) -> Option<SocketSpec> {
+    let Value::Table(table) = &node.value else {
+        let address = s.read(key, node, |text| fitting(text, mode))?;
+        return Some(plain(address));
+    };
+    let mut inner = s.inner(table, "service.socket", &format!("`{key}`"));
+    let Some(address) = inner.get("on", |text| fitting(text, mode)) else {
+        if inner.entry("on").is_none() {
+            let problem = Problem::new(format!("`{key}` says no address")).hint("add `on`");
+            inner.report.error(node.at, problem);
+        }
+        return None;
+    };
+    let mut spec = plain(address);
+    spec.name = inner.get("name", values::name);
+    spec.mode = inner.get("mode", values::mode);
+    spec.user = inner.get("user", values::user);
+    spec.group = inner.get("group", values::user);
+    spec.backlog = inner.integer("backlog", 0, i128::from(i32::MAX));
+    spec.unlink = inner.flag("unlink").unwrap_or(true);
+    spec.v6only = inner.flag("v6only");
+    spec.freebind = inner.flag("freebind").unwrap_or(false);
+    spec.reuseport = inner.flag("reuseport").unwrap_or(false);
+    spec.keepalive = inner.flag("keepalive").unwrap_or(false);
+    spec.nodelay = inner.flag("nodelay").unwrap_or(false);
+    spec.nonblocking = inner.flag("nonblocking").unwrap_or(false);
+    spec.device = inner.text("device");
+    Some(spec)
+}
+
+/// An address that can be used in that mode: only a stream has connections to accept.
+fn fitting(text: &str, mode: SocketMode) -> Result<Address, Problem> {
+    let address = address(text)?;
+    let datagrams = matches!(
+        address,
+        Address::Udp(_)
+            | Address::UdpPort(_)
+            | Address::Unix(UnixKind::Datagram, _)
+            | Address::Fifo(_)
+    );
+    if mode == SocketMode::Inetd && datagrams {
+        return Err(Problem::new("`inetd` needs connections, and these have none")
+            .hint("use `listen`, which hands the socket itself to the service"));
+    }
+    Ok(address)
+}
+
+fn plain(address: Address) -> SocketSpec {
+    SocketSpec {
+        address,
+        name: None,
+        mode: None,
+        user: None,
+        group: None,
+        backlog: None,
+        unlink: true,
+        v6only: None,
+        freebind: false,
+        reuseport: false,
+        keepalive: false,
+        nodelay: false,
+        nonblocking: false,
+        device: None,
+    }
+}

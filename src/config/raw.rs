@@ -1,0 +1,297 @@
+//! TOML text to a tree whose every key and value knows its place, in the order of the file.
+//!
+//! The parser of the `toml` crate reads on after a mistake but can lose what follows it (a key
+//! without a value ends its reading). So a file with mistakes is read block by block, a block
+//! being a table header and what follows up to the next one: blocks that cannot be read are
+//! blanked out, space for byte, and the rest is read again as one file whose places are still
+//! right. That is how one bad service costs a boot that service and no other.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue, Error};
+
+use super::keys;
+use super::report::{Place, Problem, Report, quoted};
+
+/// A value and its place.
+#[derive(Debug, Clone)]
+pub(super) struct Node {
+    pub at: Place,
+    pub value: Value,
+}
+
+/// What TOML can say.
+#[derive(Debug, Clone)]
+pub(super) enum Value {
+    String(String),
+    /// One that is too large for the type is as large as the type can say: too large for any
+    /// key anyway.
+    Integer(i128),
+    Float,
+    Boolean(bool),
+    Datetime,
+    Array(Vec<Node>),
+    Table(Table),
+}
+
+impl Value {
+    /// What it is, with its article, for "must be a string, not …".
+    pub(super) fn words(&self) -> &'static str {
+        match self {
+            Self::String(_) => "a string",
+            Self::Integer(_) => "an integer",
+            Self::Float => "a number with a point",
+            Self::Boolean(_) => "a boolean",
+            Self::Datetime => "a date",
+            Self::Array(_) => "a list",
+            Self::Table(_) => "a table",
+        }
+    }
+}
+
+/// Keys and values in the order of the file.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Table {
+    pub entries: Vec<Entry>,
+}
+
+/// One key and its value.
+#[derive(Debug, Clone)]
+pub(super) struct Entry {
+    pub key: String,
+    pub at: Place,
+    pub node: Node,
+}
+
+impl Table {
+    pub(super) fn get(&self, key: &str) -> Option<&Entry> {
+        self.entries.iter().find(|entry| entry.key == key)
+    }
+
+    pub(super) fn remove(&mut self, key: &str) {
+        self.entries.retain(|entry| entry.key != key);
+    }
+
+    /// Lays another table over this one: a table goes over a table key by key, and anything
+    /// else takes the place of what was there.
+    pub(super) fn overlay(&mut self, over: &Self) {
+        for entry in &over.entries {
+            match self.entries.iter_mut().find(|mine| mine.key == entry.key) {
+                None => self.entries.push(entry.clone()),
+                Some(mine) => match (&mut mine.node.value, &entry.node.value) {
+                    (Value::Table(below), Value::Table(above)) => below.overlay(above),
+                    _ => *mine = entry.clone(),
+                },
+            }
+        }
+    }
+}
+
+/// The owner of a block: the first two parts of its header, such as `service` and `sshd`.
+pub(super) type Owner = (String, String);
+
+/// What a source says.
+pub(super) struct Document {
+    /// Its root table.
+    pub root: Table,
+    /// Owners of blocks that could not be read, each with the place of the first such header.
+    pub broken: BTreeMap<Owner, Place>,
+}
+
+/// Reads one source. Mistakes in its TOML are reported here.
+pub(super) fn read(number: usize, text: &str, report: &mut Report<'_>) -> Document {
+    let (table, errors) = DeTable::parse_recoverable(text);
+    if errors.is_empty() {
+        let root = convert_table(number, table.get_ref());
+        return Document { root, broken: BTreeMap::new() };
+    }
+    let blocks = blocks(text);
+    let mut broken = BTreeMap::new();
+    let mut masked = text.as_bytes().to_vec();
+    for block in &blocks {
+        let block_text = text.get(block.span.clone()).unwrap_or_default();
+        let (_, errors) = DeTable::parse_recoverable(block_text);
+        if errors.is_empty() {
+            continue;
+        }
+        for error in &errors {
+            explain(number, text, block, error, block.span.start, report);
+        }
+        if let Some(owner) = &block.owner {
+            broken.entry(owner.clone()).or_insert(Place::new(number, block.header.clone()));
+        }
+        let bytes = masked.get_mut(block.span.clone()).unwrap_or_default();
+        bytes.iter_mut().filter(|byte| **byte != b'\n').for_each(|byte| *byte = b' ');
+    }
+    let masked = String::from_utf8(masked).unwrap_or_default();
+    let (table, errors) = DeTable::parse_recoverable(&masked);
+    for error in &errors {
+        // What is left are quarrels between blocks: one table defined by two headers.
+        let start = error.span().map_or(0, |span| span.start);
+        let Some(block) = blocks.iter().rev().find(|block| block.span.start <= start) else {
+            continue;
+        };
+        explain(number, text, block, error, 0, report);
+        if let Some(owner) = &block.owner {
+            broken.entry(owner.clone()).or_insert(Place::new(number, block.header.clone()));
+        }
+    }
+    Document { root: convert_table(number, table.get_ref()), broken }
+}
+
+/// A header and what follows it; the first block of a file has no header.
+struct Block {
+    span: Range<usize>,
+    header: Range<usize>,
+    owner: Option<Owner>,
+}
+
+/// Splits a text at the lines that look like headers of finit's own tables. A line within a
+/// multi-line string may look like one, too; that matters only in a file that has mistakes.
+fn blocks(text: &str) -> Vec<Block> {
+    let mut blocks = vec![Block { span: 0..text.len(), header: 0..0, owner: None }];
+    let mut offset = 0usize;
+    for line in text.split_inclusive('\n') {
+        let start = offset;
+        offset = offset.saturating_add(line.len());
+        let Some(owner) = header_owner(line) else {
+            continue;
+        };
+        if let Some(last) = blocks.last_mut() {
+            last.span.end = start;
+        }
+        let header = start..start.saturating_add(line.trim_end().len());
+        blocks.push(Block { span: start..text.len(), header, owner: Some(owner) });
+    }
+    blocks
+}
+
+/// The first two parts of a table header, if the line is one that finit knows.
+fn header_owner(line: &str) -> Option<Owner> {
+    let inner = line.trim_start().strip_prefix('[')?.trim_start_matches('[');
+    let inner = inner.split([']', '#', '\n']).next().unwrap_or_default();
+    let mut parts = inner.splitn(2, '.').map(str::trim);
+    let kind = parts.next()?;
+    if !keys::TABLES.contains(&kind) {
+        return None;
+    }
+    let rest = parts.next().unwrap_or_default();
+    let name = match rest.strip_prefix(['"', '\'']) {
+        Some(quoted) => quoted.split(['"', '\'']).next(),
+        None => rest.split('.').next().map(str::trim),
+    };
+    Some((kind.to_owned(), name.unwrap_or_default().to_owned()))
+}
+
+/// Says what is wrong with the TOML itself.
+fn explain(
+    number: usize,
+    text: &str,
+    block: &Block,
+    error: &Error,
+    base: usize,
+    report: &mut Report<'_>,
+) {
+    let span = error.span().unwrap_or(0..0);
+    let span = span.start.saturating_add(base)..span.end.saturating_add(base);
+    let message = error.message();
+    if message == "duplicate key" {
+        let name = text.get(span.clone()).unwrap_or_default();
+        let first = first_definition(text, block, &span);
+        let problem = Problem::new(format!("{} is defined twice", quoted(name)));
+        let label = first.map(|at| (Place::new(number, at), "first defined here".to_owned()));
+        return report.error_with(Place::new(number, span), problem, label.as_slice());
+    }
+    let (problem, span) = if let Some(opening) = opening_quotes(text, block, message, &span) {
+        let problem = Problem::new("a multi-line string is never closed");
+        (problem.hint("no closing quotes before the next table"), opening)
+    } else if message.starts_with("string values must be quoted") {
+        (Problem::new("a string must stand in quotes").hint("put it in double quotes"), span)
+    } else {
+        (Problem::new(message), span)
+    };
+    report.error(Place::new(number, span), problem);
+}
+
+/// The quotes that open the multi-line string whose end is missing.
+fn opening_quotes(
+    text: &str,
+    block: &Block,
+    message: &str,
+    span: &Range<usize>,
+) -> Option<Range<usize>> {
+    if !message.starts_with("invalid multi-line") {
+        return None;
+    }
+    let quotes = if message.contains("basic") { "\"\"\"" } else { "'''" };
+    let before = text.get(block.span.start..span.start)?;
+    let start = before.rfind(quotes)?.checked_add(block.span.start)?;
+    Some(start..start.checked_add(quotes.len())?)
+}
+
+/// Where a key or table that is defined a second time at `again` was defined first. The parser
+/// forgets that, so the text is asked: an equal header before, or the nearest line before that
+/// begins with the same key.
+fn first_definition(text: &str, block: &Block, again: &Range<usize>) -> Option<Range<usize>> {
+    let name = text.get(again.clone())?;
+    let is_header = block.header.contains(&again.start);
+    let wanted = if is_header { text.get(block.header.clone())?.trim() } else { name };
+    let mut offset = 0usize;
+    let mut found = None;
+    for line in text.split_inclusive('\n') {
+        let start = offset;
+        offset = offset.saturating_add(line.len());
+        if offset > again.start {
+            break;
+        }
+        let indent = line.len().saturating_sub(line.trim_start().len());
+        let Some(rest) = line.trim_start().strip_prefix(wanted) else {
+            continue;
+        };
+        let at = start.saturating_add(indent);
+        if is_header && found.is_none() {
+            let within = wanted.rfind(name).unwrap_or(0);
+            let at = at.saturating_add(within);
+            found = Some(at..at.saturating_add(name.len()));
+        } else if !is_header && rest.trim_start().starts_with(['=', '.']) {
+            found = Some(at..at.saturating_add(name.len()));
+        }
+    }
+    found
+}
+
+fn convert_table(source: usize, table: &DeTable<'_>) -> Table {
+    let convert = |(key, value): (&Spanned<_>, &Spanned<_>)| {
+        let key: &Spanned<std::borrow::Cow<'_, str>> = key;
+        Entry {
+            key: key.get_ref().clone().into_owned(),
+            at: Place::new(source, key.span()),
+            node: convert(source, value),
+        }
+    };
+    let mut entries: Vec<Entry> = table.iter().map(convert).collect();
+    entries.sort_by_key(|entry| entry.at);
+    Table { entries }
+}
+
+/// As deep as the parser goes, which has a limit of its own (80).
+fn convert(source: usize, value: &Spanned<DeValue<'_>>) -> Node {
+    let at = Place::new(source, value.span());
+    let value = match value.get_ref() {
+        DeValue::String(text) => Value::String(text.clone().into_owned()),
+        DeValue::Integer(integer) => {
+            let parsed = i128::from_str_radix(integer.as_str(), integer.radix());
+            Value::Integer(parsed.unwrap_or(i128::MAX))
+        }
+        DeValue::Float(_) => Value::Float,
+        DeValue::Boolean(flag) => Value::Boolean(*flag),
+        DeValue::Datetime(_) => Value::Datetime,
+        DeValue::Array(items) => {
+            Value::Array(items.iter().map(|item| convert(source, item)).collect())
+        }
+        DeValue::Table(table) => Value::Table(convert_table(source, table)),
+    };
+    Node { at, value }
+}

@@ -1,0 +1,55 @@
+//! The boot steps in the graph: what each one waits for, and which milestones they reach.
+//!
+//! All of it is order, never need: a failed step is told, and the boot goes on.
+
+/// What a step waits for: other steps, or milestones.
+pub fn after(step: &str) -> &'static [&'static str] {
+    match step {
+        "cgroups" | "hostname" | "loopback" | "modules" => &["mount-virtual"],
+        "devices" => &["mount-virtual", "modules"],
+        "console" | "clock" | "fsck" => &["devices"],
+        "sysctl" => &["modules"],
+        "remount-root" => &["fsck"],
+        "mount-local" => &["remount-root"],
+        "swap" | "random-seed" | "machine-id" => &["mount-local"],
+        "tmpfiles" => &["mount-local", "machine-id"],
+        "nologin" => &["tmpfiles"],
+        "mount-network" => &["mount-local", "network", "network-online"],
+        _ => &[],
+    }
+}
+
+/// What a milestone waits for, beside those who provide it.
+pub fn reached_by(milestone: &str) -> &'static [&'static str] {
+    match milestone {
+        "sysinit" => &[
+            "mount-virtual",
+            "cgroups",
+            "console",
+            "hostname",
+            "loopback",
+            "modules",
+            "devices",
+            "sysctl",
+            "fsck",
+            "remount-root",
+            "mount-local",
+            "swap",
+            "clock",
+            "random-seed",
+            "machine-id",
+            "tmpfiles",
+            "nologin",
+        ],
+        "local-fs" => &["mount-local"],
+        "remote-fs" => &["mount-network"],
+        "user-sessions" => &["nologin"],
+        _ => &[],
+    }
+}
+
+/// What a service of the stage `early` waits for.
+pub const EARLY: [&str; 2] = ["mount-virtual", "cgroups"];
+
+/// What every other service waits for.
+pub const MAIN: &str = "sysinit";

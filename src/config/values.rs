@@ -1,0 +1,262 @@
+//! Single values: text in, a typed value or what is wrong with it out. None of these knows the
+//! file that the text is from.
+
+use std::time::Duration;
+
+use super::report::{Problem, quoted};
+use crate::facts::SignalNumber;
+
+/// Longest name of a service, task, target or instance, in bytes.
+const NAME_MAX: usize = 128;
+
+/// Longest duration: a hundred years. Everything longer is a slip of the keyboard, and adding
+/// it to any moment stays far from the end of the numbers.
+const DURATION_MAX: Duration = Duration::from_secs(100 * 366 * 86_400);
+
+/// `"250ms"`, `"10s"`, `"1h30m"`; never `"never"`.
+pub(super) fn duration(text: &str) -> Result<Duration, Problem> {
+    match patience(text)? {
+        Some(duration) => Ok(duration),
+        None => Err(Problem::new("`never` is not possible here").hint("write a duration")),
+    }
+}
+
+/// As [`duration`], or none for `"never"`.
+pub(super) fn patience(text: &str) -> Result<Option<Duration>, Problem> {
+    const FORM: &str = "write it like \"250ms\", \"10s\", \"1h30m\" or \"never\"";
+    if text == "never" {
+        return Ok(None);
+    }
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        let hint = format!("write \"{text}s\" for seconds");
+        return Err(Problem::new(format!("{} has no unit", quoted(text))).hint(hint));
+    }
+    let wrong = || Problem::new(format!("{} is no duration", quoted(text))).hint(FORM);
+    let mut total = Duration::ZERO;
+    let mut rest = text;
+    while !rest.is_empty() {
+        let digits = rest.len().saturating_sub(rest.trim_start_matches(digit).len());
+        let (number, tail) = rest.split_at_checked(digits).ok_or_else(wrong)?;
+        let letters = tail.len().saturating_sub(tail.trim_start_matches(letter).len());
+        let (unit, tail) = tail.split_at_checked(letters).ok_or_else(wrong)?;
+        let micros: u64 = match unit {
+            "us" => 1,
+            "ms" => 1_000,
+            "s" => 1_000_000,
+            "m" | "min" => 60_000_000,
+            "h" => 3_600_000_000,
+            "d" => 86_400_000_000,
+            "w" => 604_800_000_000,
+            _ => return Err(wrong()),
+        };
+        let number: u64 = number.parse().map_err(|_| wrong())?;
+        let part = number.checked_mul(micros).map(Duration::from_micros);
+        let sum = part.and_then(|part| total.checked_add(part)).filter(|sum| *sum <= DURATION_MAX);
+        total = sum.ok_or_else(|| wrong().hint("it is too long; \"never\" is for ever"))?;
+        rest = tail;
+    }
+    if text.is_empty() { Err(wrong()) } else { Ok(Some(total)) }
+}
+
+fn digit(c: char) -> bool {
+    c.is_ascii_digit()
+}
+
+fn letter(c: char) -> bool {
+    c.is_ascii_alphabetic()
+}
+
+/// Bytes: `"4096"`, `"64K"`, `"512M"`, in powers of 1024.
+pub(super) fn size(text: &str) -> Result<u64, Problem> {
+    let wrong = || {
+        Problem::new(format!("{} is no size", quoted(text)))
+            .hint("write bytes, or a number and K, M, G or T")
+    };
+    let number = text.trim_end_matches(['K', 'M', 'G', 'T']);
+    let shift = match text.strip_prefix(number) {
+        Some("") => 0,
+        Some("K") => 10,
+        Some("M") => 20,
+        Some("G") => 30,
+        Some("T") => 40,
+        _ => return Err(wrong()),
+    };
+    if !number.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(wrong());
+    }
+    let number: u64 = number.parse().map_err(|_| wrong())?;
+    number.checked_mul(1 << shift).ok_or_else(|| wrong().hint("it is too large"))
+}
+
+/// Permissions: `"0750"`, three or four octal digits.
+pub(super) fn mode(text: &str) -> Result<u32, Problem> {
+    let is_octal = text.bytes().all(|byte| (b'0'..=b'7').contains(&byte));
+    let mode = u32::from_str_radix(text, 8).ok();
+    mode.filter(|_| is_octal && matches!(text.len(), 3 | 4)).ok_or_else(|| {
+        Problem::new(format!("{} is no mode", quoted(text)))
+            .hint("write three or four octal digits, like \"0750\"")
+    })
+}
+
+/// `"TERM"`, `"SIGTERM"`, `"RTMIN+3"`.
+pub(super) fn signal(text: &str) -> Result<SignalNumber, Problem> {
+    SignalNumber::parse(text).ok_or_else(|| {
+        Problem::new(format!("{} is no signal", quoted(text)))
+            .hint("write its name, like \"TERM\" or \"RTMIN+3\"")
+    })
+}
+
+/// A name of a service, task, target, instance or milestone.
+pub(super) fn name(text: &str) -> Result<String, Problem> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || "_.:@-".contains(c);
+    if text.is_empty() {
+        return Err(Problem::new("a name cannot be empty"));
+    }
+    if text.len() > NAME_MAX {
+        let hint = format!("at most {NAME_MAX} bytes");
+        return Err(Problem::new(format!("the name {} is too long", quoted(text))).hint(hint));
+    }
+    match text.char_indices().find(|(_, c)| !fits(*c)) {
+        None => Ok(text.to_owned()),
+        Some((start, c)) => Err(Problem::new(format!(
+            "{} cannot stand in the name {}",
+            quoted(&c.to_string()),
+            quoted(text)
+        ))
+        .hint("letters, digits and any of _ . : @ - can")
+        .at(start..start.saturating_add(c.len_utf8()))),
+    }
+}
+
+/// A user or group: a name as useradd(8) makes them, or a decimal number.
+///
+/// Anything else is refused here, long before it could be taken for root: other inits started
+/// services as root whose user was `0day` or `0x0` (CVE-2017-1000082, CVE-2020-13776).
+pub(super) fn user(text: &str) -> Result<String, Problem> {
+    let wrong =
+        |hint: &str| Problem::new(format!("{} is no user or group", quoted(text))).hint(hint);
+    let first =
+        text.bytes().next().ok_or_else(|| wrong("it is empty; write a name or a number"))?;
+    if first.is_ascii_digit() {
+        // The highest number means "no change" to setuid(2).
+        let number = text.parse::<u32>().ok().filter(|number| *number != u32::MAX);
+        return match number {
+            Some(number) if number.to_string() == text => Ok(text.to_owned()),
+            _ => Err(wrong("a number is written in decimal digits, and no name begins with one")),
+        };
+    }
+    let body = text.strip_suffix('$').unwrap_or(text);
+    let fits = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
+    let is_start = first.is_ascii_alphabetic() || first == b'_';
+    if is_start && text.len() <= 32 && body.chars().all(fits) {
+        return Ok(text.to_owned());
+    }
+    Err(wrong("letters, digits and any of _ . - make a name, at most 32 of them"))
+}
+
+/// A path from the root.
+pub(super) fn absolute(text: &str) -> Result<String, Problem> {
+    if text.starts_with('/') {
+        return Ok(text.to_owned());
+    }
+    Err(Problem::new(format!("{} is no absolute path", quoted(text))).hint("begin it with `/`"))
+}
+
+/// A terminal: a name under /dev.
+pub(super) fn terminal(text: &str) -> Result<String, Problem> {
+    let name = text.strip_prefix("/dev/").unwrap_or(text);
+    let is_odd = |part: &str| matches!(part, "" | "." | "..");
+    if name.split('/').any(is_odd) {
+        return Err(Problem::new(format!("{} is no terminal", quoted(text)))
+            .hint("write a name under /dev, like \"tty1\""));
+    }
+    Ok(name.to_owned())
+}
+
+/// The name of an environment variable.
+pub(super) fn variable(text: &str) -> Result<String, Problem> {
+    if text.is_empty() || text.contains('=') {
+        return Err(Problem::new(format!("{} is no name of a variable", quoted(text))));
+    }
+    Ok(text.to_owned())
+}
+
+/// `"20/10s"`: so many in that time.
+pub(super) fn rate(text: &str) -> Result<(u32, Duration), Problem> {
+    const FORM: &str = "write it like \"20/10s\", a number and the time that it is for";
+    let wrong = || Problem::new(format!("{} is no rate", quoted(text))).hint(FORM);
+    let (number, time) = text.split_once('/').ok_or_else(wrong)?;
+    let number: u32 = number.parse().map_err(|_| wrong())?;
+    let time = duration(time)?;
+    if number == 0 || time.is_zero() {
+        return Err(wrong());
+    }
+    Ok((number, time))
+}
+
+/// The resource limits of setrlimit(2): name, number, whether it counts bytes.
+const LIMITS: [(&str, u32, Unit); 16] = [
+    ("as", libc::RLIMIT_AS, Unit::Bytes),
+    ("core", libc::RLIMIT_CORE, Unit::Bytes),
+    ("cpu", libc::RLIMIT_CPU, Unit::Number),
+    ("data", libc::RLIMIT_DATA, Unit::Bytes),
+    ("fsize", libc::RLIMIT_FSIZE, Unit::Bytes),
+    ("locks", libc::RLIMIT_LOCKS, Unit::Number),
+    ("memlock", libc::RLIMIT_MEMLOCK, Unit::Bytes),
+    ("msgqueue", libc::RLIMIT_MSGQUEUE, Unit::Bytes),
+    ("nice", libc::RLIMIT_NICE, Unit::Number),
+    ("nofile", libc::RLIMIT_NOFILE, Unit::Number),
+    ("nproc", libc::RLIMIT_NPROC, Unit::Number),
+    ("rss", libc::RLIMIT_RSS, Unit::Bytes),
+    ("rtprio", libc::RLIMIT_RTPRIO, Unit::Number),
+    ("rttime", libc::RLIMIT_RTTIME, Unit::Number),
+    ("sigpending", libc::RLIMIT_SIGPENDING, Unit::Number),
+    ("stack", libc::RLIMIT_STACK, Unit::Bytes),
+];
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Unit {
+    Bytes,
+    Number,
+}
+
+/// The names of all limits.
+pub(super) fn limit_names() -> impl Iterator<Item = &'static str> {
+    LIMITS.iter().map(|(name, _, _)| *name)
+}
+
+/// The number of a limit for setrlimit(2).
+pub(super) fn limit_number(name: &str) -> Option<u32> {
+    LIMITS.iter().find(|(known, _, _)| *known == name).map(|(_, number, _)| *number)
+}
+
+/// The soft and hard value of a limit: `"unlimited"`, `"64M"`, `"100:200"`; for core dumps
+/// alone also `"never"`.
+pub(super) fn limit(name: &str, text: &str) -> Result<(u64, u64), Problem> {
+    if text == "never" {
+        return if name == "core" {
+            Ok((0, 0))
+        } else {
+            Err(Problem::new(format!("`never` is no value of {}", quoted(name)))
+                .hint("write a number or \"unlimited\""))
+        };
+    }
+    let counts_bytes = LIMITS.iter().any(|(known, _, unit)| *known == name && *unit == Unit::Bytes);
+    let one = |text: &str| match text {
+        "unlimited" => Ok(libc::RLIM_INFINITY),
+        _ if counts_bytes => size(text),
+        _ => text.parse::<u64>().map_err(|_| {
+            Problem::new(format!("{} is no limit", quoted(text)))
+                .hint("write a number, \"unlimited\" or \"soft:hard\"")
+        }),
+    };
+    let (soft, hard) = match text.split_once(':') {
+        Some((soft, hard)) => (one(soft)?, one(hard)?),
+        None => (one(text)?, one(text)?),
+    };
+    if soft > hard {
+        return Err(Problem::new("the soft limit is above the hard one")
+            .hint("the first number is the soft one"));
+    }
+    Ok((soft, hard))
+}

@@ -1,0 +1,234 @@
+//! Carrying out what the engine orders. Nothing is decided here.
+
+use super::{Driver, Fact};
+use crate::boot;
+use crate::engine::{Aim, Effect, Ended, Event, Group, NodeId, RunId};
+use crate::facts::{Pid, SignalNumber};
+use crate::os::{kill, time};
+use crate::proto::frame::{self, Answer};
+use crate::proto::{Refusal, Reply};
+
+use super::groups;
+use super::watch::Token;
+
+/// Programs started before those that began meanwhile are looked at: it bounds how many are
+/// between clone and exec at a time, and with them the memory they use.
+const STARTS: u32 = 32;
+
+impl Driver {
+    /// Tells the engine of an event and carries out what follows.
+    pub(super) fn turn(&mut self, event: Event) {
+        self.engine.handle(time::now(), event);
+        let mut starts = 0u32;
+        while let Some(effect) = self.engine.next_effect() {
+            if matches!(effect, Effect::Spawn(_)) {
+                starts = starts.saturating_add(1);
+                if starts.checked_rem(STARTS) == Some(0) {
+                    self.collect();
+                }
+            }
+            self.carry_out(effect);
+        }
+        self.flush_logs();
+    }
+
+    /// Takes note of programs that were executed meanwhile; other news keep for later.
+    fn collect(&mut self) {
+        for token in self.watch.take() {
+            match token {
+                Token::Status(run) => {
+                    if self.was_executed(run) {
+                        self.engine.handle(time::now(), Event::Executed { run });
+                    }
+                }
+                Token::Socket(..) | Token::Groups | Token::Logs => self.tokens.push(token),
+            }
+        }
+    }
+
+    /// Whether a run whose status pipe speaks was executed.
+    pub(super) fn was_executed(&mut self, run: RunId) -> bool {
+        let pid = self.sites.get(run.node).and_then(|s| s.runs.get(&run.generation)).copied();
+        pid.is_some_and(|pid| self.reaper.executed(pid))
+    }
+
+    fn carry_out(&mut self, effect: Effect) {
+        match effect {
+            Effect::Spawn(order) => {
+                let result = self.launch(&order);
+                self.engine.handle(time::now(), Event::Spawned { run: order.run, result });
+            }
+            Effect::RunStep { run, step } => self.run_step(run, step),
+            Effect::Signal { node, aim, signal } => self.signal(node, aim, signal),
+            Effect::WatchEmpty { node } => {
+                if self.is_empty(node) {
+                    self.engine.handle(time::now(), Event::Emptied { node });
+                }
+            }
+            Effect::Bind { node, spec } => {
+                let result = self.bind(node, &spec);
+                self.engine.handle(time::now(), Event::Bound { node, result });
+            }
+            Effect::Unbind { node } => self.unbind(node),
+            Effect::Watch { node } => self.watch_sockets(node, true),
+            Effect::Unwatch { node } => self.watch_sockets(node, false),
+            Effect::Drop { connection } => drop(self.connections.remove(&connection)),
+            Effect::Forget { node } => self.forget(node),
+            Effect::Reply { ticket, result } => self.reply(ticket.0, result),
+            Effect::Publish(event) => self.board.publish(event),
+            Effect::Tell { level, text } => self.console.tell(level, &text),
+            Effect::Finish(how) => self.finish(how),
+        }
+    }
+
+    /// A boot step is a future of its own; its end comes back as a fact.
+    fn run_step(&mut self, run: RunId, step: &'static str) {
+        let (context, hand, facts) = (self.context.clone(), self.hand.clone(), self.facts.clone());
+        tokio::spawn(async move {
+            let report = boot::steps::run(step, &context, &hand).await;
+            // The loop never ends before its facts do.
+            let _end = facts.send(Fact::StepEnded { run, step, report }).await;
+        });
+    }
+
+    fn signal(&mut self, node: NodeId, aim: Aim, signal: SignalNumber) {
+        let Some(site) = self.sites.get(node) else { return };
+        let answer = match (aim, &site.group) {
+            (Aim::Run(run), _) => match site.runs.get(&run.generation) {
+                // Not reaped, so the number is still its own.
+                Some(pid) => kill::kill(*pid, signal).map(|_| ()),
+                None => Ok(()),
+            },
+            (Aim::Group, Some(group)) => groups::signal(group, signal),
+            (Aim::Group, None) => {
+                let leaders: Vec<Pid> = site.runs.values().chain(&site.sessions).copied().collect();
+                leaders.iter().try_for_each(|pid| kill::kill_group(*pid, signal).map(|_| ()))
+            }
+        };
+        if let Err(errno) = answer {
+            let text = format!("{}: sending {signal}: {errno}", self.engine.name(node));
+            self.console.tell(crate::engine::Level::Trouble, &text);
+        }
+    }
+
+    /// What is left of a service after this process of it was reaped.
+    pub(super) fn group_after(&mut self, node: NodeId, pid: Pid) -> Group {
+        let Some(site) = self.sites.of(node) else { return Group::Empty };
+        let inhabited = match &site.group {
+            Some(group) => group.populated().unwrap_or(false),
+            None => {
+                let left = kill::group_exists(pid);
+                if left {
+                    site.sessions.push(pid);
+                }
+                left
+            }
+        };
+        if inhabited { Group::Inhabited } else { Group::Empty }
+    }
+
+    /// Whether nobody of a node lives; if somebody does, the end of that is told.
+    fn is_empty(&mut self, node: NodeId) -> bool {
+        let Some(site) = self.sites.of(node) else { return true };
+        if let Some(group) = &site.group {
+            return self.groups.watch(node, group);
+        }
+        site.sessions.retain(|leader| kill::group_exists(*leader));
+        let empty = site.runs.is_empty() && site.sessions.is_empty();
+        site.empty_wanted = !empty;
+        empty
+    }
+
+    /// Nodes without a control group whose emptiness is awaited: asked again after each reaping,
+    /// since the last member is, or becomes, a child of ours.
+    pub(super) fn review_sessions(&mut self) {
+        let wanted: Vec<NodeId> =
+            self.sites.iter().filter(|(_, site)| site.empty_wanted).map(|(node, _)| node).collect();
+        for node in wanted {
+            if self.is_empty(node) {
+                self.turn(Event::Emptied { node });
+            }
+        }
+    }
+
+    /// A node is gone for good.
+    fn forget(&mut self, node: NodeId) {
+        self.unbind(node);
+        self.close_output(node);
+        let Some(site) = self.sites.of(node) else { return };
+        if let Some(group) = site.group.take() {
+            let name = group.name().to_owned();
+            self.groups.remove(node, &name);
+        }
+    }
+
+    fn reply(&mut self, ticket: u64, result: Result<Reply, Refusal>) {
+        let Some((spelling, answers, notes)) = self.tickets.remove(&ticket) else { return };
+        let answer = match result {
+            Ok(reply) => Answer::Reply(self.complete(reply, notes)),
+            Err(refusal) => Answer::Refused(refusal),
+        };
+        // A client that is gone, or does not read, misses its answer.
+        let _gone = answers.try_send(frame::encode_answer(&spelling, &answer));
+    }
+
+    /// Adds to a reply what only the driver knows.
+    fn complete(&mut self, reply: Reply, extra: Vec<String>) -> Reply {
+        match reply {
+            Reply::Job { job, also, mut notes } => {
+                self.board.open(job);
+                notes.extend(extra);
+                Reply::Job { job, also, notes }
+            }
+            Reply::Service(mut report) => {
+                report.cgroup = self.folder(&report.name);
+                Reply::Service(report)
+            }
+            Reply::Machine(mut machine) => {
+                for service in &mut machine.services {
+                    service.cgroup = self.folder(&service.name);
+                }
+                Reply::Machine(machine)
+            }
+            other => other,
+        }
+    }
+
+    /// Folder of the control group of a service.
+    fn folder(&self, name: &str) -> Option<String> {
+        let site = self.sites.get(self.engine.number(name)?)?;
+        let folder = self.groups.folder(site.group.as_ref()?)?;
+        Some(folder.display().to_string())
+    }
+
+    /// What a reaped process was, told to its owner.
+    pub(super) fn on_run_ended(&mut self, run: RunId, pid: Pid, ended: Ended) {
+        let serves = self.engine.is_connection(run);
+        let group = if serves { Group::Inhabited } else { self.group_after(run.node, pid) };
+        if let Some(site) = self.sites.of(run.node) {
+            site.runs.remove(&run.generation);
+        }
+        self.flush_line(run.node);
+        self.turn(Event::Exited { run, ended, group });
+    }
+
+    /// A hint that a descriptor of the set may be read.
+    pub(super) fn on_token(&mut self, token: Token) {
+        match token {
+            Token::Status(run) => {
+                if self.was_executed(run) {
+                    self.turn(Event::Executed { run });
+                }
+            }
+            Token::Socket(node, index) => self.on_socket(node, index),
+            Token::Groups => {
+                for node in self.groups.changed(&self.watch) {
+                    if self.is_empty(node) {
+                        self.turn(Event::Emptied { node });
+                    }
+                }
+            }
+            Token::Logs => self.flush_logs(),
+        }
+    }
+}

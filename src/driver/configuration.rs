@@ -1,0 +1,90 @@
+//! The file: found, read, read again when somebody changed it, and what boots without it.
+//!
+//! Reading it is the one disk access of the loop: small files, bounded, on the root.
+
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use crate::config::spec::SystemSpec;
+use crate::config::{self, Disk, Source};
+use crate::proto::{Code, Refusal};
+
+/// Where it is without another word.
+pub const FILE: &str = "/etc/finit.toml";
+/// The copy of the last file that a machine came up with.
+pub const LAST_GOOD: &str = "/var/lib/finitd/last-good/finit.toml";
+
+/// The file as it was last read with success.
+#[derive(Debug)]
+pub struct Configuration {
+    path: PathBuf,
+    sources: Vec<Source>,
+}
+
+/// What a machine boots with.
+#[derive(Debug)]
+pub struct Booted {
+    /// For later.
+    pub configuration: Configuration,
+    /// The definitions.
+    pub spec: SystemSpec,
+    /// What a person must know.
+    pub warnings: Vec<String>,
+}
+
+impl Configuration {
+    /// Finds something to boot with, whatever the file looks like: itself, else the last good
+    /// copy, else what is good in it with a login on the console beside it.
+    pub fn boot(path: &Path) -> Booted {
+        let loaded = config::load(path, &Disk);
+        let errors = loaded.errors();
+        let missing = !errors.is_empty() && loaded.sources.is_empty();
+        let configuration = Self { path: path.to_owned(), sources: loaded.sources.clone() };
+        if !loaded.is_broken() {
+            return Booted { configuration, spec: loaded.spec, warnings: Vec::new() };
+        }
+        let count = errors.len();
+        let what = if missing {
+            format!("{} could not be read: {}", path.display(), errors.join("; "))
+        } else {
+            let first = errors.first().cloned().unwrap_or_default();
+            format!(
+                "{} has {count} error(s), see `finitctl check`; the first:\n{first}",
+                path.display()
+            )
+        };
+        let last = config::load(Path::new(LAST_GOOD), &Disk);
+        if !last.is_broken() && !last.spec.services.is_empty() {
+            let warnings = vec![what, format!("booted from the last good copy, {LAST_GOOD}")];
+            return Booted { configuration, spec: last.spec, warnings };
+        }
+        let mut spec = config::builtin();
+        // What is good in a broken file comes up beside the built-in login.
+        for service in loaded.spec.services {
+            if spec.services.iter().all(|known| known.name != service.name) {
+                spec.services.push(service);
+            }
+        }
+        spec.boot = loaded.spec.boot;
+        let warnings = vec![what, "booted with the built-in login on the console".to_owned()];
+        Booted { configuration, spec, warnings }
+    }
+
+    /// Reads the file again, if it is not what it was. Nothing changes when it has errors.
+    ///
+    /// # Errors
+    /// All its errors, as the client shows them.
+    pub fn reread(&mut self) -> Result<Option<Rc<SystemSpec>>, Refusal> {
+        let loaded = config::load(&self.path, &Disk);
+        if loaded.is_broken() {
+            let text = loaded.errors().join("\n");
+            return Err(Refusal::new(Code::BrokenConfig, text)
+                .hint("nothing was changed; mend the file and try again"));
+        }
+        if loaded.sources == self.sources {
+            return Ok(None);
+        }
+        self.sources = loaded.sources;
+        Ok(Some(Rc::new(loaded.spec)))
+    }
+}

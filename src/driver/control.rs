@@ -1,0 +1,182 @@
+//! `/run/initctl`: who is there, and lines in and out. Clients are tasks of their own that parse
+//! bytes and nothing else; what they ask goes through one bounded queue to the loop.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::mpsc;
+use tokio::time::{sleep, timeout};
+
+use crate::engine::{Access, Peer};
+use crate::facts::Errno;
+use crate::os::{fds, socket};
+use crate::proto::frame::{self, Answer, MAX_LINE, Spelling};
+use crate::proto::{Code, Refusal, Request};
+
+/// Clients at a time, of whom a few places are kept for root.
+const CLIENTS: usize = 64;
+const FOR_ROOT: usize = 2;
+const EACH_USER: usize = 8;
+/// How long a begun line may take.
+const LINE: Duration = Duration::from_secs(5);
+/// How long a client may let its answers wait.
+const ANSWER: Duration = Duration::from_secs(10);
+/// Answers that wait for a client; one that reads more slowly is left.
+pub const ANSWERS: usize = 256;
+
+/// A request and the way back.
+#[derive(Debug)]
+pub struct Call {
+    /// Who asks.
+    pub peer: Peer,
+    /// What.
+    pub request: Request,
+    /// How it was written.
+    pub spelling: Spelling,
+    /// Where its answers go, ready to be sent.
+    pub answers: mpsc::Sender<String>,
+}
+
+/// Which group may bring the machine down.
+pub type PowerGroup = Option<u32>;
+
+/// Accepts clients until the listener is closed by dropping the task.
+pub async fn serve(listener: OwnedFd, power: PowerGroup, calls: mpsc::Sender<Call>) {
+    let listener = std::os::unix::net::UnixListener::from(listener);
+    let Ok(listener) = UnixListener::from_std(listener) else { return };
+    // One weak reference a client: how many there are is counted, not remembered.
+    let mut guests: Vec<(u32, Weak<()>)> = Vec::new();
+    loop {
+        let stream = match listener.accept().await {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                pause_after(&error).await;
+                continue;
+            }
+        };
+        let Ok(peer) = identify(&stream, power) else { continue };
+        guests.retain(|(_, guest)| guest.strong_count() > 0);
+        let same = guests.iter().filter(|(uid, _)| *uid == peer.uid).count();
+        let most = if peer.uid == 0 { CLIENTS } else { CLIENTS.saturating_sub(FOR_ROOT) };
+        let crowded = guests.len() >= most || (peer.uid != 0 && same >= EACH_USER);
+        let token = Arc::new(());
+        guests.push((peer.uid, Arc::downgrade(&token)));
+        if crowded {
+            tokio::spawn(turn_away(stream));
+        } else {
+            let (reader, writer) = stream.into_split();
+            let (answers, outgoing) = mpsc::channel(ANSWERS);
+            tokio::spawn(write_answers(writer, outgoing, Arc::clone(&token)));
+            tokio::spawn(read_requests(reader, peer, calls.clone(), answers, token));
+        }
+    }
+}
+
+/// Descriptors may be spent; the listener stays ready, so a rest keeps PID 1 from spinning.
+async fn pause_after(error: &io::Error) {
+    if error.kind() != io::ErrorKind::ConnectionAborted {
+        sleep(Duration::from_millis(100)).await;
+    }
+}
+
+/// Who is there, and what that one may do. The kernel says it, of the moment of connect(2).
+fn identify(stream: &UnixStream, power: PowerGroup) -> Result<Peer, Errno> {
+    let credentials = socket::peer_credentials(stream.as_fd())?;
+    let groups = || {
+        let mut groups = socket::peer_groups(stream.as_fd());
+        groups.push(credentials.gid);
+        groups
+    };
+    let access = match power {
+        _ if credentials.uid == 0 => Access::Everything,
+        Some(group) if groups().contains(&group) => Access::Power,
+        _ => Access::Look,
+    };
+    let path = format!("/proc/{}/comm", credentials.pid);
+    let command = fds::read_head(std::path::Path::new(&path), 64).unwrap_or_default();
+    let command = String::from_utf8_lossy(&command).trim_end().to_owned();
+    Ok(Peer { uid: credentials.uid, pid: credentials.pid, command, access })
+}
+
+async fn turn_away(mut stream: UnixStream) {
+    let refusal = Refusal::new(Code::Busy, "too many clients").hint("try again");
+    let line = frame::encode_answer(&Spelling::Words, &Answer::Refused(refusal));
+    // Whoever does not read it has lost nothing.
+    let _unread = timeout(ANSWER, stream.write_all(line.as_bytes())).await;
+}
+
+/// Lines of a client, one after the other, until it closes its side.
+async fn read_requests(
+    reader: OwnedReadHalf,
+    peer: Peer,
+    calls: mpsc::Sender<Call>,
+    answers: mpsc::Sender<String>,
+    token: Arc<()>,
+) {
+    let mut reader = BufReader::with_capacity(1024, reader);
+    while let Some(line) = read_line(&mut reader).await {
+        let call = match line.map(|line| frame::decode(&line)) {
+            Ok(Ok(call)) => call,
+            Ok(Err((spelling, refusal))) => {
+                let text = frame::encode_answer(&spelling, &Answer::Refused(refusal));
+                if answers.send(text).await.is_err() {
+                    break;
+                }
+                continue;
+            }
+            Err(why) => {
+                let refusal = Refusal::new(Code::BadRequest, why);
+                let text = frame::encode_answer(&Spelling::Words, &Answer::Refused(refusal));
+                // The connection ends here, whether this arrives or not.
+                let _end = answers.send(text).await;
+                break;
+            }
+        };
+        let (request, spelling) = (call.request, call.spelling);
+        let call = Call { peer: peer.clone(), request, spelling, answers: answers.clone() };
+        if calls.send(call).await.is_err() {
+            break;
+        }
+    }
+    drop(token);
+}
+
+/// The next line; none at the end, an error for one that is too long, too slow or no text.
+async fn read_line(reader: &mut BufReader<OwnedReadHalf>) -> Option<Result<String, &'static str>> {
+    // A client may be silent between two lines for as long as it likes.
+    if reader.fill_buf().await.ok()?.is_empty() {
+        return None;
+    }
+    let mut line = Vec::new();
+    let most = u64::try_from(MAX_LINE).unwrap_or(u64::MAX);
+    let mut limited = reader.take(most);
+    match timeout(LINE, limited.read_until(b'\n', &mut line)).await {
+        Err(_) => return Some(Err("the line took too long")),
+        Ok(Err(_)) => return None,
+        Ok(Ok(count)) if count >= MAX_LINE && line.last() != Some(&b'\n') => {
+            return Some(Err("the line is longer than 64 KiB"));
+        }
+        Ok(Ok(_)) => {}
+    }
+    Some(String::from_utf8(line).map_err(|_| "the line is not UTF-8"))
+}
+
+/// Sends answers as they come. Ends when nobody can send any more, or when the client is gone.
+async fn write_answers(
+    mut writer: OwnedWriteHalf,
+    mut outgoing: mpsc::Receiver<String>,
+    token: Arc<()>,
+) {
+    while let Some(text) = outgoing.recv().await {
+        match timeout(ANSWER, writer.write_all(text.as_bytes())).await {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) | Err(_) => break,
+        }
+    }
+    drop(token);
+}

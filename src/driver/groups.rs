@@ -1,0 +1,103 @@
+//! Control groups of services: one each, below `finit` in the tree that finit may write, and
+//! the news of those that become empty. Without cgroup2 a service is its sessions.
+
+use std::collections::BTreeMap;
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+
+use crate::engine::NodeId;
+use crate::facts::{Errno, SignalNumber};
+use crate::os::cgroup::{self, Group, Tree, Watch, WatchId};
+
+use super::watch::{Token, Watch as Set};
+
+/// Name of finit's part of the tree, and of the leaf that PID 1 itself lives in.
+const NAME: &str = "finit";
+const LEAF: &str = "init";
+
+/// The tree, if there is one, and who waits for an end.
+#[derive(Default)]
+pub struct Groups {
+    tree: Option<Tree>,
+    watch: Option<Watch>,
+    waiting: BTreeMap<NodeId, WatchId>,
+}
+
+impl Groups {
+    /// Looks for a tree, once there may be one.
+    pub fn open(&mut self, set: &Set, controllers: &[&str]) -> Result<bool, Errno> {
+        if self.tree.is_some() {
+            return Ok(true);
+        }
+        let Some(base) = cgroup::find() else { return Ok(false) };
+        let tree = Tree::open(&base, NAME)?;
+        tree.enter_leaf(LEAF)?;
+        // A controller that is missing costs a figure in the status, nothing more.
+        let _missing = tree.enable(controllers);
+        let watch = Watch::new()?;
+        set.readable(watch.as_fd(), Token::Groups)?;
+        self.tree = Some(tree);
+        self.watch = Some(watch);
+        Ok(true)
+    }
+
+    /// The group of a service, made if it is not there.
+    pub fn make(&self, name: &str) -> Result<Option<Group>, Errno> {
+        self.tree.as_ref().map(|tree| tree.make(name)).transpose()
+    }
+
+    /// Folder of a group, for the status.
+    pub fn folder(&self, group: &Group) -> Option<PathBuf> {
+        self.tree.as_ref().map(|tree| tree.path().join(Path::new(group.name())))
+    }
+
+    /// Takes the folder of a group away; a group that is not empty stays.
+    pub fn remove(&mut self, node: NodeId, name: &str) {
+        self.unwatch(node);
+        if let Some(tree) = &self.tree {
+            // Busy: somebody lives there still, and the next start uses it again.
+            let _busy = tree.remove(name);
+        }
+    }
+
+    /// Tells of this group when it becomes empty. True: it is already.
+    pub fn watch(&mut self, node: NodeId, group: &Group) -> bool {
+        if let (Some(watch), false) = (&self.watch, self.waiting.contains_key(&node))
+            && let Ok(id) = watch.add(group)
+        {
+            self.waiting.insert(node, id);
+        }
+        // Asked after the watch is there, so that no end falls between the two.
+        let empty = !group.populated().unwrap_or(false);
+        if empty {
+            self.unwatch(node);
+        }
+        empty
+    }
+
+    fn unwatch(&mut self, node: NodeId) {
+        if let (Some(id), Some(watch)) = (self.waiting.remove(&node), &self.watch) {
+            watch.remove(id);
+        }
+    }
+
+    /// Nodes whose groups have changed since the last look.
+    pub fn changed(&mut self, set: &Set) -> Vec<NodeId> {
+        let Some(watch) = &self.watch else { return Vec::new() };
+        let changed = watch.changed();
+        let _rearmed = set.readable(watch.as_fd(), Token::Groups);
+        // None stands for more changes than the kernel's queue holds: any may have changed.
+        let any = changed.contains(&None);
+        let hit = |id: &WatchId| any || changed.contains(&Some(*id));
+        self.waiting.iter().filter(|(_, id)| hit(id)).map(|(node, _)| *node).collect()
+    }
+}
+
+/// Sends a signal to everybody in a group; SIGKILL by the kernel itself, which misses nobody
+/// who forks meanwhile.
+pub fn signal(group: &Group, signal: SignalNumber) -> Result<(), Errno> {
+    if signal == SignalNumber::KILL {
+        return group.kill();
+    }
+    group.signal_all(signal).map(|_| ())
+}

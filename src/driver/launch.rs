@@ -1,0 +1,154 @@
+//! From an order of the engine to a process: who it runs as, what it is told, which
+//! descriptors it gets.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use super::Driver;
+use super::environment::{Environment, PATH};
+use crate::config;
+use crate::config::spec::{ExecSpec, LogTarget, SocketMode, SocketSpec};
+use crate::engine::{Spawn, What};
+use crate::facts::{Errno, Pid, SpawnError, Stage};
+use crate::os::spawn::{self, Identity, Launch, Plan};
+use crate::os::users::{Accounts, User};
+
+use super::reaper::Owner;
+use super::watch::Token;
+
+impl Driver {
+    /// Starts a program. The pid is registered before anything else can happen.
+    pub(super) fn launch(&mut self, order: &Spawn) -> Result<Pid, SpawnError> {
+        let node = order.run.node;
+        let spec = &order.service;
+        let exec = &spec.exec;
+        let connection = match order.what {
+            What::Connection(id) => self.connections.remove(&id),
+            What::Main | What::Hook => None,
+        };
+        let (user, identity) = identity(exec, order.user.as_deref())?;
+        let mut environment = Environment::make(exec, user.as_ref(), &self.environment)?;
+        if let Some(pid) = order.main_pid {
+            environment.set("MAINPID", &pid.to_string());
+        }
+        let words = config::expand(&order.command, |name| environment.get(name).map(str::to_owned));
+        let argv: Vec<Vec<u8>> = words.into_iter().map(String::into_bytes).collect();
+        let path = environment.get("PATH").unwrap_or(PATH).to_owned();
+        let tty = match (&order.what, &exec.tty) {
+            (What::Main, Some(tty)) => Some(format!("/dev/{tty}")),
+            _ => None,
+        };
+        self.prepare_group(node, &spec.name)?;
+        self.prepare_output(node, spec)?;
+        let console = (exec.log == LogTarget::Console).then(|| self.console.screen()).flatten();
+
+        let site = self.sites.of(node).ok_or_else(|| internal(libc::ENOMEM))?;
+        let output: Option<BorrowedFd<'_>> = match exec.log {
+            LogTarget::Console => console.as_ref().map(OwnedFd::as_fd),
+            LogTarget::None => None,
+            _ => site.pipe.as_ref().map(|(_, write)| write.as_fd()),
+        };
+        let handed = order.what == What::Main
+            && spec.sockets.as_ref().is_some_and(|s| s.mode == SocketMode::Listen);
+        let (passed, names) = match (&spec.sockets, handed) {
+            (Some(sockets), true) => (
+                site.sockets.iter().map(OwnedFd::as_fd).collect(),
+                socket_names(&spec.name, &sockets.sockets),
+            ),
+            _ => (Vec::new(), String::new()),
+        };
+        let env = environment.into_bytes();
+        let root = exec.root.as_ref().map(String::as_bytes);
+        let accepted = connection.as_ref().map(OwnedFd::as_fd);
+        let plan = Plan::new(&Launch {
+            argv: &argv,
+            path: path.as_bytes(),
+            env: &env,
+            stdin: accepted,
+            stdout: accepted.or(output),
+            stderr: output,
+            blocking_stdio: accepted.is_some(),
+            passed: &passed,
+            passed_names: names.as_bytes(),
+            cgroup: site.group.as_ref().map(AsFd::as_fd),
+            tty: tty.as_ref().map(String::as_bytes),
+            root,
+            cwd: exec.cwd.as_deref().unwrap_or("/").as_bytes(),
+            identity,
+            umask: exec.umask,
+            limits: &exec.limits,
+            nice: exec.nice,
+            oom_score: exec.oom_score,
+            no_new_privileges: exec.no_new_privileges,
+            ..Launch::default()
+        })?;
+        let spawned = spawn::spawn(plan)?;
+        let pid = spawned.pid;
+        site.runs.insert(order.run.generation, pid);
+        self.reaper.adopt(spawned, Owner::Run(order.run));
+        if let Some(status) = self.reaper.status(pid) {
+            // Not watched, its exit tells the same later.
+            let _late = self.watch.readable(status, Token::Status(order.run));
+        }
+        Ok(pid)
+    }
+
+    /// The control group of a service, from the first of its processes on.
+    fn prepare_group(&mut self, node: crate::engine::NodeId, name: &str) -> Result<(), SpawnError> {
+        let Some(site) = self.sites.of(node) else { return Ok(()) };
+        if site.group.is_some() {
+            return Ok(());
+        }
+        site.group = self.groups.make(name).map_err(|errno| SpawnError {
+            stage: Stage::Cgroup,
+            errno,
+            subject: name.to_owned(),
+        })?;
+        Ok(())
+    }
+}
+
+/// Who a program runs as: its user for HOME and the like, and the ids. Unknown is an error,
+/// never root.
+fn identity(
+    exec: &ExecSpec,
+    other: Option<&str>,
+) -> Result<(Option<User>, Option<Identity>), SpawnError> {
+    let user = other.or(exec.user.as_deref());
+    if user.is_none() && exec.group.is_none() && exec.groups.is_none() {
+        return Ok((None, None));
+    }
+    let unknown = |subject: &str| SpawnError {
+        stage: Stage::User,
+        errno: Errno(libc::ENOENT),
+        subject: format!("`{subject}` in /etc/passwd or /etc/group"),
+    };
+    let accounts = Accounts::load().map_err(|errno| SpawnError {
+        stage: Stage::User,
+        errno,
+        subject: "/etc/passwd".to_owned(),
+    })?;
+    let user = user.map(|name| accounts.user(name).ok_or_else(|| unknown(name))).transpose()?;
+    let group =
+        |name: &String| accounts.group(name).map(|group| group.gid).ok_or_else(|| unknown(name));
+    let uid = user.as_ref().map_or(0, |user| user.uid);
+    let gid = match &exec.group {
+        Some(name) => group(name)?,
+        None => user.as_ref().map_or(0, |user| user.gid),
+    };
+    let groups = match (&exec.groups, &user) {
+        (Some(names), _) => names.iter().map(group).collect::<Result<_, _>>()?,
+        (None, Some(user)) => accounts.supplementary(&user.name, gid),
+        (None, None) => Vec::new(),
+    };
+    Ok((user, Some(Identity { uid, gid, groups })))
+}
+
+/// LISTEN_FDNAMES: a socket without a name of its own carries that of the service.
+fn socket_names(service: &str, sockets: &[SocketSpec]) -> String {
+    let name = |socket: &SocketSpec| socket.name.clone().unwrap_or_else(|| service.to_owned());
+    sockets.iter().map(name).collect::<Vec<_>>().join(":")
+}
+
+fn internal(errno: i32) -> SpawnError {
+    SpawnError { stage: Stage::Clone, errno: Errno(errno), subject: String::new() }
+}

@@ -1,0 +1,58 @@
+//! When finit itself fails: PID 1 does not end, since that would end the machine. The services
+//! run on without a supervisor, orphans are reaped, and whoever sits at the console gets a
+//! shell to save what there is; `reboot -f` works.
+
+use std::path::Path;
+
+use crate::facts::Pid;
+use crate::os::spawn::{Launch, Plan};
+use crate::os::{fds, kmsg::Kmsg, spawn, wait};
+
+/// Time between two looks at the children, in milliseconds: there is no loop any more that
+/// signals could wake.
+const LOOK: u16 = 500;
+
+/// What gives a person control, the best first.
+const LOGINS: [&[&str]; 3] = [&["/sbin/sulogin"], &["/bin/sulogin"], &["/bin/sh"]];
+
+/// Lives on, for ever.
+pub fn lifeboat(why: &str) -> ! {
+    let text = format!("finit has failed: {why}. Services run on unsupervised. Save and reboot.");
+    if let Ok(ring) = Kmsg::open() {
+        // There is nobody left to tell that this failed.
+        let _lost = ring.line(2, text.as_bytes());
+    }
+    let _lost = fds::write_file(Path::new("/dev/console"), format!("\r\n{text}\r\n").as_bytes());
+    let mut login: Option<Pid> = None;
+    loop {
+        while let Some(dead) = wait::next() {
+            if Some(dead.pid) == login {
+                login = None;
+            }
+        }
+        if login.is_none() {
+            login = LOGINS.iter().find_map(|argv| start(argv));
+        }
+        // A signal may end it early: then the children are looked at earlier.
+        let _early = nix::poll::poll(&mut [], LOOK);
+    }
+}
+
+fn start(words: &[&str]) -> Option<Pid> {
+    let program = words.first()?;
+    if !Path::new(program).exists() {
+        return None;
+    }
+    let argv: Vec<Vec<u8>> = words.iter().map(|word| word.as_bytes().to_vec()).collect();
+    let env = [
+        (b"PATH".to_vec(), super::environment::PATH.as_bytes().to_vec()),
+        (b"TERM".to_vec(), b"vt220".to_vec()),
+        (b"HOME".to_vec(), b"/root".to_vec()),
+    ];
+    let launch = Launch { argv: &argv, env: &env, tty: Some(b"/dev/console"), ..Launch::default() };
+    let spawned = spawn::spawn(Plan::new(&launch).ok()?).ok()?;
+    let pid = spawned.pid;
+    // Kept for ever: this is the end of the line, and the child may still use it.
+    Box::leak(Box::new(spawned));
+    Some(pid)
+}

@@ -1,0 +1,211 @@
+//! Log pipes: one a service, both ends kept for ever, so that neither the restart of a service
+//! nor of the log writer loses a line. The writer is a process of its own that is passed the
+//! read ends; PID 1 never reads a line and never waits for a disk.
+
+use std::collections::VecDeque;
+use std::os::fd::{AsFd, OwnedFd};
+
+use super::Driver;
+use super::reaper::Owner;
+use super::watch::Token;
+use crate::config::spec::{LogSpec, LogTarget, ServiceSpec};
+use crate::engine::{Level, NodeId};
+use crate::facts::{Pid, SpawnError, Stage};
+use crate::logger::{Kept, Message, Target, packets};
+use crate::os::spawn::{self, Launch, Plan};
+use crate::os::{fds, passing, socket};
+
+/// What PID 1 holds of the log writer.
+#[derive(Default)]
+pub struct Logs {
+    kept: Option<Kept>,
+    /// The writer that runs, and the socket to it.
+    writer: Option<(Pid, OwnedFd)>,
+    /// Messages that wait to be sent.
+    queue: VecDeque<(Message, Option<OwnedFd>)>,
+    /// Whether the folder of the files can be written.
+    writable: bool,
+    /// The machine goes down: a writer that ended is not started again.
+    finished: bool,
+}
+
+impl Driver {
+    /// Makes the pipe of a service and tells the writer, if its output is kept.
+    pub(super) fn prepare_output(
+        &mut self,
+        node: NodeId,
+        spec: &ServiceSpec,
+    ) -> Result<(), SpawnError> {
+        let Some(target) = target(&spec.exec.log) else { return Ok(()) };
+        let Some(site) = self.sites.of(node) else { return Ok(()) };
+        if site.pipe.is_some() {
+            return Ok(());
+        }
+        let fail = |errno| SpawnError {
+            stage: Stage::Descriptors,
+            errno,
+            subject: "its log pipe".to_owned(),
+        };
+        // The service writes to a pipe that waits; the writer reads from one that does not.
+        let (read, write) = fds::pipe(true, false).map_err(fail)?;
+        let copy = fds::dup(read.as_fd()).map_err(fail)?;
+        site.pipe = Some((read, write));
+        let open = Message::Open { id: node.number(), name: spec.name.clone(), target, tag: None };
+        self.logs.queue.push_back((open, Some(copy)));
+        self.flush_logs();
+        Ok(())
+    }
+
+    /// The last line of a run may have no newline.
+    pub(super) fn flush_line(&mut self, node: NodeId) {
+        if self.sites.get(node).is_some_and(|site| site.pipe.is_some()) {
+            self.logs.queue.push_back((Message::Flush { id: node.number() }, None));
+        }
+    }
+
+    /// Lets go of the pipe of a service that is gone for good.
+    pub(super) fn close_output(&mut self, node: NodeId) {
+        let pipe = self.sites.of(node).and_then(|site| site.pipe.take());
+        if pipe.is_some() {
+            self.logs.queue.push_back((Message::Close { id: node.number() }, None));
+        }
+    }
+
+    /// Files can be made from now on.
+    pub(super) fn logs_writable(&mut self) {
+        if !self.logs.writable {
+            self.logs.writable = true;
+            if self.logs.writer.is_some() {
+                self.logs.queue.push_back((Message::Writable, None));
+            }
+        }
+    }
+
+    /// Writes out what there is and ends the writer, before the file systems go.
+    pub(super) fn finish_logs(&mut self) {
+        self.logs.finished = true;
+        if self.logs.writer.is_some() {
+            self.logs.queue.push_back((Message::Finish, None));
+            self.flush_logs();
+        }
+    }
+
+    /// Sends what waits, as far as the socket takes it; the rest goes when it has room.
+    pub(super) fn flush_logs(&mut self) {
+        if self.logs.queue.is_empty() {
+            return;
+        }
+        if self.logs.writer.is_none() {
+            self.start_writer();
+        }
+        let Some((_, socket)) = &self.logs.writer else { return };
+        let packets = packets(self.logs.queue.drain(..));
+        let mut packets = packets.into_iter();
+        while let Some(packet) = packets.next() {
+            let fds: Vec<_> = packet.fds.iter().map(AsFd::as_fd).collect();
+            if passing::send_with_fds(socket.as_fd(), &packet.bytes, &fds).is_ok() {
+                continue;
+            }
+            // No room, or no reader: these messages go again, in order.
+            let rest = std::iter::once(packet).chain(packets);
+            for packet in rest {
+                let fds = packet.fds;
+                self.logs.queue.extend(crate::logger::unpack(&packet.bytes, fds));
+            }
+            let _dead = self.watch.writable(socket, Token::Logs);
+            return;
+        }
+    }
+
+    /// Starts a writer and tells it all that it has to know.
+    fn start_writer(&mut self) {
+        if self.logs.finished {
+            self.logs.queue.clear();
+            return;
+        }
+        match self.spawn_writer() {
+            Ok(writer) => self.logs.writer = Some(writer),
+            Err(error) => {
+                self.console.tell(Level::Trouble, &format!("log writer: {error}"));
+                return;
+            }
+        }
+        let kept = match self.logs.kept.take() {
+            Some(kept) => Some(kept),
+            None => Kept::make().ok(),
+        };
+        let mut first = Vec::new();
+        if let Some(kept) = &kept {
+            for (message, fd) in kept.messages() {
+                first.push((message, fd.and_then(|fd| fds::dup(fd).ok())));
+            }
+        }
+        self.logs.kept = kept;
+        first.push((settings(&self.engine.spec().log), None));
+        if self.logs.writable {
+            first.push((Message::Writable, None));
+        }
+        // In front of what waits already, which names pipes of its own.
+        for message in first.into_iter().rev() {
+            self.logs.queue.push_front(message);
+        }
+    }
+
+    fn spawn_writer(&mut self) -> Result<(Pid, OwnedFd), SpawnError> {
+        let fail = |errno| SpawnError { stage: Stage::Descriptors, errno, subject: String::new() };
+        let (ours, theirs) = socket::pair().map_err(fail)?;
+        let argv = [self.program.clone(), crate::logger::WORD.as_bytes().to_vec()];
+        let plan =
+            Plan::new(&Launch { argv: &argv, stdin: Some(theirs.as_fd()), ..Launch::default() })?;
+        let spawned = spawn::spawn(plan)?;
+        let pid = spawned.pid;
+        self.reaper.adopt(spawned, Owner::LogWriter);
+        Ok((pid, ours))
+    }
+
+    /// The writer ended. What it had not read is in the pipes still: another one takes over.
+    pub(super) fn on_writer_ended(&mut self, pid: Pid, how: &str) {
+        if self.logs.writer.as_ref().is_none_or(|(writer, _)| *writer != pid) {
+            return;
+        }
+        self.logs.writer = None;
+        if self.logs.finished {
+            return;
+        }
+        self.console.tell(Level::Trouble, &format!("log writer {how}; starting another"));
+        self.logs.queue.clear();
+        let services: Vec<(NodeId, std::rc::Rc<ServiceSpec>)> = self.engine.services();
+        for (node, spec) in services {
+            let (Some(site), Some(target)) = (self.sites.get(node), target(&spec.exec.log)) else {
+                continue;
+            };
+            let Some(copy) = site.pipe.as_ref().and_then(|(read, _)| fds::dup(read.as_fd()).ok())
+            else {
+                continue;
+            };
+            let name = spec.name.clone();
+            let open = Message::Open { id: node.number(), name, target, tag: None };
+            self.logs.queue.push_back((open, Some(copy)));
+        }
+        self.flush_logs();
+    }
+}
+
+fn settings(log: &LogSpec) -> Message {
+    Message::Settings {
+        directory: log.directory.display().to_string(),
+        max_size: log.max_size,
+        keep: log.keep,
+    }
+}
+
+/// Where the writer puts the lines; none for output that it does not see.
+fn target(log: &LogTarget) -> Option<Target> {
+    match log {
+        LogTarget::Files => Some(Target::Files),
+        LogTarget::Syslog => Some(Target::Syslog),
+        LogTarget::Kmsg => Some(Target::Kmsg),
+        LogTarget::File(path) => Some(Target::File(path.display().to_string())),
+        LogTarget::Console | LogTarget::None => None,
+    }
+}

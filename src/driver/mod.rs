@@ -1,0 +1,253 @@
+//! The driver: perceives and acts. The only room that names tokio.
+//!
+//! One thread, one loop. A turn of it: wait until anything happens, tell the engine, carry out
+//! what it orders, set the one timer, wait again. The order in which sources are asked is the
+//! policy of who goes first: exits of processes, then signals, timers, descriptors, what tasks
+//! report, and clients last.
+
+mod act;
+mod board;
+mod clock;
+mod configuration;
+mod console;
+mod control;
+mod environment;
+mod groups;
+mod launch;
+mod lifeboat;
+mod logs;
+mod orders;
+mod reaper;
+mod signals;
+mod site;
+mod sockets;
+mod start;
+mod tools;
+mod watch;
+
+use std::collections::BTreeMap;
+use std::future::poll_fn;
+use std::os::fd::OwnedFd;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+
+use crate::boot;
+use crate::engine::{ConnectionId, Engine, Event, Level, NodeId, RunId};
+use crate::proto::frame::Spelling;
+use board::Board;
+use clock::Clock;
+use configuration::Configuration;
+use console::Console;
+use control::Call;
+use groups::Groups;
+use logs::Logs;
+use reaper::{Owner, Reaper};
+use signals::{Asked, Signals};
+use site::Sites;
+use tools::{Ask, Hand};
+use watch::{Token, Watch};
+
+pub use lifeboat::lifeboat;
+pub use start::{Start, run};
+
+/// What tasks report to the loop.
+#[derive(Debug)]
+enum Fact {
+    /// A boot step came to its end.
+    StepEnded {
+        /// The run to name to the engine.
+        run: RunId,
+        /// Which step.
+        step: &'static str,
+        /// How.
+        report: boot::Report,
+    },
+    /// Accepting on the sockets of this node may go on.
+    Rested(NodeId),
+}
+
+/// Everything that wakes the loop.
+enum Wake {
+    Children,
+    Asked(Asked),
+    Elapsed,
+    Ready(Vec<Token>),
+    Fact(Fact),
+    Ask(Ask),
+    Call(Call),
+}
+
+/// A client that waits for an answer: how it asked, where to, and what else to tell it.
+type Waiting = (Spelling, mpsc::Sender<String>, Vec<String>);
+
+/// PID 1 outside the engine.
+struct Driver {
+    engine: Engine,
+    configuration: Configuration,
+    context: boot::Context,
+    console: Console,
+    signals: Signals,
+    clock: Clock,
+    watch: Watch,
+    /// Tokens that came at an unfit moment.
+    tokens: Vec<Token>,
+    reaper: Reaper,
+    sites: Sites,
+    groups: Groups,
+    logs: Logs,
+    board: Board,
+    connections: BTreeMap<ConnectionId, OwnedFd>,
+    last_connection: u64,
+    tickets: BTreeMap<u64, Waiting>,
+    last_ticket: u64,
+    /// Who waits until no child is left.
+    alone: Vec<oneshot::Sender<()>>,
+    hand: Hand,
+    asks: mpsc::Receiver<Ask>,
+    facts: mpsc::Sender<Fact>,
+    reports: mpsc::Receiver<Fact>,
+    calls: mpsc::Receiver<Call>,
+    callers: mpsc::Sender<Call>,
+    /// The task that accepts clients.
+    control: Option<tokio::task::JoinHandle<()>>,
+    /// PID 1's own environment, for `env-pass`.
+    environment: Vec<(String, String)>,
+    /// Its program, for the processes that it starts of itself.
+    program: Vec<u8>,
+    /// There may be more children to reap than the last turn took.
+    more_children: bool,
+}
+
+impl Driver {
+    /// The loop.
+    async fn live(mut self) -> ! {
+        self.sweep();
+        self.turn(Event::Began);
+        loop {
+            self.clock.set(self.engine.next_deadline());
+            let wake = poll_fn(|cx| self.poll(cx)).await;
+            match wake {
+                Wake::Children => self.sweep(),
+                Wake::Asked(asked) => self.on_asked(asked),
+                Wake::Elapsed => self.turn(Event::Elapsed),
+                Wake::Ready(tokens) => {
+                    for token in tokens {
+                        self.on_token(token);
+                    }
+                }
+                Wake::Fact(fact) => self.on_fact(fact),
+                Wake::Ask(ask) => self.on_ask(ask),
+                Wake::Call(call) => self.on_call(call),
+            }
+            for token in std::mem::take(&mut self.tokens) {
+                self.on_token(token);
+            }
+        }
+    }
+
+    /// The first source that has something, in the order of their importance.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Wake> {
+        if self.signals.poll_child(cx).is_ready() || std::mem::take(&mut self.more_children) {
+            return Poll::Ready(Wake::Children);
+        }
+        if let Poll::Ready(asked) = self.signals.poll_asked(cx) {
+            return Poll::Ready(Wake::Asked(asked));
+        }
+        if self.clock.poll(cx).is_ready() {
+            return Poll::Ready(Wake::Elapsed);
+        }
+        if let Poll::Ready(tokens) = self.watch.poll(cx) {
+            return Poll::Ready(Wake::Ready(tokens));
+        }
+        if let Poll::Ready(Some(fact)) = self.reports.poll_recv(cx) {
+            return Poll::Ready(Wake::Fact(fact));
+        }
+        if let Poll::Ready(Some(ask)) = self.asks.poll_recv(cx) {
+            return Poll::Ready(Wake::Ask(ask));
+        }
+        if let Poll::Ready(Some(call)) = self.calls.poll_recv(cx) {
+            return Poll::Ready(Wake::Call(call));
+        }
+        Poll::Pending
+    }
+
+    /// Reaps what has ended and tells its owners.
+    fn sweep(&mut self) {
+        let (reaped, more) = self.reaper.sweep();
+        self.more_children = more;
+        for dead in reaped {
+            match dead.owner {
+                Owner::Run(run) => self.on_run_ended(run, dead.pid, dead.ended),
+                Owner::Future(tell) => {
+                    // Nobody waits any more: the step gave up on it.
+                    let _gone = tell.send(dead.ended);
+                }
+                Owner::LogWriter => self.on_writer_ended(dead.pid, &dead.ended.to_string()),
+            }
+        }
+        self.review_sessions();
+        if !more && !self.alone.is_empty() && !crate::os::wait::has_children() {
+            for tell in self.alone.drain(..) {
+                // Its step gave up waiting.
+                let _gone = tell.send(());
+            }
+        }
+    }
+
+    fn on_fact(&mut self, fact: Fact) {
+        match fact {
+            Fact::StepEnded { run, step, report } => self.on_step_ended(run, step, report),
+            Fact::Rested(node) => {
+                if self.engine.is_watched(node) {
+                    self.watch_sockets(node, true);
+                }
+            }
+        }
+    }
+
+    /// A step has ended: what the driver itself waited for is there now.
+    fn on_step_ended(&mut self, run: RunId, step: &'static str, report: boot::Report) {
+        match step {
+            "mount-virtual" => self.console.open(),
+            "cgroups" => self.open_groups(),
+            // A later step may still mount over it; the writer keeps lines until it works.
+            "mount-local" => self.logs_writable(),
+            _ => {}
+        }
+        if step == "mount-virtual" && self.control.is_none() {
+            self.open_control();
+        }
+        let result = report.map(|done| match done {
+            boot::Done::Worked => None,
+            boot::Done::Skipped(why) => Some(why),
+        });
+        self.turn(Event::StepEnded { run, result });
+    }
+
+    fn open_groups(&mut self) {
+        let controllers: &[&str] = match self.context.place {
+            boot::Place::Machine => &["cpu", "memory", "pids"],
+            boot::Place::Container => &[],
+        };
+        match self.groups.open(&self.watch, controllers) {
+            Ok(true) => {}
+            Ok(false) => {
+                let text = "no cgroup2: services are told apart by their sessions";
+                self.console.tell(Level::Detail, text);
+            }
+            Err(errno) => self.console.tell(Level::Trouble, &format!("control groups: {errno}")),
+        }
+    }
+
+    /// A fact that comes back after a while.
+    fn later(&self, wait: Duration, fact: Fact) {
+        let facts = self.facts.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(wait).await;
+            // The loop never ends before its facts do.
+            let _end = facts.send(fact).await;
+        });
+    }
+}

@@ -1,0 +1,234 @@
+//! Orders from outside: signals to PID 1, clients, and what boot steps ask for.
+
+use std::os::fd::AsFd;
+use std::rc::Rc;
+
+use super::Driver;
+use super::control::{self, Call};
+use super::reaper::Owner;
+use super::signals::Asked;
+use super::tools::{Ask, SAY, Started};
+use crate::boot::{self, Place};
+use crate::config::spec::{PowerKey, SystemSpec};
+use crate::engine::{Access, Cause, Event, Extent, Level, Ticket};
+use crate::facts::SpawnError;
+use crate::os::reboot::{self, How};
+use crate::os::spawn::{self, Launch, Plan};
+use crate::os::users::Accounts;
+use crate::os::{socket, time};
+use crate::proto::frame::{self, Answer};
+use crate::proto::{Power, Refusal, Request};
+
+impl Driver {
+    /// A signal to PID 1.
+    pub(super) fn on_asked(&mut self, asked: Asked) {
+        let machine = self.context.place == Place::Machine;
+        match asked {
+            Asked::CtrlAltDel => match self.engine.spec().shutdown.ctrl_alt_del {
+                PowerKey::Reboot => self.power(Power::Reboot, "Ctrl-Alt-Del"),
+                PowerKey::Poweroff => self.power(Power::Poweroff, "Ctrl-Alt-Del"),
+                PowerKey::Ignore => {}
+            },
+            Asked::Terminate if !machine => self.power(Power::Poweroff, "SIGTERM"),
+            Asked::PowerOffContainer if !machine => self.power(Power::Poweroff, "SIGUSR2"),
+            Asked::Terminate | Asked::PowerOffContainer => {
+                let text = "SIGTERM and SIGUSR2 do nothing on a machine: use `finitctl poweroff`";
+                self.console.tell(Level::Trouble, text);
+            }
+            Asked::Reopen => self.open_control(),
+            Asked::Apply => self.apply(Cause::Signal("SIGHUP")),
+            Asked::PowerFailure => self.power(Power::Poweroff, "SIGPWR"),
+            Asked::KeyboardRequest => self.rescue_login(),
+            Asked::Halt => self.power(Power::Halt, "SIGRTMIN+3"),
+            Asked::PowerOff => self.power(Power::Poweroff, "SIGRTMIN+4"),
+            Asked::Reboot => self.power(Power::Reboot, "SIGRTMIN+5"),
+        }
+    }
+
+    fn power(&mut self, how: Power, signal: &'static str) {
+        self.turn(Event::PowerAsked { how, cause: Cause::Signal(signal) });
+    }
+
+    /// SIGHUP: the file is followed, or its errors are told.
+    fn apply(&mut self, cause: Cause) {
+        match self.configuration.reread() {
+            Ok(Some(spec)) => self.loaded(spec, Extent::Everything, cause, None),
+            Ok(None) => self.console.tell(Level::Progress, "the file has not changed"),
+            Err(refusal) => self.console.tell(Level::Trouble, &refusal.message),
+        }
+    }
+
+    fn loaded(
+        &mut self,
+        spec: Rc<SystemSpec>,
+        extent: Extent,
+        cause: Cause,
+        ticket: Option<Ticket>,
+    ) {
+        self.turn(Event::Loaded { spec, extent, cause, ticket });
+    }
+
+    /// A login for whoever sits at the machine, whatever else works.
+    fn rescue_login(&mut self) {
+        let names = vec!["rescue".to_owned()];
+        let peer = crate::engine::Peer {
+            uid: 0,
+            pid: 1,
+            command: "keyboard".to_owned(),
+            access: Access::Everything,
+        };
+        // Nobody waits for this answer.
+        let ticket = Ticket(0);
+        self.turn(Event::Requested { ticket, peer, request: Request::Start { names } });
+    }
+
+    /// Makes the control socket, or makes it anew.
+    pub(super) fn open_control(&mut self) {
+        if let Some(task) = self.control.take() {
+            task.abort();
+        }
+        let spec = &self.engine.spec().control;
+        let power = spec
+            .power_group
+            .as_ref()
+            .and_then(|name| Accounts::load().ok()?.group(name).map(|group| group.gid));
+        // Anyone may look; who may do what is decided by credentials.
+        match socket::control_socket(&spec.socket, 0o666) {
+            Ok(listener) => {
+                let serve = control::serve(listener, power, self.callers.clone());
+                self.control = Some(tokio::spawn(serve));
+            }
+            Err(errno) => {
+                let text = format!(
+                    "control socket {}: {errno}; `kill -USR1 1` tries again",
+                    spec.socket.display()
+                );
+                self.console.tell(Level::Trouble, &text);
+            }
+        }
+    }
+
+    /// A client asks.
+    pub(super) fn on_call(&mut self, call: Call) {
+        let root = call.peer.access == Access::Everything;
+        let mut notes = Vec::new();
+        match &call.request {
+            Request::Wait { job } => {
+                self.board.follow(*job, call.spelling, call.answers);
+                return;
+            }
+            Request::Apply if root => {
+                self.apply_for(call);
+                return;
+            }
+            // An edited file is read before a service is started from it, and nothing else of
+            // it is followed.
+            Request::Start { .. } | Request::Restart { .. } if root => {
+                match self.configuration.reread() {
+                    Ok(None) => {}
+                    Ok(Some(spec)) => {
+                        notes.push("the file has changed and was read again".to_owned());
+                        let cause = Cause::from(&call.peer);
+                        self.loaded(spec, Extent::Definitions, cause, None);
+                    }
+                    Err(refusal) => {
+                        self.refuse(&call, refusal);
+                        return;
+                    }
+                }
+            }
+            _ => {}
+        }
+        let ticket = self.ticket(&call, notes);
+        self.turn(Event::Requested { ticket, peer: call.peer, request: call.request });
+    }
+
+    fn apply_for(&mut self, call: Call) {
+        match self.configuration.reread() {
+            Ok(Some(spec)) => {
+                let ticket = self.ticket(&call, Vec::new());
+                self.loaded(spec, Extent::Everything, Cause::from(&call.peer), Some(ticket));
+            }
+            // What an earlier `start` read but did not follow is followed now.
+            Ok(None) => {
+                let ticket = self.ticket(&call, Vec::new());
+                let spec = Rc::clone(self.engine.spec());
+                self.loaded(spec, Extent::Everything, Cause::from(&call.peer), Some(ticket));
+            }
+            Err(refusal) => self.refuse(&call, refusal),
+        }
+    }
+
+    fn ticket(&mut self, call: &Call, notes: Vec<String>) -> Ticket {
+        self.last_ticket = self.last_ticket.wrapping_add(1);
+        let waiting = (call.spelling.clone(), call.answers.clone(), notes);
+        self.tickets.insert(self.last_ticket, waiting);
+        Ticket(self.last_ticket)
+    }
+
+    fn refuse(&self, call: &Call, refusal: Refusal) {
+        let text = frame::encode_answer(&call.spelling, &Answer::Refused(refusal));
+        // A client that is gone misses its answer.
+        let _gone = call.answers.try_send(text);
+    }
+
+    /// A boot step asks.
+    pub(super) fn on_ask(&mut self, ask: Ask) {
+        match ask {
+            Ask::Say(line) => self.console.tell(SAY, &line),
+            Ask::Alone(tell) => {
+                self.alone.push(tell);
+                self.sweep();
+            }
+            Ask::Run { argv, output, started } => {
+                let result = self.start_tool(&argv, output.as_fd());
+                // The step that asked gave up meanwhile; its program is reaped all the same.
+                drop(started.send(result));
+            }
+        }
+    }
+
+    fn start_tool(
+        &mut self,
+        argv: &[Vec<u8>],
+        output: std::os::fd::BorrowedFd<'_>,
+    ) -> Result<Started, SpawnError> {
+        let env: [(Vec<u8>, Vec<u8>); 2] = [
+            (b"PATH".to_vec(), super::environment::PATH.as_bytes().to_vec()),
+            (b"LANG".to_vec(), b"C.UTF-8".to_vec()),
+        ];
+        let plan = Plan::new(&Launch {
+            argv,
+            path: super::environment::PATH.as_bytes(),
+            env: &env,
+            stdout: Some(output),
+            stderr: Some(output),
+            ..Launch::default()
+        })?;
+        let spawned = spawn::spawn(plan)?;
+        let pid = spawned.pid;
+        let (tell, exit) = tokio::sync::oneshot::channel();
+        self.reaper.adopt(spawned, Owner::Future(tell));
+        Ok(Started { pid, exit })
+    }
+
+    /// The services are down: the rest of the shutdown is a future of its own, while the loop
+    /// goes on reaping and talking.
+    pub(super) fn finish(&mut self, how: Power) {
+        self.finish_logs();
+        let how = match how {
+            Power::Poweroff => How::Poweroff,
+            Power::Reboot => How::Restart,
+            Power::Halt => How::Halt,
+        };
+        let (context, hand) = (self.context.clone(), self.hand.clone());
+        let spec = self.engine.spec().shutdown.clone();
+        let left = self.engine.shutdown_left(time::now());
+        tokio::spawn(async move {
+            let kernel = boot::shutdown::Real;
+            let errno = boot::shutdown::finish(how, &spec, &context, left, &hand, &kernel).await;
+            boot::Tools::say(&hand, &format!("reboot(2): {errno}"));
+            reboot::leave();
+        });
+    }
+}

@@ -1,0 +1,121 @@
+//! The one waiter of the house. SIGCHLD only wakes it: signals coalesce, so it never counts
+//! them but asks the kernel until nothing is left, and hands each status to whoever owns the
+//! process. An unknown pid is an orphan that the kernel gave us; reaping it is all it needs.
+
+use std::collections::BTreeMap;
+use std::os::fd::{AsFd, OwnedFd};
+
+use tokio::sync::oneshot;
+
+use crate::engine::{Ended, RunId};
+use crate::facts::{Errno, Exit, Pid};
+use crate::os::{fds, spawn, wait};
+
+/// Most exits in one turn: clients and timers have a turn in between.
+const BATCH: usize = 64;
+
+/// Who is told of an exit.
+#[derive(Debug)]
+pub enum Owner {
+    /// A run of the engine.
+    Run(RunId),
+    /// A future that waits for it.
+    Future(oneshot::Sender<Ended>),
+    /// The log writer.
+    LogWriter,
+}
+
+/// A process of ours, and what is kept until its program runs.
+pub struct Child {
+    /// Who is told.
+    pub owner: Owner,
+    /// Tells when its program was executed, or why not.
+    status: Option<OwnedFd>,
+    memory: Option<spawn::ChildMemory>,
+    /// What was read from the status pipe before the exit.
+    said: Vec<u8>,
+}
+
+/// A reaped process of ours.
+#[derive(Debug)]
+pub struct Reaped {
+    /// Which it was.
+    pub pid: Pid,
+    /// Who is told.
+    pub owner: Owner,
+    /// How it ended.
+    pub ended: Ended,
+}
+
+/// All processes that PID 1 started and has not reaped.
+#[derive(Default)]
+pub struct Reaper {
+    children: BTreeMap<Pid, Child>,
+    /// Orphans reaped so far.
+    pub orphans: u64,
+}
+
+impl Reaper {
+    /// Takes a new process in. Nothing may wait between the spawn and this.
+    pub fn adopt(&mut self, spawned: spawn::Spawned, owner: Owner) {
+        let (status, memory) = (Some(spawned.status), Some(spawned.memory));
+        self.children.insert(spawned.pid, Child { owner, status, memory, said: Vec::new() });
+    }
+
+    /// The status pipe of a process that is being started.
+    pub fn status(&self, pid: Pid) -> Option<&OwnedFd> {
+        self.children.get(&pid).and_then(|child| child.status.as_ref())
+    }
+
+    /// Reads a status pipe that has something to say: whether the program was executed. False:
+    /// it was not, and the exit that follows says why.
+    pub fn executed(&mut self, pid: Pid) -> bool {
+        let Some(child) = self.children.get_mut(&pid) else { return false };
+        let Some(status) = &child.status else { return false };
+        let Ok(said) = read_status(status) else { return false };
+        child.said.extend_from_slice(&said);
+        let failed = child.memory.as_ref().is_some_and(|m| m.failure(&child.said).is_some());
+        if failed || !said.is_empty() {
+            return false;
+        }
+        // End of file: the pipe was closed by exec, or by a death that its exit will tell.
+        child.status = None;
+        child.memory = None;
+        true
+    }
+
+    /// Reaps what has ended, up to a bound; true in the second place if there may be more.
+    pub fn sweep(&mut self) -> (Vec<Reaped>, bool) {
+        let mut reaped = Vec::new();
+        for _ in 0..BATCH {
+            let Some(dead) = wait::next() else { return (reaped, false) };
+            let Some(child) = self.children.remove(&dead.pid) else {
+                self.orphans = self.orphans.saturating_add(1);
+                continue;
+            };
+            let ended = ending(&child, dead.exit);
+            reaped.push(Reaped { pid: dead.pid, owner: child.owner, ended });
+        }
+        (reaped, true)
+    }
+}
+
+/// One fact of two: how the process ended, and whether it had ever been what it should be.
+fn ending(child: &Child, exit: Exit) -> Ended {
+    let Some(memory) = &child.memory else { return Ended::Exit(exit) };
+    let mut said = child.said.clone();
+    if said.is_empty() {
+        said = child.status.as_ref().and_then(|s| read_status(s).ok()).unwrap_or_default();
+    }
+    match memory.failure(&said) {
+        Some(error) => Ended::NotExecuted(error),
+        None => Ended::Exit(exit),
+    }
+}
+
+/// What a status pipe says; nothing at its end.
+fn read_status(status: &OwnedFd) -> Result<Vec<u8>, Errno> {
+    let mut bytes = [0; spawn::STATUS_SIZE];
+    let count = fds::read(status.as_fd(), &mut bytes)?;
+    Ok(bytes.get(..count).unwrap_or_default().to_vec())
+}

@@ -1,0 +1,54 @@
+//! What finit holds for a node outside the engine: its processes, group, pipe and sockets.
+
+use std::collections::BTreeMap;
+use std::os::fd::OwnedFd;
+
+use crate::engine::NodeId;
+use crate::facts::Pid;
+use crate::os::cgroup::Group;
+
+/// What is held for one node.
+#[derive(Default)]
+pub struct Site {
+    /// Its processes that we started and have not reaped, by generation. Each leads a session
+    /// and a group of its own.
+    pub runs: BTreeMap<u32, Pid>,
+    /// Sessions of its processes that are reaped but may have members still, where there is
+    /// no control group to tell.
+    pub sessions: Vec<Pid>,
+    /// Its control group.
+    pub group: Option<Group>,
+    /// Its log pipe; both ends, for ever.
+    pub pipe: Option<(OwnedFd, OwnedFd)>,
+    /// Its sockets.
+    pub sockets: Vec<OwnedFd>,
+    /// Whether connections are to be told.
+    pub watched: bool,
+    /// Whether its emptiness is to be told.
+    pub empty_wanted: bool,
+}
+
+/// All of them, by node.
+#[derive(Default)]
+pub struct Sites(Vec<Site>);
+
+impl Sites {
+    /// That of a node, made if it is new.
+    pub fn of(&mut self, node: NodeId) -> Option<&mut Site> {
+        let index = usize::try_from(node.number()).ok()?;
+        if index >= self.0.len() {
+            self.0.resize_with(index.checked_add(1)?, Site::default);
+        }
+        self.0.get_mut(index)
+    }
+
+    /// That of a node, if there is one.
+    pub fn get(&self, node: NodeId) -> Option<&Site> {
+        self.0.get(usize::try_from(node.number()).ok()?)
+    }
+
+    /// All with their numbers.
+    pub fn iter(&self) -> impl Iterator<Item = (NodeId, &Site)> {
+        (0u32..).map(NodeId::from_number).zip(&self.0)
+    }
+}

@@ -1,0 +1,57 @@
+//! What the driver may ask: names, definitions and numbers, never decisions.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::Engine;
+use super::id::{NodeId, RunId};
+use super::power::Phase;
+use crate::config::spec::{ServiceSpec, SocketMode, SystemSpec};
+use crate::facts::Moment;
+
+impl Engine {
+    /// The name of a node.
+    pub fn name(&self, id: NodeId) -> &str {
+        self.node(id).map_or("?", |node| node.name.as_str())
+    }
+
+    /// The number of a node.
+    pub fn number(&self, name: &str) -> Option<NodeId> {
+        self.names.get(name).copied()
+    }
+
+    /// The definitions in force.
+    pub fn spec(&self) -> &Rc<SystemSpec> {
+        &self.spec
+    }
+
+    /// Services and tasks with their numbers.
+    pub fn services(&self) -> Vec<(NodeId, Rc<ServiceSpec>)> {
+        self.ids().filter_map(|id| Some((id, Rc::clone(self.node(id)?.spec()?)))).collect()
+    }
+
+    /// Who accepts the connections of a node.
+    pub fn socket_mode(&self, id: NodeId) -> Option<SocketMode> {
+        self.node(id)?.spec()?.sockets.as_ref().map(|sockets| sockets.mode)
+    }
+
+    /// Whether the sockets of a node are to be watched.
+    pub fn is_watched(&self, id: NodeId) -> bool {
+        self.node(id).is_some_and(|node| node.watched)
+    }
+
+    /// Whether a run serves a connection.
+    pub fn is_connection(&self, run: RunId) -> bool {
+        self.node(run.node).is_some_and(|node| node.connections.contains_key(&run.generation))
+    }
+
+    /// What is left of the time for the whole shutdown.
+    pub fn shutdown_left(&self, now: Moment) -> Duration {
+        match self.phase {
+            Phase::Down { since, .. } => {
+                self.spec.shutdown.timeout.saturating_sub(now.since(since))
+            }
+            Phase::Boot | Phase::Running(_) => self.spec.shutdown.timeout,
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! What must be done: orders, in the imperative. An effect carries all that the driver needs,
+//! so that the driver never decides.
+
+use std::rc::Rc;
+
+use super::id::{ConnectionId, NodeId, RunId, Ticket};
+use crate::config::spec::{CommandLine, ServiceSpec};
+use crate::facts::SignalNumber;
+use crate::proto::{JobEvent, Power, Refusal, Reply};
+
+/// An order for the driver.
+#[derive(Debug)]
+pub enum Effect {
+    /// Start a program. The driver answers at once with `Event::Spawned`.
+    Spawn(Box<Spawn>),
+    /// Carry out a boot step; its end is told with `Event::StepEnded`.
+    RunStep {
+        /// The run to name then.
+        run: RunId,
+        /// Which step.
+        step: &'static str,
+    },
+    /// Send a signal to processes of a node.
+    Signal {
+        /// Whose.
+        node: NodeId,
+        /// To whom.
+        aim: Aim,
+        /// Which.
+        signal: SignalNumber,
+    },
+    /// Tell `Event::Emptied` when nobody is left in the group of this node; at once if so.
+    WatchEmpty {
+        /// Whose.
+        node: NodeId,
+    },
+    /// Bind the sockets of a node. The driver answers at once with `Event::Bound`.
+    Bind {
+        /// Whose.
+        node: NodeId,
+        /// Which.
+        spec: Rc<ServiceSpec>,
+    },
+    /// Let go of the sockets of a node.
+    Unbind {
+        /// Whose.
+        node: NodeId,
+    },
+    /// Tell of connections to the sockets of a node.
+    Watch {
+        /// Whose.
+        node: NodeId,
+    },
+    /// Tell no longer; the kernel keeps them waiting.
+    Unwatch {
+        /// Whose.
+        node: NodeId,
+    },
+    /// Close a connection.
+    Drop {
+        /// Which.
+        connection: ConnectionId,
+    },
+    /// A node is gone for good: forget its pipe and its group.
+    Forget {
+        /// Which.
+        node: NodeId,
+    },
+    /// Answer a client.
+    Reply {
+        /// Whom.
+        ticket: Ticket,
+        /// With what.
+        result: Result<Reply, Refusal>,
+    },
+    /// Send the news of a job to those who follow it.
+    Publish(JobEvent),
+    /// Tell the person at the console.
+    Tell {
+        /// How important it is.
+        level: Level,
+        /// One line.
+        text: String,
+    },
+    /// The services are down: go on with the rest of the shutdown.
+    Finish(Power),
+}
+
+/// How important a line at the console is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Only with `finit.debug`.
+    Detail,
+    /// Not with `quiet`.
+    Progress,
+    /// Always.
+    Trouble,
+}
+
+/// A program to start.
+#[derive(Debug)]
+pub struct Spawn {
+    /// Its run.
+    pub run: RunId,
+    /// For this service.
+    pub service: Rc<ServiceSpec>,
+    /// What of it.
+    pub what: What,
+    /// Whether its log pipe, group and sockets are passed.
+    pub command: CommandLine,
+    /// Another user than the service's own (hooks).
+    pub user: Option<String>,
+    /// For `$MAINPID`.
+    pub main_pid: Option<i32>,
+}
+
+/// Which program of a service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum What {
+    /// The main one, or a step of a task: with terminal and sockets.
+    Main,
+    /// The one that serves a connection on its stdin and stdout.
+    Connection(ConnectionId),
+    /// One beside it.
+    Hook,
+}
+
+/// Who gets a signal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Aim {
+    /// The process of that run.
+    Run(RunId),
+    /// Everybody in the group of the node.
+    Group,
+}

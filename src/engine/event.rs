@@ -1,0 +1,218 @@
+//! What happened: facts, in past tense, in the words of the kernel or of a person.
+
+use std::fmt;
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::NodeId;
+use super::id::{ConnectionId, RunId, Ticket};
+use crate::config::spec::SystemSpec;
+use crate::facts::{Exit, Pid, SpawnError};
+use crate::proto::{Power, Request};
+
+/// A fact for the engine.
+#[derive(Debug)]
+pub enum Event {
+    /// The machine is to be brought up: the first event.
+    Began,
+    /// The answer to [`super::Effect::Spawn`], in the same turn.
+    Spawned {
+        /// Of this run.
+        run: RunId,
+        /// Its process, or why there is none.
+        result: Result<Pid, SpawnError>,
+    },
+    /// Its program was executed.
+    Executed {
+        /// Of this run.
+        run: RunId,
+    },
+    /// Its process ended and was reaped. Exactly once for each run with a process.
+    Exited {
+        /// Of this run.
+        run: RunId,
+        /// How.
+        ended: Ended,
+        /// What is left of its group.
+        group: Group,
+    },
+    /// The last member of a group that was not empty is gone.
+    Emptied {
+        /// Whose.
+        node: NodeId,
+    },
+    /// A boot step came to its end.
+    StepEnded {
+        /// Of this run.
+        run: RunId,
+        /// How: skipped with a reason, done, or failed with a reason.
+        result: Result<Option<&'static str>, String>,
+    },
+    /// The answer to [`super::Effect::Bind`], in the same turn.
+    Bound {
+        /// Whose sockets.
+        node: NodeId,
+        /// Whether all are bound.
+        result: Result<(), SpawnError>,
+    },
+    /// Somebody knocks at a socket that is watched.
+    Stirred {
+        /// Whose.
+        node: NodeId,
+    },
+    /// A connection was accepted.
+    Connected {
+        /// On whose socket.
+        node: NodeId,
+        /// It, kept by the driver.
+        connection: ConnectionId,
+        /// From which address, where there is one.
+        source: Option<String>,
+    },
+    /// The time of [`super::Engine::next_deadline`] has come.
+    Elapsed,
+    /// A client asks.
+    Requested {
+        /// For the answer.
+        ticket: Ticket,
+        /// Who.
+        peer: Peer,
+        /// What.
+        request: Request,
+    },
+    /// The file was read again and is good.
+    Loaded {
+        /// What it says.
+        spec: Rc<SystemSpec>,
+        /// How far it is followed.
+        extent: Extent,
+        /// Who made us read it.
+        cause: Cause,
+        /// For the answer, where a client asked.
+        ticket: Option<Ticket>,
+    },
+    /// The machine is asked to go down, by a signal or a key.
+    PowerAsked {
+        /// How it ends.
+        how: Power,
+        /// By what.
+        cause: Cause,
+    },
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ended {
+    /// Its process ended.
+    Exit(Exit),
+    /// Its program was never executed.
+    NotExecuted(SpawnError),
+    /// It was not ready after this time and is being stopped.
+    TooSlow(Duration),
+}
+
+impl fmt::Display for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exit(exit) => exit.fmt(f),
+            Self::NotExecuted(error) => error.fmt(f),
+            Self::TooSlow(limit) => write!(f, "not ready after {limit:?} (start-timeout)"),
+        }
+    }
+}
+
+/// What is left of the processes of a service after its main one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Group {
+    /// Nothing.
+    Empty,
+    /// Somebody.
+    Inhabited,
+}
+
+/// How far a file that was read again is followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// Definitions only: what runs, runs on; nothing is started by itself.
+    Definitions,
+    /// The machine is made to match it.
+    Everything,
+}
+
+/// Who asks, as the kernel says it (SO_PEERCRED).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Peer {
+    /// User.
+    pub uid: u32,
+    /// Process, for messages only.
+    pub pid: i32,
+    /// Name of its program, for messages only.
+    pub command: String,
+    /// What it may do.
+    pub access: Access,
+}
+
+/// What a client may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Access {
+    /// Look, in short.
+    Look,
+    /// Bring the machine down too.
+    Power,
+    /// Everything.
+    Everything,
+}
+
+/// Who or what made something happen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cause {
+    /// The boot.
+    Boot,
+    /// A person or program, by the control socket.
+    Person {
+        /// User.
+        uid: u32,
+        /// Process.
+        pid: i32,
+        /// Its program.
+        command: String,
+    },
+    /// Another service.
+    Dependency(String),
+    /// A process that ended.
+    Exit(String),
+    /// A time that came.
+    Timer(&'static str),
+    /// A signal to PID 1.
+    Signal(&'static str),
+    /// A connection.
+    Connection,
+    /// An edited file.
+    Config,
+    /// The machine goes down.
+    Shutdown,
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Boot => f.write_str("the boot"),
+            Self::Person { uid, pid, command } => {
+                write!(f, "{command} (pid {pid}, uid {uid})")
+            }
+            Self::Dependency(name) => write!(f, "{name}"),
+            Self::Exit(how) => write!(f, "its process {how}"),
+            Self::Timer(what) => f.write_str(what),
+            Self::Signal(name) => write!(f, "{name} to PID 1"),
+            Self::Connection => f.write_str("a connection"),
+            Self::Config => f.write_str("the edited file"),
+            Self::Shutdown => f.write_str("the shutdown"),
+        }
+    }
+}
+
+impl From<&Peer> for Cause {
+    fn from(peer: &Peer) -> Self {
+        Self::Person { uid: peer.uid, pid: peer.pid, command: peer.command.clone() }
+    }
+}

@@ -1,0 +1,251 @@
+//! Ends of processes: who ended, whether it was to be expected, and what follows.
+
+use std::rc::Rc;
+
+use super::event::Ended;
+use super::id::{NodeId, RunId};
+use super::node::{Aside, Beside};
+use super::respawn::{self, Next};
+use super::state::{DownWhy, State, Then};
+use super::{Aim, Cause, Effect, Engine, Group, Level};
+use crate::config::spec::{Hook, Kind, ServiceSpec, StopScope};
+use crate::facts::{Exit, SignalNumber};
+
+impl Engine {
+    /// The end of a run, whatever it was.
+    pub(super) fn on_exited(&mut self, run: RunId, ended: Ended, group: Group) {
+        let id = run.node;
+        let Some(node) = self.node_mut(id) else { return };
+        if node.connections.remove(&run.generation).is_some() {
+            self.on_connection_ended(id, &ended, group);
+            return;
+        }
+        if node.asides.contains_key(&run.generation) {
+            self.on_aside_ended(id, run, &ended);
+            return;
+        }
+        if !node.is_main(run) {
+            self.on_hung_ended(run, group);
+            return;
+        }
+        let state = node.state.clone();
+        self.cause = Cause::Exit(ended.to_string());
+        match state {
+            State::Starting { step, .. } => self.on_start_step_ended(id, step, ended, group),
+            State::Up { .. } => self.main_ended(id, ended, group),
+            State::Stopping { rung, until, then, .. } => {
+                if let Some(node) = self.node_mut(id) {
+                    node.pid = None;
+                    node.last_exit = Some(ended);
+                }
+                self.on_main_gone(id, rung, until, then, group);
+            }
+            State::Cleaning { index, then, .. } => {
+                self.clean(id, index.saturating_add(1), then);
+            }
+            State::Down(_)
+            | State::Waiting { .. }
+            | State::Listening
+            | State::Backoff { .. }
+            | State::Failed(_)
+            | State::Done(_) => {}
+        }
+    }
+
+    /// The main process ended by itself.
+    pub(super) fn main_ended(&mut self, id: NodeId, ended: Ended, group: Group) {
+        let Some(spec) = self.node(id).and_then(|node| node.spec()).map(Rc::clone) else { return };
+        let then = self.what_follows(id, &spec, &ended);
+        if let Some(node) = self.node_mut(id) {
+            node.pid = None;
+            node.stirred = false;
+            node.last_exit = Some(ended);
+        }
+        let kills = matches!(spec.stop.scope, StopScope::Cgroup | StopScope::Mixed);
+        // What a task started and left behind is its work: `ifup` leaves a DHCP client.
+        let work = spec.kind == Kind::Task && matches!(then, Then::Done(_));
+        if group == Group::Inhabited && kills && !work {
+            self.clear_group(id, &spec, then);
+            return;
+        }
+        self.finish_stop(id, then);
+    }
+
+    /// A start that came to nothing before the main process was there.
+    pub(super) fn start_failed(
+        &mut self,
+        id: NodeId,
+        spec: &Rc<ServiceSpec>,
+        ended: Ended,
+        what: String,
+    ) {
+        let mut then = self.what_follows(id, spec, &ended);
+        if let Then::AgainAt(_, why) | Then::Fail(why) = &mut then {
+            *why = what;
+        }
+        if let Some(node) = self.node_mut(id) {
+            node.last_exit = Some(ended);
+        }
+        self.finish_stop(id, then);
+    }
+
+    /// What follows an end, by the policy of the service.
+    pub(super) fn what_follows(
+        &mut self,
+        id: NodeId,
+        spec: &Rc<ServiceSpec>,
+        ended: &Ended,
+    ) -> Then {
+        let success = respawn::is_success(spec, ended);
+        let now = self.now;
+        let Some(node) = self.nodes.get_mut(id.index()) else { return Then::Down };
+        let on_demand = node.on_demand();
+        match (spec.kind, ended) {
+            (Kind::Task, Ended::Exit(exit)) if success && !on_demand => {
+                return if spec.remain { Then::Done(*exit) } else { Then::Ended };
+            }
+            _ => {}
+        }
+        let up_for = match node.state {
+            State::Up { .. } => now.since(node.since),
+            _ => std::time::Duration::ZERO,
+        };
+        let name = node.name.clone();
+        let next = respawn::decide(spec, &mut node.history, ended, up_for, now, &mut self.random);
+        match next {
+            Next::Again(at) => {
+                self.tell(Level::Progress, format!("{name}: {ended}; starting it again"));
+                Then::AgainAt(at, ended.to_string())
+            }
+            // A socket never fails for good: the next connection after a while tries again.
+            Next::GiveUp(why) if on_demand => Then::AgainAt(now.after(spec.restart.max_delay), why),
+            Next::Stay if on_demand => {
+                // One that ends without accepting would be started again for ever, at full speed.
+                let brake = respawn::brake(&mut node.history, now);
+                Then::AgainAt(now.after(brake), ended.to_string())
+            }
+            Next::GiveUp(why) => Then::Fail(format!("{ended}; {why}")),
+            Next::Stay if success => Then::Ended,
+            Next::Stay => Then::Fail(ended.to_string()),
+        }
+    }
+
+    /// Nothing of the service runs any more: its `after-stop` commands, then what follows.
+    pub(super) fn finish_stop(&mut self, id: NodeId, then: Then) {
+        self.clean(id, 0, then);
+    }
+
+    /// Runs the `after-stop` command of that number, or goes on after the last.
+    fn clean(&mut self, id: NodeId, index: usize, then: Then) {
+        let Some(spec) = self.node(id).and_then(|node| node.spec()).map(Rc::clone) else {
+            self.apply(id, then);
+            return;
+        };
+        let Some(Hook { command, user, timeout, .. }) = spec.hooks.after_stop.get(index) else {
+            self.apply(id, then);
+            return;
+        };
+        self.forget_stop_command(id);
+        let run = self.new_run(id);
+        let patience = timeout.or(spec.stop.timeout);
+        let until = patience.map(|patience| self.now.after(patience));
+        self.set_state(id, State::Cleaning { run, index, until, then });
+        self.emit(Effect::Spawn(Box::new(super::Spawn {
+            run,
+            service: Rc::clone(&spec),
+            what: super::What::Hook,
+            command: command.clone(),
+            user: user.clone(),
+            main_pid: None,
+        })));
+    }
+
+    /// What follows is there.
+    pub(super) fn apply(&mut self, id: NodeId, then: Then) {
+        let Some(node) = self.node_mut(id) else { return };
+        node.restarting = false;
+        // A connection that still waits knocks again.
+        node.stirred = false;
+        node.pid = None;
+        let (name, wanted) = (node.name.clone(), node.wanted);
+        let state = match then {
+            Then::Down => State::Down(DownWhy::Stopped),
+            Then::Ended => State::Down(DownWhy::Ended),
+            Then::Done(exit) => State::Done(exit),
+            Then::AgainAt(at, _) if at <= self.now => State::Down(DownWhy::Stopped),
+            Then::AgainAt(until, why) => State::Backoff { until, why },
+            Then::Fail(why) => {
+                self.tell(Level::Trouble, format!("{name} failed: {why}"));
+                State::Failed(why)
+            }
+        };
+        if !wanted {
+            self.unbind(id);
+        }
+        self.set_state(id, state);
+    }
+
+    /// A command beside a service ended: the next one of its row, if the service is still
+    /// there, or a word about it.
+    fn on_aside_ended(&mut self, id: NodeId, run: RunId, ended: &Ended) {
+        let beside = self.change(id, |node| node.asides.remove(&run.generation)).flatten();
+        let Some(Beside { aside, .. }) = beside else { return };
+        let success = *ended == Ended::Exit(Exit::SUCCESS);
+        let up = self.node(id).is_some_and(|n| matches!(n.state, State::Up { .. }) && !n.leaving);
+        match aside {
+            Aside::Stop => self.on_stop_command_ended(id),
+            Aside::Reload(index) if success && up => self.reload_step(id, index.saturating_add(1)),
+            Aside::Reload(_) if success => {
+                self.finish_reload(id, Err("reload: it is being stopped".to_owned()));
+            }
+            Aside::Reload(_) => self.finish_reload(id, Err(format!("reload: {ended}"))),
+            Aside::AfterStart(index) => {
+                if up && !success {
+                    let name = self.name(id).to_owned();
+                    self.tell(Level::Trouble, format!("{name}: after-start: {ended}"));
+                }
+                if up {
+                    self.after_start(id, index.saturating_add(1));
+                }
+            }
+        }
+    }
+
+    /// A command beside a service took too long: it is killed, and no longer waited for.
+    pub(super) fn on_aside_late(&mut self, id: NodeId) {
+        let now = self.now;
+        let late = self.node(id).and_then(|node| {
+            let is_late = |beside: &Beside| beside.until.is_some_and(|until| until <= now);
+            node.asides.iter().find(|(_, beside)| is_late(beside)).map(|(number, _)| *number)
+        });
+        let Some(generation) = late else { return };
+        let run = RunId { node: id, generation };
+        self.signal(id, Aim::Run(run), SignalNumber::KILL);
+        let killed = Exit::Signal { number: SignalNumber::KILL, core: false };
+        self.on_aside_ended(id, run, &Ended::Exit(killed));
+    }
+
+    /// What had outlived its stop ended after all: what was to follow then follows now.
+    fn on_hung_ended(&mut self, run: RunId, group: Group) {
+        let Some(node) = self.node_mut(run.node) else { return };
+        let all = group == Group::Empty
+            || node.spec().is_some_and(|spec| spec.stop.scope == StopScope::Main);
+        let Some(hung) = node.hung.as_mut().filter(|hung| hung.run == Some(run)) else { return };
+        hung.run = None;
+        if all {
+            self.on_hung_gone(run.node);
+        } else {
+            self.emit(Effect::WatchEmpty { node: run.node });
+        }
+    }
+
+    /// The last of them is gone.
+    pub(super) fn on_hung_gone(&mut self, id: NodeId) {
+        let Some(node) = self.node_mut(id) else { return };
+        let Some(hung) = node.hung.take_if(|hung| hung.run.is_none()) else { return };
+        if matches!(node.state, State::Failed(_)) {
+            self.cause = Cause::Exit("ended after all".to_owned());
+            self.finish_stop(id, hung.then);
+        }
+    }
+}

@@ -1,0 +1,365 @@
+//! From definitions to the graph, and from one graph to the next: what is in the new file and
+//! what is not, by name. What did not change is not touched.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use super::id::{NodeId, Ticket};
+use super::node::{Body, Edges, Node};
+use super::{Cause, Effect, Engine, Extent, Level};
+use crate::config::spec::{MILESTONES, STEPS, ServiceSpec, Stage, Start, SystemSpec};
+use crate::config::steps;
+use crate::proto::Reply;
+
+impl Engine {
+    /// The file was read again and is good.
+    pub(super) fn on_loaded(
+        &mut self,
+        spec: Rc<SystemSpec>,
+        extent: Extent,
+        cause: Cause,
+        ticket: Option<Ticket>,
+    ) {
+        self.cause = cause;
+        let summary = self.load(spec, extent);
+        self.tell(Level::Progress, format!("configuration read again: {summary}"));
+        if let Some(ticket) = ticket {
+            self.emit(Effect::Reply { ticket, result: Ok(Reply::Done { message: summary }) });
+        }
+    }
+
+    /// Takes new definitions in; the answer says in words what is different.
+    pub(super) fn load(&mut self, spec: Rc<SystemSpec>, extent: Extent) -> String {
+        if self.nodes.is_empty() {
+            self.add_fixed();
+        }
+        let mut counts = Counts::default();
+        for service in &spec.services {
+            self.take_service(service, extent, &mut counts);
+        }
+        for target in &spec.targets {
+            self.ensure(&target.name, || Body::Target);
+        }
+        self.remove_missing(&spec, extent, &mut counts);
+        self.spec = spec;
+        self.connect();
+        if extent == Extent::Everything {
+            self.refresh_auto();
+        }
+        self.touch_all();
+        counts.to_string()
+    }
+
+    /// The nodes that are always there.
+    fn add_fixed(&mut self) {
+        for step in STEPS {
+            self.ensure(step, || Body::Step(step));
+        }
+        for milestone in MILESTONES {
+            self.ensure(milestone, || Body::Milestone);
+        }
+        for target in ["default", "rescue", "emergency"] {
+            self.ensure(target, || Body::Target);
+        }
+    }
+
+    /// The node of that name, made if it is new. One of another kind makes room: a service that
+    /// becomes a template is another thing.
+    fn ensure(&mut self, name: &str, body: impl FnOnce() -> Body) -> NodeId {
+        let body = body();
+        if let Some(id) = self.names.get(name).copied() {
+            let kind = std::mem::discriminant(&body);
+            match self.node_mut(id) {
+                Some(node) if std::mem::discriminant(&node.body) == kind => return id,
+                Some(node) => node.removed = true,
+                None => {}
+            }
+        }
+        let id = NodeId(u32::try_from(self.nodes.len()).unwrap_or(u32::MAX));
+        self.nodes.push(Node::new(name.to_owned(), body, self.now));
+        self.names.insert(name.to_owned(), id);
+        id
+    }
+
+    /// A definition: new, changed, or the same.
+    fn take_service(&mut self, spec: &Rc<ServiceSpec>, extent: Extent, counts: &mut Counts) {
+        if let Some(template) = &spec.template {
+            let id = self.ensure(template, || Body::Template);
+            if let Some(node) = self.node_mut(id) {
+                node.removed = false;
+            }
+        }
+        let known = self.names.get(&spec.name).copied();
+        let id = self.ensure(&spec.name, || Body::Service(Rc::clone(spec)));
+        let Some(node) = self.node_mut(id) else { return };
+        let back = std::mem::take(&mut node.removed);
+        if known != Some(id) || back {
+            counts.added = counts.added.saturating_add(1);
+        }
+        if node.newest_spec() != Some(spec) {
+            if !back {
+                counts.changed = counts.changed.saturating_add(1);
+            }
+            node.pending = (node.spec() != Some(spec)).then(|| Rc::clone(spec));
+        }
+        if node.rests() {
+            self.take_pending(id);
+        }
+        if extent == Extent::Everything {
+            self.follow_pending(id);
+        }
+    }
+
+    /// Has a newer definition, read now or by an earlier look at the definitions, take effect.
+    fn follow_pending(&mut self, id: NodeId) {
+        let cause = self.cause.clone();
+        let Some(node) = self.node_mut(id).filter(|node| node.pending.is_some()) else { return };
+        if node.state.is_active() {
+            node.restarting = true;
+            node.wish = cause;
+        } else if node.hung.is_none() {
+            self.clear(id);
+            self.take_pending(id);
+        }
+    }
+
+    /// What is not in the file any more goes once it is down; a mere look at the definitions
+    /// leaves it alone.
+    fn remove_missing(&mut self, spec: &SystemSpec, extent: Extent, counts: &mut Counts) {
+        if extent == Extent::Definitions {
+            return;
+        }
+        let mut there: BTreeMap<&str, ()> = BTreeMap::new();
+        for service in &spec.services {
+            there.insert(service.name.as_str(), ());
+            if let Some(template) = &service.template {
+                there.insert(template.as_str(), ());
+            }
+        }
+        for node in &mut self.nodes {
+            let gone = matches!(node.body, Body::Service(_) | Body::Template)
+                && !node.name.is_empty()
+                && !there.contains_key(node.name.as_str());
+            if gone && !node.removed {
+                node.removed = true;
+                counts.removed = counts.removed.saturating_add(1);
+            }
+        }
+    }
+
+    /// Takes a removed node that is down out of the world. Its place stays empty, so that no
+    /// number ever means two things.
+    pub(super) fn forget(&mut self, id: NodeId) {
+        let Some(node) = self.node_mut(id) else { return };
+        if node.name.is_empty() {
+            return;
+        }
+        let name = std::mem::take(&mut node.name);
+        node.edges = Edges::default();
+        node.hung = None;
+        // A node of another kind may have its name by now.
+        if self.names.get(&name) == Some(&id) {
+            self.names.remove(&name);
+        }
+        self.unbind(id);
+        self.emit(Effect::Forget { node: id });
+    }
+
+    /// Whether the target wants each node.
+    pub(super) fn refresh_auto(&mut self) {
+        let target = self.target.clone();
+        let emergency = target == "emergency";
+        for node in &mut self.nodes {
+            node.auto = match &node.body {
+                Body::Step(_) | Body::Milestone => true,
+                Body::Target => node.name == target,
+                Body::Template => false,
+                Body::Service(_) => node.newest_spec().is_some_and(|spec| {
+                    let here = spec.targets.contains(&target)
+                        || (spec.stage == Stage::Early && !emergency);
+                    spec.enabled && spec.start != Start::Manual && here
+                }),
+            };
+        }
+    }
+
+    /// Makes all edges anew from the newest definitions.
+    fn connect(&mut self) {
+        let providers = self.providers();
+        let instances = self.instances();
+        let names = Names { ids: &self.names, providers: &providers, instances: &instances };
+        let mut all: Vec<Edges> = self.nodes.iter().map(|node| names.edges(node)).collect();
+        let mut after: Vec<(NodeId, NodeId)> = Vec::new();
+        for (id, node) in self.ids().zip(&self.nodes) {
+            let Some(spec) = node.living_spec() else { continue };
+            for later in spec.dependencies.before.iter().flat_map(|name| names.ordered(name)) {
+                after.push((later, id));
+            }
+        }
+        for (template, instances) in
+            instances.iter().filter_map(|(name, ids)| Some((self.names.get(*name)?, ids)))
+        {
+            if let Some(edges) = all.get_mut(template.index()) {
+                edges.wants.clone_from(instances);
+            }
+        }
+        for target in &self.spec.targets {
+            let Some(edges) = self.names.get(&target.name).and_then(|id| all.get_mut(id.index()))
+            else {
+                continue;
+            };
+            edges.needs = target.needs.iter().map(|need| names.alternatives(need)).collect();
+            edges.wants = target.wants.iter().flat_map(|name| names.resolve(name)).collect();
+        }
+        for (later, earlier) in after {
+            if let Some(edges) = all.get_mut(later.index()) {
+                edges.after.push(earlier);
+            }
+        }
+        self.mirror(all);
+    }
+
+    /// Instances by the name of their template.
+    fn instances(&self) -> BTreeMap<&str, Vec<NodeId>> {
+        let mut instances: BTreeMap<&str, Vec<NodeId>> = BTreeMap::new();
+        for (id, node) in self.ids().zip(&self.nodes) {
+            if let Some(template) = node.living_spec().and_then(|spec| spec.template.as_deref()) {
+                instances.entry(template).or_default().push(id);
+            }
+        }
+        instances
+    }
+
+    /// Services by the names that they provide.
+    fn providers(&self) -> BTreeMap<String, Vec<NodeId>> {
+        let mut providers: BTreeMap<String, Vec<NodeId>> = BTreeMap::new();
+        for (id, node) in self.ids().zip(&self.nodes) {
+            let Some(spec) = node.living_spec() else { continue };
+            for name in spec.dependencies.provides.iter().chain(&spec.alias) {
+                providers.entry(name.clone()).or_default().push(id);
+            }
+            if spec.sockets.is_some() {
+                providers.entry("sockets".to_owned()).or_default().push(id);
+            }
+        }
+        providers
+    }
+
+    /// Puts the edges in place, with their other halves, and counts anew who is required.
+    fn mirror(&mut self, mut all: Vec<Edges>) {
+        for edges in &mut all {
+            // What is wanted is waited for.
+            let wants = edges.wants.clone();
+            edges.after.extend(wants);
+            edges.after.sort_unstable();
+            edges.after.dedup();
+        }
+        let mut needed_by: Vec<(NodeId, NodeId)> = Vec::new();
+        let mut ordered_by: Vec<(NodeId, NodeId)> = Vec::new();
+        for (id, edges) in self.ids().zip(&all) {
+            needed_by.extend(edges.needs.iter().flatten().map(|below| (*below, id)));
+            ordered_by.extend(edges.after.iter().map(|below| (*below, id)));
+        }
+        for (below, above) in needed_by {
+            if let Some(edges) = all.get_mut(below.index()) {
+                edges.needed_by.push(above);
+            }
+        }
+        for (below, above) in ordered_by {
+            if let Some(edges) = all.get_mut(below.index()) {
+                edges.ordered_by.push(above);
+            }
+        }
+        let mut required: BTreeMap<NodeId, u32> = BTreeMap::new();
+        for (node, edges) in self.nodes.iter_mut().zip(all) {
+            node.edges = edges;
+            node.required = 0;
+            if node.wanted {
+                let needs = node.edges.needs.iter().filter_map(|need| need.first());
+                for below in needs.chain(&node.edges.wants) {
+                    let count = required.entry(*below).or_default();
+                    *count = count.saturating_add(1);
+                }
+            }
+        }
+        for (id, count) in required {
+            if let Some(node) = self.node_mut(id) {
+                node.required = count;
+            }
+        }
+    }
+}
+
+/// Names as edges see them.
+struct Names<'a> {
+    ids: &'a BTreeMap<String, NodeId>,
+    providers: &'a BTreeMap<String, Vec<NodeId>>,
+    instances: &'a BTreeMap<&'a str, Vec<NodeId>>,
+}
+
+impl Names<'_> {
+    /// The node of that name, or those that stand for it.
+    fn resolve(&self, name: &str) -> Vec<NodeId> {
+        match self.ids.get(name) {
+            Some(id) => vec![*id],
+            None => self.providers.get(name).cloned().unwrap_or_default(),
+        }
+    }
+
+    /// The same for mere order: an umbrella that nobody opened orders its instances too.
+    fn ordered(&self, name: &str) -> Vec<NodeId> {
+        let mut found = self.resolve(name);
+        found.extend(self.instances.get(name).into_iter().flatten());
+        found
+    }
+
+    fn alternatives(&self, names: &[String]) -> Vec<NodeId> {
+        names.iter().flat_map(|name| self.resolve(name)).collect()
+    }
+
+    /// What a node stands on by its own definition.
+    fn edges(&self, node: &Node) -> Edges {
+        let mut edges = Edges::default();
+        // Forgotten: its place stays empty.
+        if node.name.is_empty() {
+            return edges;
+        }
+        let fixed: &[&str] = match &node.body {
+            Body::Step(step) => steps::after(step),
+            Body::Milestone => {
+                edges.after.extend(self.providers.get(&node.name).into_iter().flatten());
+                steps::reached_by(&node.name)
+            }
+            Body::Target | Body::Template => &[],
+            Body::Service(_) => match node.newest_spec().map(|spec| spec.stage) {
+                Some(Stage::Early) => &steps::EARLY,
+                Some(Stage::Main) | None => &[steps::MAIN],
+            },
+        };
+        edges.after.extend(fixed.iter().flat_map(|name| self.resolve(name)));
+        if let Some(spec) = node.newest_spec() {
+            let on = &spec.dependencies;
+            edges.needs = on.needs.iter().map(|need| self.alternatives(need)).collect();
+            edges.wants = on.wants.iter().flat_map(|name| self.resolve(name)).collect();
+            edges.after.extend(on.after.iter().flat_map(|name| self.ordered(name)));
+        }
+        edges
+    }
+}
+
+/// What a new file brings.
+#[derive(Debug, Default)]
+struct Counts {
+    added: usize,
+    changed: usize,
+    removed: usize,
+}
+
+impl std::fmt::Display for Counts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.added == 0 && self.changed == 0 && self.removed == 0 {
+            return f.write_str("nothing changed");
+        }
+        write!(f, "{} added, {} changed, {} removed", self.added, self.changed, self.removed)
+    }
+}

@@ -1,0 +1,279 @@
+//! The engine: pure. It knows no file, no clock, no process and no tokio; it is a function from
+//! (state, now, [`Event`]) to [`Effect`]s, so that the whole life of a machine can be played in
+//! a test with a seed.
+//!
+//! How to use it: [`Engine::handle`] one event, then carry out [`Engine::next_effect`] until
+//! there is none, answering `Spawn` and `Bind` at once with `Spawned` and `Bound`; then sleep
+//! until something happens or [`Engine::next_deadline`] has come.
+//!
+//! How it decides: what should run is computed from state, not from a queue of jobs. A
+//! transition touches the nodes around it; touched nodes stand in a worklist and are looked at
+//! (`settle`) until nothing changes any more.
+
+mod ask;
+mod audit;
+mod effect;
+mod event;
+mod exit;
+mod id;
+mod jobs;
+mod load;
+mod node;
+mod power;
+mod random;
+mod request;
+mod respawn;
+mod settle;
+mod socket;
+mod start;
+mod state;
+mod stop;
+mod view;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::rc::Rc;
+
+pub use effect::{Aim, Effect, Level, Spawn, What};
+pub use event::{Access, Cause, Ended, Event, Extent, Group, Peer};
+pub use id::{ConnectionId, NodeId, RunId, Ticket};
+pub use view::address as describe_address;
+
+use crate::config::spec::SystemSpec;
+use crate::facts::Moment;
+use jobs::Jobs;
+use node::{Body, Node};
+use power::Phase;
+use random::Random;
+use state::State;
+
+/// The machine's mind.
+#[derive(Debug)]
+pub struct Engine {
+    now: Moment,
+    spec: Rc<SystemSpec>,
+    nodes: Vec<Node>,
+    names: BTreeMap<String, NodeId>,
+    /// Touched nodes whose flags are to be brought up to date.
+    fresh: VecDeque<NodeId>,
+    /// Touched nodes that are to be looked at.
+    work: VecDeque<NodeId>,
+    /// Looks taken so far.
+    looks: u64,
+    out: VecDeque<Effect>,
+    deadlines: BTreeSet<(Moment, NodeId)>,
+    phase: Phase,
+    target: String,
+    began: Moment,
+    warnings: Vec<String>,
+    jobs: Jobs,
+    random: Random,
+    /// Wanted nodes that are not settled yet: the boot is over when there are none.
+    unsettled: usize,
+    /// Nodes with something to stop: the services are down when there are none.
+    active: usize,
+    /// What made the event that is being handled happen.
+    cause: Cause,
+}
+
+impl Engine {
+    /// An engine for this machine. `warnings` are shown with every status; `seed` is for jitter.
+    pub fn new(
+        spec: Rc<SystemSpec>,
+        target: &str,
+        warnings: Vec<String>,
+        seed: u64,
+        now: Moment,
+    ) -> Self {
+        let mut engine = Self {
+            now,
+            spec: Rc::new(SystemSpec::default()),
+            nodes: Vec::new(),
+            names: BTreeMap::new(),
+            fresh: VecDeque::new(),
+            work: VecDeque::new(),
+            looks: 0,
+            out: VecDeque::new(),
+            deadlines: BTreeSet::new(),
+            phase: Phase::Boot,
+            target: target.to_owned(),
+            began: now,
+            warnings,
+            jobs: Jobs::default(),
+            random: Random::new(seed),
+            unsettled: 0,
+            active: 0,
+            cause: Cause::Boot,
+        };
+        engine.load(spec, Extent::Everything);
+        engine.check_target();
+        engine
+    }
+
+    /// A target that is misspelt on the kernel command line must not cost the machine.
+    fn check_target(&mut self) {
+        let known = self.names.get(&self.target).and_then(|id| self.node(*id));
+        if !known.is_some_and(|node| matches!(node.body, Body::Target)) {
+            self.warnings.push(format!("there is no target `{}`: this is `default`", self.target));
+            "default".clone_into(&mut self.target);
+            self.refresh_auto();
+        }
+    }
+
+    /// Takes in a fact. Total: it never fails, and it ends within a bounded number of steps.
+    pub fn handle(&mut self, now: Moment, event: Event) {
+        self.now = now.max(self.now);
+        match event {
+            Event::Began => {
+                self.cause = Cause::Boot;
+                self.touch_all();
+            }
+            Event::Spawned { run, result } => self.on_spawned(run, result),
+            Event::Executed { run } => self.on_executed(run),
+            Event::Exited { run, ended, group } => self.on_exited(run, ended, group),
+            Event::Emptied { node } => self.on_emptied(node),
+            Event::StepEnded { run, result } => self.on_step_ended(run, result),
+            Event::Bound { node, result } => self.on_bound(node, result),
+            Event::Stirred { node } => self.on_stirred(node),
+            Event::Connected { node, connection, source } => {
+                self.on_connected(node, connection, source);
+            }
+            Event::Elapsed => self.on_elapsed(),
+            Event::Requested { ticket, peer, request } => self.on_request(ticket, &peer, request),
+            Event::Loaded { spec, extent, cause, ticket } => {
+                self.on_loaded(spec, extent, cause, ticket);
+            }
+            Event::PowerAsked { how, cause } => {
+                self.cause = cause;
+                self.power(how);
+            }
+        }
+        self.settle();
+        self.after_settling();
+    }
+
+    /// The next order, until there is none.
+    pub fn next_effect(&mut self) -> Option<Effect> {
+        self.out.pop_front()
+    }
+
+    /// When to come back with [`Event::Elapsed`], if nothing happens before.
+    pub fn next_deadline(&self) -> Option<Moment> {
+        let node = self.deadlines.first().map(|(moment, _)| *moment);
+        match (node, self.phase.deadline()) {
+            (Some(node), Some(phase)) => Some(node.min(phase)),
+            (node, phase) => node.or(phase),
+        }
+    }
+
+    /// Adds something that a person must know to every status from now on.
+    pub fn warn(&mut self, warning: String) {
+        self.warnings.push(warning);
+    }
+
+    fn node(&self, id: NodeId) -> Option<&Node> {
+        self.nodes.get(id.index())
+    }
+
+    fn node_mut(&mut self, id: NodeId) -> Option<&mut Node> {
+        self.nodes.get_mut(id.index())
+    }
+
+    fn ids(&self) -> impl Iterator<Item = NodeId> + use<> {
+        (0..u32::try_from(self.nodes.len()).unwrap_or(u32::MAX)).map(NodeId)
+    }
+
+    /// The only writer of a state: it keeps the index of deadlines, wakes those around, and
+    /// tells the jobs.
+    fn set_state(&mut self, id: NodeId, state: State) {
+        let (now, cause) = (self.now, self.cause.clone());
+        let Some(node) = self.node_mut(id) else { return };
+        if node.state == state {
+            return;
+        }
+        let before = node.deadline();
+        let (was_active, is_active) = (node.state.is_active(), state.is_active());
+        if !node.state.goes_on_as(&state) {
+            node.cause = cause;
+        }
+        // Waiting for something else is still the same waiting; so is the next step of a start.
+        let same = std::mem::discriminant(&node.state) == std::mem::discriminant(&state);
+        if !same {
+            node.since = now;
+        }
+        node.state = state;
+        let after = node.deadline();
+        self.rearm(id, before, after);
+        match (was_active, is_active) {
+            (false, true) => self.active = self.active.saturating_add(1),
+            (true, false) => self.active = self.active.saturating_sub(1),
+            (true, true) | (false, false) => {}
+        }
+        self.touch_around(id);
+        self.tell_jobs(id);
+    }
+
+    /// Changes what else a deadline hangs on: a pause of accepting, a command beside a service.
+    fn change<T>(&mut self, id: NodeId, change: impl FnOnce(&mut Node) -> T) -> Option<T> {
+        let node = self.node_mut(id)?;
+        let before = node.deadline();
+        let answer = change(node);
+        let after = node.deadline();
+        self.rearm(id, before, after);
+        Some(answer)
+    }
+
+    fn rearm(&mut self, id: NodeId, before: Option<Moment>, after: Option<Moment>) {
+        if before == after {
+            return;
+        }
+        if let Some(moment) = before {
+            self.deadlines.remove(&(moment, id));
+        }
+        if let Some(moment) = after {
+            self.deadlines.insert((moment, id));
+        }
+    }
+
+    /// A number for a new run of a node.
+    fn new_run(&mut self, id: NodeId) -> RunId {
+        let generation = self.node_mut(id).map_or(0, |node| {
+            node.generation = node.generation.wrapping_add(1);
+            node.generation
+        });
+        RunId { node: id, generation }
+    }
+
+    fn emit(&mut self, effect: Effect) {
+        self.out.push_back(effect);
+    }
+
+    fn tell(&mut self, level: Level, text: String) {
+        self.emit(Effect::Tell { level, text });
+    }
+
+    /// Everything whose time has come.
+    fn on_elapsed(&mut self) {
+        while let Some((moment, id)) = self.deadlines.first().copied() {
+            if moment > self.now {
+                break;
+            }
+            let Some(node) = self.node(id) else { break };
+            let is_over = |until: Option<Moment>| until.is_some_and(|until| until <= self.now);
+            if is_over(node.state.deadline()) {
+                self.on_deadline(id);
+            } else if is_over(node.throttled) {
+                self.on_throttle_over(id);
+            } else {
+                self.on_aside_late(id);
+            }
+            // Whoever handles a deadline takes it away; should it not, this keeps time from
+            // standing still.
+            if self.deadlines.first() == Some(&(moment, id)) {
+                self.deadlines.remove(&(moment, id));
+                let name = self.name(id).to_owned();
+                self.tell(Level::Trouble, format!("BUG: a deadline of {name} stands still"));
+            }
+        }
+        self.on_phase_deadline();
+    }
+}

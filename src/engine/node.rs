@@ -1,0 +1,248 @@
+//! A node: what is known of one service, task, step, milestone, target or template.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use super::event::{Cause, Ended};
+use super::id::{NodeId, RunId};
+use super::respawn::History;
+use super::state::{DownWhy, State, Then};
+use crate::config::spec::{ServiceSpec, Start};
+use crate::facts::{Moment, Pid};
+
+/// One node of the graph.
+#[derive(Debug)]
+pub struct Node {
+    /// Its name.
+    pub name: String,
+    /// What it is.
+    pub body: Body,
+    /// A newer definition, taken at the next start.
+    pub pending: Option<Rc<ServiceSpec>>,
+    /// What it is doing, since when, and who or what made it so. Written by
+    /// `Engine::set_state` alone.
+    pub state: State,
+    /// Since when.
+    pub since: Moment,
+    /// Because of whom or what.
+    pub cause: Cause,
+    /// What it stands on and what stands on it.
+    pub edges: Edges,
+    /// What a person asked for; it outweighs all else.
+    pub asked: Option<Asked>,
+    /// Whether the target wants it.
+    pub auto: bool,
+    /// How many nodes that are wanted need or want this one.
+    pub required: u32,
+    /// The sum of these, as last computed.
+    pub wanted: bool,
+    /// Because of whom or what that changed, or a restart was asked for.
+    pub wish: Cause,
+    /// Whether it is to be stopped and is not yet, as last told to those around.
+    pub leaving: bool,
+    /// Whether others may stand on it, as last told to them.
+    pub firm: bool,
+    /// A restart is under way: it counts as about to go, and comes back.
+    pub restarting: bool,
+    /// Not in the file any more: it goes when it is down.
+    pub removed: bool,
+    /// Whether its sockets are bound.
+    pub bound: bool,
+    /// Whether its sockets are watched.
+    pub watched: bool,
+    /// A connection waits for it to start.
+    pub stirred: bool,
+    /// Accepting pauses until then.
+    pub throttled: Option<Moment>,
+    /// Connections accepted in the running period of its rate limit.
+    pub accepted: (Moment, u32),
+    /// Processes that serve a connection, by generation, with the address they serve.
+    pub connections: BTreeMap<u32, Connection>,
+    /// Commands that run beside it, by generation.
+    pub asides: BTreeMap<u32, Beside>,
+    /// Pid of its main process.
+    pub pid: Option<Pid>,
+    /// What not even SIGKILL has ended yet.
+    pub hung: Option<Hung>,
+    /// Number of the next run.
+    pub generation: u32,
+    /// What respawning remembers.
+    pub history: History,
+    /// How its last main process ended.
+    pub last_exit: Option<Ended>,
+    /// Jobs that wait for it.
+    pub jobs: Vec<u64>,
+    /// Whether its flags are to be brought up to date.
+    pub fresh: bool,
+    /// Whether it stands in the worklist.
+    pub queued: bool,
+    /// Whether others that come later have to wait for it, as last told to them.
+    pub settled: bool,
+}
+
+/// What a node is.
+#[derive(Debug, Clone)]
+pub enum Body {
+    /// A service or task.
+    Service(Rc<ServiceSpec>),
+    /// A boot step.
+    Step(&'static str),
+    /// A point of the boot.
+    Milestone,
+    /// A named set.
+    Target,
+    /// The umbrella of its instances.
+    Template,
+}
+
+/// What a person asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asked {
+    /// To be there.
+    Up,
+    /// Not to be there.
+    Down,
+}
+
+/// What a node stands on and what stands on it.
+#[derive(Debug, Clone, Default)]
+pub struct Edges {
+    /// Up first, or it waits; each entry a list of alternatives.
+    pub needs: Vec<Vec<NodeId>>,
+    /// Brought up with it.
+    pub wants: Vec<NodeId>,
+    /// Settled first, if they come at all.
+    pub after: Vec<NodeId>,
+    /// Those that need it.
+    pub needed_by: Vec<NodeId>,
+    /// Those that come after it.
+    pub ordered_by: Vec<NodeId>,
+}
+
+impl Edges {
+    /// Those that are brought up with it: the first alternative of each need, and its wants.
+    pub fn pulls(&self) -> impl Iterator<Item = NodeId> {
+        self.needs.iter().filter_map(|need| need.first()).chain(&self.wants).copied()
+    }
+}
+
+/// A process that serves a connection.
+#[derive(Debug)]
+pub struct Connection {
+    /// From where.
+    pub source: Option<String>,
+    /// Who serves it.
+    pub pid: Option<Pid>,
+}
+
+/// Processes that outlived their stop: nothing new is started beside them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hung {
+    /// The main process, while it is there.
+    pub run: Option<RunId>,
+    /// What follows when they end after all.
+    pub then: Then,
+}
+
+/// A command that runs beside a service, with its patience.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Beside {
+    /// Which.
+    pub aside: Aside,
+    /// When it is killed.
+    pub until: Option<Moment>,
+}
+
+/// Which command runs beside a service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Aside {
+    /// An `after-start` command.
+    AfterStart(usize),
+    /// A step of `reload`.
+    Reload(usize),
+    /// `stop.command`.
+    Stop,
+}
+
+impl Node {
+    /// A node that nobody wants yet.
+    pub fn new(name: String, body: Body, now: Moment) -> Self {
+        Self {
+            name,
+            body,
+            pending: None,
+            state: State::Down(DownWhy::NeverWanted),
+            since: now,
+            cause: Cause::Boot,
+            edges: Edges::default(),
+            asked: None,
+            auto: false,
+            required: 0,
+            wanted: false,
+            wish: Cause::Boot,
+            leaving: false,
+            firm: false,
+            restarting: false,
+            removed: false,
+            bound: false,
+            watched: false,
+            stirred: false,
+            throttled: None,
+            accepted: (now, 0),
+            connections: BTreeMap::new(),
+            asides: BTreeMap::new(),
+            pid: None,
+            hung: None,
+            generation: 0,
+            history: History::default(),
+            last_exit: None,
+            jobs: Vec::new(),
+            fresh: false,
+            queued: false,
+            settled: true,
+        }
+    }
+
+    /// Its definition, if it is a service or task.
+    pub fn spec(&self) -> Option<&Rc<ServiceSpec>> {
+        match &self.body {
+            Body::Service(spec) => Some(spec),
+            Body::Step(_) | Body::Milestone | Body::Target | Body::Template => None,
+        }
+    }
+
+    /// Its newest definition, unless it is not in the file any more.
+    pub fn living_spec(&self) -> Option<&Rc<ServiceSpec>> {
+        self.newest_spec().filter(|_| !self.removed)
+    }
+
+    /// Its newest definition, which its edges follow.
+    pub fn newest_spec(&self) -> Option<&Rc<ServiceSpec>> {
+        self.pending.as_ref().or_else(|| self.spec())
+    }
+
+    /// Whether nothing runs, nothing has failed and nothing is over: a new definition can take
+    /// the place of the old one at once.
+    pub fn rests(&self) -> bool {
+        matches!(
+            self.state,
+            State::Waiting { .. } | State::Down(DownWhy::NeverWanted | DownWhy::Stopped)
+        )
+    }
+
+    /// Whether a connection starts it.
+    pub fn on_demand(&self) -> bool {
+        self.spec().is_some_and(|spec| spec.sockets.is_some() && spec.start == Start::Demand)
+    }
+
+    /// When something happens to it by itself.
+    pub fn deadline(&self) -> Option<Moment> {
+        let asides = self.asides.values().map(|beside| beside.until);
+        asides.chain([self.state.deadline(), self.throttled]).flatten().min()
+    }
+
+    /// Whether that run is its main one.
+    pub fn is_main(&self, run: RunId) -> bool {
+        self.state.run() == Some(run)
+    }
+}

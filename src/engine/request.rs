@@ -1,0 +1,367 @@
+//! What clients may ask for, and what follows from it.
+
+use std::rc::Rc;
+
+use super::id::{NodeId, Ticket};
+use super::jobs::Goal;
+use super::node::{Aside, Asked, Body};
+use super::state::{DownWhy, State, Then};
+use super::{Access, Aim, Cause, Effect, Engine, Peer};
+use crate::config::spec::{ReloadAction, SocketMode};
+use crate::facts::SignalNumber;
+use crate::proto::{Code, PROTOCOL, Refusal, Reply, Request};
+
+impl Engine {
+    /// Answers a request, exactly once.
+    pub(super) fn on_request(&mut self, ticket: Ticket, peer: &Peer, request: Request) {
+        self.cause = Cause::from(peer);
+        let result = match self.refuse(peer, &request) {
+            Some(refusal) => Err(refusal),
+            None => self.carry_out(peer, request),
+        };
+        let job = match &result {
+            Ok(Reply::Job { job, .. }) => Some(*job),
+            Ok(_) | Err(_) => None,
+        };
+        self.emit(Effect::Reply { ticket, result });
+        if let Some(job) = job {
+            self.settle();
+            self.review_job(job);
+        }
+    }
+
+    /// Decides by who asks, before it matters what exactly.
+    fn refuse(&self, peer: &Peer, request: &Request) -> Option<Refusal> {
+        let needed = match request {
+            Request::Hello
+            | Request::Ping
+            | Request::List
+            | Request::Status { .. }
+            | Request::Wait { .. } => Access::Look,
+            Request::Power { .. } => Access::Power,
+            Request::Start { .. }
+            | Request::Stop { .. }
+            | Request::Restart { .. }
+            | Request::Reload { .. }
+            | Request::Apply
+            | Request::Signal { .. }
+            | Request::Reset { .. }
+            | Request::Target { .. } => Access::Everything,
+        };
+        if peer.access < needed {
+            let message = format!("user {} may not do that", peer.uid);
+            return Some(Refusal::new(Code::Denied, message).hint("ask as root: sudo finitctl …"));
+        }
+        if self.phase.is_down() && needed == Access::Everything {
+            let message = format!("the machine is {}", self.phase);
+            return Some(Refusal::new(Code::ShuttingDown, message));
+        }
+        None
+    }
+
+    fn carry_out(&mut self, peer: &Peer, request: Request) -> Result<Reply, Refusal> {
+        match request {
+            Request::Hello => Ok(Reply::Hello {
+                protocol: PROTOCOL,
+                version: env!("CARGO_PKG_VERSION").to_owned(),
+                features: Vec::new(),
+            }),
+            Request::Ping => Ok(Reply::Pong),
+            Request::List => Ok(Reply::Machine(Box::new(self.machine_report()))),
+            Request::Status { name } => {
+                let id = self.find(&name)?;
+                let detail = peer.access == Access::Everything;
+                Ok(Reply::Service(Box::new(self.service_report(id, detail))))
+            }
+            Request::Start { names } => self.start_named(&names),
+            Request::Stop { names } => self.stop_named(&names),
+            Request::Restart { names } => self.restart_named(&names),
+            Request::Reload { names } => self.reload_named(&names),
+            // The driver reads the file and comes back with `Event::Loaded`.
+            Request::Apply => Err(Refusal::new(Code::NotSupported, "there is no file to read")),
+            Request::Signal { name, signal } => self.signal_named(&name, &signal),
+            Request::Reset { name } => {
+                let id = self.find_service(&name)?;
+                self.clear(id);
+                Ok(Reply::Done { message: format!("{name}: cleared") })
+            }
+            Request::Wait { job } => {
+                let news = self.job_news(job).ok_or_else(|| {
+                    Refusal::new(Code::NoSuchJob, format!("there is no job {job}"))
+                })?;
+                for event in news {
+                    self.emit(Effect::Publish(event));
+                }
+                Ok(Reply::Done { message: "following".to_owned() })
+            }
+            Request::Power { how } => {
+                if self.phase.is_down() {
+                    let message = format!("the machine is {} already", self.phase);
+                    return Err(Refusal::new(Code::ShuttingDown, message));
+                }
+                self.power(how);
+                Ok(Reply::Done { message: format!("the machine goes down: {how}") })
+            }
+            Request::Target { name } => self.change_target(&name),
+        }
+    }
+
+    /// The node of that name or alias.
+    pub(super) fn find(&self, name: &str) -> Result<NodeId, Refusal> {
+        if let Some(id) = self.names.get(name).copied().or_else(|| self.find_alias(name)) {
+            return Ok(id);
+        }
+        let refusal = Refusal::new(Code::NoSuchService, format!("no service is called `{name}`"));
+        let near = crate::config::suggest(name, self.names.keys().map(String::as_str));
+        Err(match near {
+            Some(near) => refusal.hint(format!("did you mean `{near}`?")),
+            None => refusal.hint("finitctl list shows all names"),
+        })
+    }
+
+    fn find_alias(&self, name: &str) -> Option<NodeId> {
+        self.ids().find(|id| {
+            let living = self.node(*id).filter(|node| !node.removed);
+            let spec = living.and_then(|node| node.newest_spec());
+            spec.is_some_and(|spec| spec.alias.iter().any(|alias| alias == name))
+        })
+    }
+
+    /// The node of that name, if a person may start and stop it.
+    fn find_service(&self, name: &str) -> Result<NodeId, Refusal> {
+        let id = self.find(name)?;
+        match self.node(id).map(|node| &node.body) {
+            Some(Body::Step(_) | Body::Milestone) => {
+                let message = format!("`{name}` is a part of the boot, not a service");
+                Err(Refusal::new(Code::NotSupported, message))
+            }
+            Some(Body::Service(_) | Body::Target | Body::Template) | None => Ok(id),
+        }
+    }
+
+    /// The nodes of these names, instances for a template; all or none.
+    fn find_all(&self, names: &[String]) -> Result<Vec<NodeId>, Refusal> {
+        if names.is_empty() {
+            return Err(Refusal::new(Code::BadRequest, "a name is missing"));
+        }
+        let mut found = Vec::new();
+        for name in names {
+            let id = self.find_service(name)?;
+            found.push(id);
+            if let Some(node) = self.node(id).filter(|node| matches!(node.body, Body::Template)) {
+                found.extend(&node.edges.wants);
+            }
+        }
+        Ok(found)
+    }
+
+    fn job(&mut self, goals: Vec<(NodeId, Goal)>, also: Vec<String>) -> Result<Reply, Refusal> {
+        let job = self.new_job(goals);
+        Ok(Reply::Job { job, also, notes: Vec::new() })
+    }
+
+    fn start_named(&mut self, names: &[String]) -> Result<Reply, Refusal> {
+        let ids = self.find_all(names)?;
+        for id in &ids {
+            self.clear(*id);
+            self.release_needs(*id);
+            if let Some(node) = self.node_mut(*id) {
+                node.asked = Some(Asked::Up);
+            }
+            self.touch(*id);
+        }
+        self.job(ids.into_iter().map(|id| (id, Goal::Up)).collect(), Vec::new())
+    }
+
+    /// Who asks for a node asks for what it needs: what was stopped or has failed below it gets
+    /// another chance, as with every other init.
+    fn release_needs(&mut self, id: NodeId) {
+        let mut found = vec![id];
+        let mut next = 0;
+        while let Some(above) = found.get(next).copied() {
+            next = next.saturating_add(1);
+            for need in self.node(above).map(|node| node.edges.needs.clone()).unwrap_or_default() {
+                let Some(first) = need.first().copied().filter(|first| !found.contains(first))
+                else {
+                    continue;
+                };
+                if need.iter().any(|other| self.node(*other).is_some_and(|n| n.firm)) {
+                    continue;
+                }
+                found.push(first);
+                self.clear(first);
+                if let Some(node) = self.node_mut(first).filter(|n| n.asked == Some(Asked::Down)) {
+                    node.asked = None;
+                }
+                self.touch(first);
+            }
+        }
+    }
+
+    fn stop_named(&mut self, names: &[String]) -> Result<Reply, Refusal> {
+        let ids = self.find_all(names)?;
+        for id in &ids {
+            if let Some(node) = self.node_mut(*id) {
+                node.asked = Some(Asked::Down);
+            }
+            self.touch(*id);
+            if self.node(*id).is_some_and(|n| matches!(n.state, State::Failed(_))) {
+                self.clear(*id);
+            }
+        }
+        let also = self.dependents(&ids);
+        let goals = ids.iter().map(|id| (*id, Goal::Down)).collect();
+        self.job(goals, also)
+    }
+
+    fn restart_named(&mut self, names: &[String]) -> Result<Reply, Refusal> {
+        let ids = self.find_all(names)?;
+        let also = self.dependents(&ids);
+        for id in &ids {
+            self.clear(*id);
+            self.release_needs(*id);
+            let cause = self.cause.clone();
+            if let Some(node) = self.node_mut(*id) {
+                // What the target wants stays a matter of the target.
+                if !node.wanted {
+                    node.asked = Some(Asked::Up);
+                }
+                node.restarting = node.state.is_active();
+                node.wish = cause;
+            }
+            self.touch(*id);
+        }
+        self.job(ids.into_iter().map(|id| (id, Goal::Up)).collect(), also)
+    }
+
+    /// Forgets a failure or a finished task, so that it can start again. What hangs in the
+    /// kernel cannot be forgotten.
+    pub(super) fn clear(&mut self, id: NodeId) {
+        let now = self.now;
+        let Some(node) = self.node_mut(id) else { return };
+        node.history.attempts = 0;
+        node.history.burst = None;
+        match &mut node.state {
+            State::Stopping { then, .. } | State::Cleaning { then, .. } => {
+                if *then != Then::Down {
+                    *then = Then::AgainAt(now, "asked for again".to_owned());
+                }
+            }
+            State::Failed(_) if node.hung.is_some() => {}
+            State::Failed(_) | State::Backoff { .. } | State::Down(DownWhy::Ended) => {
+                node.restarting = false;
+                self.set_state(id, State::Down(DownWhy::Stopped));
+            }
+            | State::Down(_)
+            | State::Waiting { .. }
+            | State::Listening
+            | State::Starting { .. }
+            | State::Up { .. }
+            | State::Done(_) => {}
+        }
+    }
+
+    /// Active nodes that need one of these, and those that need them, by name.
+    fn dependents(&self, ids: &[NodeId]) -> Vec<String> {
+        let mut found: Vec<NodeId> = ids.to_vec();
+        let mut next = 0;
+        while let Some(id) = found.get(next).copied() {
+            next = next.saturating_add(1);
+            let above = self.node(id).map(|node| node.edges.needed_by.clone()).unwrap_or_default();
+            for other in above {
+                let active = self.node(other).is_some_and(|node| node.state.is_active());
+                if active && !found.contains(&other) {
+                    found.push(other);
+                }
+            }
+        }
+        found.split_off(ids.len()).into_iter().map(|id| self.name(id).to_owned()).collect()
+    }
+
+    fn signal_named(&mut self, name: &str, signal: &str) -> Result<Reply, Refusal> {
+        let id = self.find(name)?;
+        let signal = SignalNumber::parse(signal).ok_or_else(|| {
+            Refusal::new(Code::BadRequest, format!("`{signal}` is no signal"))
+                .hint("TERM, HUP, USR1, RTMIN+1, or a number from 1 to 64")
+        })?;
+        let node = self.node(id);
+        let running = node.filter(|node| node.pid.is_some()).and_then(|node| node.state.run());
+        let run = running.ok_or_else(|| {
+            let state = node.map(|node| self.state_in_words(node)).unwrap_or_default();
+            Refusal::new(Code::NotRunning, format!("{name} has no main process: {state}"))
+        })?;
+        self.emit(Effect::Signal { node: id, aim: Aim::Run(run), signal });
+        Ok(Reply::Done { message: format!("{signal} sent to {name}") })
+    }
+
+    fn reload_named(&mut self, names: &[String]) -> Result<Reply, Refusal> {
+        let mut ids = self.find_all(names)?;
+        // The umbrella itself has nothing to reload.
+        ids.retain(|id| self.node(*id).is_some_and(|n| !matches!(n.body, Body::Template)));
+        ids.sort_unstable();
+        ids.dedup();
+        for id in &ids {
+            self.may_reload(*id)?;
+        }
+        let job = self.new_job(ids.iter().map(|id| (*id, Goal::Reloaded)).collect());
+        for id in ids {
+            self.reload_step(id, 0);
+        }
+        Ok(Reply::Job { job, also: Vec::new(), notes: Vec::new() })
+    }
+
+    fn may_reload(&self, id: NodeId) -> Result<(), Refusal> {
+        let name = self.name(id);
+        let spec = self.node(id).and_then(|node| node.spec());
+        let (Some(node), Some(spec)) = (self.node(id), spec) else {
+            let message = format!("{name} is no service: there is nothing to reload");
+            return Err(Refusal::new(Code::NotSupported, message));
+        };
+        if spec.hooks.reload.is_empty() {
+            let inetd = spec.sockets.as_ref().is_some_and(|s| s.mode == SocketMode::Inetd);
+            let hint = if inetd {
+                "each connection starts it anew, so there is nothing to reload".to_owned()
+            } else {
+                format!("give it `reload = \"HUP\"` or a command, or: finitctl restart {name}")
+            };
+            let message = format!("{name} has no `reload`");
+            return Err(Refusal::new(Code::NotSupported, message).hint(hint));
+        }
+        if !matches!(node.state, State::Up { .. }) || node.leaving {
+            let message = format!("{name} is {}", self.state_in_words(node));
+            return Err(Refusal::new(Code::NotRunning, message));
+        }
+        Ok(())
+    }
+
+    /// The steps of a reload from that one on.
+    pub(super) fn reload_step(&mut self, id: NodeId, index: usize) {
+        let Some(node) = self.node(id) else { return };
+        let Some(spec) = node.spec().map(Rc::clone) else { return };
+        let run = node.state.run();
+        match spec.hooks.reload.get(index) {
+            None => self.finish_reload(id, Ok(())),
+            Some(ReloadAction::Signal(signal)) => {
+                if let Some(run) = run {
+                    self.signal(id, Aim::Run(run), *signal);
+                }
+                self.reload_step(id, index.saturating_add(1));
+            }
+            Some(ReloadAction::Run(hook)) => {
+                self.launch_aside(id, Aside::Reload(index), hook, spec.start_timeout);
+            }
+        }
+    }
+
+    fn change_target(&mut self, name: &str) -> Result<Reply, Refusal> {
+        let id = self.find(name)?;
+        if !self.node(id).is_some_and(|node| matches!(node.body, Body::Target)) {
+            let message = format!("`{name}` is no target");
+            return Err(Refusal::new(Code::NotSupported, message));
+        }
+        name.clone_into(&mut self.target);
+        self.refresh_auto();
+        self.touch_all();
+        self.job(vec![(id, Goal::Up)], Vec::new())
+    }
+}

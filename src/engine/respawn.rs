@@ -1,0 +1,122 @@
+//! Whether and when a service comes back after its end: pure policy.
+
+use std::time::Duration;
+
+use super::event::Ended;
+use super::random::Random;
+use crate::config::spec::{OkExit, RestartSpec, RestartWhen, ServiceSpec};
+use crate::facts::{Exit, Moment, SignalNumber};
+
+/// What respawning remembers of a service.
+#[derive(Debug, Clone, Default)]
+pub struct History {
+    /// Restarts since the service last was up long enough.
+    pub attempts: u32,
+    /// Restarts ever.
+    pub restarts: u32,
+    /// Start and count of the running period of `burst`.
+    pub burst: Option<(Moment, u32)>,
+    /// Start and count of the running second, against a storm.
+    pub storm: (Moment, u32),
+}
+
+/// What to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Next {
+    /// Start again at that time.
+    Again(Moment),
+    /// Too often.
+    GiveUp(String),
+    /// Not by policy.
+    Stay,
+}
+
+/// Restarts a second of one service from which on even a delay of zero is no longer zero: a
+/// program that dies at once must not take a whole CPU (OpenRC#264, systemd#3167).
+const STORM: u32 = 100;
+/// The delay then.
+const STORM_DELAY: Duration = Duration::from_millis(100);
+
+/// Whether an end counts as success.
+pub fn is_success(spec: &ServiceSpec, ended: &Ended) -> bool {
+    let Ended::Exit(exit) = ended else { return false };
+    match (&spec.ok_exit, exit) {
+        (OkExit::Any, _) | (_, Exit::Code(0)) => true,
+        (OkExit::Listed { codes, .. }, Exit::Code(code)) => codes.contains(code),
+        (OkExit::Listed { signals, .. }, Exit::Signal { number, .. }) => {
+            signals.contains(number) || is_polite(*number)
+        }
+    }
+}
+
+/// Signals that ask a daemon to end, after which its end is no crash (systemd.service(5),
+/// SuccessExitStatus).
+fn is_polite(number: SignalNumber) -> bool {
+    [SignalNumber::HUP, SignalNumber::INT, SignalNumber::TERM, SignalNumber::PIPE].contains(&number)
+}
+
+/// Decides after an end; `up_for` is how long the service had been up.
+pub fn decide(
+    spec: &ServiceSpec,
+    history: &mut History,
+    ended: &Ended,
+    up_for: Duration,
+    now: Moment,
+    random: &mut Random,
+) -> Next {
+    let policy = &spec.restart;
+    let success = is_success(spec, ended);
+    let crash = !success && matches!(ended, Ended::Exit(Exit::Signal { .. }) | Ended::TooSlow(_));
+    let again = match policy.when {
+        RestartWhen::Always => true,
+        RestartWhen::OnFailure => !success,
+        RestartWhen::OnCrash => crash,
+        RestartWhen::OnSuccess => success,
+        RestartWhen::Never => false,
+    };
+    if !again {
+        return Next::Stay;
+    }
+    if up_for >= policy.reset {
+        history.attempts = 0;
+    }
+    if let Some(reason) = exhausted(policy, history, now) {
+        return Next::GiveUp(reason);
+    }
+    let delay = delay(policy, history.attempts, random).max(brake(history, now));
+    history.attempts = history.attempts.saturating_add(1);
+    history.restarts = history.restarts.saturating_add(1);
+    Next::Again(now.after(delay))
+}
+
+/// Counts towards `burst`; the reason once it is spent.
+fn exhausted(policy: &RestartSpec, history: &mut History, now: Moment) -> Option<String> {
+    let burst = policy.burst?;
+    let (since, count) = match history.burst {
+        Some((since, count)) if now.since(since) < policy.within => (since, count),
+        Some(_) | None => (now, 0),
+    };
+    history.burst = Some((since, count.saturating_add(1)));
+    (count >= burst).then(|| format!("gave up after {burst} restarts in {:?}", policy.within))
+}
+
+/// The base delay doubled once for each attempt, up to the longest, and up to a quarter more
+/// so that what fell together does not rise together.
+fn delay(policy: &RestartSpec, attempts: u32, random: &mut Random) -> Duration {
+    let doubled = policy.delay.saturating_mul(1u32.checked_shl(attempts.min(20)).unwrap_or(1));
+    let plain = doubled.min(policy.max_delay.max(policy.delay));
+    if attempts == 0 || plain.is_zero() {
+        return plain;
+    }
+    let quarter = u64::try_from(plain.as_micros()).unwrap_or(u64::MAX).wrapping_div(4);
+    plain.saturating_add(Duration::from_micros(random.below(quarter.saturating_add(1))))
+}
+
+/// Nothing, or the delay that breaks a storm.
+pub fn brake(history: &mut History, now: Moment) -> Duration {
+    let (since, count) = history.storm;
+    let (since, count) =
+        if now.since(since) < Duration::from_secs(1) { (since, count) } else { (now, 0) };
+    history.storm = (since, count.saturating_add(1));
+    if count >= STORM { STORM_DELAY } else { Duration::ZERO }
+}

@@ -1,0 +1,387 @@
+//! What should happen next, computed from what is: the worklist.
+//!
+//! A node is *wanted* when nobody asked for it to be down and a person, its target or a wanted
+//! dependent asks for it. A wanted node that is down starts once
+//! * each of its needs has an alternative that is *firm*: up, and not about to go, and
+//! * each node that it comes after, and that is wanted too, is *settled*: up, done, failed,
+//!   waiting out a delay, or stuck waiting for something that will not come by itself.
+//!
+//! A node that is up is *leaving* when it is not wanted any more or when a need is lost to a stop
+//! or a failure for good (a need that crashed and comes back is no reason). It stops, but not
+//! before those that need it have stopped, nor, of those that merely come later, the ones that
+//! are on their way down too. So order holds both ways and nothing is remembered that could be
+//! forgotten.
+//!
+//! These flags are brought up to date everywhere before any node is looked at: whoever is looked
+//! at first would otherwise start, or stop, before it is known of the others that they come, or
+//! go, too.
+
+use super::id::NodeId;
+use super::node::{Asked, Node};
+use super::state::{DownWhy, Hope, State, Then};
+use super::{Cause, Engine, Level};
+
+/// Looks a node may take in one settling, on average; more is a bug in the rules above.
+const LOOKS: u64 = 64;
+
+impl Engine {
+    /// Puts a node into the worklist.
+    pub(super) fn touch(&mut self, id: NodeId) {
+        let Some(node) = self.node_mut(id) else { return };
+        let (fresh, queued) = (node.fresh, node.queued);
+        (node.fresh, node.queued) = (true, true);
+        if !fresh {
+            self.fresh.push_back(id);
+        }
+        if !queued {
+            self.work.push_back(id);
+        }
+    }
+
+    pub(super) fn touch_all(&mut self) {
+        for id in self.ids() {
+            self.touch(id);
+        }
+    }
+
+    /// Puts a node and all that a change of its state may concern into the worklist.
+    pub(super) fn touch_around(&mut self, id: NodeId) {
+        self.touch(id);
+        let Some(node) = self.node(id) else { return };
+        let (idle, edges) = (!node.state.is_active(), node.edges.clone());
+        for other in edges.needed_by.iter().chain(&edges.ordered_by) {
+            self.touch(*other);
+        }
+        // Those below have only waited for its end.
+        if idle {
+            for other in edges.needs.iter().flatten().chain(&edges.wants).chain(&edges.after) {
+                self.touch(*other);
+            }
+        }
+    }
+
+    /// Looks at touched nodes until nothing changes any more.
+    pub(super) fn settle(&mut self) {
+        let nodes = u64::try_from(self.nodes.len()).unwrap_or(u64::MAX);
+        let most = self.looks.saturating_add(nodes.saturating_mul(LOOKS)).saturating_add(1_000);
+        while let Some(id) = self.next_look() {
+            self.look(id);
+            self.refresh_settled(id);
+            if self.looks > most {
+                let name = self.name(id).to_owned();
+                self.tell(Level::Trouble, format!("BUG: no end of settling at {name}"));
+                return;
+            }
+        }
+    }
+
+    /// The next node to look at, once the flags of all that was touched are up to date.
+    fn next_look(&mut self) -> Option<NodeId> {
+        while let Some(id) = self.fresh.pop_front() {
+            self.looks = self.looks.saturating_add(1);
+            if let Some(node) = self.node_mut(id) {
+                node.fresh = false;
+            }
+            self.refresh_wanted(id);
+            self.refresh_leaving(id);
+            self.refresh_firm(id);
+        }
+        let id = self.work.pop_front()?;
+        self.looks = self.looks.saturating_add(1);
+        if let Some(node) = self.node_mut(id) {
+            node.queued = false;
+        }
+        Some(id)
+    }
+
+    /// One look at one node.
+    fn look(&mut self, id: NodeId) {
+        let Some(node) = self.node(id) else { return };
+        let (wanted, leaving) = (node.wanted, node.leaving);
+        match &node.state {
+            State::Down(_) | State::Failed(_) if node.removed => self.forget(id),
+            // Wanted again, it is to run again.
+            State::Down(DownWhy::Ended) if !wanted => self.rest(id),
+            State::Down(_) | State::Failed(_) if !wanted && node.bound => self.unbind(id),
+            State::Down(DownWhy::NeverWanted | DownWhy::Stopped) if wanted => self.try_start(id),
+            State::Waiting { .. } if wanted => self.try_start(id),
+            State::Waiting { .. } => self.rest(id),
+            State::Listening if node.stirred && !leaving => self.try_start(id),
+            State::Listening
+            | State::Up { .. }
+            | State::Starting { .. }
+            | State::Done(_)
+            | State::Backoff { .. }
+                if leaving =>
+            {
+                self.try_stop(id);
+            }
+            State::Down(_)
+            | State::Failed(_)
+            | State::Listening
+            | State::Up { .. }
+            | State::Starting { .. }
+            | State::Done(_)
+            | State::Backoff { .. }
+            | State::Stopping { .. }
+            | State::Cleaning { .. } => {}
+        }
+    }
+
+    /// Computes whether a node is wanted, and hands a change of that down to what it stands on.
+    fn refresh_wanted(&mut self, id: NodeId) {
+        let wanted = self.node(id).is_some_and(|node| self.is_wanted(node));
+        let cause = self.cause.clone();
+        let Some(node) = self.node_mut(id) else { return };
+        if wanted == node.wanted {
+            return;
+        }
+        node.wanted = wanted;
+        node.wish = cause;
+        let edges = node.edges.clone();
+        for below in edges.pulls() {
+            if let Some(other) = self.node_mut(below) {
+                other.required = if wanted {
+                    other.required.saturating_add(1)
+                } else {
+                    other.required.saturating_sub(1)
+                };
+            }
+            self.touch(below);
+        }
+        for other in edges.needed_by.iter().chain(&edges.ordered_by).chain(&edges.after) {
+            self.touch(*other);
+        }
+    }
+
+    /// Whether it should be there, needs apart.
+    pub(super) fn is_wanted(&self, node: &Node) -> bool {
+        !self.phase.is_down()
+            && !node.removed
+            && match node.asked {
+                Some(Asked::Up) => true,
+                Some(Asked::Down) => false,
+                None => node.auto || node.required > 0,
+            }
+    }
+
+    /// Keeps what others believe of a node, and tells them when that changes.
+    fn refresh_leaving(&mut self, id: NodeId) {
+        let leaving = self.node(id).is_some_and(|node| self.is_leaving(node));
+        let Some(node) = self.node_mut(id).filter(|node| node.leaving != leaving) else { return };
+        node.leaving = leaving;
+        let edges = node.edges.clone();
+        for other in edges.needed_by.iter().chain(&edges.after) {
+            self.touch(*other);
+        }
+    }
+
+    /// The same for whether others may stand on it.
+    fn refresh_firm(&mut self, id: NodeId) {
+        let Some(node) = self.node_mut(id).filter(|node| node.firm != is_firm(node)) else {
+            return;
+        };
+        node.firm = !node.firm;
+        let above = node.edges.needed_by.clone();
+        for other in above {
+            self.touch(other);
+            // Another alternative may be held only because this one was not there.
+            let needs = self.node(other).map(|node| node.edges.needs.clone()).unwrap_or_default();
+            let shared = needs.iter().filter(|need| need.len() > 1 && need.contains(&id));
+            for alternative in shared.flatten() {
+                self.touch(*alternative);
+            }
+        }
+    }
+
+    /// The same for whether those that come later have to wait for it.
+    fn refresh_settled(&mut self, id: NodeId) {
+        let Some(node) = self.node_mut(id).filter(|node| node.settled != is_settled(node)) else {
+            return;
+        };
+        node.settled = !node.settled;
+        let (settled, above) = (node.settled, node.edges.ordered_by.clone());
+        self.unsettled = if settled {
+            self.unsettled.saturating_sub(1)
+        } else {
+            self.unsettled.saturating_add(1)
+        };
+        for other in above {
+            self.touch(other);
+        }
+    }
+
+    /// Starts a wanted node, or has it wait for the first thing that is missing.
+    pub(super) fn try_start(&mut self, id: NodeId) {
+        let Some(node) = self.node(id) else { return };
+        let listening = matches!(node.state, State::Listening);
+        if !listening {
+            self.cause = node.wish.clone();
+        }
+        match self.missing(id) {
+            Some((on, hope)) if !listening => self.set_state(id, State::Waiting { on, hope }),
+            Some(_) => {}
+            None => self.start(id),
+        }
+    }
+
+    /// What a node still waits for.
+    fn missing(&self, id: NodeId) -> Option<(NodeId, Hope)> {
+        let node = self.node(id)?;
+        let need = node.edges.needs.iter().find(|need| !self.has_firm(need));
+        if let Some((need, first)) = need.and_then(|need| Some((need, *need.first()?))) {
+            let hopes = need.iter().filter_map(|other| self.node(*other)).map(hope);
+            return Some((first, hopes.max().unwrap_or(Hope::Stuck)));
+        }
+        let in_way = |other: NodeId| self.node(other).is_some_and(is_in_way);
+        // Most often it is the one of last time; with thousands of them that matters.
+        let last = match node.state {
+            State::Waiting { on, .. } if node.edges.after.binary_search(&on).is_ok() => Some(on),
+            _ => None,
+        };
+        let late = last.filter(|on| in_way(*on));
+        let late = late.or_else(|| node.edges.after.iter().copied().find(|other| in_way(*other)));
+        late.map(|other| (other, Hope::Coming))
+    }
+
+    /// Whether one of these alternatives is there to stay. Of none at all nothing is missing.
+    fn has_firm(&self, need: &[NodeId]) -> bool {
+        need.is_empty() || need.iter().any(|other| self.node(*other).is_some_and(|n| n.firm))
+    }
+
+    /// A need of an active node that is lost and does not come back by itself.
+    fn lost_need(&self, node: &Node) -> Option<NodeId> {
+        let lost = |need: &&Vec<NodeId>| {
+            let mut others = need.iter().filter_map(|other| self.node(*other));
+            // One that is about to go has to wait for this node: no hoping for another then.
+            !self.has_firm(need) && (others.clone().any(|n| n.leaving) || !others.any(recovers))
+        };
+        node.edges.needs.iter().find(lost).and_then(|need| need.first().copied())
+    }
+
+    /// Whether it is to be stopped, and is not yet.
+    pub(super) fn is_leaving(&self, node: &Node) -> bool {
+        match &node.state {
+            State::Backoff { .. } => !node.wanted || node.restarting,
+            State::Listening | State::Up { .. } | State::Starting { .. } | State::Done(_) => {
+                !node.wanted || node.restarting || self.lost_need(node).is_some()
+            }
+            State::Down(_)
+            | State::Waiting { .. }
+            | State::Stopping { .. }
+            | State::Cleaning { .. }
+            | State::Failed(_) => false,
+        }
+    }
+
+    /// Stops a node, unless others have to stop before it.
+    fn try_stop(&mut self, id: NodeId) {
+        let Some(node) = self.node(id).filter(|node| !self.is_held(id, node)) else { return };
+        self.cause = if self.phase.is_down() {
+            Cause::Shutdown
+        } else if !node.wanted || node.restarting {
+            node.wish.clone()
+        } else {
+            let need = self.lost_need(node).map(|need| self.name(need).to_owned());
+            Cause::Dependency(need.unwrap_or_default())
+        };
+        self.stop(id, Then::Down);
+    }
+
+    /// Whether others have to stop before this one.
+    fn is_held(&self, id: NodeId, node: &Node) -> bool {
+        let stands_on = |above: &Node| {
+            let lost = |need: &Vec<NodeId>| need.contains(&id) && !self.has_firm(need);
+            above.state.is_active() && above.edges.needs.iter().any(lost)
+        };
+        node.edges.needed_by.iter().any(|other| self.node(*other).is_some_and(stands_on))
+            || node.edges.ordered_by.iter().any(|other| self.node(*other).is_some_and(is_going))
+    }
+
+    /// A node that nobody wants and that has nothing to stop.
+    fn rest(&mut self, id: NodeId) {
+        if let Some(node) = self.node(id) {
+            self.cause = node.wish.clone();
+        }
+        self.unbind(id);
+        self.set_state(id, State::Down(DownWhy::Stopped));
+    }
+}
+
+/// Up, and not about to go.
+pub(super) fn is_firm(node: &Node) -> bool {
+    node.state.is_up() && node.wanted && !node.leaving
+}
+
+/// Whether those that come later need not wait for it.
+pub(super) fn is_settled(node: &Node) -> bool {
+    !node.wanted
+        || !node.leaving
+            && match &node.state {
+                State::Up { .. }
+                | State::Done(_)
+                | State::Listening
+                | State::Failed(_)
+                | State::Backoff { .. }
+                | State::Down(DownWhy::Ended)
+                | State::Waiting { hope: Hope::Stuck | Hope::Later, .. } => true,
+                State::Down(DownWhy::NeverWanted | DownWhy::Stopped)
+                | State::Waiting { hope: Hope::Coming, .. }
+                | State::Starting { .. }
+                | State::Stopping { .. }
+                | State::Cleaning { .. } => false,
+            }
+}
+
+/// Whether one that comes later has to wait for it: it comes up, or it goes down.
+fn is_in_way(node: &Node) -> bool {
+    !is_settled(node) || matches!(node.state, State::Stopping { .. } | State::Cleaning { .. })
+}
+
+/// Whether it is on its way down to stay there for a while, so that what it comes after goes
+/// later.
+fn is_going(node: &Node) -> bool {
+    let stops = matches!(
+        node.state,
+        State::Stopping { then: Then::Down, .. } | State::Cleaning { then: Then::Down, .. }
+    );
+    node.leaving || stops || (!node.wanted && node.state.is_active())
+}
+
+/// Whether a need that is not up will be by itself.
+fn hope(node: &Node) -> Hope {
+    match &node.state {
+        _ if !node.wanted => Hope::Stuck,
+        _ if !is_settled(node) => Hope::Coming,
+        State::Backoff { .. } => Hope::Later,
+        State::Waiting { hope, .. } => *hope,
+        State::Down(_)
+        | State::Listening
+        | State::Starting { .. }
+        | State::Up { .. }
+        | State::Stopping { .. }
+        | State::Cleaning { .. }
+        | State::Failed(_)
+        | State::Done(_) => Hope::Stuck,
+    }
+}
+
+/// Whether a need that is not up at this moment was up and recovers by itself.
+fn recovers(node: &Node) -> bool {
+    node.wanted
+        && !node.leaving
+        && match &node.state {
+            State::Backoff { .. }
+            | State::Starting { .. }
+            | State::Down(DownWhy::NeverWanted | DownWhy::Stopped) => true,
+            State::Waiting { hope, .. } => *hope != Hope::Stuck,
+            State::Stopping { then, .. } | State::Cleaning { then, .. } => {
+                matches!(then, Then::AgainAt(..))
+            }
+            State::Down(DownWhy::Ended)
+            | State::Listening
+            | State::Up { .. }
+            | State::Failed(_)
+            | State::Done(_) => false,
+        }
+}

@@ -1,0 +1,185 @@
+//! Sockets: finit holds them, so a connection is never refused while a service is down. With
+//! `listen` the first one starts the service, which is handed the sockets; with `inetd` finit
+//! accepts, and each connection gets a process. Past a limit accepting pauses and resumes: the
+//! kernel keeps the rest waiting, and a socket never fails for good.
+
+use std::rc::Rc;
+
+use super::event::Ended;
+use super::id::{ConnectionId, NodeId};
+use super::node::Connection;
+use super::state::{StartStep, State, Then};
+use super::{Cause, Effect, Engine, Group, Level, Spawn, What};
+use crate::config::spec::{ServiceSpec, SocketMode, SocketsSpec};
+use crate::facts::SpawnError;
+
+impl Engine {
+    /// The answer to `Bind`.
+    pub(super) fn on_bound(&mut self, id: NodeId, result: Result<(), SpawnError>) {
+        let Some(node) = self.node_mut(id) else { return };
+        node.bound = result.is_ok();
+        let State::Starting { step: StartStep::Bind, .. } = node.state else { return };
+        let leaving = node.leaving;
+        let Some(spec) = node.spec().map(Rc::clone) else { return };
+        match result {
+            _ if leaving => self.apply(id, Then::Down),
+            Ok(()) => self.try_start(id),
+            // The address may appear later: the delay of its restart policy, again and again.
+            Err(error) => {
+                let name = self.name(id).to_owned();
+                self.tell(Level::Trouble, format!("{name}: {error}"));
+                let at = self.now.after(spec.restart.max_delay);
+                let why = error.to_string();
+                self.cause = Cause::Exit(why.clone());
+                if let Some(node) = self.node_mut(id) {
+                    node.last_exit = Some(Ended::NotExecuted(error));
+                }
+                self.apply(id, Then::AgainAt(at, why));
+            }
+        }
+    }
+
+    /// Rests with its sockets watched.
+    pub(super) fn listen(&mut self, id: NodeId) {
+        self.set_state(id, State::Listening);
+        self.resume(id);
+    }
+
+    /// Watches the sockets of a listening node, unless a limit is reached.
+    fn resume(&mut self, id: NodeId) {
+        let Some(node) = self.node(id) else { return };
+        let Some(sockets) = node.spec().and_then(|spec| spec.sockets.clone()) else { return };
+        let full = node.connections.len() >= usize::try_from(sockets.max).unwrap_or(usize::MAX);
+        let full = full && sockets.mode == SocketMode::Inetd;
+        let listening = matches!(node.state, State::Listening);
+        if listening && !node.watched && !full && node.throttled.is_none() {
+            if let Some(node) = self.node_mut(id) {
+                node.watched = true;
+            }
+            self.emit(Effect::Watch { node: id });
+        }
+    }
+
+    pub(super) fn unwatch(&mut self, id: NodeId) {
+        if let Some(node) = self.node_mut(id).filter(|node| node.watched) {
+            node.watched = false;
+            self.emit(Effect::Unwatch { node: id });
+        }
+    }
+
+    pub(super) fn unbind(&mut self, id: NodeId) {
+        self.unwatch(id);
+        if let Some(node) = self.node_mut(id).filter(|node| node.bound) {
+            node.bound = false;
+            self.emit(Effect::Unbind { node: id });
+        }
+    }
+
+    /// A first connection, or datagram: the service is to start.
+    pub(super) fn on_stirred(&mut self, id: NodeId) {
+        self.cause = Cause::Connection;
+        let Some(node) = self.node_mut(id) else { return };
+        if matches!(node.state, State::Listening) && node.on_demand() {
+            node.stirred = true;
+            self.unwatch(id);
+            self.touch(id);
+        }
+    }
+
+    /// A connection for a process of its own.
+    pub(super) fn on_connected(
+        &mut self,
+        id: NodeId,
+        connection: ConnectionId,
+        source: Option<String>,
+    ) {
+        self.cause = Cause::Connection;
+        let Some((spec, sockets)) = self.inetd(id) else {
+            self.emit(Effect::Drop { connection });
+            return;
+        };
+        let command = spec.exec.commands.first().cloned();
+        let command = command.filter(|_| !self.too_many_from(id, &sockets, source.as_deref()));
+        let Some(command) = command else {
+            self.emit(Effect::Drop { connection });
+            return;
+        };
+        let run = self.new_run(id);
+        if let Some(node) = self.node_mut(id) {
+            node.connections.insert(run.generation, Connection { source, pid: None });
+        }
+        self.limit(id, &sockets);
+        let what = What::Connection(connection);
+        self.emit(Effect::Spawn(Box::new(Spawn {
+            run,
+            service: spec,
+            what,
+            command,
+            user: None,
+            main_pid: None,
+        })));
+    }
+
+    /// The definition of a node that accepts connections now.
+    fn inetd(&self, id: NodeId) -> Option<(Rc<ServiceSpec>, SocketsSpec)> {
+        let node = self.node(id)?;
+        let spec = node.spec().filter(|_| matches!(node.state, State::Listening))?;
+        let sockets = spec.sockets.clone().filter(|s| s.mode == SocketMode::Inetd)?;
+        Some((Rc::clone(spec), sockets))
+    }
+
+    /// Counted among the living, so that nothing can be forgotten (systemd#20685).
+    fn too_many_from(&self, id: NodeId, sockets: &SocketsSpec, source: Option<&str>) -> bool {
+        let (Some(max), Some(source)) = (sockets.max_per_source, source) else { return false };
+        let same = self.node(id).map_or(0, |node| {
+            let of_source = |c: &&Connection| c.source.as_deref() == Some(source);
+            node.connections.values().filter(of_source).count()
+        });
+        same >= usize::try_from(max).unwrap_or(usize::MAX)
+    }
+
+    /// Pauses accepting where a limit is reached.
+    fn limit(&mut self, id: NodeId, sockets: &SocketsSpec) {
+        let now = self.now;
+        let Some(node) = self.node_mut(id) else { return };
+        if node.connections.len() >= usize::try_from(sockets.max).unwrap_or(usize::MAX) {
+            self.unwatch(id);
+        }
+        let Some((most, period)) = sockets.rate else { return };
+        let Some(node) = self.node_mut(id) else { return };
+        let (since, count) = node.accepted;
+        let (since, count) = if now.since(since) < period { (since, count) } else { (now, 0) };
+        let count = count.saturating_add(1);
+        node.accepted = (since, count);
+        if count >= most {
+            self.unwatch(id);
+            self.change(id, |node| node.throttled = Some(since.after(period)));
+        }
+    }
+
+    /// The pause of a rate limit is over.
+    pub(super) fn on_throttle_over(&mut self, id: NodeId) {
+        if self.node(id).and_then(|node| node.throttled).is_some_and(|until| until <= self.now) {
+            self.change(id, |node| node.throttled = None);
+            self.resume(id);
+        }
+    }
+
+    /// The process of a connection ended.
+    pub(super) fn on_connection_ended(&mut self, id: NodeId, ended: &Ended, group: Group) {
+        if let Ended::NotExecuted(error) = ended {
+            let Some(node) = self.node_mut(id) else { return };
+            let news = node.last_exit.as_ref() != Some(ended);
+            let name = node.name.clone();
+            node.last_exit = Some(ended.clone());
+            if news {
+                self.tell(Level::Trouble, format!("{name}: {error}"));
+            }
+        }
+        let Some(node) = self.node(id) else { return };
+        if node.connections.is_empty() && group == Group::Empty {
+            self.on_emptied(id);
+        }
+        self.resume(id);
+    }
+}

@@ -1,0 +1,245 @@
+//! The way up: sockets, `before-start` commands, the main command, readiness.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::event::Ended;
+use super::id::{NodeId, RunId};
+use super::node::{Aside, Beside, Body};
+use super::state::{StartStep, State, Then};
+use super::{Cause, Effect, Engine, Group, Level, Spawn, What};
+use crate::config::spec::{Hook, Ready, ServiceSpec, SocketMode};
+use crate::facts::{Exit, Moment, Pid, SpawnError};
+
+impl Engine {
+    /// Starts a node whose dependencies are there.
+    pub(super) fn start(&mut self, id: NodeId) {
+        self.take_pending(id);
+        let Some(node) = self.node(id) else { return };
+        match node.body.clone() {
+            Body::Milestone | Body::Target | Body::Template => {
+                self.set_state(id, State::Up { run: None });
+            }
+            Body::Step(step) => {
+                if self.spec.boot.skip.iter().any(|skipped| skipped == step) {
+                    self.set_state(id, State::Done(Exit::SUCCESS));
+                    return;
+                }
+                let run = self.new_run(id);
+                self.set_state(id, State::Starting { run, step: StartStep::Main(0), until: None });
+                self.emit(Effect::RunStep { run, step });
+            }
+            Body::Service(spec) => self.start_service(id, &spec),
+        }
+    }
+
+    /// The edited definition takes the place of the old one.
+    pub(super) fn take_pending(&mut self, id: NodeId) {
+        let Some(node) = self.node_mut(id) else { return };
+        let Some(spec) = node.pending.take() else { return };
+        let rebind = node.bound && node.spec().is_none_or(|old| old.sockets != spec.sockets);
+        node.body = Body::Service(spec);
+        if rebind {
+            self.unbind(id);
+        }
+    }
+
+    fn start_service(&mut self, id: NodeId, spec: &Rc<ServiceSpec>) {
+        let Some(node) = self.node(id) else { return };
+        if spec.sockets.is_some() && !node.bound {
+            let run = self.new_run(id);
+            self.set_state(id, State::Starting { run, step: StartStep::Bind, until: None });
+            self.emit(Effect::Bind { node: id, spec: Rc::clone(spec) });
+            return;
+        }
+        let inetd = spec.sockets.as_ref().is_some_and(|s| s.mode == SocketMode::Inetd);
+        if inetd || (node.on_demand() && !node.stirred) {
+            self.listen(id);
+            return;
+        }
+        self.unwatch(id);
+        let first = if spec.hooks.before_start.is_empty() {
+            StartStep::Main(0)
+        } else {
+            StartStep::Before(0)
+        };
+        self.launch(id, spec, first);
+    }
+
+    /// When a start has taken too long as a whole.
+    pub(super) fn start_deadline(&self, id: NodeId, spec: &ServiceSpec) -> Option<Moment> {
+        let began = match self.node(id) {
+            Some(node) if matches!(node.state, State::Starting { .. }) => node.since,
+            Some(_) | None => self.now,
+        };
+        spec.start_timeout.map(|timeout| began.after(timeout))
+    }
+
+    /// Starts the program of one step.
+    fn launch(&mut self, id: NodeId, spec: &Rc<ServiceSpec>, step: StartStep) {
+        let mut until = self.start_deadline(id, spec);
+        let (what, command, user) = match step {
+            StartStep::Bind => return,
+            StartStep::Before(index) => {
+                let Some(hook) = spec.hooks.before_start.get(index) else { return };
+                let own = hook.timeout.map(|timeout| self.now.after(timeout));
+                until = until.into_iter().chain(own).min();
+                (What::Hook, hook.command.clone(), hook.user.clone())
+            }
+            StartStep::Main(index) => {
+                let Some(command) = spec.exec.commands.get(index) else { return };
+                (What::Main, command.clone(), None)
+            }
+        };
+        let run = self.new_run(id);
+        self.set_state(id, State::Starting { run, step, until });
+        let (service, main_pid) = (Rc::clone(spec), None);
+        self.emit(Effect::Spawn(Box::new(Spawn { run, service, what, command, user, main_pid })));
+    }
+
+    /// Starts a command beside the service; without a time of its own it gets `patience`.
+    pub(super) fn launch_aside(
+        &mut self,
+        id: NodeId,
+        aside: Aside,
+        hook: &Hook,
+        patience: Option<Duration>,
+    ) {
+        let Some(service) = self.node(id).and_then(|node| node.spec()).map(Rc::clone) else {
+            return;
+        };
+        let run = self.new_run(id);
+        let until = hook.timeout.or(patience).map(|patience| self.now.after(patience));
+        let beside = Beside { aside, until };
+        self.change(id, |node| node.asides.insert(run.generation, beside));
+        let main_pid = self.node(id).and_then(|node| node.pid).map(Pid::raw);
+        let (what, command, user) = (What::Hook, hook.command.clone(), hook.user.clone());
+        self.emit(Effect::Spawn(Box::new(Spawn { run, service, what, command, user, main_pid })));
+    }
+
+    /// The process of a run is there, or it could not even be made.
+    pub(super) fn on_spawned(&mut self, run: RunId, result: Result<Pid, SpawnError>) {
+        let pid = match result {
+            Ok(pid) => pid,
+            Err(error) => {
+                self.on_exited(run, Ended::NotExecuted(error), Group::Empty);
+                return;
+            }
+        };
+        let Some(node) = self.node_mut(run.node) else { return };
+        if let Some(connection) = node.connections.get_mut(&run.generation) {
+            connection.pid = Some(pid);
+        } else if node.is_main(run)
+            && matches!(node.state, State::Starting { step: StartStep::Main(_), .. })
+        {
+            node.pid = Some(pid);
+        }
+    }
+
+    /// The program of a run was executed: that is all the readiness some promise.
+    pub(super) fn on_executed(&mut self, run: RunId) {
+        let Some(node) = self.node(run.node) else { return };
+        let (true, Some(spec)) = (node.is_main(run), node.spec()) else { return };
+        let State::Starting { step: StartStep::Main(index), .. } = &node.state else { return };
+        let last = index.saturating_add(1) == spec.exec.commands.len();
+        if spec.ready == Ready::Exec && last {
+            self.become_up(run);
+        }
+    }
+
+    fn become_up(&mut self, run: RunId) {
+        let id = run.node;
+        if let Some(node) = self.node_mut(id) {
+            node.stirred = false;
+        }
+        self.set_state(id, State::Up { run: Some(run) });
+        self.tell_up(id);
+        self.after_start(id, 0);
+    }
+
+    fn tell_up(&mut self, id: NodeId) {
+        let Some(node) = self.node(id) else { return };
+        let level = if node.history.restarts == 0 { Level::Progress } else { Level::Detail };
+        let pid = node.pid.map(|pid| format!(" (pid {pid})")).unwrap_or_default();
+        let text = format!("{} is up{pid}", node.name);
+        self.tell(level, text);
+    }
+
+    /// Runs the `after-start` command of that number, if there is one.
+    pub(super) fn after_start(&mut self, id: NodeId, index: usize) {
+        let Some(spec) = self.node(id).and_then(|node| node.spec()).map(Rc::clone) else { return };
+        if let Some(hook) = spec.hooks.after_start.get(index) {
+            self.launch_aside(id, Aside::AfterStart(index), hook, spec.start_timeout);
+        }
+    }
+
+    /// The program of a step on the way up ended; `ended` is no surprise for those that should.
+    pub(super) fn on_start_step_ended(
+        &mut self,
+        id: NodeId,
+        step: StartStep,
+        ended: Ended,
+        group: Group,
+    ) {
+        let leaving = self.node(id).is_some_and(|node| node.leaving);
+        let Some(spec) = self.node(id).and_then(|node| node.spec()).map(Rc::clone) else { return };
+        match step {
+            StartStep::Bind => {}
+            StartStep::Before(index) => {
+                let may_fail = spec.hooks.before_start.get(index).is_some_and(|hook| hook.may_fail);
+                if ended != Ended::Exit(Exit::SUCCESS) && !may_fail {
+                    let what = format!("before-start: {ended}");
+                    self.start_failed(id, &spec, ended, what);
+                    return;
+                }
+                if leaving {
+                    self.finish_stop(id, Then::Down);
+                    return;
+                }
+                let next = index.saturating_add(1);
+                let next = if next < spec.hooks.before_start.len() {
+                    StartStep::Before(next)
+                } else {
+                    StartStep::Main(0)
+                };
+                self.launch(id, &spec, next);
+            }
+            StartStep::Main(index) => {
+                let next = index.saturating_add(1);
+                let good = super::respawn::is_success(&spec, &ended);
+                let more = spec.ready == Ready::Exit && next < spec.exec.commands.len();
+                match (good && more, leaving) {
+                    (true, false) => self.launch(id, &spec, StartStep::Main(next)),
+                    (true, true) => self.finish_stop(id, Then::Down),
+                    (false, _) => self.main_ended(id, ended, group),
+                }
+            }
+        }
+    }
+
+    /// A boot step came to its end.
+    pub(super) fn on_step_ended(
+        &mut self,
+        run: RunId,
+        result: Result<Option<&'static str>, String>,
+    ) {
+        self.cause = Cause::Boot;
+        let Some(node) = self.node(run.node).filter(|node| node.is_main(run)) else { return };
+        let (name, took) = (node.name.clone(), self.now.since(node.since));
+        let ms = took.as_millis();
+        match result {
+            Ok(None) => {
+                self.set_state(run.node, State::Done(Exit::SUCCESS));
+                self.tell(Level::Progress, format!("{name} ({ms} ms)"));
+            }
+            Ok(Some(reason)) => {
+                self.set_state(run.node, State::Done(Exit::SUCCESS));
+                self.tell(Level::Detail, format!("{name}: nothing to do, {reason}"));
+            }
+            Err(why) => {
+                self.set_state(run.node, State::Failed(why.clone()));
+                self.tell(Level::Trouble, format!("{name} failed: {why} ({ms} ms)"));
+            }
+        }
+    }
+}

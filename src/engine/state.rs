@@ -1,0 +1,216 @@
+//! The states of a node, each with exactly the data that is valid in it.
+//!
+//! ```text
+//!             want           deps there        exec'ed / ready
+//!   Down ----------> Waiting ----------> Starting ----------> Up
+//!    ^                  ^                  |                   |
+//!    |                  |   delay over     | failed            | ended by itself
+//!    |                  +---- Backoff <----+-------------------+
+//!    |   not wanted                                            |  gave up
+//!    +<------------- Cleaning <------ Stopping <---------------+-----> Failed
+//! ```
+//! A node with sockets rests in `Listening`: finit holds them, nothing runs. A task that ended
+//! well is `Done`. What is wanted is computed elsewhere (`settle`); a state only says what is.
+
+use crate::facts::{Exit, Moment};
+
+use super::id::{NodeId, RunId};
+
+/// What a node is doing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum State {
+    /// Nothing, since nobody wants it.
+    Down(DownWhy),
+    /// It would start, but something else is not there yet.
+    Waiting {
+        /// That something.
+        on: NodeId,
+        /// Whether that is on its way.
+        hope: Hope,
+    },
+    /// finit holds its sockets.
+    Listening,
+    /// It ended and comes back at this time.
+    Backoff {
+        /// When.
+        until: Moment,
+        /// Why it ended.
+        why: String,
+    },
+    /// On its way up.
+    Starting {
+        /// The process of this step.
+        run: RunId,
+        /// Which step.
+        step: StartStep,
+        /// When patience ends.
+        until: Option<Moment>,
+    },
+    /// There.
+    Up {
+        /// Its process; none for milestones, targets and the like.
+        run: Option<RunId>,
+    },
+    /// On its way down.
+    Stopping {
+        /// Its main process, while it lives.
+        run: Option<RunId>,
+        /// How far the ladder is climbed.
+        rung: Rung,
+        /// When the next rung comes.
+        until: Option<Moment>,
+        /// What follows.
+        then: Then,
+    },
+    /// Its `after-stop` commands run.
+    Cleaning {
+        /// The command that runs.
+        run: RunId,
+        /// Its number.
+        index: usize,
+        /// When patience ends.
+        until: Option<Moment>,
+        /// What follows.
+        then: Then,
+    },
+    /// It did not start or ended badly; a person or a new definition clears it.
+    Failed(String),
+    /// A task that ended well.
+    Done(Exit),
+}
+
+/// Why nothing is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DownWhy {
+    /// Nobody ever wanted it.
+    NeverWanted,
+    /// Somebody stopped it, or what wanted it is gone.
+    Stopped,
+    /// It ended and its policy is to stay so.
+    Ended,
+}
+
+/// Whether what is waited for is on its way; of several the best counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Hope {
+    /// It is not: nobody else is held up by this.
+    Stuck,
+    /// It ended and comes back by itself after a delay: nobody else is held up by that either.
+    Later,
+    /// It is: others that merely come later wait too.
+    Coming,
+}
+
+/// A step on the way up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StartStep {
+    /// Its sockets are being bound.
+    Bind,
+    /// A `before-start` command.
+    Before(usize),
+    /// The main command or a step of a task.
+    Main(usize),
+}
+
+/// A rung of the stop ladder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Rung {
+    /// `stop.command` runs.
+    Command,
+    /// The stop signal was sent.
+    Asked,
+    /// SIGKILL was sent.
+    Killed,
+}
+
+/// What follows a stop.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Then {
+    /// Rest; if it is wanted it comes again at once.
+    Down,
+    /// Come again at that time.
+    AgainAt(Moment, String),
+    /// It counts as failed, and why.
+    Fail(String),
+    /// A task that did its work.
+    Done(Exit),
+    /// It ended, and that was expected.
+    Ended,
+}
+
+impl State {
+    /// When something happens by itself.
+    pub fn deadline(&self) -> Option<Moment> {
+        match self {
+            Self::Backoff { until, .. } => Some(*until),
+            Self::Starting { until, .. }
+            | Self::Stopping { until, .. }
+            | Self::Cleaning { until, .. } => *until,
+            Self::Down(_)
+            | Self::Waiting { .. }
+            | Self::Listening
+            | Self::Up { .. }
+            | Self::Failed(_)
+            | Self::Done(_) => None,
+        }
+    }
+
+    /// Whether that state only carries this one on, so that what made this one carries on too.
+    pub fn goes_on_as(&self, next: &Self) -> bool {
+        match self {
+            Self::Waiting { .. } => matches!(
+                next,
+                Self::Waiting { .. } | Self::Starting { .. } | Self::Listening | Self::Up { .. }
+            ),
+            Self::Starting { .. } => {
+                matches!(next, Self::Starting { .. } | Self::Up { .. } | Self::Listening)
+            }
+            Self::Stopping { .. } | Self::Cleaning { .. } => matches!(
+                next,
+                Self::Stopping { .. }
+                    | Self::Cleaning { .. }
+                    | Self::Down(_)
+                    | Self::Backoff { .. }
+            ),
+            Self::Down(_)
+            | Self::Listening
+            | Self::Backoff { .. }
+            | Self::Up { .. }
+            | Self::Failed(_)
+            | Self::Done(_) => false,
+        }
+    }
+
+    /// The process that this state is about.
+    pub fn run(&self) -> Option<RunId> {
+        match self {
+            Self::Starting { run, .. } | Self::Cleaning { run, .. } => Some(*run),
+            Self::Up { run } | Self::Stopping { run, .. } => *run,
+            Self::Down(_)
+            | Self::Waiting { .. }
+            | Self::Listening
+            | Self::Backoff { .. }
+            | Self::Failed(_)
+            | Self::Done(_) => None,
+        }
+    }
+
+    /// Whether those who need it may start.
+    pub fn is_up(&self) -> bool {
+        matches!(self, Self::Up { .. } | Self::Done(_) | Self::Listening)
+    }
+
+    /// Whether there is something to stop.
+    pub fn is_active(&self) -> bool {
+        match self {
+            Self::Listening
+            | Self::Backoff { .. }
+            | Self::Starting { .. }
+            | Self::Up { .. }
+            | Self::Stopping { .. }
+            | Self::Cleaning { .. }
+            | Self::Done(_) => true,
+            Self::Down(_) | Self::Waiting { .. } | Self::Failed(_) => false,
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! The way down: a ladder of ever harder requests, each with a deadline, so that no stop ever
+//! waits for ever. `stop.command` or the stop signal; SIGKILL; giving up on what even that does
+//! not end (a process in a hung system call).
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::event::Ended;
+use super::id::{NodeId, RunId};
+use super::node::{Aside, Hung};
+use super::state::{Rung, StartStep, State, Then};
+use super::{Aim, Cause, Effect, Engine, Group, Level};
+use crate::config::spec::{ServiceSpec, StopScope};
+use crate::facts::{Moment, SignalNumber};
+
+/// How long SIGKILL may take: it is not the process that obeys, it is the kernel that ends it,
+/// and only a hung system call keeps it from that.
+const KILL_PATIENCE: Duration = Duration::from_secs(5);
+
+impl Engine {
+    /// Stops a node, whatever it is doing.
+    pub(super) fn stop(&mut self, id: NodeId, then: Then) {
+        let Some(node) = self.node(id) else { return };
+        let Some(spec) = node.spec().map(Rc::clone) else {
+            self.apply(id, then);
+            return;
+        };
+        match node.state.clone() {
+            State::Down(_) | State::Failed(_) | State::Waiting { .. } | State::Backoff { .. } => {
+                self.apply(id, then);
+            }
+            State::Listening => {
+                let serving = !node.connections.is_empty();
+                self.unwatch(id);
+                if serving {
+                    self.begin_stop(id, &spec, None, then);
+                } else {
+                    self.apply(id, then);
+                }
+            }
+            // A task may have left something behind.
+            State::Done(_) => self.begin_stop(id, &spec, None, then),
+            // The answer comes in this same turn, and with it the stop.
+            State::Starting { step: StartStep::Bind, .. } => {}
+            State::Starting { run, .. } => self.begin_stop(id, &spec, Some(run), then),
+            State::Up { run } => self.begin_stop(id, &spec, run, then),
+            State::Stopping { run, rung, until, .. } => {
+                self.set_state(id, State::Stopping { run, rung, until, then });
+            }
+            State::Cleaning { run, index, until, .. } => {
+                self.set_state(id, State::Cleaning { run, index, until, then });
+            }
+        }
+    }
+
+    /// The first rung.
+    fn begin_stop(&mut self, id: NodeId, spec: &Rc<ServiceSpec>, run: Option<RunId>, then: Then) {
+        let until = self.stop_deadline(spec);
+        let main = self.node(id).is_some_and(|node| node.pid.is_some());
+        if let (Some(hook), true) = (&spec.stop.command, main) {
+            self.set_state(id, State::Stopping { run, rung: Rung::Command, until, then });
+            self.launch_aside(id, Aside::Stop, hook, spec.stop.timeout);
+            return;
+        }
+        let nobody = match spec.stop.scope {
+            StopScope::None => true,
+            // What it left behind lives on.
+            StopScope::Main => run.is_none(),
+            StopScope::Cgroup | StopScope::Mixed => false,
+        };
+        if nobody {
+            self.finish_stop(id, then);
+            return;
+        }
+        self.set_state(id, State::Stopping { run, rung: Rung::Asked, until, then });
+        self.ask(id, spec, run);
+        if run.is_none() {
+            self.emit(Effect::WatchEmpty { node: id });
+        }
+    }
+
+    fn stop_deadline(&self, spec: &ServiceSpec) -> Option<Moment> {
+        spec.stop.timeout.map(|timeout| self.now.after(timeout))
+    }
+
+    /// Sends the stop signal. A stopped (SIGSTOP) process would never see it without SIGCONT.
+    fn ask(&mut self, id: NodeId, spec: &ServiceSpec, run: Option<RunId>) {
+        let aim = match (spec.stop.scope, run) {
+            (StopScope::Main | StopScope::Mixed, Some(run)) => Aim::Run(run),
+            (StopScope::Main, None) => return,
+            (StopScope::Cgroup | StopScope::Mixed | StopScope::None, _) => Aim::Group,
+        };
+        self.signal(id, aim, spec.stop.signal);
+        if spec.stop.hup {
+            self.signal(id, aim, SignalNumber::HUP);
+        }
+        self.signal(id, aim, SignalNumber::CONT);
+    }
+
+    pub(super) fn signal(&mut self, node: NodeId, aim: Aim, signal: SignalNumber) {
+        self.emit(Effect::Signal { node, aim, signal });
+    }
+
+    /// The main process ended by itself and left others behind: they go too.
+    pub(super) fn clear_group(&mut self, id: NodeId, spec: &Rc<ServiceSpec>, then: Then) {
+        let until = self.stop_deadline(spec);
+        self.set_state(id, State::Stopping { run: None, rung: Rung::Asked, until, then });
+        let signal = match spec.stop.scope {
+            StopScope::Mixed => SignalNumber::KILL,
+            StopScope::Cgroup | StopScope::Main | StopScope::None => spec.stop.signal,
+        };
+        self.signal(id, Aim::Group, signal);
+        self.signal(id, Aim::Group, SignalNumber::CONT);
+        self.emit(Effect::WatchEmpty { node: id });
+    }
+
+    /// The main process of a node that is being stopped is gone.
+    pub(super) fn on_main_gone(
+        &mut self,
+        id: NodeId,
+        rung: Rung,
+        until: Option<Moment>,
+        then: Then,
+        group: Group,
+    ) {
+        let Some(spec) = self.node(id).and_then(|node| node.spec()).map(Rc::clone) else { return };
+        let alone = matches!(spec.stop.scope, StopScope::Main | StopScope::None);
+        if group == Group::Empty || alone {
+            self.finish_stop(id, then);
+            return;
+        }
+        self.set_state(id, State::Stopping { run: None, rung, until, then });
+        if spec.stop.scope == StopScope::Mixed {
+            self.signal(id, Aim::Group, SignalNumber::KILL);
+        }
+        self.emit(Effect::WatchEmpty { node: id });
+    }
+
+    /// Nobody is left in the group.
+    pub(super) fn on_emptied(&mut self, id: NodeId) {
+        let Some(node) = self.node(id) else { return };
+        if let State::Stopping { run: None, then, .. } = node.state.clone() {
+            self.finish_stop(id, then);
+        } else {
+            self.on_hung_gone(id);
+        }
+    }
+
+    /// A `stop.command` has no say any more.
+    pub(super) fn forget_stop_command(&mut self, id: NodeId) {
+        self.change(id, |node| node.asides.retain(|_, beside| beside.aside != Aside::Stop));
+    }
+
+    /// `stop.command` ended: what still runs is asked by signal, as systemd.service(5) does.
+    pub(super) fn on_stop_command_ended(&mut self, id: NodeId) {
+        let Some(node) = self.node(id) else { return };
+        let (Some(spec), State::Stopping { run, rung: Rung::Command, until, then }) =
+            (node.spec().map(Rc::clone), node.state.clone())
+        else {
+            return;
+        };
+        if spec.stop.scope == StopScope::None {
+            self.finish_stop(id, then);
+            return;
+        }
+        self.set_state(id, State::Stopping { run, rung: Rung::Asked, until, then });
+        self.ask(id, &spec, run);
+    }
+
+    /// Patience ended.
+    pub(super) fn on_deadline(&mut self, id: NodeId) {
+        let Some(node) = self.node(id) else { return };
+        let Some(spec) = node.spec().map(Rc::clone) else { return };
+        let name = node.name.clone();
+        match node.state.clone() {
+            State::Backoff { .. } => {
+                self.cause = Cause::Timer("the end of its restart delay");
+                self.apply(id, Then::Down);
+            }
+            State::Starting { run, step, .. } => self.on_start_late(id, &spec, run, step),
+            State::Stopping { run, rung: Rung::Command | Rung::Asked, then, .. } => {
+                self.cause = Cause::Timer("the end of its stop.timeout");
+                self.kill(id, &name, &spec, run, then);
+            }
+            State::Stopping { run, then, rung: Rung::Killed, .. } => {
+                let why = "SIGKILL did not end it: a process hangs in the kernel";
+                self.leave_hung(id, run, then, why);
+            }
+            State::Cleaning { run, then, .. } => {
+                self.tell(Level::Trouble, format!("{name}: after-stop took too long, killed"));
+                let aim = match spec.stop.scope {
+                    StopScope::Cgroup | StopScope::Mixed => Aim::Group,
+                    StopScope::Main | StopScope::None => Aim::Run(run),
+                };
+                self.signal(id, aim, SignalNumber::KILL);
+                self.apply(id, then);
+            }
+            State::Down(_)
+            | State::Waiting { .. }
+            | State::Listening
+            | State::Up { .. }
+            | State::Failed(_)
+            | State::Done(_) => {}
+        }
+    }
+
+    /// A step on the way up took too long. A hook with a time of its own is killed, and its end
+    /// says what follows; else the start has failed.
+    fn on_start_late(&mut self, id: NodeId, spec: &Rc<ServiceSpec>, run: RunId, step: StartStep) {
+        let whole = self.start_deadline(id, spec);
+        if matches!(step, StartStep::Before(_)) && whole.is_none_or(|whole| whole > self.now) {
+            let until = whole.or(Some(self.now.after(KILL_PATIENCE)));
+            self.signal(id, Aim::Run(run), SignalNumber::KILL);
+            self.set_state(id, State::Starting { run, step, until });
+            return;
+        }
+        self.cause = Cause::Timer("the end of its start-timeout");
+        let ended = Ended::TooSlow(spec.start_timeout.unwrap_or_default());
+        let then = self.what_follows(id, spec, &ended);
+        if let Some(node) = self.node_mut(id) {
+            node.last_exit = Some(ended);
+        }
+        self.begin_stop(id, spec, Some(run), then);
+    }
+
+    /// The last rung.
+    fn kill(&mut self, id: NodeId, name: &str, spec: &ServiceSpec, run: Option<RunId>, then: Then) {
+        match spec.stop.scope {
+            StopScope::None => {
+                self.finish_stop(id, then);
+                return;
+            }
+            StopScope::Cgroup | StopScope::Main | StopScope::Mixed if !spec.stop.kill => {
+                self.leave_hung(id, run, then, "did not stop in time, and stop.kill is false");
+                return;
+            }
+            StopScope::Cgroup | StopScope::Main | StopScope::Mixed => {}
+        }
+        self.tell(Level::Trouble, format!("{name} does not stop, killing it"));
+        let until = Some(self.now.after(KILL_PATIENCE));
+        self.set_state(id, State::Stopping { run, rung: Rung::Killed, until, then });
+        let aim = match (spec.stop.scope, run) {
+            (StopScope::Main, Some(run)) => Aim::Run(run),
+            _ => Aim::Group,
+        };
+        self.signal(id, aim, SignalNumber::KILL);
+    }
+
+    /// Goes on without what does not end. Until it does, nothing is started in its place.
+    fn leave_hung(&mut self, id: NodeId, run: Option<RunId>, then: Then, why: &str) {
+        self.forget_stop_command(id);
+        if let Some(node) = self.node_mut(id) {
+            node.hung = Some(Hung { run, then });
+        }
+        self.apply(id, Then::Fail(why.to_owned()));
+    }
+}

@@ -1,0 +1,194 @@
+//! What a person sees: every state in words, with the one reason that matters.
+
+use super::Engine;
+use super::id::NodeId;
+use super::node::{Body, Node};
+use super::power::Phase;
+use super::state::{DownWhy, State, Then};
+use crate::config::spec::{Address, Kind, LogTarget, Piece, SocketMode, UnixKind, UnixPath};
+use crate::facts::Pid;
+use crate::proto::report::Detail;
+use crate::proto::{MachineReport, ServiceReport, StateWord};
+
+impl Engine {
+    /// The machine and all of its services in short.
+    pub(super) fn machine_report(&self) -> MachineReport {
+        let boot = match self.phase {
+            Phase::Running(took) => Some(millis(took)),
+            Phase::Boot | Phase::Down { .. } => None,
+        };
+        MachineReport {
+            phase: self.phase.to_string(),
+            target: self.target.clone(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            uptime_ms: millis(self.now.since(self.began)),
+            boot_ms: boot,
+            warnings: self.warnings.clone(),
+            services: self
+                .ids()
+                .filter(|id| self.node(*id).is_some_and(|node| !node.name.is_empty()))
+                .map(|id| self.service_report(id, false))
+                .collect(),
+        }
+    }
+
+    /// One service; in full with `detail`.
+    pub(super) fn service_report(&self, id: NodeId, detail: bool) -> ServiceReport {
+        let Some(node) = self.node(id) else { return ServiceReport::nobody() };
+        let inetd = node
+            .spec()
+            .and_then(|spec| spec.sockets.as_ref())
+            .is_some_and(|sockets| sockets.mode == SocketMode::Inetd);
+        ServiceReport {
+            name: node.name.clone(),
+            kind: kind(node).to_owned(),
+            state: word(&node.state),
+            since_ms: millis(self.now.since(node.since)),
+            pid: node.pid.map(Pid::raw),
+            restarts: node.history.restarts,
+            reason: self.reason(node),
+            connections: inetd.then(|| u32::try_from(node.connections.len()).unwrap_or(u32::MAX)),
+            cgroup: None,
+            detail: detail.then(|| self.detail(node)),
+        }
+    }
+
+    fn detail(&self, node: &Node) -> Detail {
+        let spec = node.spec();
+        let state_of =
+            |id: &NodeId| self.node(*id).map(|node| (node.name.clone(), word(&node.state)));
+        let log = spec.and_then(|spec| match &spec.exec.log {
+            LogTarget::Files => {
+                let file = format!("{}.log", node.name);
+                Some(self.spec.log.directory.join(file).display().to_string())
+            }
+            LogTarget::File(path) => Some(path.display().to_string()),
+            LogTarget::Syslog | LogTarget::Kmsg | LogTarget::Console | LogTarget::None => None,
+        });
+        Detail {
+            description: spec.map(|spec| spec.description.clone()).unwrap_or_default(),
+            command: spec.map(|spec| command(&spec.exec.commands)).unwrap_or_default(),
+            cause: node.cause.to_string(),
+            last_exit: node.last_exit.as_ref().map(ToString::to_string),
+            enabled: spec.is_some_and(|spec| spec.enabled),
+            changed: node.pending.is_some(),
+            sockets: spec
+                .and_then(|spec| spec.sockets.as_ref())
+                .map(|s| s.sockets.iter().map(|one| address(&one.address)).collect())
+                .unwrap_or_default(),
+            needs: node.edges.needs.iter().flatten().filter_map(state_of).collect(),
+            after: node.edges.after.iter().filter_map(state_of).collect(),
+            needed_by: node.edges.needed_by.iter().map(|id| self.name(*id).to_owned()).collect(),
+            log,
+            strays: 0,
+        }
+    }
+
+    /// A state as a phrase that follows the name of the node.
+    pub(super) fn state_in_words(&self, node: &Node) -> String {
+        let pid = node.pid.map(|pid| format!(" (pid {pid})")).unwrap_or_default();
+        let reason = self.reason(node);
+        let base = format!("{}{pid}", word(&node.state).word());
+        if reason.is_empty() { base } else { format!("{base}: {reason}") }
+    }
+
+    /// The one reason that matters.
+    fn reason(&self, node: &Node) -> String {
+        match &node.state {
+            State::Waiting { on, .. } => {
+                let word = self.node(*on).map_or("gone", |node| word(&node.state).word());
+                format!("waits for {}, which is {word}", self.name(*on))
+            }
+            State::Backoff { until, why } => {
+                let wait = until.since(self.now);
+                format!("{why}; again in {:.1} s", wait.as_secs_f32())
+            }
+            State::Failed(why) => why.clone(),
+            State::Down(DownWhy::Ended) | State::Done(_) => {
+                node.last_exit.as_ref().map(ToString::to_string).unwrap_or_default()
+            }
+            State::Down(DownWhy::Stopped) if node.spec().is_some() => {
+                format!("stopped by {}", node.cause)
+            }
+            State::Stopping { then: Then::Fail(why), .. } => why.clone(),
+            State::Down(_)
+            | State::Listening
+            | State::Starting { .. }
+            | State::Up { .. }
+            | State::Stopping { .. }
+            | State::Cleaning { .. } => String::new(),
+        }
+    }
+}
+
+/// The word for a state.
+pub fn word(state: &State) -> StateWord {
+    match state {
+        State::Down(_) => StateWord::Stopped,
+        State::Waiting { .. } => StateWord::Waiting,
+        State::Listening => StateWord::Listening,
+        State::Backoff { .. } => StateWord::Restarting,
+        State::Starting { .. } => StateWord::Starting,
+        State::Up { .. } => StateWord::Up,
+        State::Stopping { .. } | State::Cleaning { .. } => StateWord::Stopping,
+        State::Failed(_) => StateWord::Failed,
+        State::Done(_) => StateWord::Done,
+    }
+}
+
+fn kind(node: &Node) -> &'static str {
+    match &node.body {
+        Body::Service(spec) => match spec.kind {
+            Kind::Service => "service",
+            Kind::Task => "task",
+        },
+        Body::Step(_) => "step",
+        Body::Milestone => "milestone",
+        Body::Target => "target",
+        Body::Template => "template",
+    }
+}
+
+fn millis(time: std::time::Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// A command as a person would write it.
+fn command(commands: &[crate::config::spec::CommandLine]) -> String {
+    let word = |pieces: &Vec<Piece>| -> String {
+        pieces
+            .iter()
+            .map(|piece| match piece {
+                Piece::Text(text) => text.clone(),
+                Piece::Whole(name) => format!("${{{name}}}"),
+                Piece::Split(name) => format!("${name}"),
+            })
+            .collect()
+    };
+    let line = |command: &crate::config::spec::CommandLine| -> String {
+        command.words.iter().map(word).collect::<Vec<_>>().join(" ")
+    };
+    commands.iter().map(line).collect::<Vec<_>>().join("; ")
+}
+
+/// An address as the file spells it.
+pub fn address(address: &Address) -> String {
+    match address {
+        Address::TcpPort(port) => format!("tcp:{port}"),
+        Address::Tcp(address) => format!("tcp:{address}"),
+        Address::UdpPort(port) => format!("udp:{port}"),
+        Address::Udp(address) => format!("udp:{address}"),
+        Address::Unix(kind, path) => {
+            let kind = match kind {
+                UnixKind::Stream => "",
+                UnixKind::Datagram => "unix-dgram:",
+                UnixKind::Seqpacket => "unix-seqpacket:",
+            };
+            match path {
+                UnixPath::File(path) => format!("{kind}{}", path.display()),
+                UnixPath::Abstract(name) => format!("{kind}@{name}"),
+            }
+        }
+        Address::Fifo(path) => format!("fifo:{}", path.display()),
+    }
+}

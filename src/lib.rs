@@ -1,0 +1,21 @@
+//! finit: an init (PID 1) that anyone can read.
+//!
+//! The house, from the ground up; a room imports only from the floors below it:
+//! * [`facts`]: plain values that every room may name.
+//! * [`os`]: system calls, and the only unsafe code. [`proto`]: the control protocol.
+//! * [`config`]: text to typed definitions, with diagnostics.
+//! * [`engine`]: pure; decides. State in, state and effects out.
+//! * [`driver`]: the only room that names tokio; perceives and acts. [`boot`]: the steps before
+//!   and after the services. [`logger`]: the process that writes the log files.
+//! * [`client`]: what finitctl does.
+
+pub mod boot;
+pub mod config;
+pub mod driver;
+pub mod engine;
+pub mod facts;
+pub mod logger;
+pub mod os;
+pub mod proto;
+
+pub mod client;

@@ -1,0 +1,186 @@
+//! The log files: opened at the first line, at most [`OPEN_MAX`] at a time, rotated by size,
+//! never through a symlink.
+
+use std::fs::{DirBuilder, File, OpenOptions, rename, symlink_metadata};
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::{DirBuilderExt, FileExt, FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::path::Path;
+
+use crate::facts::Errno;
+
+/// Files open at once; the one unused for longest is closed for another.
+const OPEN_MAX: usize = 64;
+
+/// The log files.
+#[derive(Debug)]
+pub struct Files {
+    /// Bytes after which a file is rotated; 0: never.
+    pub max_size: u64,
+    /// Rotated files kept.
+    pub keep: u32,
+    /// The one used last is at the end.
+    open: Vec<Open>,
+}
+
+#[derive(Debug)]
+struct Open {
+    path: Box<str>,
+    file: File,
+    size: u64,
+    /// A device or FIFO that the configuration names: it has no size and is not rotated.
+    plain: bool,
+    /// Second in which its path was last found to still lead to it.
+    checked: u64,
+}
+
+impl Default for Files {
+    fn default() -> Self {
+        Self { max_size: 1 << 20, keep: 4, open: Vec::new() }
+    }
+}
+
+impl Files {
+    /// Makes the file ready for that many bytes more, and tells its size.
+    pub fn prepare(&mut self, path: &str, bytes: usize, second: u64) -> Result<u64, Errno> {
+        let max_size = self.max_size;
+        let open = self.find(path, second)?;
+        let size = open.size;
+        let after = size.saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX));
+        if !open.plain || max_size == 0 || size == 0 || after <= max_size {
+            return Ok(size);
+        }
+        if self.rotate(path).is_err() {
+            // Too long a file is better than lines that are nowhere.
+            return Ok(size);
+        }
+        self.open.retain(|open| &*open.path != path);
+        self.find(path, second).map(|open| open.size)
+    }
+
+    /// Appends a text whole. What went in before an error is taken out again, so that a full
+    /// disk leaves no half lines.
+    pub fn append(&mut self, path: &str, text: &[u8], second: u64) -> Result<(), Errno> {
+        let open = self.find(path, second)?;
+        let mut rest = text;
+        while !rest.is_empty() {
+            match open.file.write(rest) {
+                Ok(0) => return Err(Errno(libc::EIO)),
+                Ok(count) => {
+                    rest = rest.get(count..).unwrap_or_default();
+                    open.size = open.size.saturating_add(u64::try_from(count).unwrap_or_default());
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => {
+                    let written = text.len().saturating_sub(rest.len());
+                    open.take_back(u64::try_from(written).unwrap_or_default());
+                    return Err(error.into());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Appends what is missing of a text that a writer began to append at a size.
+    pub fn complete(&mut self, path: &str, at: u64, text: &[u8], second: u64) -> Result<(), Errno> {
+        let open = self.find(path, second)?;
+        let length = usize::try_from(open.size.saturating_sub(at)).unwrap_or(usize::MAX);
+        let mut there = vec![0; length.min(text.len())];
+        let begun = open.plain
+            && length <= text.len()
+            && open.file.read_exact_at(&mut there, at).is_ok()
+            && text.starts_with(&there);
+        let missing = if begun { text.get(length..).unwrap_or_default() } else { text };
+        self.append(path, missing, second)
+    }
+
+    /// Brings everything to the disk.
+    pub fn sync(&mut self) {
+        for open in &self.open {
+            // A device has nothing to bring; a disk that fails now has no one to tell.
+            let _synced = open.file.sync_data();
+        }
+    }
+
+    /// The open file, most recent from now on. Once a second its path is compared with it, so
+    /// that a file which someone moved away, emptied or removed is found out.
+    fn find(&mut self, path: &str, second: u64) -> Result<&mut Open, Errno> {
+        let found = self.open.iter().position(|open| &*open.path == path);
+        let mut found = found.map(|index| self.open.remove(index));
+        if let Some(open) = found.as_mut().filter(|open| open.checked != second) {
+            if open.is_current() {
+                open.checked = second;
+            } else {
+                found = None;
+            }
+        }
+        let open = match found {
+            Some(open) => open,
+            None => Open::new(path, second)?,
+        };
+        if self.open.len() >= OPEN_MAX {
+            self.open.remove(0);
+        }
+        self.open.push(open);
+        self.open.last_mut().ok_or(Errno(libc::EIO))
+    }
+
+    /// NAME.log becomes NAME.log.1 and so on; the oldest is overwritten.
+    fn rotate(&self, path: &str) -> std::io::Result<()> {
+        let name = |number: u32| match number {
+            0 => path.to_owned(),
+            number => format!("{path}.{number}"),
+        };
+        if self.keep == 0 {
+            return std::fs::remove_file(path);
+        }
+        for number in (0..self.keep).rev() {
+            match rename(name(number), name(number.saturating_add(1))) {
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                outcome => outcome?,
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Open {
+    fn new(path: &str, second: u64) -> Result<Self, Errno> {
+        let mut options = OpenOptions::new();
+        // Readable for `complete`. Not blocking: a FIFO without a reader is an error, not a
+        // wait for ever.
+        let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY | libc::O_CLOEXEC;
+        options.read(true).append(true).create(true).mode(0o640).custom_flags(flags);
+        let file = match options.open(path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                let parent = Path::new(path).parent().ok_or(Errno(libc::ENOENT))?;
+                DirBuilder::new().recursive(true).mode(0o755).create(parent)?;
+                options.open(path)
+            }
+            outcome => outcome,
+        }?;
+        let facts = file.metadata()?;
+        let kind = facts.file_type();
+        if !(kind.is_file() || kind.is_char_device() || kind.is_fifo()) {
+            return Err(Errno(libc::EINVAL));
+        }
+        let path = Box::from(path);
+        Ok(Self { path, file, size: facts.len(), plain: kind.is_file(), checked: second })
+    }
+
+    fn is_current(&mut self) -> bool {
+        let (Ok(mine), Ok(there)) = (self.file.metadata(), symlink_metadata(&*self.path)) else {
+            return false;
+        };
+        self.size = mine.len();
+        (mine.dev(), mine.ino()) == (there.dev(), there.ino())
+    }
+
+    /// Cuts off what this writer has just written, if nobody else has written behind it.
+    fn take_back(&mut self, bytes: u64) {
+        let before = self.size.saturating_sub(bytes);
+        let alone = self.file.metadata().is_ok_and(|facts| facts.len() == self.size);
+        if self.plain && bytes > 0 && alone && self.file.set_len(before).is_ok() {
+            self.size = before;
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! The pipes that are open, and one turn of one pipe: look, make lines, stage, write, unstage.
+
+use std::collections::BTreeMap;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use nix::errno::Errno;
+
+use super::devices::{Devices, Kind};
+use super::kept::Kept;
+use super::message::Target;
+use super::pipes::Pipes;
+use super::spool::{Note, Place, Spool};
+use super::store::Store;
+use super::text::{self, Tail};
+use crate::os::passing::unread;
+
+/// Bytes of text made in a turn, about: enough for the longest piece of a line with every byte
+/// escaped, so that a turn always goes beyond what had begun before.
+const ROOM: usize = 40 * 1024;
+
+/// Paths are shorter, so that a note has room for one.
+const PATH_LONGEST: usize = 1024;
+
+/// Everything but the waiting.
+#[derive(Debug)]
+pub struct Writer {
+    /// Where the lines of files go.
+    pub store: Store,
+    directory: String,
+    devices: Devices,
+    pipes: Pipes,
+    open: BTreeMap<u32, Pipe>,
+    /// The text of the turn.
+    out: Vec<u8>,
+}
+
+/// A service's pipe: small, for there may be a thousand.
+#[derive(Debug)]
+struct Pipe {
+    fd: OwnedFd,
+    /// The beginning of a line. It cannot stay in the pipe: the kernel wakes a reader early
+    /// only from an empty pipe (pipe_write), so a service with a long write would wait for us
+    /// and we for it.
+    begun: Vec<u8>,
+    route: Route,
+}
+
+#[derive(Debug)]
+enum Route {
+    /// This file in the log folder.
+    Own(Box<str>),
+    /// This path, and the tag before its lines.
+    Shared(Box<(String, String)>),
+    /// This device, and the tag before its lines.
+    Device(Kind, Box<str>),
+}
+
+impl Writer {
+    /// Takes up the work where an earlier writer was interrupted.
+    pub fn new(kept: Kept) -> Result<Self, Errno> {
+        let store = Store::new(Spool::open(kept.spool));
+        let mut writer = Self {
+            store,
+            directory: "/var/log/finit".to_owned(),
+            devices: Devices::default(),
+            pipes: Pipes::new(kept.staging_out, kept.staging_in)?,
+            open: BTreeMap::new(),
+            out: Vec::new(),
+        };
+        writer.redo();
+        Ok(writer)
+    }
+
+    /// Where files go, and when they are rotated.
+    pub fn set(&mut self, directory: String, max_size: u64, keep: u32) {
+        if directory.len() < PATH_LONGEST / 2 {
+            self.directory = directory;
+        }
+        self.store.files.max_size = max_size;
+        self.store.files.keep = keep;
+    }
+
+    /// Adds a pipe.
+    pub fn open(&mut self, id: u32, fd: OwnedFd, name: &str, target: Target, tag: Option<String>) {
+        let tag = tag.unwrap_or_else(|| name.to_owned());
+        let tag: String = tag.chars().filter(|c| !c.is_control()).take(64).collect();
+        let route = match target {
+            Target::File(path) if path.len() < PATH_LONGEST => Route::Shared(Box::new((path, tag))),
+            Target::File(_) | Target::Files => Route::Own(text::file_name(name).into()),
+            Target::Kmsg => Route::Device(Kind::Kmsg, tag.into()),
+            Target::Console => Route::Device(Kind::Console, tag.into()),
+            Target::Syslog => Route::Device(Kind::Syslog, tag.into()),
+            Target::Nowhere => Route::Device(Kind::Nowhere, tag.into()),
+        };
+        let begun = self.store.spool.begun(id);
+        self.open.insert(id, Pipe { fd, begun, route });
+    }
+
+    /// The descriptor of a pipe.
+    pub fn fd(&self, id: u32) -> Option<BorrowedFd<'_>> {
+        self.open.get(&id).map(|pipe| pipe.fd.as_fd())
+    }
+
+    /// Forgets a pipe.
+    pub fn forget(&mut self, id: u32) {
+        self.open.remove(&id);
+    }
+
+    /// Writes what a pipe holds at this moment, however fast its service is.
+    pub fn drain(&mut self, id: u32, tail: Tail) {
+        let mut rest = self.fd(id).and_then(|fd| unread(fd).ok()).unwrap_or(0);
+        while rest > 0 {
+            match self.turn(id, Tail::Wait) {
+                0 => break,
+                count => rest = rest.saturating_sub(count),
+            }
+        }
+        if self.open.get(&id).is_some_and(|pipe| tail == Tail::Line && !pipe.begun.is_empty()) {
+            self.turn(id, Tail::Line);
+        }
+    }
+
+    /// Writes what all pipes hold.
+    pub fn drain_all(&mut self, tail: Tail) {
+        let ids: Vec<u32> = self.open.keys().copied().collect();
+        ids.into_iter().for_each(|id| self.drain(id, tail));
+    }
+
+    /// One turn of a pipe; the answer is how many bytes it took.
+    pub fn turn(&mut self, id: u32, tail: Tail) -> usize {
+        let Some(pipe) = self.open.get_mut(&id) else { return 0 };
+        let fd = pipe.fd.as_fd();
+        let Ok(raw) = self.pipes.look(fd) else { return 0 };
+        if raw.is_empty() && (tail != Tail::Line || pipe.begun.is_empty()) {
+            return 0;
+        }
+        let millis = now();
+        let (path, tag) = match &pipe.route {
+            Route::Own(file) => (format!("{}/{file}", self.directory), None),
+            Route::Shared(route) => (route.0.clone(), Some(route.1.clone())),
+            Route::Device(..) => (String::new(), None),
+        };
+        let device = matches!(pipe.route, Route::Device(..));
+        let prefix = if device { String::new() } else { prefix(millis, tag.as_deref()) };
+        let joined = (!pipe.begun.is_empty()).then(|| [&pipe.begun, raw].concat());
+        let source = joined.as_deref().unwrap_or(raw);
+        self.out.clear();
+        let taken = text::lines(source, prefix.as_bytes(), tail, ROOM, &mut self.out);
+        let full = self.out.len() >= ROOM;
+        // What found no room stays in the pipe; what found no newline begins a line.
+        let count = if full { taken.saturating_sub(pipe.begun.len()) } else { raw.len() };
+        let rest = if full { &[] } else { source.get(taken..).unwrap_or_default() };
+        let begun = std::mem::replace(&mut pipe.begun, rest.to_vec());
+        let tail = if full { Tail::Split } else { tail };
+        let place =
+            if device { Place::File(0) } else { self.store.place(&path, self.out.len(), millis) };
+        let note = Note { id, path, tag, millis, tail, place };
+        // A device is given its lines before they are taken: a death in between gives them
+        // twice. So it is when there is no memory for a note.
+        let staged = if !device && self.store.spool.set_note(&note, &begun).is_ok() {
+            self.pipes.stage(fd, count)
+        } else {
+            0
+        };
+        match &pipe.route {
+            Route::Device(kind, tag) => self.devices.put(*kind, tag, &self.out),
+            Route::Own(_) | Route::Shared(_) => self.store.put(&note, &begun, &self.out),
+        }
+        if !(begun.is_empty() && pipe.begun.is_empty()) {
+            // No memory: the beginning is lost if this writer dies before its end.
+            let _kept = self.store.spool.set_begun(id, &pipe.begun);
+        }
+        if staged < count {
+            self.pipes.stage(fd, count.saturating_sub(staged));
+        }
+        self.pipes.unstage();
+        count
+    }
+
+    /// Finishes the batch that a dead writer had staged.
+    fn redo(&mut self) {
+        let Ok(raw) = self.pipes.look_staged() else { return };
+        if let Some((note, begun)) = self.store.spool.note().filter(|_| !raw.is_empty()) {
+            let source = [begun.as_slice(), raw].concat();
+            let prefix = prefix(note.millis, note.tag.as_deref());
+            self.out.clear();
+            let taken =
+                text::lines(&source, prefix.as_bytes(), note.tail, usize::MAX, &mut self.out);
+            self.store.redo(&note, &begun, &self.out);
+            let rest = source.get(taken..).unwrap_or_default();
+            let _kept = self.store.spool.set_begun(note.id, rest);
+        }
+        self.pipes.unstage();
+    }
+}
+
+/// What stands before the text of each line.
+fn prefix(millis: u64, tag: Option<&str>) -> String {
+    let stamp = text::stamp(millis);
+    tag.map_or_else(|| format!("{stamp} "), |tag| format!("{stamp} {tag}: "))
+}
+
+/// Milliseconds since 1970.
+pub fn now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,285 @@
+//! Control groups, version 2; cgroups(7).
+//!
+//! Each service has a group of its own, so that no process of it is lost however often it
+//! forks. The groups are directories below one of ours; a name of a service is escaped so that
+//! it is one directory whatever it contains, and none of the kernel's own files.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use nix::fcntl::{AtFlags, OFlag};
+use nix::sys::stat::Mode;
+use nix::unistd::UnlinkatFlags;
+
+use super::{fds, mount};
+use crate::facts::{Errno, Pid, SignalNumber};
+
+pub use super::watch::{Watch, WatchId};
+
+/// The longest file of a group that is read.
+const FILE_MAX: usize = 1 << 20;
+/// The most processes and the most groups that are listed.
+const LIST_MAX: usize = 65_536;
+/// How deep and how many groups that a service made itself are cleared away.
+const CLEAR_MAX: usize = 1024;
+/// The rounds of signalling each process of a group, where cgroup.kill is not there.
+const KILL_ROUNDS: usize = 16;
+
+const DIRECTORY: OFlag = OFlag::O_DIRECTORY.union(OFlag::O_CLOEXEC).union(OFlag::O_NOFOLLOW);
+
+/// The group that we may make groups in, as a path: where cgroup2 is mounted, and our own place
+/// in it. None if it is not mounted, or read-only as in many containers.
+pub fn find() -> Option<PathBuf> {
+    let known = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"];
+    let top = known.iter().map(Path::new).find(|path| {
+        mount::statfs_magic(path).is_ok_and(|magic| magic == libc::CGROUP2_SUPER_MAGIC)
+    })?;
+    let own = own_place().map(|place| top.join(place));
+    // Without a namespace of its own a container sees a path that is not below its mount.
+    let base = own.filter(|path| path.is_dir()).unwrap_or_else(|| top.to_path_buf());
+    nix::unistd::access(&base, nix::unistd::AccessFlags::W_OK).ok()?;
+    Some(base)
+}
+
+/// Our place below the mount, from the line "0::/place".
+fn own_place() -> Option<PathBuf> {
+    let text = fds::read_head(Path::new("/proc/self/cgroup"), FILE_MAX).ok()?;
+    let text = String::from_utf8_lossy(&text);
+    let place = text.lines().find_map(|line| line.strip_prefix("0::/"))?;
+    // After we have moved into our leaf, as a finit that takes over finds itself.
+    let place = Path::new(place);
+    let parent = place.ends_with("finit/init").then(|| place.parent()?.parent()).flatten();
+    Some(parent.unwrap_or(place).to_path_buf())
+}
+
+/// The directory that all our groups are in.
+pub struct Tree {
+    fd: OwnedFd,
+    path: PathBuf,
+}
+
+impl Tree {
+    /// Make, if need be, and open `base`/`name`. EACCES, EROFS, ENOSPC (too many groups).
+    pub fn open(base: &Path, name: &str) -> Result<Self, Errno> {
+        let path = base.join(escape(name));
+        match nix::unistd::mkdir(&path, Mode::from_bits_truncate(0o755)) {
+            Ok(()) | Err(nix::errno::Errno::EEXIST) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+        let fd = nix::fcntl::open(&path, DIRECTORY | OFlag::O_RDONLY, Mode::empty())?;
+        Ok(Self { fd, path })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Move the calling process, PID 1, into a group of its own: one that has groups in it and
+    /// hands controllers to them may hold no processes.
+    pub fn enter_leaf(&self, name: &str) -> Result<(), Errno> {
+        self.make(name)?.write("cgroup.procs", b"0")
+    }
+
+    /// Have the groups in it controlled, as by "memory" or "pids". On demand: each controller
+    /// makes every new group dearer. ENOENT if the kernel has it not, EBUSY if processes are in
+    /// the way.
+    pub fn enable(&self, controllers: &[&str]) -> Result<(), Errno> {
+        for controller in controllers {
+            let order = format!("+{controller}");
+            if let Some(above) = self.path.parent() {
+                fds::write_file(&above.join("cgroup.subtree_control"), order.as_bytes())?;
+            }
+            let file = Path::new("cgroup.subtree_control");
+            fds::write_file_at(self.fd.as_fd(), file, order.as_bytes())?;
+        }
+        Ok(())
+    }
+
+    /// The group of that name, made if there is none.
+    pub fn make(&self, name: &str) -> Result<Group, Errno> {
+        let mode = Mode::from_bits_truncate(0o755);
+        match nix::sys::stat::mkdirat(&self.fd, escape(name).as_str(), mode) {
+            Ok(()) | Err(nix::errno::Errno::EEXIST) => self.open_group(name),
+            Err(errno) => Err(errno.into()),
+        }
+    }
+
+    /// The group of that name. ENOENT.
+    pub fn open_group(&self, name: &str) -> Result<Group, Errno> {
+        let flags = DIRECTORY | OFlag::O_RDONLY;
+        let fd = nix::fcntl::openat(&self.fd, escape(name).as_str(), flags, Mode::empty())?;
+        Ok(Group { fd, name: name.to_owned() })
+    }
+
+    /// Remove the group of that name and those that the service made in it, from the bottom
+    /// up. False if there was none. EBUSY while a process is in one of them.
+    pub fn remove(&self, name: &str) -> Result<bool, Errno> {
+        let remove = |path: &Path| {
+            nix::unistd::unlinkat(&self.fd, path, UnlinkatFlags::RemoveDir).map_err(Errno::from)
+        };
+        let top = PathBuf::from(escape(name));
+        match remove(&top) {
+            Ok(()) => return Ok(true),
+            Err(Errno(libc::ENOENT)) => return Ok(false),
+            // EBUSY stands for groups below as well as for processes.
+            Err(_) => {}
+        }
+        let mut found = vec![top];
+        let mut at = 0usize;
+        while let Some(path) = found.get(at).filter(|_| found.len() < CLEAR_MAX).cloned() {
+            let below = self.directories(&path)?;
+            found.extend(below.iter().map(|name| path.join(name)));
+            at = at.saturating_add(1);
+        }
+        found.iter().rev().try_for_each(|path| remove(path))?;
+        Ok(true)
+    }
+
+    /// The names of the groups that are there.
+    pub fn names(&self) -> Vec<String> {
+        let names = self.directories(Path::new(".")).unwrap_or_default();
+        names.iter().filter_map(|name| unescape(name.to_str()?)).collect()
+    }
+
+    fn directories(&self, path: &Path) -> Result<Vec<PathBuf>, Errno> {
+        let mut names = Vec::new();
+        for entry in std::fs::read_dir(self.path.join(path))?.take(LIST_MAX) {
+            let entry = entry?;
+            if entry.file_type()?.is_dir() {
+                names.push(PathBuf::from(entry.file_name()));
+            }
+        }
+        Ok(names)
+    }
+}
+
+/// One group. It holds a descriptor: to be opened for what is to be done and dropped again, so
+/// that PID 1 does not have one for each service.
+pub struct Group {
+    fd: OwnedFd,
+    name: String,
+}
+
+impl AsFd for Group {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+impl Group {
+    /// The name it was made with.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// SIGKILL to every process in it and below, at once, even to those that fork meanwhile:
+    /// cgroup.kill of Linux 5.14. Before that each is signalled, again and again for a bounded
+    /// number of rounds; EBUSY if that was not enough.
+    pub fn kill(&self) -> Result<(), Errno> {
+        match self.write("cgroup.kill", b"1") {
+            Err(Errno(libc::ENOENT)) => {}
+            other => return other,
+        }
+        for _ in 0..KILL_ROUNDS {
+            if self.signal_all(SignalNumber::KILL)? == 0 {
+                return Ok(());
+            }
+        }
+        Err(Errno(libc::EBUSY))
+    }
+
+    /// Signal each process in it, not those in groups below; how many there were.
+    pub fn signal_all(&self, signal: SignalNumber) -> Result<usize, Errno> {
+        let mut count = 0usize;
+        for pid in self.procs()? {
+            // A process that ends between the two may not be hit; its number is not used again
+            // so soon.
+            if super::kill::kill(pid, signal)? {
+                count = count.saturating_add(1);
+            }
+        }
+        Ok(count)
+    }
+
+    /// The processes in it, zombies not among them.
+    pub fn procs(&self) -> Result<Vec<Pid>, Errno> {
+        let text = self.read("cgroup.procs", FILE_MAX)?;
+        let text = String::from_utf8_lossy(&text);
+        Ok(text.lines().filter_map(|line| Pid::new(line.parse().ok()?)).take(LIST_MAX).collect())
+    }
+
+    /// Whether a process is in it or below.
+    pub fn populated(&self) -> Result<bool, Errno> {
+        let text = self.read("cgroup.events", 4096)?;
+        Ok(text.split(|byte| *byte == b'\n').any(|line| line == b"populated 1"))
+    }
+
+    /// cgroup.events for poll: POLLPRI when something in it changes. See [`Watch`] for many.
+    pub fn events(&self) -> Result<OwnedFd, Errno> {
+        let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK;
+        Ok(nix::fcntl::openat(&self.fd, "cgroup.events", flags, Mode::empty())?)
+    }
+
+    /// A file of it, such as "cpu.stat", at most `max` bytes. ENOENT without the controller.
+    pub fn read(&self, file: &str, max: usize) -> Result<Vec<u8>, Errno> {
+        fds::read_small_at(self.fd.as_fd(), Path::new(plain(file)?), max)
+    }
+
+    /// A file that is one number, such as "memory.current".
+    pub fn number(&self, file: &str) -> Option<u64> {
+        std::str::from_utf8(&self.read(file, 64).ok()?).ok()?.trim().parse().ok()
+    }
+
+    /// Write to a file of it, such as "memory.max".
+    pub fn write(&self, file: &str, bytes: &[u8]) -> Result<(), Errno> {
+        fds::write_file_at(self.fd.as_fd(), Path::new(plain(file)?), bytes)
+    }
+
+    /// Freeze or thaw every process in it and below. Takes effect a little later.
+    pub fn freeze(&self, on: bool) -> Result<(), Errno> {
+        self.write("cgroup.freeze", if on { b"1" } else { b"0" })
+    }
+
+    /// Whether there is still such a directory behind the descriptor.
+    pub fn exists(&self) -> bool {
+        let flags = AtFlags::AT_SYMLINK_NOFOLLOW;
+        nix::sys::stat::fstatat(&self.fd, "cgroup.procs", flags).is_ok()
+    }
+}
+
+/// A file name that stays in its directory.
+fn plain(file: &str) -> Result<&str, Errno> {
+    if file.contains('/') || file.starts_with('.') { Err(Errno(libc::EINVAL)) } else { Ok(file) }
+}
+
+/// A name as one directory: letters, digits, '-', '_', '@', ':' and '+' stand for themselves,
+/// every other byte is %XX. With '.' among those, none is a file of the kernel.
+fn escape(name: &str) -> String {
+    let mut escaped = String::with_capacity(name.len());
+    for byte in name.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'@' | b':' | b'+' => {
+                escaped.push(char::from(byte));
+            }
+            _ => escaped.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    escaped
+}
+
+/// The name behind an escaped one; none if it is not one of ours.
+fn unescape(escaped: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(escaped.len());
+    let mut rest = escaped.bytes();
+    while let Some(byte) = rest.next() {
+        if byte == b'%' {
+            let digit = |byte: Option<u8>| char::from(byte?).to_digit(16);
+            let (high, low) = (digit(rest.next())?, digit(rest.next())?);
+            bytes.push(u8::try_from(high << 4 | low).ok()?);
+        } else {
+            bytes.push(byte);
+        }
+    }
+    String::from_utf8(bytes).ok()
+}

@@ -1,0 +1,268 @@
+//! The child between clone and exec.
+//!
+//! It runs on a stack of its own in PID 1's memory, at the same time as PID 1. So it allocates
+//! nothing, takes no lock, touches no thread-local (it has PID 1's thread pointer), calls no
+//! libc wrapper, has no path to a panic, and writes only to its stack and to the atomics of
+//! its script. What the kernel keeps per memory or per thread is out of its way:
+//!
+//! * rseq: a clone with CLONE_VM starts unregistered, so the kernel does not write PID 1's
+//!   rseq area on its behalf.
+//! * robust futex list: empty in every new process.
+//! * clear_child_tid: points at `busy` in the script; the kernel clears it when the child
+//!   leaves this memory, by exec or death. That is how the parent knows that script and stack
+//!   are its own again, whatever the child did.
+//! * signals: all are blocked until the last moment before exec and no action is a handler
+//!   any more, so no code of PID 1 runs here. A fault kills the child alone.
+//! * credentials: a change of user makes the shared memory undumpable, so no process of that
+//!   user can trace PID 1's memory through the child. PID 1 stays so, which does no harm.
+//!
+//! On failure it writes eight bytes to the status pipe and exits with 127. On success exec
+//! closes the pipe.
+
+use core::ffi::c_int;
+use core::sync::atomic::{AtomicI32, Ordering::Relaxed, Ordering::Release};
+
+use super::calls;
+use super::lanes;
+use super::plan::{Script, Text};
+use crate::facts::Stage;
+
+/// The step that failed, and which of several things it was about.
+#[derive(Clone, Copy)]
+pub(super) struct Failure {
+    stage: Stage,
+    detail: u8,
+    errno: c_int,
+}
+
+impl Failure {
+    pub(super) fn at(stage: Stage) -> impl Fn(c_int) -> Self + Copy {
+        move |errno| Self { stage, detail: 0, errno }
+    }
+
+    /// Stage, detail, two zeros, errno: what goes through the status pipe.
+    fn bytes(self) -> [u8; 8] {
+        let [a, b, c, d] = self.errno.to_le_bytes();
+        [self.stage as u8, self.detail, 0, 0, a, b, c, d]
+    }
+}
+
+/// The first thing a child does.
+pub(super) extern "C" fn enter(script: *const Script) -> ! {
+    // SAFETY: the parent keeps the script, unmoved and unchanged, until the kernel has cleared
+    // `busy`; with a copied memory this is the child's own copy.
+    let script = unsafe { &*script };
+    let failure = prepare(script).err().unwrap_or_else(|| exec(script));
+    let bytes = failure.bytes();
+    script.note.store(u64::from_le_bytes(bytes), Release);
+    let status = script.status.load(Relaxed);
+    if status >= 0 {
+        // Nobody is left to hear that even this failed.
+        calls::write(status, &bytes).ok();
+    }
+    calls::exit(127)
+}
+
+/// Everything before exec, in the one order that works: the terminal needs the session, and
+/// opening files needs the old root and the old limits; groups and the root go while there
+/// are privileges; the mask is last, so that nothing interrupts what is before it.
+fn prepare(script: &Script) -> Result<(), Failure> {
+    reset_actions();
+    lanes::arrive(script)?;
+    enter_cgroup(script)?;
+    if script.new_session {
+        calls::setsid().map_err(Failure::at(Stage::Session))?;
+    }
+    standard_descriptors(script)?;
+    place_descriptors(script)?;
+    oom_score(script)?;
+    limits(script)?;
+    if let Some(nice) = script.nice {
+        calls::set_nice(nice).map_err(Failure::at(Stage::Nice))?;
+    }
+    if let Some(root) = script.root {
+        calls::chroot(root).map_err(Failure::at(Stage::Root))?;
+        calls::chdir(Text::fixed(c"/")).map_err(Failure::at(Stage::Root))?;
+    }
+    identity(script)?;
+    // umask cannot fail.
+    calls::umask(script.umask).ok();
+    working_directory(script)?;
+    if script.no_new_privileges {
+        calls::no_new_privileges().map_err(Failure::at(Stage::NoNewPrivileges))?;
+    }
+    listen_pid(script);
+    close_the_rest(script);
+    super::syscall::set_mask(0);
+    Ok(())
+}
+
+/// All actions to default. clone3 has done so for handlers, which must not run here even for
+/// a moment, but ignored signals stay ignored over clone and exec both, and std ignores
+/// SIGPIPE in PID 1. To ask first would cost as much as to set.
+fn reset_actions() {
+    for signal in 1..=64 {
+        // KILL and STOP refuse; they have no other action anyway.
+        calls::set_action(signal, libc::SIG_DFL).ok();
+    }
+}
+
+fn enter_cgroup(script: &Script) -> Result<(), Failure> {
+    let directory = script.enter_cgroup.load(Relaxed);
+    if directory < 0 {
+        return Ok(());
+    }
+    let failed = Failure::at(Stage::Cgroup);
+    let file =
+        calls::open(directory, Text::fixed(c"cgroup.procs"), libc::O_WRONLY).map_err(failed)?;
+    calls::write(file, b"0").map_err(failed)?;
+    calls::close(file).map(drop).map_err(failed)
+}
+
+/// The terminal or /dev/null as the source of whatever has none.
+fn standard_descriptors(script: &Script) -> Result<(), Failure> {
+    let standard = || script.sources.iter().take(3).filter(|source| source.load(Relaxed) < 0);
+    if let Some(path) = script.tty {
+        let fd = terminal(path).map_err(Failure::at(Stage::Tty))?;
+        standard().for_each(|source| source.store(fd, Relaxed));
+    } else if standard().next().is_some() {
+        // Before /dev is mounted there is none: then PID 1's own stay in place.
+        if let Ok(fd) = calls::open(libc::AT_FDCWD, Text::fixed(c"/dev/null"), libc::O_RDWR) {
+            standard().for_each(|source| source.store(fd, Relaxed));
+        }
+    }
+    Ok(())
+}
+
+/// Take a terminal from whoever uses it and open it afresh.
+///
+/// O_NONBLOCK, because opening a serial line waits for its carrier. The hangup comes before
+/// the terminal is ours, so that SIGHUP goes to the session that has it; taking it over alone
+/// would leave those programs running and reading. What PID 1 has open of /dev/console is
+/// spared by the kernel.
+fn terminal(path: Text) -> Result<c_int, c_int> {
+    let flags = libc::O_RDWR | libc::O_NONBLOCK;
+    let first = calls::open(libc::AT_FDCWD, path, flags)?;
+    // Without the privilege to hang up, it is shared with whoever had it.
+    calls::hang_up(first).ok();
+    calls::close(first)?;
+    let fd = calls::open(libc::AT_FDCWD, path, flags)?;
+    calls::take_terminal(fd)?;
+    calls::fcntl(fd, libc::F_SETFL, libc::O_RDWR)?;
+    Ok(fd)
+}
+
+/// Every descriptor to its number. Sources below the last target are moved up first, so that
+/// no source is overwritten before its turn and none is its own target, which would leave it
+/// close-on-exec.
+fn place_descriptors(script: &Script) -> Result<(), Failure> {
+    let failed = Failure::at(Stage::Descriptors);
+    let targets = c_int::try_from(script.sources.len()).map_err(|_| failed(libc::E2BIG))?;
+    lift(&script.status, targets).map_err(failed)?;
+    for source in &script.sources {
+        lift(source, targets).map_err(failed)?;
+    }
+    for (target, source) in (0..targets).zip(&script.sources) {
+        let source = source.load(Relaxed);
+        if source >= 0 {
+            calls::dup3(source, target).map_err(failed)?;
+        }
+    }
+    if script.blocking_stdio {
+        let flags = calls::fcntl(0, libc::F_GETFL, 0).map_err(failed)?;
+        let flags = c_int::try_from(flags).map_err(|_| failed(libc::EBADF))?;
+        calls::fcntl(0, libc::F_SETFL, flags & !libc::O_NONBLOCK).map_err(failed)?;
+    }
+    Ok(())
+}
+
+/// Move a descriptor to `lowest` or above, unless it is there or is none.
+fn lift(descriptor: &AtomicI32, lowest: c_int) -> Result<(), c_int> {
+    let fd = descriptor.load(Relaxed);
+    if (0..lowest).contains(&fd) {
+        let moved = calls::fcntl(fd, libc::F_DUPFD_CLOEXEC, lowest)?;
+        descriptor.store(c_int::try_from(moved).map_err(|_| libc::EBADF)?, Relaxed);
+    }
+    Ok(())
+}
+
+fn oom_score(script: &Script) -> Result<(), Failure> {
+    let Some(score) = script.oom_score else { return Ok(()) };
+    let failed = Failure::at(Stage::OomScore);
+    let path = Text::fixed(c"/proc/self/oom_score_adj");
+    let file = calls::open(libc::AT_FDCWD, path, libc::O_WRONLY).map_err(failed)?;
+    // SAFETY: a `Text` is NUL-terminated and lives as long as the script.
+    let score = unsafe { core::ffi::CStr::from_ptr(score.pointer().cast()) };
+    calls::write(file, score.to_bytes()).map_err(failed)?;
+    calls::close(file).map(drop).map_err(failed)
+}
+
+fn limits(script: &Script) -> Result<(), Failure> {
+    for (resource, limit) in &script.limits {
+        calls::set_limit(*resource, limit).map_err(|errno| {
+            let detail = u8::try_from(*resource).unwrap_or(u8::MAX);
+            Failure { stage: Stage::Limits, detail, errno }
+        })?;
+    }
+    Ok(())
+}
+
+/// Groups first, user last: after it nothing else is permitted.
+fn identity(script: &Script) -> Result<(), Failure> {
+    let Some(identity) = &script.identity else { return Ok(()) };
+    calls::set_groups(&identity.groups).map_err(Failure::at(Stage::Groups))?;
+    calls::set_gid(identity.gid).map_err(Failure::at(Stage::SetGid))?;
+    calls::set_uid(identity.uid).map_err(Failure::at(Stage::SetUid))?;
+    Ok(())
+}
+
+fn working_directory(script: &Script) -> Result<(), Failure> {
+    calls::chdir(script.cwd)
+        .or_else(
+            |errno| {
+                if script.cwd_optional { calls::chdir(Text::fixed(c"/")) } else { Err(errno) }
+            },
+        )
+        .map(drop)
+        .map_err(Failure::at(Stage::Chdir))
+}
+
+/// Write this process's number in decimal after "LISTEN_PID=".
+fn listen_pid(script: &Script) {
+    let Some(digits) = script.listen_pid.get(11..21) else { return };
+    let pid = calls::getpid();
+    let length = pid.checked_ilog10().unwrap_or(0).wrapping_add(1) as usize;
+    let mut rest = pid;
+    // The bytes behind the number stay 0 and end the string.
+    for digit in digits.iter().take(length).rev() {
+        digit.store(b'0'.wrapping_add((rest % 10) as u8), Relaxed);
+        rest /= 10;
+    }
+}
+
+/// Nothing but what was placed survives exec. All of PID 1's descriptors are close-on-exec by
+/// rule; this holds even if one is not.
+fn close_the_rest(script: &Script) {
+    let first = script.sources.len() as u32;
+    if calls::close_range(first, libc::CLOSE_RANGE_CLOEXEC).is_err() {
+        // Kernels before 5.11.
+        for fd in (0..1024).skip(script.sources.len()) {
+            calls::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC).ok();
+        }
+    }
+}
+
+/// Try each candidate, as execvp(3) does: a file that may not be executed does not end the
+/// search, but is what is reported if there is no other.
+fn exec(script: &Script) -> Failure {
+    let failed = Failure::at(Stage::Exec);
+    let mut answer = libc::ENOENT;
+    for program in &script.programs {
+        match calls::execve(*program, &script.argv, &script.envp) {
+            libc::EACCES => answer = libc::EACCES,
+            libc::ENOENT | libc::ENOTDIR | libc::ENODEV | libc::ESTALE | libc::ETIMEDOUT => {}
+            other => return failed(other),
+        }
+    }
+    failed(answer)
+}

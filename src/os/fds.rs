@@ -1,0 +1,197 @@
+//! Descriptors and small files: pipe(2), fcntl(2), open(2), read(2), write(2).
+
+use std::ffi::CString;
+use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::path::{Path, PathBuf};
+
+use nix::fcntl::{FcntlArg, FdFlag, OFlag};
+use nix::sys::memfd::MFdFlags;
+use nix::sys::stat::Mode;
+
+use crate::facts::Errno;
+
+/// Flags of every open here: nothing is inherited, no terminal becomes ours, and a FIFO or a
+/// serial line does not make us wait.
+const SAFE: OFlag = OFlag::O_CLOEXEC.union(OFlag::O_NOCTTY).union(OFlag::O_NONBLOCK);
+
+/// A pipe as (reading end, writing end), each non-blocking or not. EMFILE, ENFILE. pipe(2)
+pub fn pipe(read_waits_not: bool, write_waits_not: bool) -> Result<(OwnedFd, OwnedFd), Errno> {
+    let both = read_waits_not && write_waits_not;
+    let flags = if both { OFlag::O_CLOEXEC | OFlag::O_NONBLOCK } else { OFlag::O_CLOEXEC };
+    let (read, write) = nix::unistd::pipe2(flags)?;
+    if !both && read_waits_not {
+        set_nonblocking(read.as_fd(), true)?;
+    }
+    if !both && write_waits_not {
+        set_nonblocking(write.as_fd(), true)?;
+    }
+    Ok((read, write))
+}
+
+/// Set or clear O_NONBLOCK, which all duplicates of the descriptor share, in other processes
+/// too. fcntl(2)
+pub fn set_nonblocking(fd: BorrowedFd<'_>, on: bool) -> Result<(), Errno> {
+    let before = OFlag::from_bits_retain(nix::fcntl::fcntl(fd, FcntlArg::F_GETFL)?);
+    let mut after = before;
+    after.set(OFlag::O_NONBLOCK, on);
+    if after != before {
+        nix::fcntl::fcntl(fd, FcntlArg::F_SETFL(after))?;
+    }
+    Ok(())
+}
+
+/// Set or clear close-on-exec. Cleared only to hand a descriptor to the next finit. fcntl(2)
+pub fn set_cloexec(fd: BorrowedFd<'_>, on: bool) -> Result<(), Errno> {
+    let flags = if on { FdFlag::FD_CLOEXEC } else { FdFlag::empty() };
+    nix::fcntl::fcntl(fd, FcntlArg::F_SETFD(flags))?;
+    Ok(())
+}
+
+/// Another descriptor for the same file, above the standard three, close-on-exec. EMFILE.
+pub fn dup(fd: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
+    let number = nix::fcntl::fcntl(fd, FcntlArg::F_DUPFD_CLOEXEC(3))?;
+    // SAFETY: the kernel gave us this descriptor just now.
+    Ok(unsafe { OwnedFd::from_raw_fd(number) })
+}
+
+/// Take over a descriptor that the finit before us left open across exec, and make it
+/// close-on-exec again. None if that number is not open or is one of the standard three.
+/// To be called once for a number, before anything else opens descriptors: whoever calls it
+/// twice would close a file twice.
+pub fn adopt(number: RawFd) -> Option<OwnedFd> {
+    if number < 3 {
+        return None;
+    }
+    // SAFETY: if the number is not open, the next call says so and nothing else is done.
+    let fd = unsafe { BorrowedFd::borrow_raw(number) };
+    set_cloexec(fd, true).ok()?;
+    // SAFETY: it is open, and by the rule above nobody else owns it.
+    Some(unsafe { OwnedFd::from_raw_fd(number) })
+}
+
+/// A file in memory, for state that outlives an exec. memfd_create(2)
+pub fn memfd(name: &str) -> Result<OwnedFd, Errno> {
+    let name = CString::new(name).map_err(|_| Errno(libc::EINVAL))?;
+    Ok(nix::sys::memfd::memfd_create(name.as_c_str(), MFdFlags::MFD_CLOEXEC)?)
+}
+
+/// read(2), again when a signal interrupts it. EAGAIN where there is nothing yet.
+pub fn read(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<usize, Errno> {
+    loop {
+        match nix::unistd::read(fd, buffer) {
+            Err(nix::errno::Errno::EINTR) => {}
+            other => return Ok(other?),
+        }
+    }
+}
+
+/// write(2), again when a signal interrupts it; may write less than all.
+pub fn write(fd: BorrowedFd<'_>, bytes: &[u8]) -> Result<usize, Errno> {
+    loop {
+        match nix::unistd::write(fd, bytes) {
+            Err(nix::errno::Errno::EINTR) => {}
+            other => return Ok(other?),
+        }
+    }
+}
+
+/// The soft limit on open descriptors, RLIMIT_NOFILE.
+pub fn open_limit() -> u64 {
+    nix::sys::resource::getrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE)
+        .map_or(1024, |(soft, _)| soft)
+}
+
+/// A whole small file of at most `max` bytes. EFBIG when it is longer, EINVAL when it is not a
+/// regular file (files of /proc and /sys are), and what open(2) and read(2) say.
+pub fn read_small(path: &Path, max: usize) -> Result<Vec<u8>, Errno> {
+    whole(open(None, path, OFlag::O_RDONLY)?.as_fd(), max)
+}
+
+/// The same below a directory.
+pub fn read_small_at(directory: BorrowedFd<'_>, name: &Path, max: usize) -> Result<Vec<u8>, Errno> {
+    whole(open(Some(directory), name, OFlag::O_RDONLY)?.as_fd(), max)
+}
+
+/// The first `max` bytes of a file; the errors of [`read_small`] but EFBIG.
+pub fn read_head(path: &Path, max: usize) -> Result<Vec<u8>, Errno> {
+    head(open(None, path, OFlag::O_RDONLY)?.as_fd(), max)
+}
+
+/// Write to a file that exists, as those of /proc and /sys do, with one write(2), as they
+/// need it. EIO when not all was taken.
+pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Errno> {
+    whole_write(open(None, path, OFlag::O_WRONLY | OFlag::O_TRUNC)?.as_fd(), bytes)
+}
+
+/// The same below a directory.
+pub fn write_file_at(directory: BorrowedFd<'_>, name: &Path, bytes: &[u8]) -> Result<(), Errno> {
+    whole_write(open(Some(directory), name, OFlag::O_WRONLY)?.as_fd(), bytes)
+}
+
+/// Make or replace a file so that readers see the old or the new one, never half: written
+/// under a temporary name beside it, then renamed. For /run only, where nothing waits for a
+/// disk. EIO when not all was written, and what open(2) and rename(2) say.
+pub fn create_file(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Errno> {
+    let mut temporary = PathBuf::from(path).into_os_string();
+    temporary.push(".new");
+    let temporary = PathBuf::from(temporary);
+    // A leftover of a crash, or a trap: either way not ours to follow.
+    match nix::unistd::unlink(&temporary) {
+        Ok(()) | Err(nix::errno::Errno::ENOENT) => {}
+        Err(errno) => return Err(errno.into()),
+    }
+    let flags = SAFE | OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL;
+    let file = nix::fcntl::open(&temporary, flags, Mode::from_bits_truncate(mode))?;
+    // The umask may have taken bits away.
+    nix::sys::stat::fchmod(&file, Mode::from_bits_truncate(mode))?;
+    whole_write(file.as_fd(), bytes)?;
+    Ok(nix::fcntl::renameat(nix::fcntl::AT_FDCWD, &temporary, nix::fcntl::AT_FDCWD, path)?)
+}
+
+/// Add to the end of a file with one write(2), making it with mode 0644 if there is none.
+pub fn append(path: &Path, bytes: &[u8]) -> Result<(), Errno> {
+    let flags = SAFE | OFlag::O_WRONLY | OFlag::O_APPEND | OFlag::O_CREAT;
+    let file = nix::fcntl::open(path, flags, Mode::from_bits_truncate(0o644))?;
+    whole_write(file.as_fd(), bytes)
+}
+
+fn open(directory: Option<BorrowedFd<'_>>, path: &Path, flags: OFlag) -> Result<OwnedFd, Errno> {
+    let flags = flags | SAFE;
+    Ok(match directory {
+        Some(directory) => nix::fcntl::openat(directory, path, flags, Mode::empty())?,
+        None => nix::fcntl::open(path, flags, Mode::empty())?,
+    })
+}
+
+fn whole(file: BorrowedFd<'_>, max: usize) -> Result<Vec<u8>, Errno> {
+    let bytes = head(file, max.saturating_add(1))?;
+    if bytes.len() > max { Err(Errno(libc::EFBIG)) } else { Ok(bytes) }
+}
+
+/// Up to `max` bytes of a regular file; others might never end or not begin.
+fn head(file: BorrowedFd<'_>, max: usize) -> Result<Vec<u8>, Errno> {
+    let stat = nix::sys::stat::fstat(file)?;
+    if stat.st_mode & libc::S_IFMT != libc::S_IFREG {
+        return Err(Errno(libc::EINVAL));
+    }
+    let mut bytes = Vec::new();
+    let mut block = [0u8; 4096];
+    while bytes.len() < max {
+        let room = max.saturating_sub(bytes.len()).min(block.len());
+        let Some(space) = block.get_mut(..room) else { break };
+        let count = read(file, space)?;
+        let Some(fresh) = block.get(..count).filter(|fresh| !fresh.is_empty()) else { break };
+        bytes.extend_from_slice(fresh);
+    }
+    Ok(bytes)
+}
+
+fn whole_write(file: BorrowedFd<'_>, bytes: &[u8]) -> Result<(), Errno> {
+    if write(file, bytes)? == bytes.len() { Ok(()) } else { Err(Errno(libc::EIO)) }
+}
+
+/// Whether a descriptor number is open in this process.
+pub(super) fn is_open(number: RawFd) -> bool {
+    // SAFETY: F_GETFD takes any number and only answers.
+    unsafe { libc::fcntl(number, libc::F_GETFD) >= 0 }
+}

@@ -1,0 +1,310 @@
+//! The start of a program, worked out in the parent: every string ended, every array built,
+//! every number checked, so that the child only walks through it.
+
+use std::ffi::CString;
+use std::marker::PhantomData;
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicU64};
+
+use super::launch::{Identity, Launch};
+use crate::facts::{Errno, SpawnError, Stage};
+
+/// The most descriptors of a child: the kernel sends at most 253 in a message, unix(7), and
+/// the status pipe and the standard three are among them.
+const PASSED_MAX: usize = 240;
+/// Room for all arguments and variables: what every kernel grants is a quarter of an 8 MiB
+/// stack, execve(2).
+const TEXT_MAX: usize = 2 << 20;
+/// "LISTEN_PID=" with room for ten digits and the NUL.
+const LISTEN_PID: [u8; 22] = *b"LISTEN_PID=\0\0\0\0\0\0\0\0\0\0\0";
+
+/// A NUL-terminated string that lives in `Script::texts`. Only `Script` makes them.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Text(*const u8);
+
+impl Text {
+    /// A text that lives for ever.
+    pub(super) const fn fixed(text: &'static std::ffi::CStr) -> Self {
+        Self(text.as_ptr().cast())
+    }
+
+    pub(super) fn pointer(self) -> *const u8 {
+        self.0
+    }
+}
+
+/// What the child reads, and the few words it writes: those are atomics, because the parent
+/// may look at them at the same time. It does not move or change until the child has gone.
+pub(super) struct Script {
+    /// Owner of every string below; a CString's bytes stay where they are.
+    texts: Vec<CString>,
+    bytes: usize,
+    /// Null-terminated, as execve takes them.
+    pub(super) argv: Vec<*const u8>,
+    pub(super) envp: Vec<*const u8>,
+    /// The paths to try.
+    pub(super) programs: Vec<Text>,
+    pub(super) cwd: Text,
+    pub(super) cwd_optional: bool,
+    pub(super) root: Option<Text>,
+    pub(super) tty: Option<Text>,
+    pub(super) oom_score: Option<Text>,
+    pub(super) identity: Option<Identity>,
+    pub(super) limits: Vec<(u32, libc::rlimit64)>,
+    pub(super) umask: u32,
+    pub(super) nice: Option<i32>,
+    pub(super) no_new_privileges: bool,
+    pub(super) new_session: bool,
+    pub(super) blocking_stdio: bool,
+    /// Where the descriptors 0, 1, 2, 3 … come from; -1 is /dev/null.
+    pub(super) sources: Vec<AtomicI32>,
+    /// The writing end of the status pipe.
+    pub(super) status: AtomicI32,
+    /// LISTEN_PID=…, which only the child can fill in. Empty when nothing is passed.
+    pub(super) listen_pid: Vec<AtomicU8>,
+    /// The socket its descriptors come by, or -1 when it has a copy of PID 1's table.
+    pub(super) lane: AtomicI32,
+    /// The lane is free again.
+    pub(super) received: AtomicBool,
+    /// First descriptor that the child does not take over when it uses a lane.
+    pub(super) lanes_end: AtomicI32,
+    /// The cgroup directory to enter by itself, where clone3 does not; -1 otherwise.
+    pub(super) enter_cgroup: AtomicI32,
+    /// Nonzero while the child uses this memory; the kernel clears it, set_tid_address(2).
+    pub(super) busy: AtomicI32,
+    /// A failure, as in the status pipe: for a child that did not get as far as having one.
+    pub(super) note: AtomicU64,
+}
+
+// SAFETY: the raw pointers lead into heap blocks that the value owns and never changes.
+unsafe impl Send for Script {}
+// SAFETY: shared use only reads, except for the atomics.
+unsafe impl Sync for Script {}
+
+/// A checked start, ready for `spawn`.
+pub struct Plan<'a> {
+    pub(super) script: Script,
+    pub(super) cgroup: Option<BorrowedFd<'a>>,
+    /// The descriptors by number in `script` are borrowed as long.
+    descriptors: PhantomData<BorrowedFd<'a>>,
+}
+
+impl<'a> Plan<'a> {
+    /// Check and prepare a start: no NUL anywhere, a program, sane sizes and numbers. Asks the
+    /// kernel nothing. The error names the step at which the child would have failed.
+    pub fn new(launch: &Launch<'a>) -> Result<Self, SpawnError> {
+        let mut script = Script::blank(launch);
+        script.add_program(launch)?;
+        script.add_environment(launch)?;
+        script.add_places(launch)?;
+        script.add_limits(launch)?;
+        script.add_descriptors(launch)?;
+        Ok(Self { script, cgroup: launch.cgroup, descriptors: PhantomData })
+    }
+}
+
+/// An error of a plan, before any process was made.
+fn refuse(stage: Stage, errno: i32, subject: &[u8]) -> SpawnError {
+    let subject = String::from_utf8_lossy(subject).into_owned();
+    SpawnError { stage, errno: Errno(errno), subject }
+}
+
+impl Script {
+    fn blank(launch: &Launch<'_>) -> Self {
+        Self {
+            texts: Vec::with_capacity(launch.argv.len().saturating_add(launch.env.len())),
+            bytes: 0,
+            argv: Vec::with_capacity(launch.argv.len().saturating_add(1)),
+            envp: Vec::with_capacity(launch.env.len().saturating_add(4)),
+            programs: Vec::new(),
+            cwd: Text::fixed(c"/"),
+            cwd_optional: launch.cwd_optional,
+            root: None,
+            tty: None,
+            oom_score: None,
+            identity: launch.identity.clone(),
+            limits: Vec::new(),
+            umask: launch.umask & 0o777,
+            nice: launch.nice,
+            no_new_privileges: launch.no_new_privileges,
+            new_session: launch.new_session || launch.tty.is_some(),
+            blocking_stdio: launch.blocking_stdio,
+            sources: Vec::with_capacity(launch.passed.len().saturating_add(3)),
+            status: AtomicI32::new(-1),
+            listen_pid: Vec::new(),
+            lane: AtomicI32::new(-1),
+            received: AtomicBool::new(false),
+            lanes_end: AtomicI32::new(i32::MAX),
+            enter_cgroup: AtomicI32::new(-1),
+            busy: AtomicI32::new(0),
+            note: AtomicU64::new(0),
+        }
+    }
+
+    /// Take a string over. The stage and the first bytes of it go into the error.
+    fn keep(&mut self, stage: Stage, bytes: Vec<u8>) -> Result<Text, SpawnError> {
+        self.bytes = self.bytes.saturating_add(bytes.len());
+        if self.bytes > TEXT_MAX {
+            return Err(refuse(stage, libc::E2BIG, b""));
+        }
+        let text = CString::new(bytes).map_err(|error| {
+            let bytes = error.into_vec();
+            refuse(stage, libc::EINVAL, bytes.get(..40).unwrap_or(&bytes))
+        })?;
+        let pointer = text.as_ptr().cast();
+        self.texts.push(text);
+        Ok(Text(pointer))
+    }
+
+    fn add_program(&mut self, launch: &Launch<'_>) -> Result<(), SpawnError> {
+        let Some(name) = launch.argv.first().filter(|name| !name.is_empty()) else {
+            return Err(refuse(Stage::Exec, libc::EINVAL, b"no program"));
+        };
+        for word in launch.argv {
+            let text = self.keep(Stage::Exec, word.clone())?;
+            self.argv.push(text.pointer());
+            if self.programs.is_empty() && name.contains(&b'/') {
+                self.programs.push(text);
+            }
+        }
+        self.argv.push(std::ptr::null());
+        if !name.contains(&b'/') {
+            for directory in launch.path.split(|byte| *byte == b':').filter(|part| !part.is_empty())
+            {
+                let path = [directory, b"/", name].concat();
+                let text = self.keep(Stage::Exec, path)?;
+                self.programs.push(text);
+            }
+        }
+        if self.programs.is_empty() {
+            return Err(refuse(Stage::Exec, libc::ENOENT, name));
+        }
+        Ok(())
+    }
+
+    fn add_environment(&mut self, launch: &Launch<'_>) -> Result<(), SpawnError> {
+        for (name, value) in launch.env {
+            if name.is_empty() || name.contains(&b'=') {
+                return Err(refuse(Stage::EnvFile, libc::EINVAL, name));
+            }
+            self.add_variable(name, value)?;
+        }
+        if !launch.passed.is_empty() {
+            self.add_variable(b"LISTEN_FDS", launch.passed.len().to_string().as_bytes())?;
+            if !launch.passed_names.is_empty() {
+                self.add_variable(b"LISTEN_FDNAMES", launch.passed_names)?;
+            }
+            self.listen_pid = LISTEN_PID.into_iter().map(AtomicU8::new).collect();
+            self.envp.push(self.listen_pid.as_ptr().cast());
+        }
+        self.envp.push(std::ptr::null());
+        Ok(())
+    }
+
+    fn add_variable(&mut self, name: &[u8], value: &[u8]) -> Result<(), SpawnError> {
+        let text = self.keep(Stage::EnvFile, [name, b"=", value].concat())?;
+        self.envp.push(text.pointer());
+        Ok(())
+    }
+
+    fn add_places(&mut self, launch: &Launch<'_>) -> Result<(), SpawnError> {
+        if !launch.cwd.is_empty() {
+            self.cwd = self.keep(Stage::Chdir, launch.cwd.to_vec())?;
+        }
+        if let Some(root) = launch.root {
+            self.root = Some(self.keep(Stage::Root, root.to_vec())?);
+        }
+        if let Some(tty) = launch.tty {
+            self.tty = Some(self.keep(Stage::Tty, tty.to_vec())?);
+        }
+        if let Some(score) = launch.oom_score {
+            self.oom_score = Some(self.keep(Stage::OomScore, score.to_string().into_bytes())?);
+        }
+        // The kernel takes -1 as "leave it": then the child would go on as root.
+        match &launch.identity {
+            Some(identity) if identity.uid == u32::MAX => {
+                Err(refuse(Stage::SetUid, libc::EINVAL, b"4294967295"))
+            }
+            Some(identity) if identity.gid == u32::MAX => {
+                Err(refuse(Stage::SetGid, libc::EINVAL, b"4294967295"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn add_limits(&mut self, launch: &Launch<'_>) -> Result<(), SpawnError> {
+        for &(resource, soft, hard) in launch.limits {
+            if soft > hard {
+                let name = limit_name(resource).as_bytes();
+                return Err(refuse(Stage::Limits, libc::EINVAL, name));
+            }
+            self.limits.push((resource, libc::rlimit64 { rlim_cur: soft, rlim_max: hard }));
+        }
+        Ok(())
+    }
+
+    fn add_descriptors(&mut self, launch: &Launch<'_>) -> Result<(), SpawnError> {
+        if launch.passed.len() > PASSED_MAX {
+            return Err(refuse(Stage::Descriptors, libc::E2BIG, b"LISTEN_FDS"));
+        }
+        let standard = [launch.stdin, launch.stdout, launch.stderr];
+        let passed = launch.passed.iter().copied().map(Some);
+        // A terminal takes the place of all three.
+        for fd in standard.map(|fd| fd.filter(|_| launch.tty.is_none())).into_iter().chain(passed) {
+            self.sources.push(AtomicI32::new(fd.map_or(-1, |fd| fd.as_raw_fd())));
+        }
+        Ok(())
+    }
+
+    /// What an error at that stage is about, for people.
+    pub(super) fn subject(&self, stage: Stage, detail: u8) -> String {
+        let text = match stage {
+            Stage::Exec => return self.words(self.argv.first().copied()),
+            Stage::Chdir => Some(self.cwd),
+            Stage::Root => self.root,
+            Stage::Tty => self.tty,
+            Stage::OomScore => self.oom_score,
+            Stage::Limits => return limit_name(u32::from(detail)).to_owned(),
+            Stage::SetUid => {
+                return self.identity.as_ref().map_or_else(String::new, |id| id.uid.to_string());
+            }
+            Stage::SetGid => {
+                return self.identity.as_ref().map_or_else(String::new, |id| id.gid.to_string());
+            }
+            Stage::Nice => return self.nice.map_or_else(String::new, |nice| nice.to_string()),
+            _ => None,
+        };
+        self.words(text.map(Text::pointer))
+    }
+
+    /// The text at that address, as one of ours.
+    fn words(&self, pointer: Option<*const u8>) -> String {
+        self.texts
+            .iter()
+            .find(|text| Some(text.as_ptr().cast()) == pointer)
+            .map_or_else(String::new, |text| text.to_string_lossy().into_owned())
+    }
+}
+
+/// The name of a limit by its number on both architectures; getrlimit(2).
+fn limit_name(resource: u32) -> &'static str {
+    const NAMES: [&str; 16] = [
+        "cpu",
+        "fsize",
+        "data",
+        "stack",
+        "core",
+        "rss",
+        "nproc",
+        "nofile",
+        "memlock",
+        "as",
+        "locks",
+        "sigpending",
+        "msgqueue",
+        "nice",
+        "rtprio",
+        "rttime",
+    ];
+    usize::try_from(resource).ok().and_then(|at| NAMES.get(at)).copied().unwrap_or("limit")
+}

@@ -1,0 +1,90 @@
+//! What /proc says about processes and about how we were booted; proc(5).
+
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use super::fds;
+
+/// The most processes that are listed: PID_MAX_LIMIT.
+const PROCESSES_MAX: usize = 4 << 20;
+/// The kernel's own bound on its command line.
+const COMMAND_LINE_MAX: usize = 4096;
+/// The inode of the first PID namespace, fixed in the kernel as PROC_PID_INIT_INO.
+const FIRST_PID_NAMESPACE: u64 = 0xEFFF_FFFC;
+/// The flag of kernel threads in /proc/PID/stat, PF_KTHREAD.
+const KERNEL_THREAD: u64 = 0x0020_0000;
+
+/// A process, as it was when we looked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Process {
+    /// Its number; of any process, PID 1 included.
+    pub pid: i32,
+    /// Its parent's number; 0 for PID 1 and for one whose parent is outside the namespace.
+    pub ppid: i32,
+    /// The session it is in.
+    pub session: i32,
+    /// Its name, at most 15 bytes, whatever bytes it chose.
+    pub name: Vec<u8>,
+    /// A thread of the kernel: it cannot be killed.
+    pub kernel: bool,
+}
+
+/// All processes but those that end while we look. Empty without /proc.
+pub fn processes() -> Vec<Process> {
+    let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
+    entries
+        .take(PROCESSES_MAX)
+        .filter_map(|entry| {
+            let name = entry.ok()?.file_name();
+            let pid: i32 = std::str::from_utf8(name.as_bytes()).ok()?.parse().ok()?;
+            let path = Path::new("/proc").join(&name).join("stat");
+            parse_stat(pid, &fds::read_head(&path, 4096).ok()?)
+        })
+        .collect()
+}
+
+/// "pid (name) state ppid pgrp session tty tpgid flags …"; the name may hold ") " itself, so
+/// the last parenthesis counts.
+fn parse_stat(pid: i32, line: &[u8]) -> Option<Process> {
+    let open = line.iter().position(|byte| *byte == b'(')?;
+    let close = line.iter().rposition(|byte| *byte == b')')?;
+    let name = line.get(open.checked_add(1)?..close)?.to_vec();
+    let rest = std::str::from_utf8(line.get(close.checked_add(1)?..)?).ok()?;
+    let mut fields = rest.split_ascii_whitespace().skip(1);
+    let ppid = fields.next()?.parse().ok()?;
+    let session = fields.nth(1)?.parse().ok()?;
+    let flags: u64 = fields.nth(2)?.parse().ok()?;
+    Some(Process { pid, ppid, session, name, kernel: flags & KERNEL_THREAD != 0 })
+}
+
+/// The words of the kernel's command line; none without /proc.
+pub fn boot_words() -> Vec<String> {
+    let text = fds::read_head(Path::new("/proc/cmdline"), COMMAND_LINE_MAX).unwrap_or_default();
+    split_words(&text)
+}
+
+/// Split at white space, not inside double quotes, as the kernel does; the quotes go.
+pub fn split_words(text: &[u8]) -> Vec<String> {
+    let mut words = Vec::new();
+    let mut word: Option<Vec<u8>> = None;
+    let mut quoted = false;
+    for &byte in text {
+        if byte == b'"' {
+            quoted = !quoted;
+            word.get_or_insert_default();
+        } else if byte.is_ascii_whitespace() && !quoted {
+            words.extend(word.take());
+        } else {
+            word.get_or_insert_default().push(byte);
+        }
+    }
+    words.extend(word);
+    words.iter().map(|word| String::from_utf8_lossy(word).into_owned()).collect()
+}
+
+/// Whether we are in the first PID namespace, so not in a container. True without /proc: a
+/// real PID 1 has none when it starts. pid_namespaces(7)
+pub fn pid_namespace_is_initial() -> bool {
+    nix::sys::stat::stat("/proc/self/ns/pid")
+        .map_or(true, |stat| stat.st_ino == FIRST_PID_NAMESPACE)
+}

@@ -1,0 +1,297 @@
+//! Making listening sockets and FIFOs; socket(7), ip(7), ipv6(7), unix(7), fifo(7).
+//!
+//! No name is looked up: addresses are numbers.
+
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use nix::fcntl::{AT_FDCWD, AtFlags, OFlag};
+use nix::sys::socket::{
+    AddressFamily, Backlog, SockFlag, SockType, SockaddrStorage, UnixAddr, setsockopt, sockopt,
+};
+use nix::sys::stat::Mode;
+use nix::unistd::{Gid, Uid};
+
+use super::fds;
+use crate::facts::Errno;
+
+pub use super::peer::{
+    Datagram, Peer, accept, pass_credentials, peer_credentials, peer_groups, receive,
+};
+
+/// Where a network socket listens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Internet {
+    /// On every address, of IPv6 and IPv4; of IPv4 alone where there is no IPv6.
+    Port(u16),
+    /// On that address.
+    Address(SocketAddr),
+}
+
+/// What is listened on. A path that begins with '@' is a name without a file (abstract).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Endpoint {
+    /// Connections over a network.
+    Tcp(Internet),
+    /// Datagrams over a network.
+    Udp(Internet),
+    /// Connections on this machine.
+    UnixStream(PathBuf),
+    /// Datagrams on this machine.
+    UnixDatagram(PathBuf),
+    /// Connections that keep messages apart.
+    UnixSeqpacket(PathBuf),
+    /// A named pipe, open for both reading and writing so that it never ends.
+    Fifo(PathBuf),
+}
+
+/// How. `Options::default()` is what a service usually wants.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Options {
+    /// How many connections may wait; listen(2).
+    pub backlog: i32,
+    /// Permission bits of the file.
+    pub mode: u32,
+    /// Owner of the file.
+    pub uid: Option<u32>,
+    /// Group of the file.
+    pub gid: Option<u32>,
+    /// IPv6 only, or both; a bare port is both.
+    pub v6only: Option<bool>,
+    /// An address that this machine does not have yet will do.
+    pub freebind: bool,
+    /// Several sockets may listen there, and share.
+    pub reuseport: bool,
+    /// Look now and then whether peers are still there.
+    pub keepalive: bool,
+    /// Send small pieces at once.
+    pub nodelay: bool,
+    /// Only over that network interface.
+    pub device: Option<String>,
+    /// O_NONBLOCK, which PID 1 needs; a service that is handed the socket shares the flag.
+    pub nonblocking: bool,
+    /// Take a socket or FIFO that is in the way out of it.
+    pub unlink: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            backlog: 4096,
+            mode: 0o666,
+            uid: None,
+            gid: None,
+            v6only: None,
+            freebind: false,
+            reuseport: false,
+            keepalive: false,
+            nodelay: false,
+            device: None,
+            nonblocking: true,
+            unlink: true,
+        }
+    }
+}
+
+/// Make, bind and listen. EADDRINUSE when something that is no socket of that kind is in the
+/// way or a port is taken, EADDRNOTAVAIL, ENAMETOOLONG beyond 107 bytes of path, ENOENT without
+/// its directory, EACCES.
+pub fn bind(endpoint: &Endpoint, options: &Options) -> Result<OwnedFd, Errno> {
+    match endpoint {
+        Endpoint::Tcp(address) => internet(*address, SockType::Stream, options),
+        Endpoint::Udp(address) => internet(*address, SockType::Datagram, options),
+        Endpoint::UnixStream(path) => unix(path, SockType::Stream, options),
+        Endpoint::UnixDatagram(path) => unix(path, SockType::Datagram, options),
+        Endpoint::UnixSeqpacket(path) => unix(path, SockType::SeqPacket, options),
+        Endpoint::Fifo(path) => fifo(path, options),
+    }
+}
+
+/// Take the file of an endpoint away, if it has one and that is a socket or FIFO.
+pub fn unlink(endpoint: &Endpoint) {
+    match endpoint {
+        Endpoint::Tcp(_) | Endpoint::Udp(_) => {}
+        Endpoint::UnixStream(path)
+        | Endpoint::UnixDatagram(path)
+        | Endpoint::UnixSeqpacket(path) => {
+            remove_node(path, libc::S_IFSOCK);
+        }
+        Endpoint::Fifo(path) => remove_node(path, libc::S_IFIFO),
+    }
+}
+
+fn internet(address: Internet, kind: SockType, options: &Options) -> Result<OwnedFd, Errno> {
+    match address {
+        Internet::Address(address) => inet(address, kind, options),
+        Internet::Port(port) => {
+            let any = SocketAddr::V6(SocketAddrV6::new(Ipv6Addr::UNSPECIFIED, port, 0, 0));
+            match inet(any, kind, options) {
+                // No IPv6 in this kernel, or switched off by disable_ipv6.
+                Err(Errno(libc::EAFNOSUPPORT | libc::EADDRNOTAVAIL))
+                    if options.v6only != Some(true) =>
+                {
+                    let any = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, port));
+                    inet(any, kind, options)
+                }
+                other => other,
+            }
+        }
+    }
+}
+
+fn inet(address: SocketAddr, kind: SockType, options: &Options) -> Result<OwnedFd, Errno> {
+    let family = if address.is_ipv6() { AddressFamily::Inet6 } else { AddressFamily::Inet };
+    let socket = nix::sys::socket::socket(family, kind, flags(options), None)?;
+    if address.is_ipv6() {
+        // The system-wide default differs between machines.
+        setsockopt(&socket, sockopt::Ipv6V6Only, &options.v6only.unwrap_or(false))?;
+    }
+    if kind == SockType::Stream {
+        // A restart must not wait for old connections to be forgotten. With datagrams it would
+        // let two of us listen at once.
+        setsockopt(&socket, sockopt::ReuseAddr, &true)?;
+        setsockopt(&socket, sockopt::KeepAlive, &options.keepalive)?;
+        setsockopt(&socket, sockopt::TcpNoDelay, &options.nodelay)?;
+    }
+    if options.freebind {
+        // This one is for both families.
+        setsockopt(&socket, sockopt::IpFreebind, &true)?;
+    }
+    if options.reuseport {
+        setsockopt(&socket, sockopt::ReusePort, &true)?;
+    }
+    if let Some(device) = &options.device {
+        setsockopt(&socket, sockopt::BindToDevice, &std::ffi::OsString::from(device))?;
+    }
+    nix::sys::socket::bind(socket.as_raw_fd(), &SockaddrStorage::from(address))?;
+    listen(&socket, kind, options)?;
+    Ok(socket)
+}
+
+fn flags(options: &Options) -> SockFlag {
+    let mut flags = SockFlag::SOCK_CLOEXEC;
+    flags.set(SockFlag::SOCK_NONBLOCK, options.nonblocking);
+    flags
+}
+
+fn listen(socket: &OwnedFd, kind: SockType, options: &Options) -> Result<(), Errno> {
+    if kind != SockType::Datagram {
+        // More than the kernel's own bound is cut to that, as listen(2) does.
+        let backlog = Backlog::new(options.backlog.clamp(1, 4096)).unwrap_or(Backlog::MAXCONN);
+        nix::sys::socket::listen(socket, backlog)?;
+    }
+    Ok(())
+}
+
+/// The address of a path; of a name without a file if it begins with '@'.
+fn unix_address(path: &Path) -> Result<UnixAddr, Errno> {
+    match path.as_os_str().as_bytes() {
+        [] | [b'@'] => Err(Errno(libc::EINVAL)),
+        [b'@', name @ ..] => Ok(UnixAddr::new_abstract(name)?),
+        _ => Ok(UnixAddr::new(path)?),
+    }
+}
+
+fn unix(path: &Path, kind: SockType, options: &Options) -> Result<OwnedFd, Errno> {
+    let address = unix_address(path)?;
+    let socket = nix::sys::socket::socket(AddressFamily::Unix, kind, flags(options), None)?;
+    if options.unlink {
+        remove_node(path, libc::S_IFSOCK);
+    }
+    bind_private(&socket, &address)?;
+    set_owner(path, options)?;
+    listen(&socket, kind, options)?;
+    Ok(socket)
+}
+
+/// Bind with permissions for nobody else: they are widened before listen(2), not narrowed
+/// after. The umask belongs to the whole process, but we are its one thread.
+fn bind_private(socket: &OwnedFd, address: &UnixAddr) -> Result<(), Errno> {
+    let before = nix::sys::stat::umask(Mode::from_bits_truncate(0o177));
+    let bound = nix::sys::socket::bind(socket.as_raw_fd(), address);
+    nix::sys::stat::umask(before);
+    Ok(bound?)
+}
+
+/// Owner first: a change of owner clears some mode bits, and a wide mode must not be seen with
+/// the wrong owner.
+fn set_owner(path: &Path, options: &Options) -> Result<(), Errno> {
+    if path.as_os_str().as_bytes().starts_with(b"@") {
+        return Ok(());
+    }
+    let owner = options.uid.map(Uid::from_raw);
+    let group = options.gid.map(Gid::from_raw);
+    if owner.is_some() || group.is_some() {
+        let flags = AtFlags::AT_SYMLINK_NOFOLLOW;
+        nix::unistd::fchownat(AT_FDCWD, path, owner, group, flags)?;
+    }
+    let mode = Mode::from_bits_truncate(options.mode);
+    let flags = nix::sys::stat::FchmodatFlags::FollowSymlink;
+    Ok(nix::sys::stat::fchmodat(AT_FDCWD, path, mode, flags)?)
+}
+
+/// Take away what a predecessor left, and nothing of any other kind.
+fn remove_node(path: &Path, kind: libc::mode_t) {
+    let ours = nix::sys::stat::lstat(path).is_ok_and(|stat| stat.st_mode & libc::S_IFMT == kind);
+    if ours {
+        // What cannot be removed will be reported by bind.
+        nix::unistd::unlink(path).ok();
+    }
+}
+
+fn fifo(path: &Path, options: &Options) -> Result<OwnedFd, Errno> {
+    if options.unlink {
+        remove_node(path, libc::S_IFIFO);
+    }
+    match nix::unistd::mkfifo(path, Mode::from_bits_truncate(0o600)) {
+        Ok(()) => {}
+        // Without `unlink` an old one is used.
+        Err(nix::errno::Errno::EEXIST) if !options.unlink => {}
+        Err(errno) => return Err(errno.into()),
+    }
+    // Reading and writing: it never ends when a writer goes, and opening does not wait.
+    let flags = OFlag::O_RDWR | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK | OFlag::O_NOFOLLOW;
+    let file = nix::fcntl::open(path, flags, Mode::empty())?;
+    if nix::sys::stat::fstat(&file)?.st_mode & libc::S_IFMT != libc::S_IFIFO {
+        return Err(Errno(libc::EADDRINUSE));
+    }
+    set_owner(path, options)?;
+    if !options.nonblocking {
+        fds::set_nonblocking(file.as_fd(), false)?;
+    }
+    Ok(file)
+}
+
+/// The socket that finitctl speaks to: bound under another name, given its mode, listening,
+/// and only then renamed to `path`, so that whoever finds it can use it, and an old one that
+/// is served by nobody is replaced. EEXIST if `path` is there and no socket.
+pub fn control_socket(path: &Path, mode: u32) -> Result<OwnedFd, Errno> {
+    let taken = nix::sys::stat::lstat(path);
+    if taken.is_ok_and(|stat| stat.st_mode & libc::S_IFMT != libc::S_IFSOCK) {
+        return Err(Errno(libc::EEXIST));
+    }
+    let mut temporary = path.as_os_str().to_owned();
+    temporary.push(".new");
+    let temporary = PathBuf::from(temporary);
+    let options = Options { mode, backlog: 128, ..Options::default() };
+    let socket = unix(&temporary, SockType::Stream, &options)?;
+    nix::fcntl::renameat(AT_FDCWD, &temporary, AT_FDCWD, path)?;
+    Ok(socket)
+}
+
+/// Connect to a stream socket of this machine, waiting if it must. ECONNREFUSED, ENOENT.
+pub fn connect(path: &Path) -> Result<OwnedFd, Errno> {
+    let flags = SockFlag::SOCK_CLOEXEC;
+    let socket = nix::sys::socket::socket(AddressFamily::Unix, SockType::Stream, flags, None)?;
+    nix::sys::socket::connect(socket.as_raw_fd(), &unix_address(path)?)?;
+    Ok(socket)
+}
+
+/// Two connected sockets that keep each datagram whole and in order, non-blocking.
+/// socketpair(2)
+pub fn pair() -> Result<(OwnedFd, OwnedFd), Errno> {
+    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+    Ok(nix::sys::socket::socketpair(AddressFamily::Unix, SockType::SeqPacket, None, flags)?)
+}

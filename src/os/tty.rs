@@ -1,0 +1,76 @@
+//! Terminals, seen from outside: which there are, and back to sane settings. A terminal
+//! becomes a program's own only in the child; see `Launch::tty`.
+
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::path::{Component, Path};
+
+use nix::fcntl::OFlag;
+use nix::sys::stat::Mode;
+use nix::sys::termios::{
+    ControlFlags, InputFlags, LocalFlags, OutputFlags, SetArg, SpecialCharacterIndices as Key,
+};
+
+use super::fds;
+use crate::facts::Errno;
+
+/// Whether /dev has a character device of that name, as "tty1" or "pts/3".
+pub fn exists(name: &str) -> bool {
+    let plain = Path::new(name).components().all(|part| matches!(part, Component::Normal(_)));
+    let stat = nix::sys::stat::stat(&Path::new("/dev").join(name));
+    plain && !name.is_empty() && stat.is_ok_and(|stat| stat.st_mode & libc::S_IFMT == libc::S_IFCHR)
+}
+
+/// Open a terminal without making it ours and without waiting for a carrier. open(2)
+pub fn open(path: &Path) -> Result<OwnedFd, Errno> {
+    let flags = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+    Ok(nix::fcntl::open(path, flags, Mode::empty())?)
+}
+
+/// Back to settings that a person can type at, whatever the last program left: line editing,
+/// echo, the usual keys, no flow stopped. Speed and size of a character stay, which on a
+/// serial line the kernel or the loader has chosen. ENOTTY. termios(3)
+pub fn reset(fd: BorrowedFd<'_>) -> Result<(), Errno> {
+    let mut terminal = nix::sys::termios::tcgetattr(fd)?;
+    let kept =
+        ControlFlags::CBAUD | ControlFlags::CSIZE | ControlFlags::CSTOPB | ControlFlags::CRTSCTS;
+    terminal.control_flags &=
+        kept | ControlFlags::CLOCAL | ControlFlags::PARENB | ControlFlags::PARODD;
+    terminal.control_flags |= ControlFlags::CREAD | ControlFlags::HUPCL;
+    terminal.input_flags = InputFlags::ICRNL | InputFlags::IXON | InputFlags::IUTF8;
+    terminal.output_flags = OutputFlags::OPOST | OutputFlags::ONLCR;
+    terminal.local_flags = LocalFlags::ISIG
+        | LocalFlags::ICANON
+        | LocalFlags::IEXTEN
+        | LocalFlags::ECHO
+        | LocalFlags::ECHOE
+        | LocalFlags::ECHOK
+        | LocalFlags::ECHOCTL
+        | LocalFlags::ECHOKE;
+    let keys = [
+        (Key::VINTR, 3),
+        (Key::VQUIT, 28),
+        (Key::VERASE, 127),
+        (Key::VKILL, 21),
+        (Key::VEOF, 4),
+        (Key::VSTART, 17),
+        (Key::VSTOP, 19),
+        (Key::VSUSP, 26),
+        (Key::VWERASE, 23),
+        (Key::VREPRINT, 18),
+        (Key::VLNEXT, 22),
+        (Key::VMIN, 1),
+        (Key::VTIME, 0),
+    ];
+    for (key, value) in keys {
+        if let Some(place) = terminal.control_chars.get_mut(key as usize) {
+            *place = value;
+        }
+    }
+    Ok(nix::sys::termios::tcsetattr(fd, SetArg::TCSANOW, &terminal)?)
+}
+
+/// The devices that the kernel's console is on now, as "ttyS0"; from sysfs, at most 16.
+pub fn active_consoles() -> Vec<String> {
+    let text = fds::read_head(Path::new("/sys/class/tty/console/active"), 1024).unwrap_or_default();
+    String::from_utf8_lossy(&text).split_ascii_whitespace().take(16).map(str::to_owned).collect()
+}

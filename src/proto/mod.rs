@@ -1,0 +1,221 @@
+//! The control protocol: bytes to types and back, no I/O, shared by both programs.
+//!
+//! One request a line on `/run/initctl`, answered on the same connection. A line that starts
+//! with `{` is JSON, anything else is words for people and shell scripts; both become the same
+//! [`Request`]. See [`frame`] for the lines and [`report`] for what a status holds.
+
+pub mod frame;
+pub mod report;
+pub mod words;
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+pub use report::{MachineReport, ServiceReport, StateWord};
+
+/// Version of this protocol: raised when a change would mislead an older client.
+pub const PROTOCOL: u32 = 1;
+
+/// What a client may ask for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "method", content = "params", rename_all = "kebab-case")]
+pub enum Request {
+    /// Protocol version, finit version, features.
+    Hello,
+    /// Are you there?
+    Ping,
+    /// Every service in short, and the state of the machine.
+    List,
+    /// One service in full.
+    Status {
+        /// Its name, or an alias.
+        name: String,
+    },
+    /// Bring services up.
+    Start {
+        /// Their names.
+        names: Vec<String>,
+    },
+    /// Bring services down, and those that need them.
+    Stop {
+        /// Their names.
+        names: Vec<String>,
+    },
+    /// Stop and start again; a stopped one is started.
+    Restart {
+        /// Their names.
+        names: Vec<String>,
+    },
+    /// Let services re-read their own configuration.
+    Reload {
+        /// Their names.
+        names: Vec<String>,
+    },
+    /// Re-read the file and make the machine match it.
+    Apply,
+    /// Send a signal to the main process of a service.
+    Signal {
+        /// Its name.
+        name: String,
+        /// "HUP", "SIGUSR1", "10".
+        signal: String,
+    },
+    /// Forget that a service failed.
+    Reset {
+        /// Its name.
+        name: String,
+    },
+    /// Follow a job until it ends: events, then the last one with its outcome.
+    Wait {
+        /// Number from the reply that made it.
+        job: u64,
+    },
+    /// Bring the machine down.
+    Power {
+        /// How it ends.
+        how: Power,
+    },
+    /// Bring the machine to a target.
+    Target {
+        /// Its name.
+        name: String,
+    },
+}
+
+/// How the machine ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Power {
+    /// Turned off.
+    Poweroff,
+    /// Started again.
+    Reboot,
+    /// Stopped, with its power on.
+    Halt,
+}
+
+impl fmt::Display for Power {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Poweroff => "power off",
+            Self::Reboot => "reboot",
+            Self::Halt => "halt",
+        })
+    }
+}
+
+/// What a request is answered with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reply {
+    /// To `hello`.
+    Hello {
+        /// [`PROTOCOL`].
+        protocol: u32,
+        /// Version of the running finit.
+        version: String,
+        /// What it can do beyond the first version of the protocol.
+        features: Vec<String>,
+    },
+    /// To `ping`.
+    Pong,
+    /// To `list`.
+    Machine(Box<MachineReport>),
+    /// To `status`.
+    Service(Box<ServiceReport>),
+    /// To a request that changes something: it is under way, and this is its number.
+    Job {
+        /// For `wait`.
+        job: u64,
+        /// Services that change too because they stand on what was named.
+        also: Vec<String>,
+        /// What else the person should know: a file that was read again, say.
+        notes: Vec<String>,
+    },
+    /// Done, with nothing to wait for.
+    Done {
+        /// In words.
+        message: String,
+    },
+}
+
+/// Why a request was refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusal {
+    /// For programs.
+    pub code: Code,
+    /// For people: what is wrong, with names.
+    pub message: String,
+    /// For people: what to do. Empty if there is nothing to say.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub hint: String,
+}
+
+impl Refusal {
+    /// A refusal without a hint.
+    pub fn new(code: Code, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), hint: String::new() }
+    }
+
+    /// The same with a hint.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = hint.into();
+        self
+    }
+}
+
+/// Kinds of refusals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Code {
+    /// The line is no request.
+    BadRequest,
+    /// A request of a later version.
+    UnknownMethod,
+    /// Nothing has that name.
+    NoSuchService,
+    /// No such job, or it ended too long ago.
+    NoSuchJob,
+    /// Not allowed for this user.
+    Denied,
+    /// The file has errors; nothing was changed.
+    BrokenConfig,
+    /// The machine is going down.
+    ShuttingDown,
+    /// Too many clients.
+    Busy,
+    /// Waiting would wait for itself.
+    SelfWait,
+    /// Not possible in this state: nothing runs that could get a signal, say.
+    NotRunning,
+    /// The service has no way to do that.
+    NotSupported,
+}
+
+/// One step of a job, sent to those who wait for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobEvent {
+    /// Its number.
+    pub job: u64,
+    /// The service that it is about.
+    pub service: String,
+    /// What happened, in words.
+    pub message: String,
+    /// Set on the last event of the job.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<Outcome>,
+}
+
+/// How a job ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// Everything asked for is there.
+    Done,
+    /// It is not, and the messages say why.
+    Failed,
+    /// Another request took its place.
+    Replaced,
+}

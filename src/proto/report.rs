@@ -1,0 +1,152 @@
+//! What a status holds. Times are ages in milliseconds, so that no clock has to agree.
+
+use serde::{Deserialize, Serialize};
+
+/// State of a service in one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StateWord {
+    /// Not wanted, or stopped.
+    Stopped,
+    /// Wanted, but something it needs is not there.
+    Waiting,
+    /// finit holds its sockets; the first connection starts it.
+    Listening,
+    /// On its way up.
+    Starting,
+    /// Running.
+    Up,
+    /// A task that ended well.
+    Done,
+    /// On its way down.
+    Stopping,
+    /// It ended and comes back after a delay.
+    Restarting,
+    /// It did not start or ended badly, and nobody tries again by itself.
+    Failed,
+    /// Left out.
+    Skipped,
+}
+
+impl StateWord {
+    /// The word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Stopped => "stopped",
+            Self::Waiting => "waiting",
+            Self::Listening => "listening",
+            Self::Starting => "starting",
+            Self::Up => "up",
+            Self::Done => "done",
+            Self::Stopping => "stopping",
+            Self::Restarting => "restarting",
+            Self::Failed => "failed",
+            Self::Skipped => "skipped",
+        }
+    }
+
+    /// Whether this counts as up for a script that asks `ok` or `dead`.
+    pub fn is_up(self) -> bool {
+        matches!(self, Self::Up | Self::Done | Self::Listening)
+    }
+}
+
+/// The machine and all of its services in short.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MachineReport {
+    /// "booting", "running", "shutting down: power off".
+    pub phase: String,
+    /// The target it is brought to.
+    pub target: String,
+    /// Version of the running finit.
+    pub version: String,
+    /// Since PID 1 began, in milliseconds.
+    pub uptime_ms: u64,
+    /// How long the boot took, once it is over, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub boot_ms: Option<u64>,
+    /// What a person must know: a broken file, a boot from the last good copy.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
+    /// Services, tasks and boot steps.
+    pub services: Vec<ServiceReport>,
+}
+
+/// One service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServiceReport {
+    /// Its name.
+    pub name: String,
+    /// "service", "task", "step", "milestone", "target", "template", "virtual".
+    pub kind: String,
+    /// State in one word.
+    pub state: StateWord,
+    /// How long it is in that state, in milliseconds.
+    pub since_ms: u64,
+    /// Main process.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pid: Option<i32>,
+    /// How often it was started again after an end of its own.
+    pub restarts: u32,
+    /// The one reason that matters, in words; empty if all is well.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+    /// Connections that are being served (inetd).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connections: Option<u32>,
+    /// Its control group, a folder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cgroup: Option<String>,
+    /// The rest, where one service was asked for by someone who may know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<Detail>,
+}
+
+impl ServiceReport {
+    /// The report of nothing.
+    pub fn nobody() -> Self {
+        Self {
+            name: String::new(),
+            kind: String::new(),
+            state: StateWord::Stopped,
+            since_ms: 0,
+            pid: None,
+            restarts: 0,
+            reason: String::new(),
+            connections: None,
+            cgroup: None,
+            detail: None,
+        }
+    }
+}
+
+/// What only a look at one service shows.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Detail {
+    /// From its definition.
+    pub description: String,
+    /// Its command line as configured.
+    pub command: String,
+    /// What made it enter this state: who or what, in words.
+    pub cause: String,
+    /// How its last process ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_exit: Option<String>,
+    /// Whether the file wants it at boot.
+    pub enabled: bool,
+    /// Whether the file has changed since its process was started.
+    pub changed: bool,
+    /// Sockets, as written.
+    pub sockets: Vec<String>,
+    /// What it needs, with its state.
+    pub needs: Vec<(String, StateWord)>,
+    /// What it wants or comes after, with its state.
+    pub after: Vec<(String, StateWord)>,
+    /// What needs or wants it.
+    pub needed_by: Vec<String>,
+    /// File of its log lines.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log: Option<String>,
+    /// Processes that live on after its main one.
+    pub strays: u32,
+}

@@ -1,0 +1,102 @@
+//! The spelling for people and shell scripts: `printf 'status sshd\n' | socat - UNIX:/run/initctl`.
+
+use std::fmt::Write as _;
+
+use super::frame::{Answer, shortened};
+use super::{Code, Outcome, Power, Refusal, Reply, Request};
+
+/// Reads a line of words.
+///
+/// # Errors
+/// A refusal that lists what is understood.
+pub fn parse(line: &str) -> Result<Request, Refusal> {
+    let mut words = line.split_whitespace();
+    let verb = words.next().unwrap_or_default();
+    let names: Vec<String> = words.map(str::to_owned).collect();
+    let one = || match names.as_slice() {
+        [name] => Ok(name.clone()),
+        _ => Err(Refusal::new(Code::BadRequest, format!("{verb} takes one name"))),
+    };
+    let some = || {
+        if names.is_empty() {
+            return Err(Refusal::new(Code::BadRequest, format!("{verb} takes a name")));
+        }
+        Ok(names.clone())
+    };
+    Ok(match verb {
+        "ping" => Request::Ping,
+        "hello" => Request::Hello,
+        "list" => Request::List,
+        "status" if names.is_empty() => Request::List,
+        "status" => Request::Status { name: one()? },
+        "start" => Request::Start { names: some()? },
+        "stop" => Request::Stop { names: some()? },
+        // As in the original: without a name the machine is meant.
+        "restart" | "reboot" if names.is_empty() => Request::Power { how: Power::Reboot },
+        "restart" => Request::Restart { names: some()? },
+        "poweroff" if names.is_empty() => Request::Power { how: Power::Poweroff },
+        "halt" if names.is_empty() => Request::Power { how: Power::Halt },
+        "apply" | "reload" if names.is_empty() => Request::Apply,
+        "reload" => Request::Reload { names: some()? },
+        "reset" => Request::Reset { name: one()? },
+        "target" => Request::Target { name: one()? },
+        "signal" => match names.as_slice() {
+            [signal, name] => Request::Signal { name: name.clone(), signal: signal.clone() },
+            _ => return Err(Refusal::new(Code::BadRequest, "signal takes a signal and a name")),
+        },
+        _ => {
+            let verb = shortened(verb);
+            return Err(Refusal::new(Code::UnknownMethod, format!("`{verb}` is not understood"))
+                .hint(
+                "ping, list, status, start, stop, restart, reload, apply, signal, reset, target, \
+                 poweroff, reboot, halt",
+            ));
+        }
+    })
+}
+
+/// An answer as lines of plain text.
+pub fn render(answer: &Answer) -> String {
+    let mut text = String::new();
+    // Writing into a String cannot fail.
+    let _ok = match answer {
+        Answer::Reply(Reply::Hello { protocol, version, .. }) => {
+            writeln!(text, "finit {version} protocol {protocol}")
+        }
+        Answer::Reply(Reply::Pong) => writeln!(text, "pong"),
+        Answer::Reply(Reply::Machine(machine)) => machine.services.iter().try_for_each(|s| {
+            let pid = s.pid.map_or_else(|| "-".to_owned(), |pid| pid.to_string());
+            writeln!(text, "{} {} {pid}", s.name, s.state.word())
+        }),
+        Answer::Reply(Reply::Service(service)) => {
+            writeln!(text, "{}", if service.state.is_up() { "ok" } else { "dead" })
+        }
+        Answer::Reply(Reply::Job { job, .. }) => writeln!(text, "job {job}"),
+        Answer::Reply(Reply::Done { message }) => writeln!(text, "{}", plain(message)),
+        Answer::Refused(refusal) => writeln!(text, "error: {}", one_line(refusal)),
+        Answer::Event(event) => {
+            let end = match event.outcome {
+                None => "",
+                Some(Outcome::Done) => " (done)",
+                Some(Outcome::Failed) => " (failed)",
+                Some(Outcome::Replaced) => " (replaced by another request)",
+            };
+            writeln!(text, "{}: {}{end}", plain(&event.service), plain(&event.message))
+        }
+    };
+    text
+}
+
+fn one_line(refusal: &Refusal) -> String {
+    let mut text = plain(&refusal.message);
+    if !refusal.hint.is_empty() {
+        text.push_str("; ");
+        text.push_str(&plain(&refusal.hint));
+    }
+    text
+}
+
+/// One line that a terminal shows and does not obey: words go to a person as they are.
+fn plain(text: &str) -> String {
+    text.replace(char::is_control, " ")
+}

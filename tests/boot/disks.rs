@@ -1,0 +1,169 @@
+//! Steps that follow fstab(5).
+
+use std::sync::atomic::Ordering;
+
+use finit::boot::{Done, steps};
+
+use super::stage::{Act, Fake, Root, block, play, worked};
+
+#[test]
+fn without_fstab_only_the_root_is_remounted() {
+    let root = Root::new(&[
+        ("/etc/fstab", "/dev/sda1 / ext4 ro 0 1\n/dev/sda2 /home ext4 defaults 0 2\n"),
+        ("/proc/self/mountinfo", "1 0 8:1 / / ro - ext4 /dev/sda1 ro\n"),
+    ]);
+    let mut context = root.context();
+    context.boot.fstab = false;
+    for step in ["fsck", "mount-local", "swap", "mount-network"] {
+        assert_eq!(play(step, &context, &[]).0, Ok(Done::Skipped("boot.fstab is false")));
+    }
+    let (report, ran) = play("remount-root", &context, &[]);
+    assert_eq!((report, ran), (worked(), vec!["mount -o remount,rw /".to_owned()]));
+}
+
+const FSTAB: &str = "\
+/dev/sda1 / ext4 errors=remount-ro,x-systemd.growfs 0 1
+UUID=11-22 /home ext4 defaults 0 2
+/dev/sda3 /srv/my\\040data xfs nofail 0 2
+/dev/gone /gone ext4 nofail 0 2
+/dev/sda4 /manual ext4 noauto 0 2
+/dev/sda5 /used ext4 defaults 0 2
+tmpfs /scratch tmpfs size=1g 0 2
+server:/x /x nfs4 defaults 0 2
+/dev/sda9 none swap sw 0 0
+";
+
+fn disks() -> Root {
+    Root::new(&[
+        ("/etc/fstab", FSTAB),
+        (
+            "/proc/self/mountinfo",
+            "1 0 8:1 / / ro - ext4 /dev/sda1 ro\n2 1 8:5 / /used rw - ext4 /dev/sda5 rw\n",
+        ),
+        ("/sbin/fsck.ext4", ""),
+        ("/usr/sbin/fsck.xfs", ""),
+        ("/sbin/fsck.nfs4", ""),
+        ("/dev/sda3", ""),
+    ])
+}
+
+#[test]
+fn fsck_checks_the_root_first_and_the_others_at_once() {
+    let root = disks();
+    let (tools, lines) = Fake::new(&[]);
+    assert_eq!(block(steps::run("fsck", &root.context(), &tools)), worked());
+    let ran: Vec<String> = lines.try_iter().collect();
+    assert_eq!(ran, ["fsck -T -a /dev/sda1", "fsck -T -a UUID=11-22", "fsck -T -a /dev/sda3"]);
+    assert_eq!(tools.0.most_at_once.load(Ordering::Relaxed), 2);
+}
+
+#[test]
+fn fsck_follows_the_kernel_command_line() {
+    let root = disks();
+    for words in [["fastboot"], ["fsck.mode=skip"]] {
+        let (report, ran) = play("fsck", &root.with_words(&words), &[]);
+        assert_eq!(report, Ok(Done::Skipped("the kernel command line says so")));
+        assert!(ran.is_empty());
+    }
+    for words in [["fsck.mode=force"], ["forcefsck"]] {
+        let (_, ran) = play("fsck", &root.with_words(&words), &[]);
+        assert_eq!(ran[0], "fsck -T -a -f /dev/sda1");
+    }
+    let (_, ran) = play("fsck", &root.with_words(&["fsck.repair=yes"]), &[]);
+    assert_eq!(ran[0], "fsck -T -y /dev/sda1");
+}
+
+#[test]
+fn what_fsck_says() {
+    let root = disks();
+    let play = |act: Act| play("fsck", &root.context(), &[("/dev/sda1", act)]);
+    let (report, said) = play(Act::Exits(1, ""));
+    assert_eq!(report, worked());
+    assert_eq!(said[1], "say: fsck: /dev/sda1: errors were found and corrected");
+    for code in [2, 3] {
+        let (report, said) = play(Act::Exits(code, ""));
+        let why = "/dev/sda1: corrected, but the machine has to be restarted now";
+        assert_eq!(report.unwrap_err(), why);
+        assert_eq!(said[1], format!("say: fsck: {why}"));
+    }
+    let (report, said) = play(Act::Exits(4, ""));
+    assert_eq!(report.unwrap_err(), "/dev/sda1: errors are left, run fsck /dev/sda1 by hand");
+    assert_eq!(said.len(), 4, "the others are checked all the same");
+    let (report, _) = play(Act::Exits(8, "cannot open"));
+    assert_eq!(report.unwrap_err(), "/dev/sda1: fsck: exited with status 8: cannot open");
+    let (report, _) = play(Act::Hangs);
+    assert_eq!(report.unwrap_err(), "/dev/sda1: fsck: not done after 28800 s, killed");
+    assert_eq!(play(Act::Missing).0, worked());
+}
+
+#[test]
+fn a_root_that_is_in_use_or_on_no_disk_is_not_checked() {
+    for line in ["1 0 8:1 / / rw - ext4 /dev/sda1 rw", "1 0 0:2 / / ro - nfs srv:/ ro", ""] {
+        let root = Root::new(&[
+            ("/etc/fstab", "/dev/sda1 / ext4 defaults 0 1\n"),
+            ("/proc/self/mountinfo", line),
+            ("/sbin/fsck.ext4", ""),
+        ]);
+        let (report, ran) = play("fsck", &root.context(), &[]);
+        assert_eq!(report, Ok(Done::Skipped("nothing is to be checked")), "{line}");
+        assert!(ran.is_empty());
+    }
+}
+
+#[test]
+fn the_root_is_remounted_as_fstab_says() {
+    let root = disks();
+    let (report, ran) = play("remount-root", &root.context(), &[]);
+    assert_eq!(report, worked());
+    assert_eq!(ran, ["mount -o remount,rw,errors=remount-ro /"]);
+    let failing = ("mount", Act::Exits(32, "mount: /: cannot remount read-write"));
+    let (report, _) = play("remount-root", &root.context(), &[failing]);
+    assert!(report.unwrap_err().contains("cannot remount read-write"));
+    root.write("/etc/fstab", "/dev/sda1 / ext4 ro,noatime 0 1\n");
+    let (report, ran) = play("remount-root", &root.context(), &[]);
+    assert_eq!((report, ran), (Ok(Done::Skipped("fstab says ro")), vec![]));
+}
+
+#[test]
+fn a_root_that_needs_no_remount() {
+    let root = Root::new(&[("/proc/self/mountinfo", "1 0 8:1 / / rw - ext4 /dev/sda1 rw\n")]);
+    let (report, _) = play("remount-root", &root.context(), &[]);
+    assert_eq!(report, Ok(Done::Skipped("the root is writable already")));
+    root.write("/proc/self/mountinfo", "1 0 7:0 / / ro - squashfs /dev/loop0 ro\n");
+    let (report, _) = play("remount-root", &root.context(), &[]);
+    assert_eq!(report, Ok(Done::Skipped("its file system cannot be written to")));
+}
+
+#[test]
+fn local_then_network_file_systems_and_swap() {
+    let root = disks();
+    let (report, ran) = play("mount-local", &root.context(), &[]);
+    assert_eq!(report, worked());
+    assert!(ran[0].starts_with("mount -a -t nonfs,nfs4,smbfs,"), "{ran:?}");
+    assert!(ran[0].ends_with(" -O no_netdev"), "{ran:?}");
+
+    let (report, ran) = play("mount-network", &root.context(), &[]);
+    assert_eq!(report, worked());
+    assert_eq!(ran.len(), 1);
+    assert!(ran[0].starts_with("mount -a -t nfs,nfs4,smbfs,"), "{ran:?}");
+
+    root.write("/etc/fstab", "/dev/iscsi /data ext4 _netdev 0 0\nsrv:/a /a nfs rw 0 0\n");
+    let failing = ("-O _netdev", Act::Hangs);
+    let (report, ran) = play("mount-network", &root.context(), &[failing]);
+    assert_eq!(report.unwrap_err(), "mount: not done after 90 s, killed");
+    assert_eq!(ran[1], "mount -a -O _netdev");
+
+    let root = disks();
+    assert_eq!(play("swap", &root.context(), &[]), (worked(), vec!["swapon -a".to_owned()]));
+    let (report, _) = play("swap", &root.context(), &[("swapon", Act::Missing)]);
+    assert_eq!(report.unwrap_err(), "swapon is not installed");
+}
+
+#[test]
+fn an_fstab_without_them_runs_nothing() {
+    let root = Root::new(&[("/etc/fstab", "/dev/sda1 / ext4 defaults 0 1\n")]);
+    for step in ["mount-local", "mount-network", "swap"] {
+        let (report, ran) = play(step, &root.context(), &[]);
+        assert!(matches!(report, Ok(Done::Skipped(_))) && ran.is_empty(), "{step}");
+    }
+}

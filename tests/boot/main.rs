@@ -1,0 +1,16 @@
+//! Boot steps and the end of a shutdown, played without a machine.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::arithmetic_side_effects,
+    missing_docs,
+    reason = "a test may fail, and its numbers are its own"
+)]
+
+mod disks;
+mod shutdown;
+mod stage;
+mod steps;

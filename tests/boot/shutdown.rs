@@ -1,0 +1,264 @@
+//! The last phase of a shutdown, played on the stage.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use finit::boot::shutdown::{Kernel, Left, finish};
+use finit::boot::{Context, Place};
+use finit::config::spec::ShutdownSpec;
+use finit::facts::{Errno, Moment, Pid, SignalNumber};
+use finit::os::reboot::How;
+
+use super::stage::{Act, Fake, Root, block};
+
+/// A kernel whose processes end at their time or at their signal.
+struct Stub {
+    tools: Fake,
+    /// Each with the second at which it ends by itself after SIGTERM, and the signal that ends
+    /// it at once.
+    processes: Vec<(Left, u64, SignalNumber)>,
+    ended: BTreeMap<i32, AtomicUsize>,
+    refuses: bool,
+}
+
+impl Stub {
+    fn new(tools: &Fake, processes: Vec<(Left, u64, SignalNumber)>) -> Self {
+        let ended = processes.iter().map(|(p, _, _)| (p.pid.raw(), AtomicUsize::new(0))).collect();
+        let last = processes.iter().map(|(_, second, _)| *second).max().unwrap_or(0);
+        tools.0.alone_at.store(last.saturating_mul(1_000_000), Ordering::Relaxed);
+        Self { tools: tools.clone(), processes, ended, refuses: false }
+    }
+
+    fn hit(&self, pid: i32, signal: SignalNumber) {
+        let (_, _, deadly) = self.processes.iter().find(|(p, _, _)| p.pid.raw() == pid).unwrap();
+        if *deadly == signal {
+            self.ended[&pid].store(1, Ordering::Relaxed);
+        }
+        if self.processes().is_empty() {
+            self.tools.0.alone_at.store(0, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Kernel for Stub {
+    fn now(&self) -> Moment {
+        Moment(self.tools.time())
+    }
+
+    fn processes(&self) -> Vec<Left> {
+        let here = |(process, second, _): &&(Left, u64, SignalNumber)| {
+            self.tools.seconds() < *second
+                && self.ended[&process.pid.raw()].load(Ordering::Relaxed) == 0
+        };
+        self.processes.iter().filter(here).map(|(process, _, _)| process.clone()).collect()
+    }
+
+    fn signal_all(&self, signal: SignalNumber) {
+        self.tools.note(format!("{signal} to all"));
+        self.processes.iter().for_each(|(process, _, _)| self.hit(process.pid.raw(), signal));
+    }
+
+    fn signal(&self, pid: Pid, signal: SignalNumber) {
+        self.tools.note(format!("{signal} to {pid}"));
+        self.hit(pid.raw(), signal);
+    }
+
+    fn reboot(&self, how: How) -> Errno {
+        self.tools.note(format!("reboot {how:?} at {} s", self.tools.seconds()));
+        if !self.refuses {
+            self.tools.0.down.store(1, Ordering::Relaxed);
+        }
+        Errno(libc::EINVAL)
+    }
+
+    fn force(&self, how: How) {
+        self.tools.note(format!("force {how:?}"));
+    }
+}
+
+const NEVER: u64 = u64::MAX;
+
+fn process(pid: i32, name: &str) -> Left {
+    let pid = Pid::new(pid).unwrap();
+    Left { pid, name: name.to_owned(), storage: false, terminal: false }
+}
+
+/// What nobody sends.
+fn stubborn() -> SignalNumber {
+    SignalNumber::new(libc::SIGUSR1).unwrap()
+}
+
+fn go_down(context: &Context, tools: &Fake, kernel: &Stub) -> Errno {
+    let spec = ShutdownSpec::default();
+    block(finish(How::Poweroff, &spec, context, Duration::from_secs(60), tools, kernel))
+}
+
+#[test]
+fn a_quiet_machine_goes_down_in_order_and_at_once() {
+    let root = Root::new(&[("/proc/swaps", "Filename Type Size Used Priority\n")]);
+    let (tools, lines) = Fake::new(&[]);
+    let kernel = Stub::new(&tools, vec![(process(50, "sh"), NEVER, SignalNumber::TERM)]);
+    let context = Context { place: Place::Container, ..root.context() };
+    go_down(&context, &tools, &kernel);
+    let quiet = ["SIGTERM to all", "SIGCONT to all", "reboot Poweroff at 0 s"];
+    assert_eq!(lines.try_iter().collect::<Vec<_>>(), quiet);
+
+    let (tools, lines) = Fake::new(&[]);
+    let kernel = Stub::new(&tools, vec![(process(50, "sh"), NEVER, SignalNumber::TERM)]);
+    go_down(&root.context(), &tools, &kernel);
+    assert_eq!(
+        lines.try_iter().collect::<Vec<_>>(),
+        [
+            "udevadm control --exit",
+            "/proc/self/exe --save-seed",
+            "SIGTERM to all",
+            "SIGCONT to all",
+            "/proc/self/exe --unmount-gently",
+            "/proc/self/exe --unmount",
+            "reboot Poweroff at 0 s",
+        ]
+    );
+}
+
+#[test]
+fn late_processes_are_named_and_then_killed() {
+    let root = Root::new(&[]);
+    let (tools, lines) = Fake::new(&[]);
+    let mut shell = process(60, "bash");
+    shell.terminal = true;
+    let processes = vec![
+        (process(50, "ev\u{1b}il"), NEVER, SignalNumber::KILL),
+        (shell, NEVER, SignalNumber::HUP),
+    ];
+    let kernel = Stub::new(&tools, processes);
+    go_down(&root.context(), &tools, &kernel);
+    let lines: Vec<String> = lines.try_iter().skip(2).collect();
+    let waiting = "say: waiting for ev?il (50)";
+    assert_eq!(
+        lines[..8],
+        [
+            "SIGTERM to all",
+            "SIGHUP to 60",
+            "SIGCONT to all",
+            waiting,
+            waiting,
+            waiting,
+            "say: sending SIGKILL to all that are left",
+            "SIGKILL to all",
+        ]
+    );
+    assert_eq!(lines.last().unwrap(), "reboot Poweroff at 10 s");
+}
+
+#[test]
+fn who_survives_even_that_is_left_behind() {
+    let root = Root::new(&[]);
+    let (tools, lines) = Fake::new(&[]);
+    let processes = (2..12).map(|pid| (process(pid, "d"), NEVER, stubborn())).collect();
+    let kernel = Stub::new(&tools, processes);
+    go_down(&root.context(), &tools, &kernel);
+    let lines: Vec<String> = lines.try_iter().collect();
+    let without = "say: going on without d (2), d (3), d (4), d (5), d (6), d (7) and 4 more";
+    assert!(lines.iter().any(|line| line == without), "{lines:?}");
+    // 10 s of term-wait and 15 s of kill-wait.
+    assert_eq!(lines.last().unwrap(), "reboot Poweroff at 25 s");
+}
+
+#[test]
+fn those_who_carry_the_root_are_spared() {
+    let root = Root::new(&[]);
+    let (tools, lines) = Fake::new(&[]);
+    let mut carrier = process(40, "nbd-client");
+    carrier.storage = true;
+    let processes =
+        vec![(carrier, NEVER, SignalNumber::TERM), (process(50, "sh"), NEVER, SignalNumber::TERM)];
+    let kernel = Stub::new(&tools, processes);
+    go_down(&root.context(), &tools, &kernel);
+    let lines: Vec<String> = lines.try_iter().collect();
+    assert!(lines.iter().any(|line| line == "SIGTERM to 50"));
+    assert!(!lines.iter().any(|line| line.contains("to all") && !line.contains("CONT")));
+    assert!(!lines.iter().any(|line| line.ends_with("to 40")));
+    assert_eq!(lines.last().unwrap(), "reboot Poweroff at 0 s");
+}
+
+#[test]
+fn disks_are_released_layer_by_layer() {
+    let root = Root::new(&[
+        ("/proc/swaps", "Filename\n/swapfile file 1 0 -2\n"),
+        ("/sys/block/loop0/loop/backing_file", "/srv/disk.img"),
+        ("/sys/block/loop1/size", "0"),
+        ("/sys/block/dm-0/size", "8"),
+        ("/sys/block/sda/size", "8"),
+    ]);
+    let folder = root.0.clone();
+    let (tools, lines) = Fake::with_effect(&[], move |line| {
+        if line.starts_with("losetup") {
+            std::fs::remove_dir_all(folder.join("sys/block/loop0")).ok();
+        }
+    });
+    go_down(&root.context(), &tools, &Stub::new(&tools, vec![]));
+    let lines: Vec<String> = lines.try_iter().skip(4).collect();
+    assert_eq!(
+        lines,
+        [
+            "/proc/self/exe --unmount-gently",
+            "swapoff -a",
+            "losetup -D",
+            "dmsetup remove_all --noudevsync",
+            "/proc/self/exe --unmount-gently",
+            "dmsetup remove_all --noudevsync",
+            "/proc/self/exe --unmount",
+            "reboot Poweroff at 0 s",
+        ]
+    );
+}
+
+#[test]
+fn nothing_that_hangs_holds_the_shutdown() {
+    let root = Root::new(&[
+        ("/proc/swaps", "Filename\n/dev/sda2 partition 1 0 -2\n"),
+        ("/sys/block/dm-0/size", "8"),
+    ]);
+    let (tools, lines) = Fake::new(&[("", Act::Hangs)]);
+    let kernel = Stub::new(&tools, vec![(process(50, "stuck"), NEVER, stubborn())]);
+    go_down(&root.context(), &tools, &kernel);
+    assert!(tools.seconds() <= 66, "{}", tools.seconds());
+    let lines: Vec<String> = lines.try_iter().collect();
+    for expected in ["/proc/self/exe --unmount-gently", "/proc/self/exe --unmount", "swapoff -a"] {
+        assert!(lines.iter().any(|line| line == expected), "{expected}: {lines:?}");
+    }
+    assert!(lines.last().unwrap().starts_with("reboot Poweroff"));
+}
+
+#[test]
+fn with_little_time_left_the_disks_still_get_some() {
+    let root = Root::new(&[]);
+    let (tools, lines) = Fake::new(&[]);
+    let kernel = Stub::new(&tools, vec![(process(50, "stuck"), NEVER, stubborn())]);
+    let spec = ShutdownSpec::default();
+    let left = Duration::from_secs(6);
+    block(finish(How::Restart, &spec, &root.context(), left, &tools, &kernel));
+    let last = lines.try_iter().last().unwrap();
+    assert_eq!(last, "reboot Restart at 4 s");
+}
+
+#[test]
+fn a_kernel_that_refuses_is_asked_otherwise() {
+    let root = Root::new(&[]);
+    for (how, second) in [(How::Kexec, Some("Restart")), (How::Poweroff, None)] {
+        let (tools, lines) = Fake::new(&[]);
+        let mut kernel = Stub::new(&tools, vec![]);
+        kernel.refuses = true;
+        let spec = ShutdownSpec::default();
+        let left = Duration::from_secs(60);
+        let errno = block(finish(how, &spec, &root.context(), left, &tools, &kernel));
+        assert_eq!(errno, Errno(libc::EINVAL));
+        let lines: Vec<String> = lines.try_iter().collect();
+        let reboots: Vec<&String> =
+            lines.iter().filter(|line| line.starts_with("reboot ")).collect();
+        assert_eq!(reboots.len(), 1 + usize::from(second.is_some()));
+        assert!(second.is_none_or(|second| reboots[1].contains(second)));
+        assert_eq!(lines.last().unwrap(), &format!("force {how:?}"));
+    }
+}

@@ -1,0 +1,284 @@
+//! Boot steps, each with what it runs and what becomes of each way that can end.
+
+use finit::boot::{Context, Done, Place};
+use finit::config::spec::{Devices, STEPS};
+
+use super::stage::{Act, Root, play, worked};
+
+#[test]
+fn a_container_keeps_its_hands_off_hardware() {
+    let root = Root::new(&[("/etc/fstab", "/dev/sda1 /home ext4 defaults 0 2")]);
+    let context = Context { place: Place::Container, ..root.context() };
+    for step in ["modules", "devices", "fsck", "remount-root", "mount-local", "swap", "clock"] {
+        let (report, ran) = play(step, &context, &[]);
+        assert_eq!(report, Ok(Done::Skipped("in a container")), "{step}");
+        assert!(ran.is_empty());
+    }
+}
+
+#[test]
+fn steps_can_be_skipped_and_unknown_ones_are_told() {
+    let root = Root::new(&[]);
+    let mut context = root.context();
+    context.boot.skip = STEPS.iter().map(|step| (*step).to_owned()).collect();
+    for step in STEPS {
+        assert_eq!(play(step, &context, &[]).0, Ok(Done::Skipped("left out by boot.skip")));
+    }
+    assert!(play("frobnicate", &context, &[]).0.is_err());
+}
+
+#[test]
+fn modules_come_from_everywhere_once() {
+    let root = Root::new(&[
+        ("/etc/modules-load.d/b.conf", "# c\nfuse\n; d\nloop\n"),
+        ("/usr/lib/modules-load.d/b.conf", "hidden\n"),
+        ("/usr/lib/modules-load.d/a.conf", "br_netfilter\n"),
+        ("/run/modules-load.d/README", "no\n"),
+        ("/etc/modules", "loop max_loop=8\ndm_mod\n"),
+        ("/proc/modules", ""),
+    ]);
+    std::fs::create_dir_all(root.path("/lib/modules-load.d")).unwrap();
+    root.write("/lib/modules-load.d/null.conf", "masked\n");
+    std::os::unix::fs::symlink("/dev/null", root.path("/etc/modules-load.d/null.conf")).unwrap();
+    let mut context = root.with_words(&["quiet", "modules_load=nvme,fuse", "modules-load=zram"]);
+    context.boot.modules = vec!["tun".to_owned()];
+    let (report, ran) = play("modules", &context, &[]);
+    assert_eq!(report, worked());
+    assert_eq!(ran, ["modprobe -abq -- br_netfilter fuse loop dm_mod tun nvme zram"]);
+
+    let (report, _) = play("modules", &context, &[("modprobe", Act::Exits(1, ""))]);
+    let why = report.unwrap_err();
+    assert!(why.starts_with("modprobe: exited with status 1 (br_netfilter"), "{why}");
+    let (report, _) = play("modules", &context, &[("modprobe", Act::Missing)]);
+    assert!(report.unwrap_err().starts_with("modprobe is not installed"));
+}
+
+#[test]
+fn without_modules_or_module_support_nothing_is_run() {
+    let root = Root::new(&[]);
+    let (report, ran) = play("modules", &root.context(), &[]);
+    assert_eq!((report, ran), (Ok(Done::Skipped("no modules are asked for")), vec![]));
+    root.write("/etc/modules", "loop\n");
+    let (report, ran) = play("modules", &root.context(), &[]);
+    assert_eq!((report, ran), (Ok(Done::Skipped("the kernel takes no modules")), vec![]));
+}
+
+#[test]
+fn udev_is_found_started_triggered_and_waited_for() {
+    let recipe = |daemon: &str| {
+        vec![
+            format!("{daemon} --daemon"),
+            "udevadm trigger --type=subsystems --action=add".to_owned(),
+            "udevadm trigger --type=devices --action=add".to_owned(),
+            "udevadm settle --timeout=30".to_owned(),
+        ]
+    };
+    for daemon in ["/lib/systemd/systemd-udevd", "/sbin/udevd", "/lib/udev/udevd"] {
+        let root = Root::new(&[(daemon, "")]);
+        let (report, ran) = play("devices", &root.context(), &[]);
+        assert_eq!((report, ran), (worked(), recipe(daemon)));
+    }
+    let both = Root::new(&[("/usr/lib/systemd/systemd-udevd", ""), ("/sbin/udevd", "")]);
+    let settle = ("settle", Act::Hangs);
+    let (report, ran) = play("devices", &both.context(), &[settle]);
+    assert_eq!(report.unwrap_err(), "udevadm: not done after 40 s, killed");
+    assert_eq!(ran, recipe("/usr/lib/systemd/systemd-udevd"));
+
+    // A daemon that does not start is told, and the rest is tried all the same.
+    let (report, ran) = play("devices", &both.context(), &[("--daemon", Act::Exits(1, "busy"))]);
+    assert!(report.unwrap_err().ends_with("systemd-udevd: exited with status 1: busy"));
+    assert_eq!(ran.len(), 4);
+}
+
+#[test]
+fn other_ways_to_devices() {
+    let root = Root::new(&[]);
+    let mut context = root.context();
+    assert_eq!(play("devices", &context, &[]).0, Ok(Done::Skipped("no udevd is installed")));
+    context.boot.devices = Devices::Mdev;
+    assert_eq!(play("devices", &context, &[]), (worked(), vec!["mdev -s".to_owned()]));
+    let (report, _) = play("devices", &context, &[("mdev", Act::Missing)]);
+    assert_eq!(report.unwrap_err(), "mdev is not installed");
+    context.boot.devices = Devices::None;
+    assert_eq!(play("devices", &context, &[]).0, Ok(Done::Skipped("boot.devices is none")));
+}
+
+#[test]
+fn the_keymap_is_loaded_where_there_is_a_console() {
+    let root = Root::new(&[]);
+    let mut context = root.context();
+    assert_eq!(play("console", &context, &[]).0, Ok(Done::Skipped("no keymap is set")));
+    context.boot.keymap = Some("de".to_owned());
+    let (report, _) = play("console", &context, &[]);
+    assert_eq!(report, Ok(Done::Skipped("there is no virtual console")));
+    root.write("/dev/tty0", "");
+    let (report, ran) = play("console", &context, &[("kbd_mode", Act::Missing)]);
+    assert_eq!(report, worked());
+    assert_eq!(ran, ["kbd_mode -u -C /dev/tty0", "loadkeys -q -u de"]);
+    let (report, _) = play("console", &context, &[("loadkeys", Act::Exits(1, "no such map"))]);
+    assert_eq!(report.unwrap_err(), "loadkeys: exited with status 1: no such map");
+}
+
+#[test]
+fn the_clock_is_set_by_whoever_has_not_done_it() {
+    let root = Root::new(&[]);
+    let mut context = root.context();
+    assert_eq!(play("clock", &context, &[]).0, Ok(Done::Skipped("there is no hardware clock")));
+    root.write("/dev/rtc0", "");
+    assert_eq!(play("clock", &context, &[]), (worked(), vec!["hwclock --hctosys".to_owned()]));
+    root.write("/sys/class/rtc/rtc0/hctosys", "1\n");
+    assert_eq!(play("clock", &context, &[]), (worked(), vec!["hwclock --systz".to_owned()]));
+    let (report, _) = play("clock", &context, &[("hwclock", Act::Missing)]);
+    assert_eq!(report, Ok(Done::Skipped("hwclock is not installed")));
+    let (report, _) = play("clock", &context, &[("hwclock", Act::Hangs)]);
+    assert_eq!(report.unwrap_err(), "hwclock: not done after 15 s, killed");
+    context.boot.clock = false;
+    assert_eq!(play("clock", &context, &[]).0, Ok(Done::Skipped("boot.clock is false")));
+}
+
+#[test]
+fn settings_are_written_in_order() {
+    let root = Root::new(&[
+        ("/proc/sys/kernel/panic", ""),
+        ("/proc/sys/kernel/printk_devkmsg", ""),
+        ("/proc/sys/net/ipv4/conf/all/rp_filter", ""),
+        ("/proc/sys/net/ipv4/conf/eth0.1/rp_filter", ""),
+        ("/proc/sys/vm/swappiness", ""),
+        ("/proc/sys/vm/other", ""),
+        ("/usr/lib/sysctl.d/50-a.conf", "net.ipv4.conf.*.rp_filter = 2\nvm.swappiness=1\n"),
+        ("/etc/sysctl.d/50-a.conf", "net.ipv4.conf.*.rp_filter = 1\n-vm.nosuch = 3\n"),
+        ("/etc/sysctl.d/90-b.conf", "vm.swappiness = 2\nnet.nosuch = 1\n"),
+        ("/etc/sysctl.conf", "vm/other = 3 4\t5 \n"),
+    ]);
+    let mut context = root.context();
+    context.boot.sysctl = vec![("vm.swappiness".to_owned(), "10".to_owned())];
+    assert_eq!(play("sysctl", &context, &[]).0, worked());
+    for (name, value) in [
+        ("kernel/panic", "10"),
+        ("kernel/printk_devkmsg", "on"),
+        ("net/ipv4/conf/all/rp_filter", "1"),
+        ("net/ipv4/conf/eth0.1/rp_filter", "1"),
+        ("vm/swappiness", "10"),
+        ("vm/other", "3 4\t5"),
+    ] {
+        assert_eq!(root.read(&format!("/proc/sys/{name}")), format!("{value}\n"), "{name}");
+    }
+}
+
+#[test]
+fn a_lost_init_restarts_the_machine_unless_told_otherwise() {
+    let root = Root::new(&[("/proc/sys/kernel/panic", "")]);
+    play("sysctl", &root.with_words(&["panic=0"]), &[]).0.unwrap();
+    assert_eq!(root.read("/proc/sys/kernel/panic"), "");
+    root.write("/etc/sysctl.conf", "kernel.panic = 3\n");
+    play("sysctl", &root.context(), &[]).0.unwrap();
+    assert_eq!(root.read("/proc/sys/kernel/panic"), "3\n");
+    // A container does not say what becomes of the machine around it.
+    root.write("/etc/sysctl.conf", "");
+    root.write("/proc/sys/kernel/panic", "");
+    play("sysctl", &Context { place: Place::Container, ..root.context() }, &[]).0.unwrap();
+    assert_eq!(root.read("/proc/sys/kernel/panic"), "");
+}
+
+#[test]
+fn wrong_settings_are_told_and_the_others_made() {
+    let root = Root::new(&[
+        ("/proc/sys/vm/a", ""),
+        ("/etc/sysctl.conf", "what is this\n../../etc/x = 1\nvm.a = 1\n"),
+    ]);
+    let mut context = root.context();
+    context.boot.sysctl = vec![("vm.nosuch".to_owned(), "1".to_owned())];
+    let why = play("sysctl", &context, &[]).0.unwrap_err();
+    assert!(why.contains("sysctl.conf: \"what is this\"?"), "{why}");
+    assert!(why.contains("\"../../etc/x = 1\"?"), "{why}");
+    assert!(why.contains("vm/nosuch: No such file or directory"), "{why}");
+    assert_eq!(root.read("/proc/sys/vm/a"), "1\n");
+}
+
+#[test]
+fn host_names_that_are_none() {
+    let root = Root::new(&[]);
+    let (report, _) = play("hostname", &root.context(), &[]);
+    assert_eq!(report, Ok(Done::Skipped("no host name is set")));
+    root.write("/etc/hostname", "# mine\n\n \u{1b}[2J\n");
+    assert!(play("hostname", &root.context(), &[]).0.unwrap_err().ends_with("is no host name"));
+}
+
+#[test]
+fn a_machine_id_is_made_once() {
+    let root = Root::new(&[("/etc/machine-id", "uninitialized\n")]);
+    assert_eq!(play("machine-id", &root.context(), &[]).0, worked());
+    let id = root.read("/etc/machine-id");
+    assert_eq!(id.len(), 33);
+    assert_eq!((&id[12..13], "89ab".contains(&id[16..17])), ("4", true), "{id}");
+    let (report, _) = play("machine-id", &root.context(), &[]);
+    assert_eq!(report, Ok(Done::Skipped("there is one")));
+    assert_eq!(root.read("/etc/machine-id"), id);
+}
+
+#[test]
+fn an_older_machine_id_is_kept() {
+    let older = "0123456789abcdef0123456789abcdef\n";
+    let root = Root::new(&[("/var/lib/dbus/machine-id", older)]);
+    play("machine-id", &root.context(), &[]).0.unwrap();
+    assert_eq!(root.read("/etc/machine-id"), older);
+}
+
+#[test]
+fn the_seed_is_the_business_of_a_helper() {
+    let root = Root::new(&[]);
+    let mut context = root.context();
+    let (report, ran) = play("random-seed", &context, &[]);
+    assert_eq!((report, ran), (worked(), vec!["/proc/self/exe --renew-seed".to_owned()]));
+    let (report, _) = play("random-seed", &context, &[("seed", Act::Exits(1, ""))]);
+    assert!(report.unwrap_err().starts_with("/var/lib/finitd/random-seed was not renewed"));
+    let (report, _) = play("random-seed", &context, &[("seed", Act::Exits(2, ""))]);
+    assert_eq!(report, Ok(Done::Skipped("no randomness to keep yet")));
+    context.boot.random_seed = false;
+    let (report, _) = play("random-seed", &context, &[]);
+    assert_eq!(report, Ok(Done::Skipped("boot.random-seed is false")));
+}
+
+#[test]
+fn volatile_files_by_the_first_provider_or_by_hand() {
+    let root = Root::new(&[]);
+    for folder in ["/run", "/tmp"] {
+        std::fs::create_dir_all(root.path(folder)).unwrap();
+    }
+    let mut context = root.context();
+    let systemd = "systemd-tmpfiles --create --remove --clean --boot";
+    let other = "tmpfiles --create --remove --boot";
+    for code in [0, 65, 73] {
+        let act = ("systemd-tmpfiles", Act::Exits(code, "some line is odd"));
+        let (report, ran) = play("tmpfiles", &context, &[act]);
+        assert_eq!((report, ran), (worked(), vec![systemd.to_owned()]), "{code}");
+    }
+    let act = ("systemd-tmpfiles", Act::Exits(1, "oh"));
+    let (report, _) = play("tmpfiles", &context, &[act]);
+    assert_eq!(report.unwrap_err(), "systemd-tmpfiles: exited with status 1: oh");
+
+    let (report, ran) = play("tmpfiles", &context, &[("systemd-tmpfiles", Act::Missing)]);
+    assert_eq!((report, ran), (worked(), vec![systemd.to_owned(), other.to_owned()]));
+
+    std::fs::remove_dir(root.path("/run/lock")).unwrap();
+    let (report, _) = play("tmpfiles", &context, &[("tmpfiles", Act::Missing)]);
+    assert_eq!(report, worked());
+    let mode = |path: &str| {
+        use std::os::unix::fs::PermissionsExt;
+        std::fs::metadata(root.path(path)).unwrap().permissions().mode() & 0o7777
+    };
+    assert_eq!((mode("/run/lock"), mode("/tmp")), (0o1777, 0o1777));
+    context.boot.tmpfiles = false;
+    assert_eq!(play("tmpfiles", &context, &[]), (worked(), vec![]));
+}
+
+#[test]
+fn people_may_log_in_again() {
+    let root = Root::new(&[("/run/nologin", "going down"), ("/etc/nologin", "maintenance")]);
+    let (report, said) = play("nologin", &root.context(), &[]);
+    assert_eq!(report, worked());
+    assert_eq!(said, ["say: /etc/nologin is there: only root can log in"]);
+    assert!(!root.path("/run/nologin").exists() && root.path("/etc/nologin").exists());
+    std::fs::remove_file(root.path("/etc/nologin")).unwrap();
+    assert_eq!(play("nologin", &root.context(), &[]), (worked(), vec![]));
+}

@@ -1,0 +1,151 @@
+//! How it ends: exit codes and everything that can go wrong on the way.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use finit::client::status;
+use finit::proto::frame::Answer;
+use finit::proto::{Code, Refusal, Reply, Request, StateWord};
+
+use super::fake::*;
+
+#[test]
+fn status_has_the_codes_of_lsb() {
+    let table = [
+        (StateWord::Up, 0),
+        (StateWord::Done, 0),
+        (StateWord::Listening, 0),
+        (StateWord::Failed, 1),
+        (StateWord::Restarting, 1),
+        (StateWord::Stopped, 3),
+        (StateWord::Waiting, 3),
+        (StateWord::Starting, 3),
+        (StateWord::Stopping, 3),
+        (StateWord::Skipped, 3),
+    ];
+    for (state, code) in table {
+        assert_eq!(status::of_state(state).code(), code, "{state:?}");
+        let report = Reply::Service(Box::new(service("web", state)));
+        let ran = Server::always(Answer::Reply(report)).run(&["status", "web"]);
+        assert_eq!(ran.code, i32::from(code));
+    }
+}
+
+#[test]
+fn one_unknown_name_does_not_hide_the_others() {
+    let server = Server::new(|request| match request {
+        Request::Status { name } if name == "nix" => {
+            let refusal = Refusal::new(Code::NoSuchService, "nothing is called nix");
+            vec![Answer::Refused(refusal.hint("did you mean nginx?"))]
+        }
+        Request::Status { name } => {
+            vec![Answer::Reply(Reply::Service(Box::new(service(name, StateWord::Up))))]
+        }
+        _ => vec![done()],
+    });
+    let ran = server.run(&["status", "sshd", "nix", "web"]);
+    assert_eq!(ran.code, 4);
+    assert!(ran.out.contains("sshd: up") && ran.out.contains("\n\nweb: up"), "{}", ran.out);
+    assert_eq!(ran.err, "finitctl: nothing is called nix; did you mean nginx?\n");
+}
+
+#[test]
+fn refusals_have_their_codes() {
+    let table = [
+        (Code::BadRequest, 2),
+        (Code::UnknownMethod, 5),
+        (Code::NoSuchService, 4),
+        (Code::NoSuchJob, 1),
+        (Code::Denied, 5),
+        (Code::BrokenConfig, 1),
+        (Code::ShuttingDown, 5),
+        (Code::Busy, 5),
+        (Code::SelfWait, 5),
+        (Code::NotRunning, 3),
+        (Code::NotSupported, 5),
+    ];
+    for (code, exit) in table {
+        let server = Server::always(Answer::Refused(Refusal::new(code, "no").hint("do this")));
+        let ran = server.run(&["restart", "web"]);
+        assert_eq!(ran.code, exit, "{code:?}");
+        assert_eq!(ran.err, "finitctl: no; do this\n");
+    }
+}
+
+#[test]
+fn no_socket_says_what_to_look_at() {
+    let folder = folder();
+    let ran = Ran::of(&mut command(&folder, "finitctl", &["status", "web"]));
+    assert_eq!(ran.code, 7);
+    assert!(ran.err.contains("No such file") && ran.err.contains("PID 1"), "{}", ran.err);
+    drop(UnixListener::bind(folder.join("initctl")).unwrap());
+    let ran = Ran::of(&mut command(&folder, "finitctl", &["--json"]));
+    assert_eq!(ran.code, 7);
+    assert!(ran.err.contains("Connection refused") && ran.out.is_empty(), "{}", ran.err);
+    let long = "x".repeat(200);
+    let ran = Ran::of(&mut command(&folder, "finitctl", &["--socket", &long, "apply"]));
+    assert_eq!(ran.code, 7, "{}", ran.err);
+    assert_eq!(Ran::of(&mut command(&folder, "poweroff", &[])).code, 7);
+    assert_eq!(Ran::of(&mut command(&folder, "init", &["status", "x"])).code, 7);
+}
+
+#[test]
+fn broken_answers_are_failures() {
+    let half = || Server::raw(|_| Some(r#"{"id":1,"result":{"service":{"name":"we"#.to_owned()));
+    let ran = half().run(&["--timeout", "300ms", "status", "web"]);
+    assert_eq!((ran.code, ran.out.as_str()), (6, ""), "{}", ran.err);
+    for (answer, code) in [
+        ("\n", 1),
+        ("nonsense\n", 1),
+        ("{}\n", 1),
+        ("{\"id\":1}\n", 1),
+        ("{\"result\":{\"later\":{}}}\n", 1),
+        ("{\"result\":{\"done\":{\"message\":\"an answer to something else\"}}}\n", 1),
+        ("{\"event\":{\"job\":1,\"service\":\"a\",\"message\":\"m\"}}\n", 1),
+        ("\u{0}\u{1}\n", 1),
+    ] {
+        let server = Server::raw(move |_| Some(answer.to_owned()));
+        let ran = server.run(&["status", "web"]);
+        assert_eq!((ran.code, ran.out.as_str()), (code, ""), "{answer:?}: {}", ran.err);
+        assert!(ran.err.contains("not understood"), "{}", ran.err);
+    }
+    let ran = Server::raw(|_| None).run(&["status", "web"]);
+    assert_eq!(ran.code, 7);
+    assert!(ran.err.contains("connection ended"), "{}", ran.err);
+}
+
+#[test]
+fn half_a_line_and_an_end_is_no_answer() {
+    let folder = folder();
+    let listener = UnixListener::bind(folder.join("initctl")).unwrap();
+    thread::spawn(move || {
+        for answer in [b"{\"result\":".as_slice(), b"\xff\xfe\n"] {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut line = String::new();
+            BufReader::new(stream.try_clone().unwrap()).read_line(&mut line).unwrap();
+            stream.write_all(answer).unwrap();
+        }
+    });
+    let ran = Ran::of(&mut command(&folder, "finitctl", &["status", "web"]));
+    assert_eq!((ran.code, ran.err.contains("half a line")), (7, true), "{}", ran.err);
+    let ran = Ran::of(&mut command(&folder, "finitctl", &["status", "web"]));
+    assert_eq!((ran.code, ran.err.contains("utf-8")), (1, true), "{}", ran.err);
+}
+
+#[test]
+fn a_server_that_never_answers_or_accepts_is_given_up() {
+    let server = Server::raw(|_| Some(String::new()));
+    let begin = Instant::now();
+    let ran = server.run(&["--timeout", "200ms", "status", "web"]);
+    assert_eq!((ran.code, ran.err.as_str()), (6, "finitctl: no answer within 200 ms\n"));
+    assert!(begin.elapsed() < Duration::from_secs(5));
+
+    let folder = folder();
+    let listener = UnixListener::bind(folder.join("initctl")).unwrap();
+    nix::sys::socket::listen(&listener, nix::sys::socket::Backlog::new(0).unwrap()).unwrap();
+    let _one = UnixStream::connect(folder.join("initctl")).unwrap();
+    let ran = Ran::of(&mut command(&folder, "finitctl", &["--timeout", "200ms", "status", "web"]));
+    assert_eq!(ran.code, 6, "{}", ran.err);
+}

@@ -1,0 +1,164 @@
+//! Logs, files, other machines.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::process::Stdio;
+use std::time::Duration;
+
+use finit::client::{Status, remote, text};
+use finit::proto::frame::Answer;
+use finit::proto::report::Detail;
+use finit::proto::{Reply, Request, ServiceReport, StateWord};
+use serde_json::Value;
+
+use super::fake::*;
+
+/// A server of three services with logs in its folder; `db` has none.
+fn with_logs() -> (Server, Folder) {
+    let logs = folder();
+    let folder = logs.to_path_buf();
+    let report = move |name: &str| {
+        let path = folder.join(format!("{name}.log")).to_str().unwrap().to_owned();
+        let log = (name != "db").then_some(path);
+        let detail = Some(Detail { log, ..Detail::default() });
+        ServiceReport { detail, ..service(name, StateWord::Up) }
+    };
+    let server = Server::new(move |request| match request {
+        Request::Status { name } => vec![Answer::Reply(Reply::Service(Box::new(report(name))))],
+        _ => {
+            let mut state = machine();
+            state.services = ["a", "b", "db"].map(|name| service(name, StateWord::Up)).to_vec();
+            vec![Answer::Reply(Reply::Machine(Box::new(state)))]
+        }
+    });
+    (server, logs)
+}
+
+#[test]
+fn logs_are_the_last_lines_by_time() {
+    let (server, logs) = with_logs();
+    fs::write(logs.join("a.log.1"), "00:01 one\n00:03 three\n").unwrap();
+    fs::write(logs.join("a.log"), "00:05 five\n00:07 seven\n").unwrap();
+    fs::write(logs.join("b.log"), "00:02 two\n00:06 six\n").unwrap();
+    assert_eq!(server.run(&["logs", "a"]).out, "00:01 one\n00:03 three\n00:05 five\n00:07 seven\n");
+    assert_eq!(server.run(&["logs", "-n", "3", "a"]).out, "00:03 three\n00:05 five\n00:07 seven\n");
+    assert_eq!(server.run(&["logs", "-n3"]).out, "a: 00:05 five\nb: 00:06 six\na: 00:07 seven\n");
+    assert_eq!(server.run(&["logs", "-n", "0", "a"]).out, "");
+    let ran = server.run(&["logs", "db"]);
+    assert!(ran.err.contains("db: no log file"), "{}", ran.err);
+    nix::unistd::mkfifo(&logs.join("x.log"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let ran = server.run(&["logs", "x"]);
+    assert_eq!((ran.code, ran.err.contains("not a regular file")), (1, true), "{}", ran.err);
+    let large: String = (0..50_000).map(|n| format!("00:00 line {n}\n")).collect();
+    fs::write(logs.join("b.log"), large).unwrap();
+    let ran = server.run(&["logs", "-n", "20000", "b"]);
+    assert_eq!(ran.out.lines().count(), 20_000);
+    assert!(ran.out.starts_with("00:00 line 30000\n") && ran.out.ends_with("line 49999\n"));
+}
+
+#[test]
+fn logs_are_followed_through_a_rotation() {
+    let (server, logs) = with_logs();
+    let path = logs.join("a.log");
+    fs::write(&path, "one\n").unwrap();
+    let mut follower = command(&server.folder, "finitctl", &["logs", "-f", "a"]);
+    let mut child = follower.stdout(Stdio::piped()).spawn().unwrap();
+    let mut reader = BufReader::new(child.stdout.take().unwrap());
+    let mut line = || {
+        let mut line = String::new();
+        reader.read_line(&mut line).unwrap();
+        line
+    };
+    assert_eq!(line(), "one\n");
+    let append = |text: &str| {
+        let mut file = fs::OpenOptions::new().append(true).create(true).open(&path).unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+    };
+    append("two\nthr");
+    assert_eq!(line(), "two\n");
+    append("ee\nfour\n");
+    fs::rename(&path, logs.join("a.log.1")).unwrap();
+    append("five\n");
+    assert_eq!([line(), line(), line()], ["three\n", "four\n", "five\n"]);
+    // Nobody reads any more: it ends by itself, without a new line to write.
+    drop(reader);
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn the_host_gets_the_words_as_they_are() {
+    let server = Server::always(done());
+    let ssh = server.folder.join("ssh");
+    fs::write(&ssh, "#!/bin/sh\nprintf '[%s]' \"$@\"\nexit 3\n").unwrap();
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    fs::set_permissions(&ssh, mode).unwrap();
+    let run = |words: &[&str]| {
+        let path = format!("{}:/usr/bin:/bin", server.folder.display());
+        Ran::of(command(&server.folder, "finitctl", words).env("PATH", path))
+    };
+    let ran = run(&["status", "-H", "root@host", "it's", "$(reboot)"]);
+    assert_eq!(ran.out, r"[root@host][--][finitctl][status]['it'\''s']['$(reboot)']");
+    assert_eq!(ran.code, 3);
+    assert_eq!(run(&["--host=h", "--json"]).out, "[h][--][finitctl][status][--json]");
+    assert_eq!(run(&["-Hh", "stop", "a", "--", "-H"]).out, "[h][--][finitctl][stop][a][--][-H]");
+    // Sent along, the option would connect on without end.
+    assert_eq!(run(&["-H", "h", "logs", "-fHh"]).code, 2);
+    assert_eq!(server.requests(), Vec::<String>::new());
+    assert_eq!(remote::quoted(""), "''");
+}
+
+#[test]
+fn a_file_is_checked_without_a_running_finit() {
+    let folder = folder();
+    let file = folder.join("finit.toml");
+    let path = file.to_str().unwrap();
+    let check = |words: &[&str]| Ran::of(&mut command(&folder, "finitctl", words));
+
+    fs::write(&file, "[service.cron]\ncommand = \"/usr/sbin/cron -f\"\n").unwrap();
+    let ran = check(&["check", path]);
+    assert_eq!(ran.out, format!("{path}: 1 service, 0 tasks: no errors\n"), "{}", ran.err);
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+    let ran = check(&["check", path, "--json"]);
+    let found: Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!((&found["services"], &found["errors"]), (&1.into(), &0.into()));
+
+    fs::write(&file, "[service.cron]\nbad = 1\nworse = 2\n").unwrap();
+    let ran = check(&["check", path]);
+    assert_eq!((ran.code, ran.out.as_str()), (1, ""));
+    assert!(ran.err.contains("`bad`") && ran.err.contains("`worse`"), "all at once: {}", ran.err);
+    let ran = check(&["check", "/nonexistent.toml"]);
+    assert_eq!((ran.code, ran.err.contains("/nonexistent.toml")), (1, true), "{}", ran.err);
+}
+
+#[test]
+fn keys_are_explained() {
+    let folder = folder();
+    let explain = |key: &str| Ran::of(&mut command(&folder, "finitctl", &["explain", key]));
+    let ran = explain("stop.signal");
+    assert_eq!((ran.code, ran.out.contains("takes a signal")), (0, true), "{}", ran.out);
+    let ran = explain("nonsense");
+    assert_eq!((ran.code, ran.err.as_str()), (2, "finitctl: no key is called `nonsense`\n"));
+}
+
+#[test]
+fn short_words_for_ages_and_sizes() {
+    let ages = [(0, "0 s"), (59_999, "59 s"), (60_000, "1 min"), (3_600_000, "1 h")];
+    for (milliseconds, word) in ages {
+        assert_eq!(text::age(milliseconds), word);
+    }
+    assert_eq!(text::age(172_800_000), "2 days");
+    assert_eq!(text::age(u64::MAX), "213503982334 days");
+    let sizes = [(0, "0 B"), (1023, "1023 B"), (1024, "1 KiB"), (12_900_000, "12.3 MiB")];
+    for (bytes, word) in sizes {
+        assert_eq!(text::size(bytes), word);
+    }
+    assert_eq!(text::size(u64::MAX), "16777215 TiB");
+    assert_eq!(text::span(Duration::from_millis(840)), "840 ms");
+    for (word, milliseconds) in [("30s", 30_000), ("500ms", 500), ("2min", 120_000), ("7", 7000)] {
+        assert_eq!(text::parse_time(word), Ok(Duration::from_millis(milliseconds)));
+    }
+    for word in ["", "s", "-1s", "1x", "1.5s", "99999999999999999999s", "18446744073709551615h"] {
+        assert!(text::parse_time(word).is_err(), "{word}");
+    }
+    assert_eq!(Status::NoConnection.code(), 7);
+}

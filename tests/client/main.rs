@@ -1,0 +1,20 @@
+//! The client against a server that is a thread of the test: what it sends, what it shows, how
+//! it ends.
+
+#![cfg(feature = "client")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::disallowed_methods,
+    reason = "a test may fail, and may start threads and programs"
+)]
+
+mod ends;
+mod fake;
+mod jobs;
+mod logs;
+mod names;
+mod sends;
+mod shows;

@@ -1,0 +1,166 @@
+//! The old names: poweroff, shutdown, init and the others.
+
+use finit::client::names::{self, Plan};
+use finit::client::power::Manner;
+use finit::proto::frame::Answer;
+use finit::proto::{Code, Power, Refusal, Reply, Request, StateWord};
+
+use super::fake::*;
+
+#[test]
+fn the_old_names_understand_what_they_always_did() {
+    use Power::{Halt, Poweroff, Reboot};
+    let asked = |how| Some(Plan::Power(how, Manner::Ask));
+    let forced = |how| Some(Plan::Power(how, Manner::Force));
+    let table: &[(&str, Option<Plan>)] = &[
+        ("poweroff", asked(Poweroff)),
+        ("poweroff -p", asked(Poweroff)),
+        ("poweroff -f", forced(Poweroff)),
+        ("poweroff -fp", forced(Poweroff)),
+        ("poweroff -dhi --no-wall", asked(Poweroff)),
+        ("poweroff -w", Some(Plan::Nothing)),
+        ("poweroff -fw", Some(Plan::Nothing)),
+        ("poweroff --reboot", asked(Reboot)),
+        ("reboot", asked(Reboot)),
+        ("reboot --force", forced(Reboot)),
+        ("reboot -p", asked(Poweroff)),
+        ("halt", asked(Halt)),
+        ("halt -p", asked(Poweroff)),
+        ("shutdown now", asked(Poweroff)),
+        ("shutdown -h now", asked(Poweroff)),
+        ("shutdown -h +0", asked(Poweroff)),
+        ("shutdown -P now", asked(Poweroff)),
+        ("shutdown -r now", asked(Reboot)),
+        ("shutdown now -r", asked(Reboot)),
+        ("shutdown -H now", asked(Halt)),
+        ("shutdown -r now going down", Some(Plan::Unheard(Reboot))),
+        ("shutdown now -r going -x", Some(Plan::Unheard(Reboot))),
+        ("shutdown --help", Some(Plan::Help)),
+        ("shutdown -h now --help", Some(Plan::Help)),
+        ("poweroff --help", Some(Plan::Help)),
+        ("reboot --version", Some(Plan::Version)),
+        ("shutdown", None),
+        ("shutdown -h", None),
+        ("shutdown -h +5", None),
+        ("shutdown -h +5 message", None),
+        ("shutdown 22:00", None),
+        ("shutdown -c", None),
+        ("shutdown -k now", None),
+        ("shutdown -x now", None),
+        ("shutdown -hx now", None),
+        ("shutdown --hlep now", None),
+        ("shutdown -t 5 -h now", None),
+        ("shutdown now -x", None),
+        ("poweroff now", None),
+        ("poweroff -x", None),
+        ("poweroff -", None),
+        ("poweroff --", None),
+        ("poweroff --forc", None),
+        ("reboot -fx", None),
+        ("halt web", None),
+    ];
+    for (line, expected) in table {
+        let mut words = line.split(' ').map(str::to_owned);
+        let program = words.next().unwrap();
+        let words: Vec<String> = words.collect();
+        assert_eq!(names::plan(&program, &words).ok().as_ref(), expected.as_ref(), "{line}");
+    }
+}
+
+#[test]
+fn words_that_are_no_words_never_shut_down() {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    println!("seed {state:#x}");
+    let pieces = ["-", "--", "h", "r", "now", "+5", "help", "x", "22:00", "=", "c", " ", "k", "é"];
+    let legal = ["now", "+0", "0"];
+    for _ in 0..20_000 {
+        let mut next = |limit: usize| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            usize::try_from(state >> 33).unwrap() % limit
+        };
+        let words: Vec<String> = (0..next(4))
+            .map(|_| (0..=next(3)).map(|_| pieces[next(pieces.len())]).collect())
+            .collect();
+        if let Ok(Plan::Power(..) | Plan::Unheard(_)) = names::plan("shutdown", &words) {
+            let has_time = words.iter().any(|word| legal.contains(&word.as_str()));
+            assert!(has_time, "shutdown {words:?}");
+            assert!(!words.iter().any(|word| word == "--help"), "shutdown {words:?}");
+        }
+        if let Ok(Plan::Power(..)) = names::plan("poweroff", &words) {
+            let known = |word: &String| word.starts_with('-') && word.len() > 1;
+            assert!(words.iter().all(known), "poweroff {words:?}");
+        }
+    }
+}
+
+#[test]
+fn the_old_names_ask_pid_1() {
+    let server = Server::always(done());
+    let power =
+        |how: &str| vec![format!(r#"{{"id":1,"method":"power","params":{{"how":"{how}"}}}}"#)];
+    for (name, words, expected) in [
+        ("poweroff", &[] as &[&str], power("poweroff")),
+        ("reboot", &[], power("reboot")),
+        ("halt", &[], power("halt")),
+        ("shutdown", &["-h", "now"], power("poweroff")),
+        ("shutdown", &["-r", "now"], power("reboot")),
+        ("shutdown", &["--help"], vec![]),
+        ("shutdown", &["+5"], vec![]),
+        ("poweroff", &["--hlep"], vec![]),
+        ("telinit", &["0"], power("poweroff")),
+        ("telinit", &["6"], power("reboot")),
+        ("init", &["0"], power("poweroff")),
+        ("telinit", &["q"], vec![r#"{"id":1,"method":"apply"}"#.to_owned()]),
+        (
+            "telinit",
+            &["1"],
+            vec![r#"{"id":1,"method":"target","params":{"name":"rescue"}}"#.to_owned()],
+        ),
+        ("telinit", &["u"], vec![]),
+        ("telinit", &["9"], vec![]),
+        ("telinit", &[], vec![]),
+        ("telinit", &["--help"], vec![]),
+        ("init", &["reset", "web"], vec!["reset web".to_owned()]),
+    ] {
+        let ran = server.run_as(name, words);
+        assert_eq!(server.requests(), expected, "{name} {words:?}");
+        let acts = !expected.is_empty() || words == ["--help"];
+        assert_eq!(ran.code == 0, acts, "{name} {words:?}: {}", ran.err);
+    }
+    let ran = server.run_as("shutdown", &["-r", "22:00"]);
+    assert_eq!(ran.code, 2);
+    assert!(ran.err.contains("shutdown -r now"), "{}", ran.err);
+}
+
+#[test]
+fn init_passes_words_on() {
+    let server = Server::new(|request| match request {
+        Request::Status { name } if name == "nix" => {
+            vec![Answer::Refused(Refusal::new(Code::NoSuchService, "nothing is called nix"))]
+        }
+        Request::Status { name } => {
+            let state = if name == "web" { StateWord::Up } else { StateWord::Failed };
+            vec![Answer::Reply(Reply::Service(Box::new(service(name, state))))]
+        }
+        Request::List => vec![Answer::Reply(Reply::Machine(Box::new(machine())))],
+        _ => vec![job(&[], &[])],
+    });
+    let ran = |words: &[&str]| {
+        let ran = server.run_as("init", words);
+        (ran.code, ran.out, ran.err)
+    };
+    let plain = |code: i32, out: &str| (code, out.to_owned(), String::new());
+    assert_eq!(ran(&["status", "web"]), plain(0, "ok\n"));
+    assert_eq!(ran(&["status", "db"]), plain(1, "dead\n"));
+    assert_eq!(ran(&["restart", "web"]), plain(0, "job 7\n"));
+    let (code, out, err) = ran(&["status", "nix"]);
+    assert_eq!((code, out.as_str(), err.as_str()), (1, "", "init: nothing is called nix\n"));
+    let (code, out, _) = ran(&["list"]);
+    assert_eq!((code, out.lines().count()), (0, 5), "{out}");
+    server.requests();
+    for words in [&["--help-me"] as &[&str], &["poweroff", "now"], &["status", "a\npoweroff"], &[]]
+    {
+        assert_eq!(ran(words).0, 2, "{words:?}");
+    }
+    assert_eq!(server.requests(), Vec::<String>::new());
+}

@@ -1,0 +1,318 @@
+//! Definitions that read like a sentence: `service("web").needs("db").restart_never()`.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use finit::config::spec::{
+    Address, CommandLine, Dependencies, ExecSpec, Hook, Hooks, Kind, Line, LogTarget, OkExit,
+    Piece, Ready, ReloadAction, RestartSpec, RestartWhen, ServiceSpec, SocketMode, SocketSpec,
+    SocketsSpec, Stage, Start, StopScope, StopSpec, SystemSpec, TargetSpec,
+};
+use finit::facts::SignalNumber;
+
+/// A service, a task or a target that is being described.
+#[derive(Debug, Clone)]
+pub struct Part(pub ServiceSpec);
+
+/// A command line of plain words.
+pub fn command(text: &str) -> CommandLine {
+    let words = text.split(' ').map(|word| vec![Piece::Text(word.to_owned())]).collect();
+    CommandLine { words }
+}
+
+/// A hook that must not fail and has no time of its own.
+pub fn hook(text: &str) -> Hook {
+    Hook { command: command(text), may_fail: false, user: None, timeout: None }
+}
+
+pub fn secs(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+pub fn millis(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+/// A daemon with the defaults of the file format.
+pub fn service(name: &str) -> Part {
+    Part(ServiceSpec {
+        name: name.to_owned(),
+        kind: Kind::Service,
+        template: None,
+        description: String::new(),
+        alias: Vec::new(),
+        enabled: true,
+        start: Start::Boot,
+        stage: Stage::Main,
+        targets: vec!["default".to_owned()],
+        exec: exec(name),
+        hooks: Hooks::default(),
+        ready: Ready::Exec,
+        start_timeout: Some(secs(60)),
+        dependencies: Dependencies::default(),
+        restart: RestartSpec {
+            when: RestartWhen::Always,
+            delay: millis(100),
+            max_delay: secs(30),
+            reset: secs(30),
+            burst: None,
+            within: secs(60),
+        },
+        ok_exit: OkExit::Listed { codes: Vec::new(), signals: Vec::new() },
+        remain: true,
+        stop: StopSpec {
+            signal: SignalNumber::TERM,
+            timeout: Some(secs(10)),
+            scope: StopScope::Cgroup,
+            command: None,
+            kill: true,
+            hup: false,
+        },
+        sockets: None,
+        line: Line::default(),
+    })
+}
+
+/// A task with the defaults of the file format.
+pub fn task(name: &str) -> Part {
+    let mut part = service(name);
+    part.0.kind = Kind::Task;
+    part.0.ready = Ready::Exit;
+    part.0.restart.when = RestartWhen::Never;
+    part
+}
+
+fn exec(name: &str) -> ExecSpec {
+    ExecSpec {
+        commands: vec![command(&format!("/sbin/{name}"))],
+        user: None,
+        group: None,
+        groups: None,
+        umask: 0o022,
+        cwd: None,
+        root: None,
+        env: Vec::new(),
+        env_files: Vec::new(),
+        env_pass: Vec::new(),
+        env_unset: Vec::new(),
+        limits: Vec::new(),
+        nice: None,
+        oom_score: None,
+        tty: None,
+        log: LogTarget::Files,
+        no_new_privileges: false,
+    }
+}
+
+fn socket(port: u16) -> SocketSpec {
+    SocketSpec {
+        address: Address::TcpPort(port),
+        name: None,
+        mode: None,
+        user: None,
+        group: None,
+        backlog: None,
+        unlink: true,
+        v6only: None,
+        freebind: false,
+        reuseport: false,
+        keepalive: false,
+        nodelay: false,
+        nonblocking: false,
+        device: None,
+    }
+}
+
+impl Part {
+    fn with(mut self, change: impl FnOnce(&mut ServiceSpec)) -> Self {
+        change(&mut self.0);
+        self
+    }
+
+    /// `"a|b"` is either.
+    pub fn needs(self, names: &str) -> Self {
+        let need = names.split('|').map(str::to_owned).collect();
+        self.with(|spec| spec.dependencies.needs.push(need))
+    }
+
+    pub fn wants(self, name: &str) -> Self {
+        self.with(|spec| spec.dependencies.wants.push(name.to_owned()))
+    }
+
+    pub fn after(self, name: &str) -> Self {
+        self.with(|spec| spec.dependencies.after.push(name.to_owned()))
+    }
+
+    pub fn before(self, name: &str) -> Self {
+        self.with(|spec| spec.dependencies.before.push(name.to_owned()))
+    }
+
+    pub fn provides(self, name: &str) -> Self {
+        self.with(|spec| spec.dependencies.provides.push(name.to_owned()))
+    }
+
+    pub fn alias(self, name: &str) -> Self {
+        self.with(|spec| spec.alias.push(name.to_owned()))
+    }
+
+    pub fn instance_of(self, template: &str) -> Self {
+        self.with(|spec| spec.template = Some(template.to_owned()))
+    }
+
+    pub fn in_target(self, target: &str) -> Self {
+        self.with(|spec| spec.targets = vec![target.to_owned()])
+    }
+
+    pub fn manual(self) -> Self {
+        self.with(|spec| spec.start = Start::Manual)
+    }
+
+    pub fn disabled(self) -> Self {
+        self.with(|spec| spec.enabled = false)
+    }
+
+    pub fn early(self) -> Self {
+        self.with(|spec| spec.stage = Stage::Early)
+    }
+
+    pub fn runs(self, text: &str) -> Self {
+        self.with(|spec| spec.exec.commands = vec![command(text)])
+    }
+
+    pub fn then_runs(self, text: &str) -> Self {
+        self.with(|spec| spec.exec.commands.push(command(text)))
+    }
+
+    pub fn forgets(self) -> Self {
+        self.with(|spec| spec.remain = false)
+    }
+
+    pub fn ok_exit_any(self) -> Self {
+        self.with(|spec| spec.ok_exit = OkExit::Any)
+    }
+
+    pub fn restart(self, when: RestartWhen) -> Self {
+        self.with(|spec| spec.restart.when = when)
+    }
+
+    pub fn restart_never(self) -> Self {
+        self.restart(RestartWhen::Never)
+    }
+
+    pub fn delay(self, first: Duration, longest: Duration) -> Self {
+        self.with(|spec| {
+            spec.restart.delay = first;
+            spec.restart.max_delay = longest;
+        })
+    }
+
+    pub fn burst(self, burst: u32, within: Duration) -> Self {
+        self.with(|spec| {
+            spec.restart.burst = Some(burst);
+            spec.restart.within = within;
+        })
+    }
+
+    pub fn start_timeout(self, timeout: Option<Duration>) -> Self {
+        self.with(|spec| spec.start_timeout = timeout)
+    }
+
+    pub fn stop_timeout(self, timeout: Option<Duration>) -> Self {
+        self.with(|spec| spec.stop.timeout = timeout)
+    }
+
+    pub fn stop_scope(self, scope: StopScope) -> Self {
+        self.with(|spec| spec.stop.scope = scope)
+    }
+
+    pub fn stop_command(self, text: &str) -> Self {
+        self.with(|spec| spec.stop.command = Some(hook(text)))
+    }
+
+    pub fn never_killed(self) -> Self {
+        self.with(|spec| spec.stop.kill = false)
+    }
+
+    pub fn before_start(self, hook: Hook) -> Self {
+        self.with(|spec| spec.hooks.before_start.push(hook))
+    }
+
+    pub fn after_start(self, hook: Hook) -> Self {
+        self.with(|spec| spec.hooks.after_start.push(hook))
+    }
+
+    pub fn after_stop(self, hook: Hook) -> Self {
+        self.with(|spec| spec.hooks.after_stop.push(hook))
+    }
+
+    pub fn reloads_by_signal(self, name: &str) -> Self {
+        let signal = SignalNumber::parse(name).expect("a signal");
+        self.with(|spec| spec.hooks.reload.push(ReloadAction::Signal(signal)))
+    }
+
+    pub fn reloads_by(self, hook: Hook) -> Self {
+        self.with(|spec| spec.hooks.reload.push(ReloadAction::Run(hook)))
+    }
+
+    fn sockets(self, mode: SocketMode, port: u16) -> Self {
+        self.with(|spec| {
+            spec.start = Start::Demand;
+            spec.sockets = Some(SocketsSpec {
+                mode,
+                sockets: vec![socket(port)],
+                max: 64,
+                max_per_source: None,
+                rate: None,
+                idle_stop: None,
+            });
+        })
+    }
+
+    pub fn listens(self, port: u16) -> Self {
+        self.sockets(SocketMode::Listen, port)
+    }
+
+    pub fn at_boot(self) -> Self {
+        self.with(|spec| spec.start = Start::Boot)
+    }
+
+    pub fn inetd(self, port: u16) -> Self {
+        self.sockets(SocketMode::Inetd, port)
+    }
+
+    fn limits(self, change: impl FnOnce(&mut SocketsSpec)) -> Self {
+        self.with(|spec| change(spec.sockets.as_mut().expect("sockets first")))
+    }
+
+    pub fn at_most(self, max: u32) -> Self {
+        self.limits(|sockets| sockets.max = max)
+    }
+
+    pub fn at_most_per_source(self, max: u32) -> Self {
+        self.limits(|sockets| sockets.max_per_source = Some(max))
+    }
+
+    pub fn rate(self, most: u32, period: Duration) -> Self {
+        self.limits(|sockets| sockets.rate = Some((most, period)))
+    }
+}
+
+/// A machine with these services; the target `default` is always there.
+pub fn machine(parts: impl IntoIterator<Item = Part>) -> SystemSpec {
+    SystemSpec {
+        services: parts.into_iter().map(|part| Rc::new(part.0)).collect(),
+        ..SystemSpec::default()
+    }
+}
+
+/// The same with further targets, each with what it wants.
+pub fn with_targets(mut spec: SystemSpec, targets: &[(&str, &[&str])]) -> SystemSpec {
+    for (name, wants) in targets {
+        spec.targets.push(Rc::new(TargetSpec {
+            name: (*name).to_owned(),
+            wants: wants.iter().map(|want| (*want).to_owned()).collect(),
+            needs: Vec::new(),
+        }));
+    }
+    spec
+}

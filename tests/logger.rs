@@ -1,0 +1,484 @@
+//! The log writer as a real process, with this test in the place of PID 1: what a service
+//! writes is in the files, whole and once, over kills, full disks and floods.
+//!
+//! No test waits for a time: a line that comes out of a FIFO, or the end of the process, says
+//! that what was before it is done.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::arithmetic_side_effects,
+    reason = "tests start processes and threads, and may fail"
+)]
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use finit::logger::{Kept, Message, Target, packets};
+use finit::os::passing::send_with_fds;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::mount::{MsFlags, mount, umount};
+use nix::sys::signal::{Signal, kill};
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
+use nix::sys::stat::Mode;
+use nix::unistd::{Pid, mkfifo, pipe2};
+
+/// PID 1 as far as logs go.
+struct Init {
+    root: PathBuf,
+    directory: PathBuf,
+    kept: Kept,
+    max_size: u64,
+    keep: u32,
+    writable: bool,
+    pipes: Vec<(String, Target, OwnedFd, File)>,
+    writer: Option<(OwnedFd, Child)>,
+}
+
+impl Init {
+    fn new(test: &str) -> Self {
+        let directory = std::env::temp_dir().join(format!("finit-{test}-{}", std::process::id()));
+        let _old = fs::remove_dir_all(&directory);
+        fs::create_dir_all(&directory).unwrap();
+        let (root, kept) = (directory.clone(), Kept::make().unwrap());
+        let (max_size, keep, writable) = (64 << 20, 4, true);
+        Self { root, directory, kept, max_size, keep, writable, pipes: Vec::new(), writer: None }
+    }
+
+    /// Adds a service and gives its end of the pipe.
+    fn service(&mut self, name: &str, target: Target) -> File {
+        let (out, into) = pipe2(OFlag::O_CLOEXEC).unwrap();
+        let ours = File::from(into);
+        let theirs = ours.try_clone().unwrap();
+        self.pipes.push((name.to_owned(), target, out, ours));
+        theirs
+    }
+
+    /// A service whose lines go to a FIFO, and that FIFO.
+    fn probe(&mut self, name: &str) -> (File, BufReader<File>) {
+        let path = self.directory.join(format!("{name}.fifo"));
+        mkfifo(&path, Mode::S_IRUSR | Mode::S_IWUSR).unwrap();
+        let reader = File::options().read(true).write(true).open(&path).unwrap();
+        let target = Target::File(path.to_str().unwrap().to_owned());
+        (self.service(name, target), BufReader::new(reader))
+    }
+
+    fn start(&mut self) {
+        let kind = SockType::SeqPacket;
+        let (ours, theirs) =
+            socketpair(AddressFamily::Unix, kind, None, SockFlag::SOCK_CLOEXEC).unwrap();
+        let mut writer = Command::new(env!("CARGO_BIN_EXE_finit"));
+        let child = writer.arg("--log-writer").stdin(theirs).spawn().unwrap();
+        self.writer = Some((ours, child));
+        let directory = self.directory.to_str().unwrap().to_owned();
+        let settings = Message::Settings { directory, max_size: self.max_size, keep: self.keep };
+        let mut messages: Vec<(Message, Option<BorrowedFd<'_>>)> = self.kept.messages().into();
+        messages.push((settings, None));
+        for (id, (name, target, out, _)) in (0..).zip(&self.pipes) {
+            let (name, target) = (name.clone(), target.clone());
+            messages.push((Message::Open { id, name, target, tag: None }, Some(out.as_fd())));
+        }
+        if self.writable {
+            messages.push((Message::Writable, None));
+        }
+        self.send(messages);
+    }
+
+    fn send(&self, messages: Vec<(Message, Option<BorrowedFd<'_>>)>) {
+        let (socket, _) = self.writer.as_ref().unwrap();
+        for packet in packets(messages) {
+            // A driver waits for room; a test may ask again.
+            while let Err(errno) = send_with_fds(socket.as_fd(), &packet.bytes, &packet.fds) {
+                assert_eq!(errno, nix::errno::Errno::EAGAIN);
+                thread::yield_now();
+            }
+        }
+    }
+
+    fn tell(&self, message: Message) {
+        self.send(vec![(message, None)]);
+    }
+
+    fn pid(&self) -> Pid {
+        Pid::from_raw(i32::try_from(self.writer.as_ref().unwrap().1.id()).unwrap())
+    }
+
+    fn kill(&mut self) {
+        let (_, mut child) = self.writer.take().unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    fn finish(&mut self) {
+        self.tell(Message::Finish);
+        let (_, mut child) = self.writer.take().unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(0));
+    }
+
+    /// Everything that a service has written before is handled once this returns.
+    fn barrier(&self, id: u32, probe: &mut (File, BufReader<File>)) {
+        self.tell(Message::Flush { id });
+        probe.0.write_all(b"probe\n").unwrap();
+        let mut line = String::new();
+        probe.1.read_line(&mut line).unwrap();
+        assert!(line.ends_with("probe\n"), "{line}");
+    }
+
+    /// The texts of a service's lines, oldest first, without their time.
+    fn lines(&self, name: &str) -> Vec<String> {
+        let path = |n: u32| match n {
+            0 => self.directory.join(format!("{name}.log")),
+            n => self.directory.join(format!("{name}.log.{n}")),
+        };
+        let texts = (0..=self.keep).rev().filter_map(|n| fs::read_to_string(path(n)).ok());
+        let text: String = texts.collect();
+        text.lines().map(|line| line.split_once("Z ").unwrap().1.to_owned()).collect()
+    }
+}
+
+impl Drop for Init {
+    fn drop(&mut self) {
+        if let Some((_, child)) = &mut self.writer {
+            let _gone = (child.kill(), child.wait());
+        }
+        let _not_mounted = umount(&self.root.join("disk"));
+        let _gone = fs::remove_dir_all(&self.root);
+    }
+}
+
+fn numbers(count: usize) -> Vec<String> {
+    (0..count).map(|n| format!("line {n:06} {:.>60}", "")).collect()
+}
+
+/// 8 producers write numbered lines, some in one write, and `kills` writers are killed in the
+/// middle of it: each line is there once and in order.
+fn kills(test: &str, kills: usize, lines: usize, chunk: usize) -> (usize, Duration) {
+    const PRODUCERS: usize = 8;
+    let mut init = Init::new(test);
+    (init.max_size, init.keep) = (1 << 20, 1000);
+    let progress = Arc::new(AtomicUsize::new(0));
+    let services: Vec<File> =
+        (0..PRODUCERS).map(|n| init.service(&format!("p{n}"), Target::Files)).collect();
+    init.start();
+    let begin = Instant::now();
+    let producers: Vec<_> = services
+        .into_iter()
+        .map(|mut service| {
+            let progress = Arc::clone(&progress);
+            thread::spawn(move || {
+                for lines in numbers(lines / PRODUCERS).chunks(chunk) {
+                    writeln!(service, "{}", lines.join("\n")).unwrap();
+                    progress.fetch_add(lines.len(), Ordering::Relaxed);
+                }
+            })
+        })
+        .collect();
+    let mut killed = 0;
+    while !producers.iter().all(thread::JoinHandle::is_finished) {
+        if killed < kills && progress.load(Ordering::Relaxed) > killed * lines / (kills + 1) {
+            init.kill();
+            init.start();
+            killed += 1;
+        }
+        thread::yield_now();
+    }
+    init.finish();
+    let took = begin.elapsed();
+    for producer in 0..PRODUCERS {
+        let name = format!("p{producer}");
+        let (there, wanted) = (init.lines(&name), numbers(lines / PRODUCERS));
+        let wrong = there.iter().zip(&wanted).position(|(a, b)| a != b);
+        assert_eq!((wrong, there.len()), (None, wanted.len()), "{name} after {killed} kills");
+    }
+    (killed, took)
+}
+
+#[test]
+fn killed_writers_lose_no_line_and_double_none() {
+    let (killed, _) = kills("kill", 200, 100_000, 1);
+    assert!(killed > 20, "only {killed} kills");
+}
+
+#[test]
+#[ignore = "a long one"]
+fn ten_thousand_kills() {
+    println!("{:?}", kills("kills", 10_000, 4_000_000, 1));
+}
+
+#[test]
+#[ignore = "a measurement, for a release build"]
+fn speed() {
+    let lines = 4_000_000;
+    let (_, took) = kills("speed", 0, lines, 100);
+    println!("{lines} lines of 72 bytes from 8 services: {took:?}");
+}
+
+#[test]
+fn rotated_files_stay_small_and_few() {
+    let mut init = Init::new("rotate");
+    (init.max_size, init.keep) = (64 << 10, 2);
+    let mut service = init.service("web", Target::Files);
+    init.start();
+    for line in numbers(10_000) {
+        writeln!(service, "{line}").unwrap();
+    }
+    init.finish();
+    let mut sizes = Vec::new();
+    for name in ["web.log", "web.log.1", "web.log.2"] {
+        let facts = fs::metadata(init.directory.join(name)).unwrap();
+        assert_eq!(facts.permissions().mode() & 0o777, 0o640);
+        sizes.push(facts.len());
+    }
+    assert!(sizes.iter().all(|size| (1..=64 << 10).contains(size)), "{sizes:?}");
+    assert!(!init.directory.join("web.log.3").exists());
+    let (there, wanted) = (init.lines("web"), numbers(10_000));
+    assert_eq!(there, wanted[wanted.len() - there.len()..]);
+}
+
+#[test]
+fn a_full_disk_costs_no_line_until_the_spool_is_full_and_then_they_are_counted() {
+    let mut init = Init::new("full");
+    let mut probe = init.probe("probe");
+    let mut service = init.service("web", Target::Files);
+    let disk = init.directory.join("disk");
+    fs::create_dir(&disk).unwrap();
+    if mount(Some("t"), &disk, Some("tmpfs"), MsFlags::empty(), Some("size=256k")).is_err() {
+        return; // Not root.
+    }
+    init.directory = disk.join("log");
+    let filler = disk.join("filler");
+    let fill = || fs::write(&filler, vec![0; 160 << 10]).unwrap();
+    fill();
+    init.start();
+    for line in numbers(2000) {
+        writeln!(service, "{line}").unwrap();
+    }
+    init.barrier(1, &mut probe);
+    let half = init.lines("web").len();
+    assert!((1..1900).contains(&half), "{half} lines fit");
+    assert!(fs::read(init.directory.join("web.log")).unwrap().ends_with(b"\n"), "half a line");
+    init.kill();
+    init.start();
+    fs::remove_file(&filler).unwrap();
+    init.finish();
+    assert_eq!(init.lines("web"), numbers(2000));
+
+    fs::remove_file(init.directory.join("web.log")).unwrap();
+    fill();
+    init.start();
+    for line in numbers(20_000) {
+        writeln!(service, "{line}").unwrap();
+    }
+    init.barrier(1, &mut probe);
+    fs::remove_file(&filler).unwrap();
+    (init.max_size, init.keep) = (60 << 10, 1);
+    let directory = init.directory.to_str().unwrap().to_owned();
+    init.tell(Message::Settings { directory, max_size: 4 << 20, keep: 1 });
+    mount(Some("t"), &disk, Some("tmpfs"), MsFlags::MS_REMOUNT, Some("size=8m")).unwrap();
+    init.finish();
+    let there = init.lines("web");
+    let notes: Vec<&String> = there.iter().filter(|line| line.contains("lines lost")).collect();
+    assert_eq!(notes.len(), 1);
+    assert!(notes[0].ends_with("lines lost: No space left on device"), "{}", notes[0]);
+    let lost: usize = notes[0].split(' ').nth(1).unwrap().parse().unwrap();
+    assert!(lost > 1000);
+    assert_eq!(lost + there.len() - 1, 20_000);
+}
+
+#[test]
+fn lines_from_before_the_disk_keep_their_time_over_a_kill() {
+    let mut init = Init::new("early");
+    init.writable = false;
+    let mut probe = init.probe("probe");
+    let mut service = init.service("early", Target::Files);
+    let mut other = init.service("other", Target::Files);
+    init.start();
+    writeln!(service, "first").unwrap();
+    writeln!(other, "other").unwrap();
+    init.tell(Message::Flush { id: 1 });
+    init.tell(Message::Flush { id: 2 });
+    init.kill();
+    init.start();
+    writeln!(service, "second").unwrap();
+    init.tell(Message::Flush { id: 1 });
+    init.tell(Message::Flush { id: 2 });
+    assert!(!init.directory.join("early.log").exists());
+    init.tell(Message::Writable);
+    init.barrier(1, &mut probe);
+    assert_eq!(init.lines("early"), ["first", "second"]);
+    assert_eq!(init.lines("other"), ["other"]);
+    assert_eq!(
+        fs::metadata(init.directory.join("early.log")).unwrap().permissions().mode() & 0o777,
+        0o640
+    );
+}
+
+#[test]
+fn symlinks_are_not_followed_and_names_stay_in_the_folder() {
+    let mut init = Init::new("link");
+    let victim = init.directory.join("victim");
+    fs::write(&victim, "precious\n").unwrap();
+    symlink(&victim, init.directory.join("evil.log")).unwrap();
+    let mut probe = init.probe("probe");
+    let mut evil = init.service("evil", Target::Files);
+    let mut name = init.service("../../evil", Target::Files);
+    init.start();
+    writeln!(evil, "attack").unwrap();
+    writeln!(name, "named").unwrap();
+    init.barrier(1, &mut probe);
+    assert_eq!(fs::read_to_string(&victim).unwrap(), "precious\n");
+    fs::remove_file(init.directory.join("evil.log")).unwrap();
+    init.finish();
+    assert_eq!(init.lines("evil"), ["attack"]);
+    assert_eq!(init.lines("%2E.%2F..%2Fevil"), ["named"]);
+}
+
+#[test]
+fn a_line_without_end_is_split_and_bytes_are_made_harmless() {
+    let mut init = Init::new("endless");
+    let mut endless = init.service("endless", Target::Files);
+    let mut binary = init.service("binary", Target::Files);
+    init.start();
+    endless.write_all(&vec![b'x'; 1_000_000]).unwrap();
+    binary.write_all(b"a\0b\x1b[31m\xff\n").unwrap();
+    init.finish();
+    let pieces = init.lines("endless");
+    assert!(pieces.iter().rev().skip(1).all(|piece| piece.ends_with(" [line goes on]")));
+    let whole: usize = pieces.iter().map(|piece| piece.matches('x').count()).sum();
+    assert_eq!((whole, pieces.len()), (1_000_000, 123));
+    assert_eq!(init.lines("binary"), [r"a\x00b\x1b[31m\xff"]);
+}
+
+#[test]
+fn odd_pipes_never_make_their_service_wait() {
+    let mut init = Init::new("odd");
+    let mut packet = init.service("packet", Target::Files);
+    let mut small = init.service("small", Target::Files);
+    fcntl(&packet, FcntlArg::F_SETFL(OFlag::O_DIRECT)).unwrap();
+    fcntl(&small, FcntlArg::F_SETPIPE_SZ(4096)).unwrap();
+    init.start();
+    for _ in 0..1000 {
+        packet.write_all(b"x").unwrap();
+        small.write_all(&[b'y'; 700]).unwrap();
+    }
+    init.finish();
+    let count = |name, of| -> usize {
+        init.lines(name).iter().map(|line: &String| line.matches(of).count()).sum()
+    };
+    assert_eq!((count("packet", 'x'), count("small", 'y')), (1000, 700_000));
+}
+
+#[test]
+fn the_beginning_of_a_line_waits_for_its_end() {
+    let mut init = Init::new("begin");
+    let mut probe = init.probe("probe");
+    let mut service = init.service("web", Target::Files);
+    init.start();
+    write!(service, "begun").unwrap();
+    let (socket, mut child) = init.writer.take().unwrap();
+    drop(socket); // PID 1 executes itself.
+    assert!(child.wait().unwrap().success());
+    init.start();
+    init.kill();
+    init.start();
+    write!(service, " and ended\nlast words").unwrap();
+    init.barrier(1, &mut probe);
+    kill(init.pid(), Signal::SIGTERM).unwrap();
+    assert_eq!(init.lines("web"), ["begun and ended", "last words"]);
+    write!(service, "at the end").unwrap();
+    init.tell(Message::Close { id: 1 });
+    init.finish();
+    assert_eq!(init.lines("web").last().unwrap(), "at the end");
+}
+
+#[test]
+fn a_moved_file_is_made_anew() {
+    let mut init = Init::new("moved");
+    let mut probe = init.probe("probe");
+    let mut service = init.service("web", Target::Files);
+    init.start();
+    writeln!(service, "one").unwrap();
+    init.barrier(1, &mut probe);
+    fs::rename(init.directory.join("web.log"), init.directory.join("old")).unwrap();
+    // The path is looked at once a second: lines until then are in the moved file.
+    while !init.directory.join("web.log").exists() {
+        writeln!(service, "two").unwrap();
+        init.barrier(1, &mut probe);
+    }
+    init.finish();
+    assert_eq!(init.lines("web")[0], "two");
+}
+
+#[test]
+fn a_flood_does_not_delay_others() {
+    let mut init = Init::new("flood");
+    (init.max_size, init.keep) = (1 << 20, 1);
+    let (mut quiet, mut fifo) = init.probe("quiet");
+    let stop = Arc::new(AtomicBool::new(false));
+    let floods: Vec<_> = (0..2)
+        .map(|n| {
+            let mut service = init.service(&format!("flood{n}"), Target::Files);
+            let stop = Arc::clone(&stop);
+            thread::spawn(move || {
+                let lines = "flood\n".repeat(1000);
+                while !stop.load(Ordering::Relaxed) {
+                    service.write_all(lines.as_bytes()).unwrap();
+                }
+            })
+        })
+        .collect();
+    init.start();
+    let mut delays: Vec<Duration> = (0..500)
+        .map(|_| {
+            let begin = Instant::now();
+            quiet.write_all(b"here\n").unwrap();
+            let mut line = String::new();
+            fifo.read_line(&mut line).unwrap();
+            assert!(line.ends_with("quiet: here\n"));
+            begin.elapsed()
+        })
+        .collect();
+    stop.store(true, Ordering::Relaxed);
+    floods.into_iter().for_each(|flood| flood.join().unwrap());
+    init.finish();
+    delays.sort();
+    println!("median {:?}, 99 % {:?}, worst {:?}", delays[250], delays[495], delays[499]);
+    assert!(delays[250] < Duration::from_millis(20), "{:?}", delays[250]);
+}
+
+/// A field of smaps_rollup in KiB.
+fn memory(pid: Pid, field: &str) -> usize {
+    let path = format!("/proc/{pid}/smaps_rollup");
+    let mut text = String::new();
+    File::open(Path::new(&path)).unwrap().read_to_string(&mut text).unwrap();
+    let line = text.lines().find(|line| line.starts_with(field)).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+#[test]
+fn a_thousand_idle_pipes_cost_little() {
+    for count in [10, 1000] {
+        let mut init = Init::new(&format!("idle{count}"));
+        let mut probe = init.probe("probe");
+        let mut services: Vec<File> =
+            (1..count).map(|n| init.service(&format!("service-{n}"), Target::Files)).collect();
+        init.start();
+        for service in &mut services {
+            writeln!(service, "started").unwrap();
+        }
+        init.barrier(count - 1, &mut probe);
+        let files = fs::read_dir(format!("/proc/{}/fd", init.pid())).unwrap().count();
+        let (pss, own) = (memory(init.pid(), "Pss:"), memory(init.pid(), "Pss_Anon:"));
+        println!("{count} pipes: PSS {pss} KiB, of it anonymous {own} KiB, {files} descriptors");
+        assert!(own < 800 && files < count as usize + 90);
+        init.finish();
+        assert_eq!(init.lines(&format!("service-{}", count - 1)), ["started"]);
+    }
+}

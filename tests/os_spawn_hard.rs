@@ -1,0 +1,243 @@
+//! Children that hang, die early, or start under an old kernel or a strict sandbox.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    clippy::arithmetic_side_effects,
+    reason = "a test may fail"
+)]
+#![allow(unsafe_code, reason = "a test may speak to the kernel")]
+#![allow(missing_docs, reason = "the names of tests say it")]
+#![allow(dead_code, reason = "the helpers are shared")]
+
+#[path = "helpers/os.rs"]
+mod helpers;
+
+use std::fs;
+use std::os::fd::{AsFd, AsRawFd};
+use std::sync::atomic::{AtomicI32, Ordering::Relaxed};
+use std::time::Instant;
+
+use finit::facts::{Errno, Exit, SignalNumber};
+use finit::os::spawn::{Launch, Plan, Spawned, spawn};
+use finit::os::{cgroup, fds, kill};
+use helpers::{Running, alone, exit_of, outcome, until, words};
+
+const SLEEP: [&str; 2] = ["/bin/sleep", "100"];
+
+/// A frozen group, thawed and removed in the end.
+struct Frozen(cgroup::Tree, cgroup::Group);
+
+impl Frozen {
+    fn new() -> Option<Self> {
+        let base = cgroup::find()?;
+        let tree = cgroup::Tree::open(&base, &format!("finit-test-{}", std::process::id())).ok()?;
+        let group = tree.make("a frozen.service/x").ok()?;
+        group.freeze(true).ok()?;
+        Some(Self(tree, group))
+    }
+}
+
+impl Drop for Frozen {
+    fn drop(&mut self) {
+        self.1.kill().ok();
+        until("the group to be empty", || self.0.remove(self.1.name()).ok());
+        fs::remove_dir(self.0.path()).ok();
+    }
+}
+
+#[test]
+fn children_that_hang_before_exec_hang_alone() {
+    let _alone = alone();
+    let Some(frozen) = Frozen::new() else {
+        eprintln!("skipped: no writable cgroup2");
+        return;
+    };
+    let argv = words(&["/bin/sh", "-c", "exit 5"]);
+    let launch = |cgroup| Launch { argv: &argv, cgroup, ..Launch::default() };
+    // A connection of ours that closes while a child hangs is closed for good: the child does
+    // not hold it.
+    let (read, write) = fds::pipe(true, true).unwrap();
+    let mut hung = vec![spawn(Plan::new(&launch(Some(frozen.1.as_fd()))).unwrap()).unwrap()];
+    drop(write);
+    assert_eq!(fds::read(read.as_fd(), &mut [0]), Ok(0));
+    // More than there are lanes: the later ones have copied tables.
+    let begin = Instant::now();
+    for _ in 1..40 {
+        hung.push(spawn(Plan::new(&launch(Some(frozen.1.as_fd()))).unwrap()).unwrap());
+    }
+    assert!(begin.elapsed().as_secs() < 5);
+    assert_eq!(frozen.1.procs().unwrap().len(), 40);
+    assert!(frozen.1.populated().unwrap());
+    // Others start and end meanwhile.
+    for _ in 0..100 {
+        let Spawned { pid, status, memory } = spawn(Plan::new(&launch(None)).unwrap()).unwrap();
+        assert_eq!(outcome(&status, &memory), None);
+        assert_eq!(exit_of(pid), Exit::Code(5));
+    }
+    for child in &hung {
+        assert!(child.memory.in_use());
+        assert!(fds::read(child.status.as_fd(), &mut [0; 8]).is_err(), "no end of file yet");
+    }
+    frozen.1.freeze(false).unwrap();
+    for child in &hung {
+        assert_eq!(outcome(&child.status, &child.memory), None);
+        assert_eq!(exit_of(child.pid), Exit::Code(5));
+    }
+}
+
+#[test]
+fn a_child_killed_before_it_came_for_its_descriptors_leaves_none_behind() {
+    let _alone = alone();
+    let Some(frozen) = Frozen::new() else {
+        eprintln!("skipped: no writable cgroup2");
+        return;
+    };
+    let argv = words(&SLEEP);
+    for _ in 0..50 {
+        let (read, write) = fds::pipe(true, true).unwrap();
+        let launch = Launch {
+            argv: &argv,
+            stdout: Some(write.as_fd()),
+            cgroup: Some(frozen.1.as_fd()),
+            ..Launch::default()
+        };
+        let spawned = spawn(Plan::new(&launch).unwrap()).unwrap();
+        drop(write);
+        assert!(fds::read(read.as_fd(), &mut [0]).is_err(), "the child has it");
+        kill::kill(spawned.pid, SignalNumber::KILL).unwrap();
+        let number = SignalNumber::KILL;
+        assert_eq!(exit_of(spawned.pid), Exit::Signal { number, core: false });
+        assert_eq!(spawned.memory.failure(&[]), None);
+        drop(spawned.memory);
+        assert_eq!(fds::read(read.as_fd(), &mut [0]), Ok(0), "nobody has it any more");
+        assert_eq!(fds::read(spawned.status.as_fd(), &mut [0; 8]), Ok(0));
+    }
+}
+
+#[test]
+fn a_child_is_born_in_its_group() {
+    let _alone = alone();
+    let Some(home) = Frozen::new() else {
+        eprintln!("skipped: no writable cgroup2");
+        return;
+    };
+    home.1.freeze(false).unwrap();
+    let argv = words(&SLEEP);
+    let cgroup = Some(home.1.as_fd());
+    let child = Running::start(&Launch { argv: &argv, cgroup, ..Launch::default() });
+    assert!(child.file("cgroup").contains("a%20frozen%2Eservice%2Fx"));
+    assert_eq!(home.1.procs().unwrap(), [child.0]);
+}
+
+/// Run in a thread whose system call fails with ENOSYS, as on an old kernel or in a sandbox.
+fn without(number: libc::c_long, act: impl FnOnce() + Send) {
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let step = |code: u32, jt, jf, k| libc::sock_filter { code: code as u16, jt, jf, k };
+            let mut filter = [
+                step(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, 0),
+                step(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, 0, 1, number as u32),
+                step(
+                    libc::BPF_RET | libc::BPF_K,
+                    0,
+                    0,
+                    libc::SECCOMP_RET_ERRNO | libc::ENOSYS as u32,
+                ),
+                step(libc::BPF_RET | libc::BPF_K, 0, 0, libc::SECCOMP_RET_ALLOW),
+            ];
+            let program = libc::sock_fprog { len: 4, filter: filter.as_mut_ptr() };
+            // SAFETY: a number, for this thread only.
+            unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) };
+            // SAFETY: the program is live and as long as it says.
+            let done = unsafe {
+                libc::syscall(
+                    libc::SYS_seccomp,
+                    libc::SECCOMP_SET_MODE_FILTER,
+                    0,
+                    &raw const program,
+                )
+            };
+            assert_eq!(done, 0);
+            act();
+        });
+    });
+}
+
+#[test]
+fn without_clone3_the_old_clone_does_the_same() {
+    let _alone = alone();
+    let home = Frozen::new();
+    without(libc::SYS_clone3, || {
+        if let Some(home) = &home {
+            home.1.freeze(false).unwrap();
+        }
+        let cgroup = home.as_ref().map(|home| home.1.as_fd());
+        let file = fds::memfd("one").unwrap();
+        let passed = [file.as_fd()];
+        let argv = words(&SLEEP);
+        let launch = Launch { argv: &argv, cgroup, passed: &passed, ..Launch::default() };
+        let child = Running::start(&launch);
+        assert_eq!(child.descriptors().len(), 4);
+        for key in ["SigBlk", "SigIgn", "SigCgt", "SigPnd", "ShdPnd"] {
+            assert_eq!(child.status(key), "0000000000000000", "{key}");
+        }
+        if home.is_some() {
+            assert!(child.file("cgroup").contains("a%20frozen"));
+        }
+    });
+}
+
+static HEARD: AtomicI32 = AtomicI32::new(-1);
+
+extern "C" fn hear(_: libc::c_int) {
+    // SAFETY: write(2) may be called in a handler, with a live byte.
+    unsafe { libc::write(HEARD.load(Relaxed), c"x".as_ptr().cast(), 1) };
+}
+
+#[test]
+fn no_handler_of_ours_runs_in_a_child() {
+    let _alone = alone();
+    let (read, write) = fds::pipe(true, true).unwrap();
+    HEARD.store(write.as_raw_fd(), Relaxed);
+    let action = nix::sys::signal::SigHandler::Handler(hear);
+    // SAFETY: the handler only writes.
+    unsafe { nix::sys::signal::signal(nix::sys::signal::SIGUSR1, action) }.unwrap();
+    let argv = words(&SLEEP);
+    let number = SignalNumber::new(libc::SIGUSR1).unwrap();
+    let storm = || {
+        for _ in 0..200 {
+            let plan = Plan::new(&Launch { argv: &argv, ..Launch::default() }).unwrap();
+            let spawned = spawn(plan).unwrap();
+            kill::kill(spawned.pid, number).unwrap();
+            assert_eq!(exit_of(spawned.pid), Exit::Signal { number, core: false });
+        }
+    };
+    storm();
+    without(libc::SYS_clone3, storm);
+    assert_eq!(fds::read(read.as_fd(), &mut [0]), Err(Errno(libc::EAGAIN)));
+}
+
+#[test]
+fn a_child_that_cannot_leave_our_descriptors_touches_none_and_says_so() {
+    let _alone = alone();
+    without(libc::SYS_close_range, || {
+        let argv = words(&SLEEP);
+        let before = fs::read_link("/proc/self/fd/0").unwrap();
+        let spawned =
+            spawn(Plan::new(&Launch { argv: &argv, ..Launch::default() }).unwrap()).unwrap();
+        assert_eq!(exit_of(spawned.pid), Exit::Code(127));
+        let failure = spawned.memory.failure(&[]).unwrap();
+        assert_eq!(
+            (failure.stage, failure.errno.0),
+            (finit::facts::Stage::Descriptors, libc::ENOSYS)
+        );
+        assert_eq!(fs::read_link("/proc/self/fd/0").unwrap(), before);
+        // The copied table needs no close_range: the flags are set one by one.
+        let launch = Launch { argv: &argv, oom_score: Some(0), ..Launch::default() };
+        assert_eq!(Running::start(&launch).descriptors().len(), 3);
+    });
+}
