@@ -42,7 +42,7 @@ find_finit() {
         (cd "$top" && cargo build --release --locked --bins >&2) || die "finit does not build"
         # Cargo writes to target/TRIPLE/release when the project sets a target: the newest is the one just built.
         # shellcheck disable=SC2012 # names under target/ are Cargo's own, without blanks
-        finit=$(ls -t "$target"/release/finit "$target"/*/release/finit 2>/dev/null | head -n 1)
+        finit=$( (ls -t "$target"/release/finit "$target"/*/release/finit 2>/dev/null || :) | head -n 1)
     fi
     finitctl=$(dirname "$finit")/finitctl
     [[ -x $finit && -x $finitctl ]] || die "no finit and finitctl in ${FINIT_BIN:-$target}"

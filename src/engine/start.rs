@@ -52,8 +52,10 @@ impl Engine {
             self.emit(Effect::Bind { node: id, spec: Rc::clone(spec) });
             return;
         }
-        let inetd = spec.sockets.as_ref().is_some_and(|s| s.mode == SocketMode::Inetd);
-        if inetd || (node.on_demand() && !node.stirred) {
+        let inetd = is_inetd(spec);
+        if (inetd && spec.hooks.before_start.is_empty())
+            || (!inetd && node.on_demand() && !node.stirred)
+        {
             self.listen(id);
             return;
         }
@@ -197,12 +199,13 @@ impl Engine {
                     return;
                 }
                 let next = index.saturating_add(1);
-                let next = if next < spec.hooks.before_start.len() {
-                    StartStep::Before(next)
+                if next < spec.hooks.before_start.len() {
+                    self.launch(id, &spec, StartStep::Before(next));
+                } else if is_inetd(&spec) {
+                    self.listen(id);
                 } else {
-                    StartStep::Main(0)
-                };
-                self.launch(id, &spec, next);
+                    self.launch(id, &spec, StartStep::Main(0));
+                }
             }
             StartStep::Main(index) => {
                 let next = index.saturating_add(1);
@@ -242,4 +245,9 @@ impl Engine {
             }
         }
     }
+}
+
+/// Whether each connection gets a process of its own, and the service has none.
+fn is_inetd(spec: &ServiceSpec) -> bool {
+    spec.sockets.as_ref().is_some_and(|sockets| sockets.mode == SocketMode::Inetd)
 }

@@ -71,7 +71,7 @@ class Machine:
         self.type(password + "\n")
         self.expect(r"root@[^\n]*# ")
         self.type("exec sh\n")
-        self.type("stty -echo; PS1= PS2=; dmesg -n 1; echo re''ady\n")
+        self.type("stty -echo; PS1= PS2=; export NO_COLOR=1; dmesg -n 1; echo re''ady\n")
         self.expect(r"ready\n")
 
     def run(self, command, within=PATIENCE):
