@@ -252,7 +252,7 @@ impl Engine {
                 node.restarting = false;
                 self.set_state(id, State::Down(DownWhy::Stopped));
             }
-            | State::Down(_)
+            State::Down(_)
             | State::Waiting { .. }
             | State::Listening
             | State::Starting { .. }
