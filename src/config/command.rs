@@ -199,10 +199,10 @@ impl Pieces {
     /// The word, whose text in the file was `raw`: a variable that is all of it, without
     /// quotes and braces, is split when it is filled in.
     fn finish(mut self, raw: &str) -> Word {
-        if let [Piece::Whole(name)] = self.pieces.as_slice() {
-            if raw.strip_prefix('$') == Some(name) {
-                return vec![Piece::Split(name.clone())];
-            }
+        if let [Piece::Whole(name)] = self.pieces.as_slice()
+            && raw.strip_prefix('$') == Some(name)
+        {
+            return vec![Piece::Split(name.clone())];
         }
         if self.pieces.is_empty() {
             self.pieces.push(Piece::Text(String::new()));

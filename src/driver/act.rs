@@ -20,7 +20,13 @@ impl Driver {
     pub(super) fn turn(&mut self, event: Event) {
         self.engine.handle(time::now(), event);
         let mut starts = 0u32;
+        let mut words = Vec::new();
         while let Some(effect) = self.engine.next_effect() {
+            // Deeds before words: a slow console must not delay a restart.
+            if let Effect::Tell { level, text } = effect {
+                words.push((level, text));
+                continue;
+            }
             if matches!(effect, Effect::Spawn(_)) {
                 starts = starts.saturating_add(1);
                 if starts.checked_rem(STARTS) == Some(0) {
@@ -30,6 +36,9 @@ impl Driver {
             self.carry_out(effect);
         }
         self.flush_logs();
+        for (level, text) in words {
+            self.console.tell(level, &text);
+        }
     }
 
     /// Takes note of programs that were executed meanwhile; other news keep for later.

@@ -1,5 +1,8 @@
-//! The one timer: it sleeps until the engine's next deadline. Deadlines are derived from
+//! The one timer: it wakes the loop at the engine's next deadline. Deadlines are derived from
 //! states, so there is nothing to cancel and nothing to forget.
+//!
+//! It is lazy: when the deadline moves away, as it does with every start that succeeds, the
+//! timer stays as it is and at worst wakes once for nothing. To set it costs more than that.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -13,30 +16,36 @@ use crate::os::time;
 /// The timer.
 #[derive(Debug, Default)]
 pub struct Clock {
+    deadline: Option<Moment>,
     sleep: Option<(Moment, Pin<Box<Sleep>>)>,
 }
 
 impl Clock {
-    /// Sets it to that moment, or off.
+    /// Wakes at that moment, or before it.
     pub fn set(&mut self, deadline: Option<Moment>) {
-        let Some(deadline) = deadline else {
-            self.sleep = None;
-            return;
-        };
-        if self.sleep.as_ref().is_some_and(|(set, _)| *set == deadline) {
+        self.deadline = deadline;
+        let Some(deadline) = deadline else { return };
+        if self.sleep.as_ref().is_some_and(|(set, _)| *set <= deadline) {
             return;
         }
         let at = Instant::now().checked_add(deadline.since(time::now()));
         self.sleep = at.map(|at| (deadline, Box::pin(sleep_until(at))));
     }
 
-    /// Whether its moment has come. The clock is asked before the timer: a timer may report
+    /// Whether the deadline has come. The clock is asked before the timer: a timer may report
     /// late, when tokio's budget for this turn is spent.
     pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let Some((deadline, sleep)) = &mut self.sleep else { return Poll::Pending };
-        if time::now() >= *deadline || sleep.as_mut().poll(cx).is_ready() {
-            self.sleep = None;
+        if self.deadline.is_some_and(|deadline| time::now() >= deadline) {
+            self.deadline = None;
             return Poll::Ready(());
+        }
+        while let Some((_, sleep)) = &mut self.sleep {
+            if sleep.as_mut().poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+            // Woken for nothing: the deadline has moved since it was set.
+            self.sleep = None;
+            self.set(self.deadline);
         }
         Poll::Pending
     }

@@ -35,6 +35,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::boot;
 use crate::engine::{ConnectionId, Engine, Event, Level, NodeId, RunId};
+use crate::os::memory;
 use crate::proto::frame::Spelling;
 use board::Board;
 use clock::Clock;
@@ -118,6 +119,8 @@ struct Driver {
     program: Vec<u8>,
     /// There may be more children to reap than the last turn took.
     more_children: bool,
+    /// What the boot needed is given back.
+    trimmed: bool,
 }
 
 impl Driver {
@@ -143,6 +146,10 @@ impl Driver {
             }
             for token in std::mem::take(&mut self.tokens) {
                 self.on_token(token);
+            }
+            if !self.trimmed && self.engine.has_booted() {
+                self.trimmed = true;
+                memory::trim();
             }
         }
     }

@@ -66,6 +66,7 @@ impl Driver {
         ticket: Option<Ticket>,
     ) {
         self.turn(Event::Loaded { spec, extent, cause, ticket });
+        self.trimmed = false;
     }
 
     /// A login for whoever sits at the machine, whatever else works.

@@ -173,6 +173,7 @@ impl Driver {
             environment: start.environment,
             program: MYSELF.as_bytes().to_vec(),
             more_children: false,
+            trimmed: false,
         })
     }
 }

@@ -82,10 +82,11 @@ impl Spool {
         let mut spool = Self { memory, head: FIRST, tail: FIRST };
         let word = |at| spool.read(at, 8).ok().and_then(|b| b.try_into().ok());
         let (head, tail) = (word(0).map(u64::from_le_bytes), word(8).map(u64::from_le_bytes));
-        if let (Some(head), Some(tail)) = (head, tail) {
-            if head >= FIRST && head <= tail {
-                (spool.head, spool.tail) = (head, tail);
-            }
+        if let (Some(head), Some(tail)) = (head, tail)
+            && head >= FIRST
+            && head <= tail
+        {
+            (spool.head, spool.tail) = (head, tail);
         }
         spool
     }

@@ -80,7 +80,9 @@ pub fn stamp(millis: u64) -> String {
     const LAST: u64 = 253_402_300_799_999;
     let millis = millis.min(LAST);
     let (second, mut day, mut year) = (millis / 1000 % 86400, millis / 86_400_000, 1970_u64);
-    let leap = |year: u64| year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let leap = |year: u64| {
+        year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
+    };
     let days_of = |year| if leap(year) { 366 } else { 365 };
     while day >= days_of(year) {
         day = day.saturating_sub(days_of(year));

@@ -67,7 +67,7 @@ pub(super) extern "C" fn enter(script: *const Script) -> ! {
 /// opening files needs the old root and the old limits; groups and the root go while there
 /// are privileges; the mask is last, so that nothing interrupts what is before it.
 fn prepare(script: &Script) -> Result<(), Failure> {
-    reset_actions();
+    reset_actions(script);
     lanes::arrive(script)?;
     enter_cgroup(script)?;
     if script.new_session {
@@ -99,11 +99,13 @@ fn prepare(script: &Script) -> Result<(), Failure> {
 
 /// All actions to default. clone3 has done so for handlers, which must not run here even for
 /// a moment, but ignored signals stay ignored over clone and exec both, and std ignores
-/// SIGPIPE in PID 1. To ask first would cost as much as to set.
-fn reset_actions() {
-    for signal in 1..=64 {
+/// SIGPIPE in PID 1: those, or all where there is no clone3.
+fn reset_actions(script: &Script) {
+    let mut left = script.resets.load(Relaxed);
+    while left != 0 {
         // KILL and STOP refuse; they have no other action anyway.
-        calls::set_action(signal, libc::SIG_DFL).ok();
+        calls::set_action(left.trailing_zeros().cast_signed().wrapping_add(1), libc::SIG_DFL).ok();
+        left &= left.wrapping_sub(1);
     }
 }
 

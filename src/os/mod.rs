@@ -35,6 +35,7 @@ pub mod fds;
 pub mod host;
 pub mod kill;
 pub mod kmsg;
+pub mod memory;
 pub mod mount;
 pub mod passing;
 pub mod proc;

@@ -68,6 +68,8 @@ pub(super) struct Script {
     pub(super) received: AtomicBool,
     /// First descriptor that the child does not take over when it uses a lane.
     pub(super) lanes_end: AtomicI32,
+    /// Signals whose action is to be reset, a bit each, that of signal 1 the lowest.
+    pub(super) resets: AtomicU64,
     /// The cgroup directory to enter by itself, where clone3 does not; -1 otherwise.
     pub(super) enter_cgroup: AtomicI32,
     /// Nonzero while the child uses this memory; the kernel clears it, set_tid_address(2).
@@ -136,6 +138,7 @@ impl Script {
             received: AtomicBool::new(false),
             lanes_end: AtomicI32::new(i32::MAX),
             enter_cgroup: AtomicI32::new(-1),
+            resets: AtomicU64::new(u64::MAX),
             busy: AtomicI32::new(0),
             note: AtomicU64::new(0),
         }

@@ -12,9 +12,9 @@
 
 use std::cell::RefCell;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::sync::Arc;
 use std::sync::atomic::AtomicU8;
 use std::sync::atomic::Ordering::{Acquire, Relaxed};
+use std::sync::{Arc, OnceLock};
 
 use super::plan::Script;
 use super::stack::Stack;
@@ -59,7 +59,7 @@ struct Held {
 pub fn spawn(plan: Plan<'_>) -> Result<Spawned, SpawnError> {
     unpark();
     let fail = |errno| SpawnError { stage: Stage::Clone, errno, subject: String::new() };
-    let (status, write) = fds::pipe(true, false).map_err(fail)?;
+    let (status, write) = fds::pipe(true, true).map_err(fail)?;
     let stack = Stack::take().map_err(fail)?;
     let script = Arc::new(plan.script);
     let held = Held { script, stack };
@@ -104,6 +104,7 @@ impl Held {
         // SAFETY: integers only, for which zeros are values.
         let mut arguments: libc::clone_args = unsafe { std::mem::zeroed() };
         arguments.flags = CLONE_CLEAR_SIGHAND;
+        self.script.resets.store(ignored(), Relaxed);
         arguments.exit_signal = libc::SIGCHLD as u64;
         arguments.stack = self.stack.low().addr() as u64;
         arguments.stack_size = self.stack.size() as u64;
@@ -126,6 +127,7 @@ impl Held {
 
     /// The clone of old: a copy of everything, and the child enters its group by itself.
     fn clone(&self, cgroup: Option<i32>) -> Result<usize, i32> {
+        self.script.resets.store(u64::MAX, Relaxed);
         self.script.enter_cgroup.store(cgroup.unwrap_or(-1), Relaxed);
         let top = self.stack.low().addr().saturating_add(self.stack.size());
         self.begin(libc::SYS_clone, [libc::SIGCHLD as usize, top, 0, 0, 0])
@@ -256,4 +258,24 @@ fn kernel_version() -> (u32, u32) {
     let release = name.release().to_string_lossy();
     let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(|n| n.parse().unwrap_or(0));
     (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
+}
+
+/// The signals that this process ignores, a bit each. Asked once: PID 1 ignores what it was
+/// started with and what std does before `main`, and never another.
+fn ignored() -> u64 {
+    static KNOWN: OnceLock<u64> = OnceLock::new();
+    *KNOWN.get_or_init(|| {
+        (1..=64)
+            .filter(|signal| is_ignored(*signal))
+            .fold(0, |bits, signal| bits | 1u64.rotate_left(signal.cast_unsigned().wrapping_sub(1)))
+    })
+}
+
+fn is_ignored(signal: libc::c_int) -> bool {
+    // SAFETY: integers and a pointer, for which zeros are values.
+    let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
+    // SAFETY: the kernel fills in the local struct; the action itself is not changed.
+    let asked = unsafe { libc::sigaction(signal, std::ptr::null(), &raw mut action) };
+    // What cannot be asked for (glibc keeps two real-time signals to itself) is reset anyway.
+    asked != 0 || action.sa_sigaction == libc::SIG_IGN
 }

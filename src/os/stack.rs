@@ -14,7 +14,7 @@ const USABLE: usize = 64 << 10;
 /// The largest page size of the supported machines (aarch64 with 64 KiB pages).
 const GUARD: usize = 64 << 10;
 /// How many idle stacks are kept; more go back to the kernel.
-const KEPT: usize = 64;
+const KEPT: usize = 16;
 
 thread_local! {
     static IDLE: RefCell<Vec<Stack>> = const { RefCell::new(Vec::new()) };
