@@ -1,6 +1,7 @@
 //! finit: PID 1. Started under another number it passes its words on to the one that runs:
 //! `init poweroff`, `telinit 6`.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use finit::driver::{self, Start};
@@ -21,6 +22,11 @@ fn main() -> ExitCode {
         if let Some(code) = boot::helper(word) {
             return ExitCode::from(code);
         }
+    }
+    if let [word, path] = words.as_slice()
+        && word == driver::KEEP_CONFIG
+    {
+        return ExitCode::from(driver::keep_config(Path::new(path)));
     }
     ExitCode::from(client::words::pass_on(&words))
 }

@@ -9,11 +9,10 @@ use crate::config::spec::SystemSpec;
 use crate::config::{self, Disk, Source};
 use crate::proto::{Code, Refusal};
 
+use super::lastgood::LAST_GOOD;
+
 /// Where it is without another word.
 pub const FILE: &str = "/etc/finit.toml";
-/// The copy of the last file that a machine came up with.
-pub const LAST_GOOD: &str = "/var/lib/finitd/last-good/finit.toml";
-
 /// The file as it was last read with success.
 #[derive(Debug)]
 pub struct Configuration {
@@ -68,6 +67,11 @@ impl Configuration {
         spec.boot = loaded.spec.boot;
         let warnings = vec![what, "booted with the built-in login on the console".to_owned()];
         Booted { configuration, spec, warnings }
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Reads the file again, if it is not what it was. Nothing changes when it has errors.

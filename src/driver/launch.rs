@@ -39,6 +39,7 @@ impl Driver {
         };
         self.prepare_group(node, &spec.name)?;
         self.prepare_output(node, spec)?;
+        let limits = self.limits(&exec.limits);
         let console = (exec.log == LogTarget::Console).then(|| self.console.screen()).flatten();
 
         let site = self.sites.of(node).ok_or_else(|| internal(libc::ENOMEM))?;
@@ -75,7 +76,7 @@ impl Driver {
             cwd: exec.cwd.as_deref().unwrap_or("/").as_bytes(),
             identity,
             umask: exec.umask,
-            limits: &exec.limits,
+            limits: &limits,
             nice: exec.nice,
             oom_score: exec.oom_score,
             no_new_privileges: exec.no_new_privileges,

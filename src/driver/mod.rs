@@ -13,6 +13,7 @@ mod console;
 mod control;
 mod environment;
 mod groups;
+mod lastgood;
 mod launch;
 mod lifeboat;
 mod logs;
@@ -50,6 +51,7 @@ use site::Sites;
 use tools::{Ask, Hand};
 use watch::{Token, Watch};
 
+pub use lastgood::{WORD as KEEP_CONFIG, keep as keep_config};
 pub use lifeboat::lifeboat;
 pub use start::{Start, run};
 
@@ -113,6 +115,8 @@ struct Driver {
     callers: mpsc::Sender<Call>,
     /// The task that accepts clients.
     control: Option<tokio::task::JoinHandle<()>>,
+    /// Soft and hard limit of descriptors as the kernel gave them, for what PID 1 starts.
+    descriptors: Option<(u64, u64)>,
     /// PID 1's own environment, for `env-pass`.
     environment: Vec<(String, String)>,
     /// Its program, for the processes that it starts of itself.
@@ -150,6 +154,7 @@ impl Driver {
             if !self.trimmed && self.engine.has_booted() {
                 self.trimmed = true;
                 memory::trim();
+                self.keep_configuration();
             }
         }
     }
@@ -246,6 +251,26 @@ impl Driver {
             }
             Err(errno) => self.console.tell(Level::Trouble, &format!("control groups: {errno}")),
         }
+    }
+
+    /// Has a child keep a copy of the file that the machine runs with.
+    fn keep_configuration(&self) {
+        if self.context.place == boot::Place::Container || self.engine.has_warnings() {
+            return;
+        }
+        let hand = self.hand.clone();
+        let path = self.configuration.path().display().to_string();
+        tokio::spawn(async move {
+            let program = [boot::MYSELF, lastgood::WORD, &path];
+            // Without the copy a broken file costs the next boot its services, no more.
+            let _lost = boot::Tools::run(&hand, &program, Duration::from_secs(60)).await;
+        });
+    }
+
+    /// The limits that a child starts with, and after them those of its definition.
+    fn limits(&self, own: &[(u32, u64, u64)]) -> Vec<(u32, u64, u64)> {
+        let given = self.descriptors.map(|(soft, hard)| (libc::RLIMIT_NOFILE, soft, hard));
+        given.into_iter().chain(own.iter().copied()).collect()
     }
 
     /// A fact that comes back after a while.

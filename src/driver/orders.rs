@@ -198,12 +198,14 @@ impl Driver {
             (b"PATH".to_vec(), super::environment::PATH.as_bytes().to_vec()),
             (b"LANG".to_vec(), b"C.UTF-8".to_vec()),
         ];
+        let limits = self.limits(&[]);
         let plan = Plan::new(&Launch {
             argv,
             path: super::environment::PATH.as_bytes(),
             env: &env,
             stdout: Some(output),
             stderr: Some(output),
+            limits: &limits,
             ..Launch::default()
         })?;
         let spawned = spawn::spawn(plan)?;

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::sync::mpsc;
 
 use super::Driver;
@@ -32,6 +33,8 @@ pub struct Start {
     pub environment: Vec<(String, String)>,
 }
 
+/// Descriptors that PID 1 may have open.
+const DESCRIPTORS: u64 = 1 << 19;
 /// Questions that may come in one burst before clients have to wait.
 const CALLS: usize = 64;
 /// The same for what tasks report.
@@ -104,6 +107,18 @@ fn target(words: &[String]) -> &str {
         .unwrap_or("default")
 }
 
+/// Raises the limit of open descriptors: a thousand services with a log pipe each are two
+/// thousand. The answer is what the kernel had given, for everybody that PID 1 starts.
+fn raise_descriptors() -> Option<(u64, u64)> {
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).ok()?;
+    let most = hard.max(DESCRIPTORS);
+    // Without the right to raise it, as far as it goes without.
+    if setrlimit(Resource::RLIMIT_NOFILE, most, most).is_err() {
+        setrlimit(Resource::RLIMIT_NOFILE, hard, hard).ok()?;
+    }
+    Some((soft, hard))
+}
+
 /// The least that is shown on the console.
 fn level(words: &[String]) -> Level {
     let has = |wanted: &str| words.iter().any(|word| word == wanted);
@@ -170,6 +185,7 @@ impl Driver {
             calls,
             callers,
             control: None,
+            descriptors: raise_descriptors(),
             environment: start.environment,
             program: MYSELF.as_bytes().to_vec(),
             more_children: false,

@@ -3,16 +3,12 @@
 //!
 //! Both directions never block and never raise SIGPIPE. A descriptor that arrives is owned at
 //! once and is close-on-exec from its first moment.
-#![allow(unsafe_code, reason = "owning received descriptors, and FIONREAD")]
 
-use std::io::{IoSlice, IoSliceMut};
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::io::IoSlice;
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 use nix::errno::Errno;
-use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, recvmsg, sendmsg};
-
-/// What the kernel lets one datagram carry: SCM_MAX_FD.
-pub const DESCRIPTORS_MAX: usize = 253;
+use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
 
 /// Sends one datagram with descriptors; the receiver gets copies. EAGAIN when it has no room.
 pub fn send_with_fds(
@@ -33,22 +29,13 @@ pub fn receive_with_fds(
     socket: BorrowedFd<'_>,
     buffer: &mut [u8],
 ) -> Result<(usize, Vec<OwnedFd>), Errno> {
-    let mut control = nix::cmsg_space!([RawFd; DESCRIPTORS_MAX]);
-    let mut parts = [IoSliceMut::new(buffer)];
-    let flags = MsgFlags::MSG_CMSG_CLOEXEC | MsgFlags::MSG_DONTWAIT;
-    let message = recvmsg::<()>(socket.as_raw_fd(), &mut parts, Some(&mut control), flags)?;
-    let mut fds = Vec::new();
-    for part in message.cmsgs()? {
-        if let ControlMessageOwned::ScmRights(raw) = part {
-            // SAFETY: the kernel has just made these numbers for this process (unix(7)), and
-            // nobody else has seen them. WHY: nix hands them out as bare numbers.
-            fds.extend(raw.into_iter().map(|fd| unsafe { OwnedFd::from_raw_fd(fd) }));
-        }
-    }
-    if message.flags.contains(MsgFlags::MSG_TRUNC) {
+    let datagram = super::socket::receive(socket, buffer)
+        .map_err(|errno| Errno::from_raw(errno.0))?
+        .ok_or(Errno::EAGAIN)?;
+    if datagram.cut {
         return Err(Errno::EMSGSIZE);
     }
-    Ok((message.bytes, fds))
+    Ok((datagram.length, datagram.fds))
 }
 
 /// Bytes that wait in a pipe or socket (FIONREAD).
