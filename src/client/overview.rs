@@ -54,9 +54,13 @@ fn header(machine: &MachineReport, shown: &[&ServiceReport], style: Style) -> St
     }
     lines.push('\n');
     for warning in &machine.warnings {
-        let warning = format!("warning: {}", text::clean(warning));
-        lines.push_str(&style.paint(Paint::Yellow, &warning));
-        lines.push('\n');
+        // An excerpt of a file keeps its lines.
+        for (number, line) in warning.lines().enumerate() {
+            let mark = if number == 0 { "warning: " } else { "  " };
+            let line = format!("{mark}{}", text::clean(line));
+            lines.push_str(&style.paint(Paint::Yellow, &line));
+            lines.push('\n');
+        }
     }
     let failed: Vec<_> = shown
         .iter()

@@ -55,7 +55,8 @@ pub(super) fn check(
             known("wants", name, &target.name, at, &names, report);
         }
     }
-    circles(spec, places, report);
+    let circles = circles(spec, places, report);
+    spec.services.retain(|service| !circles.contains(&service.name));
 }
 
 /// Every name that can stand in a list of others.
@@ -197,9 +198,11 @@ fn edges(spec: &SystemSpec) -> BTreeMap<&str, Vec<&str>> {
     edges
 }
 
-/// Finds circles, each once, without recursion: a chain may be as long as the file.
-fn circles(spec: &SystemSpec, places: &Places, report: &mut Report<'_>) {
+/// Finds circles, each once, without recursion: a chain may be as long as the file. The answer
+/// is who stands in one: none of them could ever start.
+fn circles(spec: &SystemSpec, places: &Places, report: &mut Report<'_>) -> BTreeSet<String> {
     let edges = edges(spec);
+    let mut found = BTreeSet::new();
     let mut done: BTreeSet<&str> = BTreeSet::new();
     for start in edges.keys().copied() {
         let mut path: Vec<(&str, usize)> = vec![(start, 0)];
@@ -220,7 +223,10 @@ fn circles(spec: &SystemSpec, places: &Places, report: &mut Report<'_>) {
                     on_path.remove(name);
                 }
                 Some(below) if on_path.contains(below) => {
-                    tell_circle(&path, below, spec, places, report);
+                    let circle: Vec<&str> =
+                        path.iter().map(|(name, _)| *name).skip_while(|n| *n != below).collect();
+                    tell_circle(&circle, spec, places, report);
+                    found.extend(circle.into_iter().map(str::to_owned));
                     // One circle is enough to mend at a time from here.
                     done.extend(path.iter().map(|(name, _)| *name));
                 }
@@ -231,17 +237,10 @@ fn circles(spec: &SystemSpec, places: &Places, report: &mut Report<'_>) {
             }
         }
     }
+    found
 }
 
-fn tell_circle(
-    path: &[(&str, usize)],
-    back: &str,
-    spec: &SystemSpec,
-    places: &Places,
-    report: &mut Report<'_>,
-) {
-    let circle: Vec<&str> =
-        path.iter().map(|(name, _)| *name).skip_while(|name| *name != back).collect();
+fn tell_circle(circle: &[&str], spec: &SystemSpec, places: &Places, report: &mut Report<'_>) {
     let place = |name: &str| -> Option<Place> {
         let of = |service: &Rc<ServiceSpec>| service.name == name;
         let template = spec.services.iter().find(|s| of(s)).and_then(|s| s.template.clone());
@@ -250,7 +249,7 @@ fn tell_circle(
     let mut labels = Vec::new();
     let mut first = None;
     for (index, name) in circle.iter().enumerate() {
-        let next = circle.get(index.saturating_add(1)).unwrap_or(&back);
+        let Some(next) = circle.get(index.saturating_add(1)).or(circle.first()) else { continue };
         let Some(at) = place(name) else { continue };
         if first.is_none() {
             first = Some(at);
@@ -258,7 +257,7 @@ fn tell_circle(
         labels.push((at, format!("{} waits for {}", quoted(name), quoted(next))));
     }
     let Some(first) = first else { return };
-    let whole: Vec<&str> = circle.iter().copied().chain([back]).collect();
-    let message = format!("these wait for each other for ever: {}", whole.join(" → "));
+    let whole: Vec<&str> = circle.iter().chain(circle.first()).copied().collect();
+    let message = format!("a circle in which each waits for the next: {}", whole.join(" → "));
     report.error_with(first, Problem::new(message), &labels);
 }

@@ -182,6 +182,12 @@ impl Engine {
         if !wanted {
             self.unbind(id);
         }
+        // Nothing runs by the old definition any more, unless it hangs; a task that is done still
+        // stands for it.
+        let hangs = self.node(id).is_some_and(|node| node.hung.is_some());
+        if !hangs && !matches!(state, State::Done(_)) {
+            self.take_pending(id);
+        }
         self.set_state(id, state);
     }
 

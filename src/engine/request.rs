@@ -26,7 +26,7 @@ impl Engine {
         self.emit(Effect::Reply { ticket, result });
         if let Some(job) = job {
             self.settle();
-            self.review_job(job);
+            self.begin_job(job);
         }
     }
 
@@ -303,10 +303,7 @@ impl Engine {
         for id in &ids {
             self.may_reload(*id)?;
         }
-        let job = self.new_job(ids.iter().map(|id| (*id, Goal::Reloaded)).collect());
-        for id in ids {
-            self.reload_step(id, 0);
-        }
+        let job = self.new_job(ids.into_iter().map(|id| (id, Goal::Reloaded)).collect());
         Ok(Reply::Job { job, also: Vec::new(), notes: Vec::new() })
     }
 

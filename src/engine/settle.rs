@@ -138,6 +138,10 @@ impl Engine {
         }
         node.wanted = wanted;
         node.wish = cause;
+        if wanted {
+            self.replace_stops(id);
+        }
+        let Some(node) = self.node(id) else { return };
         let edges = node.edges.clone();
         for below in edges.pulls() {
             if let Some(other) = self.node_mut(below) {
@@ -335,7 +339,8 @@ pub(super) fn is_settled(node: &Node) -> bool {
 
 /// Whether one that comes later has to wait for it: it comes up, or it goes down.
 fn is_in_way(node: &Node) -> bool {
-    !is_settled(node) || matches!(node.state, State::Stopping { .. } | State::Cleaning { .. })
+    let stops = matches!(node.state, State::Stopping { .. } | State::Cleaning { .. });
+    stops || node.leaving || !is_settled(node)
 }
 
 /// Whether it is on its way down to stay there for a while, so that what it comes after goes

@@ -1,0 +1,113 @@
+//! Sockets that finit holds and hands to their service.
+
+use std::io::Write;
+use std::os::unix::net::UnixDatagram;
+
+use crate::machine::Machine;
+use crate::talk::{Line, Said};
+
+#[test]
+fn each_kind_of_socket_is_handed_over_with_its_name_and_works() {
+    let machine = Machine::boot(
+        r#"
+        [service.all]
+        command = "/programs/listener /out/book"
+        listen = [
+            { on = "127.0.0.1:80", name = "web" },
+            { on = "/run/stream", name = "stream" },
+            { on = "unix-dgram:/run/dgram", name = "dgram" },
+            { on = "unix-seqpacket:/run/seqpacket", name = "packets" },
+            { on = "udp:53", name = "names" },
+            { on = "fifo:/run/fifo", name = "fifo" },
+        ]
+        "#,
+    );
+    machine.until("all", "listening");
+    // The first one starts it.
+    assert_eq!(Line::to(&machine.path("/run/stream")).unwrap().hear().unwrap(), "stream");
+    let handed = "3 web stream\n4 stream stream\n5 dgram dgram\n6 packets seqpacket\n7 names dgram\n8 fifo fifo\n";
+    assert_eq!(machine.read("/out/book"), handed);
+    let said = machine.run(&["/programs/clients", "80", "1", "1"]);
+    assert!(said.text.starts_with("1 fine"), "{}", said.text);
+    let packets = machine.run(&["/programs/packet", "/run/seqpacket"]);
+    assert_eq!(packets.text, "packets\n");
+    let wait_for = |line: &str| {
+        machine.wait(line, |m| m.read("/out/book").lines().any(|l| l == line).then_some(()));
+    };
+    UnixDatagram::unbound().unwrap().send_to(b"a letter", machine.path("/run/dgram")).unwrap();
+    wait_for("dgram: a letter");
+    machine.run(&["/bin/bash", "-c", "echo who > /dev/udp/127.0.0.1/53"]);
+    wait_for("names: who");
+    let mut fifo = std::fs::File::options().write(true).open(machine.path("/run/fifo")).unwrap();
+    fifo.write_all(b"through a pipe\n").unwrap();
+    wait_for("fifo: through a pipe");
+}
+
+/// The socket is finit's: while the service is away, connections wait in its queue.
+#[test]
+fn no_connection_is_refused_while_the_service_crashes_and_restarts() {
+    let machine = Machine::boot(
+        "[service.web]\ncommand = \"/programs/listener /out/book /out/pids\"\nlisten = \"80\"\nstart = \"boot\"\n\
+         restart = { delay = \"1ms\", max-delay = \"1ms\" }\n",
+    );
+    machine.appears("/out/pids");
+    let clients = machine.begin(&["/programs/clients", "80", "20000", "4"]);
+    let killed = machine.run(&["/programs/killer", "/out/pids", "60"]);
+    assert_eq!(killed.code, 0, "{}", killed.text);
+    for _ in 0..5 {
+        machine.order(&["restart", "web"]);
+    }
+    let said = Said::from(clients.wait_with_output().unwrap());
+    // A connection that was accepted by a process that is then killed ends empty.
+    assert!(said.text.contains(" 0 refused,"), "{}", said.text);
+    let fine: u32 = said.text.split(' ').next().unwrap().parse().unwrap();
+    assert!(fine > 10_000, "{}", said.text);
+}
+
+#[test]
+fn the_first_connection_starts_a_service_and_waits_for_it() {
+    let machine = Machine::boot(
+        "[service.web]\ncommand = \"/programs/listener /out/book\"\nlisten = \"/run/web\"\nbefore-start = \"/programs/stamp /out/hook\"\n",
+    );
+    machine.until("web", "listening");
+    assert!(!machine.exists("/out/hook"), "nothing runs before somebody asks");
+    assert_eq!(Line::to(&machine.path("/run/web")).unwrap().hear().unwrap(), "web");
+    assert_eq!(machine.read("/out/hook"), "x\n");
+    machine.until("web", "up");
+}
+
+#[test]
+fn a_port_that_is_taken_is_tried_again_until_it_is_free() {
+    let machine = Machine::boot(
+        "[service.first]\ncommand = \"/programs/serve\"\ninetd = \"80\"\n\
+         [service.second]\ncommand = \"/programs/serve\"\ninetd = \"80\"\nafter = \"first\"\n",
+    );
+    machine.until("first", "listening");
+    machine.wait("a reason", |m| {
+        m.status("second")["reason"]
+            .as_str()
+            .is_some_and(|r| r.contains("EADDRINUSE"))
+            .then_some(())
+    });
+    machine.order(&["stop", "first"]);
+    machine.until("second", "listening");
+}
+
+#[test]
+fn a_web_server_and_the_secure_shell_just_run() {
+    let machine = Machine::boot(
+        "[service.nginx]\ncommand = \"/usr/sbin/nginx -g 'daemon off;'\"\n\
+         [service.sshd]\ncommand = \"/usr/sbin/sshd -D\"\nstop.scope = \"main\"\n\
+         before-start = [\"/bin/mkdir -p /run/sshd\", \"/usr/bin/ssh-keygen -A\"]\n",
+    );
+    let get = "exec 3<>/dev/tcp/127.0.0.1/80; printf 'GET / HTTP/1.0\\r\\n\\r\\n' >&3; head -1 <&3";
+    machine.until("nginx", "up");
+    machine
+        .wait("a page", |m| m.run(&["/bin/bash", "-c", get]).text.contains("200 OK").then_some(()));
+    machine.until("sshd", "up");
+    machine.wait("the secure shell", |m| {
+        m.run(&["/programs/clients", "22", "1", "1"]).text.contains("SSH-2.0").then_some(())
+    });
+    machine.order(&["stop", "nginx", "sshd"]);
+    assert_eq!(machine.sh("pidof nginx sshd").text, "");
+}

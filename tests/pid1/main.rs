@@ -1,0 +1,26 @@
+//! finit as PID 1: real processes, each test in a machine of namespaces of its own.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::arithmetic_side_effects,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "a test may fail, and may start threads and programs"
+)]
+
+mod boot;
+mod inetd;
+mod listen;
+mod machine;
+mod mirror;
+mod order;
+mod power;
+mod programs;
+mod reap;
+mod stop;
+mod talk;

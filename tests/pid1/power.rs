@@ -1,0 +1,96 @@
+//! The end of a machine: everybody stopped in order, whoever asked for it.
+
+use crate::machine::{Machine, Plan};
+
+const TOML: &str = r#"
+[service.a]
+command = "/programs/diarist /out/diary a"
+[service.b]
+command = "/programs/diarist /out/diary b"
+needs = "a"
+[service.c]
+command = "/programs/diarist /out/diary c"
+after = "b"
+[control]
+power-group = "power"
+"#;
+
+/// reboot(2) in a namespace ends its PID 1 by a signal.
+const OFF: &str = "SIGNAL 2";
+const AGAIN: &str = "SIGNAL 1";
+
+fn goes_down_in_order(ask: impl FnOnce(&Machine), how: &str) {
+    let machine = Plan::new().boot(TOML);
+    machine.wait("all three", |m| {
+        (m.read("/out/diary").matches(" begins").count() == 3).then_some(())
+    });
+    ask(&machine);
+    assert_eq!(machine.ended(), how);
+    assert_eq!(machine.ends(), ["c", "b", "a"]);
+}
+
+#[test]
+fn signals_to_pid_1_end_the_machine_in_order() {
+    let (int, term, pwr, usr2, rtmin) = (2, 15, 30, 12, 34);
+    for (signal, how) in [
+        (int, AGAIN),
+        (term, OFF),
+        (usr2, OFF),
+        (pwr, OFF),
+        (rtmin + 3, OFF),
+        (rtmin + 4, OFF),
+        (rtmin + 5, AGAIN),
+    ] {
+        goes_down_in_order(|machine| machine.signal_pid1(signal), how);
+    }
+}
+
+#[test]
+fn words_of_people_end_the_machine_in_order() {
+    for (argv, how) in [
+        (&["finitctl", "poweroff"][..], OFF),
+        (&["finitctl", "reboot"], AGAIN),
+        (&["finitctl", "halt"], OFF),
+        (&["finit", "0"], OFF),
+        (&["finit", "6"], AGAIN),
+        (
+            &["setpriv", "--reuid=1234", "--regid=500", "--clear-groups", "finitctl", "poweroff"],
+            OFF,
+        ),
+    ] {
+        goes_down_in_order(|machine| drop(machine.run(argv)), how);
+    }
+    goes_down_in_order(|machine| drop(machine.connect().ask("poweroff")), OFF);
+}
+
+/// Whoever does not want to end has no say, and a second request cannot undo the first.
+#[test]
+fn nobody_keeps_a_machine_from_going_down() {
+    let machine = Machine::boot(
+        r#"
+        [service.f]
+        command = "/programs/family /out/f stubborn runaway"
+        stop.timeout = "300ms"
+        [service.slow]
+        command = "/programs/idle"
+        stop.command = "/bin/sleep 1000"
+        stop.timeout = "300ms"
+        [service.kept]
+        command = "/programs/family /out/kept stubborn"
+        stop.scope = "none"
+        [shutdown]
+        timeout = "5s"
+        term-wait = "300ms"
+        "#,
+    );
+    machine.wait("the families", |m| {
+        (m.read("/out/f").contains("main") && m.read("/out/kept").contains("main")).then_some(())
+    });
+    machine.signal_pid1(15);
+    machine.wait("the first request to be heard", |m| {
+        m.console().contains("power off, asked for by").then_some(())
+    });
+    machine.signal_pid1(2);
+    assert_eq!(machine.ended(), OFF);
+    assert!(machine.read("/out/kept").contains("asked"), "asked with everybody at the end");
+}

@@ -1,0 +1,114 @@
+//! Stopping: politely, then not, and everybody who belongs to a service.
+
+use crate::machine::{Machine, Plan};
+
+/// The processes of the program `family` by what they are.
+struct Family<'a>(&'a Machine);
+
+impl Family<'_> {
+    /// Waits until all are there, the main process last.
+    fn new(machine: &Machine) -> Family<'_> {
+        machine.wait("the family", |m| m.read("/out/f").contains("main").then_some(()));
+        Family(machine)
+    }
+
+    /// Whether the last one of that kind lives. An orphan that waits to be reaped does not: a
+    /// control group is empty a moment before PID 1 has buried the last of it.
+    fn has(&self, who: &str) -> bool {
+        let lines = self.0.read("/out/f");
+        let pid = lines.lines().rev().find_map(|line| line.strip_prefix(who));
+        let state = format!("grep '^State:' /proc/{}/status", pid.expect("a line").trim());
+        let state = self.0.sh(&state).text;
+        state.contains("State:") && !state.contains('Z')
+    }
+}
+
+#[test]
+fn who_ignores_the_polite_signal_is_killed_after_the_timeout() {
+    let machine = Machine::boot(
+        "[service.f]\ncommand = \"/programs/family /out/f stubborn\"\nstop.timeout = \"200ms\"\n",
+    );
+    let family = Family::new(&machine);
+    assert!(family.has("main"));
+    machine.order(&["stop", "f"]);
+    assert!(!family.has("main"));
+    assert!(machine.read("/out/f").contains("asked\n"), "asked before it was killed");
+    let status = machine.until("f", "stopped");
+    assert_eq!(status["detail"]["last_exit"], "killed by SIGKILL");
+}
+
+#[test]
+fn stopping_a_service_ends_everybody_in_its_control_group() {
+    let machine = Machine::boot(
+        "[service.f]\ncommand = \"/programs/family /out/f child runaway\"\nstop.timeout = \"200ms\"\n",
+    );
+    let family = Family::new(&machine);
+    machine.order(&["stop", "f"]);
+    assert_eq!(["main", "child", "runaway"].map(|who| family.has(who)), [false; 3]);
+}
+
+/// What is left of the last run is gone before the next begins, so that no port is taken.
+#[test]
+fn a_crash_takes_what_is_left_of_the_service_along() {
+    let machine = Machine::boot(
+        "[service.f]\ncommand = \"/programs/family /out/f child runaway\"\nstop.timeout = \"200ms\"\n\
+         restart = \"never\"\n",
+    );
+    let family = Family::new(&machine);
+    machine.sh(&format!("kill -9 {}", machine.main_pid("f")));
+    machine.until("f", "failed");
+    assert_eq!(["main", "child", "runaway"].map(|who| family.has(who)), [false; 3]);
+}
+
+#[test]
+fn scope_main_ends_the_main_process_and_leaves_the_rest() {
+    let machine = Machine::boot(
+        "[service.f]\ncommand = \"/programs/family /out/f child runaway\"\nstop.scope = \"main\"\n",
+    );
+    let family = Family::new(&machine);
+    machine.order(&["stop", "f"]);
+    assert_eq!(["main", "child", "runaway"].map(|who| family.has(who)), [false, true, true]);
+}
+
+#[test]
+fn a_command_of_its_own_stops_the_service_and_knows_its_process() {
+    let machine = Machine::boot(
+        r#"
+        [service.f]
+        command = "/programs/family /out/f stubborn"
+        stop.command = "/bin/sh -c 'echo $MAINPID > /out/told; kill -9 $MAINPID'"
+        "#,
+    );
+    Family::new(&machine);
+    let pid = machine.main_pid("f");
+    machine.order(&["stop", "f"]);
+    assert_eq!(machine.read("/out/told").trim(), pid.to_string());
+    assert!(!machine.read("/out/f").contains("asked"), "the command takes the place of the signal");
+}
+
+/// Without cgroup2 a service is the process groups of its own processes.
+#[test]
+fn without_control_groups_the_process_group_is_stopped() {
+    let plan = Plan::new().with("cgroup=no");
+    let machine = plan.boot(
+        "[service.f]\ncommand = \"/programs/family /out/f stubborn child\"\nstop.timeout = \"200ms\"\n",
+    );
+    let family = Family::new(&machine);
+    machine.order(&["stop", "f"]);
+    assert_eq!(["main", "child"].map(|who| family.has(who)), [false; 2]);
+    machine.order(&["start", "f"]);
+    machine.until("f", "up");
+}
+
+/// However much it forks, and stopped or not.
+#[test]
+fn a_frozen_service_is_stopped_too() {
+    let machine = Machine::boot(
+        "[service.f]\ncommand = \"/programs/family /out/f child\"\nstop.timeout = \"10s\"\n",
+    );
+    let family = Family::new(&machine);
+    machine.order(&["signal", "STOP", "f"]);
+    machine.order(&["stop", "f"]);
+    assert_eq!(["main", "child"].map(|who| family.has(who)), [false; 2]);
+    assert_eq!(machine.until("f", "stopped")["detail"]["last_exit"], "killed by SIGTERM");
+}
