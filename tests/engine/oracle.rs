@@ -241,7 +241,7 @@ impl Oracle {
         watched: &BTreeSet<NodeId>,
         bound: &BTreeMap<NodeId, Rc<ServiceSpec>>,
     ) {
-        for (node, _) in bound {
+        for node in bound.keys() {
             let (name, state) = (engine.name(*node).to_owned(), peek(engine, *node));
             let same = engine.is_watched(*node) == watched.contains(node);
             self.check(same, || format!("{name}: who watches its socket?"));

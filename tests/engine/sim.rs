@@ -305,7 +305,7 @@ fn act(dice: &mut Dice) -> Act {
         57..=62 => Act::Edit(dice.throw(), Extent::Everything),
         63..=66 => Act::Edit(dice.throw(), Extent::Definitions),
         67..=69 => Act::Reread,
-        70..=80 => Act::Connect(dice.below(16), *dice.pick(&["10.0.0.1", "10.0.0.2"])),
+        70..=80 => Act::Connect(dice.below(16), dice.pick::<&str>(&["10.0.0.1", "10.0.0.2"])),
         81..=89 => Act::Kill(dice.throw()),
         90..=95 => Act::Stale(dice.throw()),
         96 if dice.percent(10) => Act::Ask(Access::Power, Request::Power { how: Power::Halt }),

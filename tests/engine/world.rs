@@ -406,7 +406,7 @@ impl<F: Fates> World<F> {
         let fact = self.agenda.keys().next().copied();
         let deadline = self.engine.next_deadline();
         let first = match (fact, deadline) {
-            (Some(key), Some(deadline)) if key.0 == deadline => self.fates.tie() % 2 == 0,
+            (Some(key), Some(deadline)) if key.0 == deadline => self.fates.tie().is_multiple_of(2),
             (Some(key), Some(deadline)) => key.0 < deadline,
             (fact, _) => fact.is_some(),
         };

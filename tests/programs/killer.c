@@ -1,6 +1,6 @@
 /* killer FILE N: N times, kills with SIGKILL the process that added the last line to FILE, see
- * idle.c, and waits for another line. Prints the median time from kill(2) to the main() of the
- * replacement, in microseconds. */
+ * idle.c, and waits for another line. Prints the time from kill(2) to the main() of each
+ * replacement, in nanoseconds. */
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -9,18 +9,13 @@
 #include <time.h>
 #include <unistd.h>
 
-static int compare(const void *a, const void *b)
-{
-	return (*(long long *) a > *(long long *) b) - (*(long long *) a < *(long long *) b);
-}
-
 int main(int argc, char **argv)
 {
 	char line[64], newer[64], events[4096];
 	int laps = argc > 2 ? atoi(argv[2]) : 0, pid = 0, watch = inotify_init1(IN_NONBLOCK);
-	long long main_began = 0, killed = 0, *times = calloc(laps + 1, sizeof *times);
+	long long began = 0, killed = 0;
 	FILE *file = argc > 2 ? fopen(argv[1], "r") : 0;
-	if (!file || !times || inotify_add_watch(watch, argv[1], IN_MODIFY) < 0)
+	if (!file || inotify_add_watch(watch, argv[1], IN_MODIFY) < 0)
 		return 2;
 	for (int lap = 0; lap <= laps; lap++) {
 		while (!fgets(line, sizeof line, file)) {
@@ -34,8 +29,10 @@ int main(int argc, char **argv)
 		/* The file may tell of earlier ones. */
 		while (lap == 0 && fgets(newer, sizeof newer, file))
 			sscanf(newer, "%[^\n]", line);
-		sscanf(line, "%d %lld", &pid, &main_began);
-		times[lap] = main_began - killed;
+		sscanf(line, "%d %lld", &pid, &began);
+		/* The first is no time from a kill. */
+		if (lap)
+			printf("%lld\n", began - killed);
 		struct timespec now;
 		clock_gettime(CLOCK_MONOTONIC, &now);
 		killed = now.tv_sec * 1000000000LL + now.tv_nsec;
@@ -44,8 +41,5 @@ int main(int argc, char **argv)
 			return 1;
 		}
 	}
-	/* The first is no time from a kill. */
-	qsort(times + 1, laps, sizeof *times, compare);
-	printf("%lld\n", times[1 + laps / 2] / 1000);
 	return 0;
 }

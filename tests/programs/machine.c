@@ -154,6 +154,7 @@ static void soil(void)
 static void child(char **argv, int ready, int go)
 {
 	char byte;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (group) {
 		write_to(in(group, "cgroup.procs"), "0");
 		if (unshare(CLONE_NEWCGROUP))
