@@ -45,6 +45,16 @@ impl Engine {
         self.node(run.node).is_some_and(|node| node.connections.contains_key(&run.generation))
     }
 
+    /// Whether there is something that every status warns of.
+    pub fn has_warnings(&self) -> bool {
+        !self.warnings.is_empty()
+    }
+
+    /// Whether the boot is over.
+    pub fn has_booted(&self) -> bool {
+        !matches!(self.phase, Phase::Boot)
+    }
+
     /// What is left of the time for the whole shutdown.
     pub fn shutdown_left(&self, now: Moment) -> Duration {
         match self.phase {

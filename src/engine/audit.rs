@@ -4,10 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Engine;
-use super::id::NodeId;
+use super::id::{NodeId, RunId};
 use super::node::Node;
 use super::settle;
-use super::state::State;
+use super::state::{DownWhy, StartStep, State};
+use crate::facts::Moment;
 
 impl Engine {
     /// How many looks at nodes were taken so far: the work that settling costs.
@@ -97,5 +98,84 @@ impl Engine {
     /// Down, and not wanted.
     fn is_over(&self, node: &Node) -> bool {
         !node.wanted && matches!(node.state, State::Down(_) | State::Failed(_))
+    }
+}
+
+/// What of a node an onlooker may see: for tests, and for whoever asks why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Peek {
+    /// Its name; empty once it is forgotten.
+    pub name: String,
+    /// Its state in a word, finer than the one for people.
+    pub label: &'static str,
+    /// Since when.
+    pub since: Moment,
+    /// When that ends by itself.
+    pub until: Option<Moment>,
+    /// The process that the state is about, or that hangs.
+    pub run: Option<RunId>,
+    /// What it waits for.
+    pub waits_for: Option<NodeId>,
+    /// Whether it should be there.
+    pub wanted: bool,
+    /// Whether it is to be stopped and is not yet.
+    pub leaving: bool,
+    /// Whether those who need it may start.
+    pub up: bool,
+    /// Whether there is something to stop.
+    pub active: bool,
+    /// Whether accepting pauses because of a rate.
+    pub throttled: bool,
+    /// Whether a connection waits for it.
+    pub stirred: bool,
+    /// Processes that serve a connection.
+    pub connections: usize,
+    /// What it stands on.
+    pub needs: Vec<Vec<NodeId>>,
+    /// What it comes after.
+    pub after: Vec<NodeId>,
+}
+
+impl Engine {
+    /// A look at the node of that number, while there is one.
+    pub fn peek(&self, number: u32) -> Option<Peek> {
+        let node = self.node(NodeId::from_number(number))?;
+        Some(Peek {
+            name: node.name.clone(),
+            label: label(&node.state),
+            since: node.since,
+            until: node.state.deadline(),
+            run: node.state.run().or_else(|| node.hung.as_ref().and_then(|hung| hung.run)),
+            waits_for: match node.state {
+                State::Waiting { on, .. } => Some(on),
+                _ => None,
+            },
+            wanted: node.wanted,
+            leaving: node.leaving,
+            up: node.state.is_up(),
+            active: node.state.is_active(),
+            throttled: node.throttled.is_some(),
+            stirred: node.stirred,
+            connections: node.connections.len(),
+            needs: node.edges.needs.clone(),
+            after: node.edges.after.clone(),
+        })
+    }
+}
+
+fn label(state: &State) -> &'static str {
+    match state {
+        State::Down(DownWhy::Ended) => "ended",
+        State::Down(DownWhy::NeverWanted | DownWhy::Stopped) => "down",
+        State::Waiting { .. } => "waiting",
+        State::Listening => "listening",
+        State::Backoff { .. } => "backoff",
+        State::Starting { step: StartStep::Bind, .. } => "binding",
+        State::Starting { .. } => "starting",
+        State::Up { .. } => "up",
+        State::Stopping { .. } => "stopping",
+        State::Cleaning { .. } => "cleaning",
+        State::Failed(_) => "failed",
+        State::Done(_) => "done",
     }
 }

@@ -55,11 +55,15 @@ impl Engine {
         job
     }
 
-    /// Looks whether goals of a new job are reached already, once all is settled.
-    pub(super) fn review_job(&mut self, job: u64) {
+    /// Begins with a new job, once its number is told: reloads start, and goals may be reached
+    /// already.
+    pub(super) fn begin_job(&mut self, job: u64) {
         let goals = self.jobs.live.get(&job).map(|job| job.goals.clone()).unwrap_or_default();
-        for (id, _) in goals {
-            self.tell_jobs(id);
+        for (id, goal) in goals {
+            match goal {
+                Goal::Reloaded => self.reload_step(id, 0),
+                Goal::Up | Goal::Down => self.tell_jobs(id),
+            }
         }
     }
 
@@ -76,6 +80,20 @@ impl Engine {
                 self.news(job, id, message, outcome);
             }
         }
+    }
+
+    /// It is wanted again: whoever waits for its stop waits for nothing.
+    pub(super) fn replace_stops(&mut self, id: NodeId) {
+        let jobs = self.node(id).map(|node| node.jobs.clone()).unwrap_or_default();
+        for job in jobs {
+            if self.has_goal(job, id, Goal::Down) {
+                self.news(job, id, "wanted again".to_owned(), Some(Outcome::Replaced));
+            }
+        }
+    }
+
+    fn has_goal(&self, job: u64, id: NodeId, goal: Goal) -> bool {
+        self.jobs.live.get(&job).is_some_and(|job| job.goals.contains(&(id, goal)))
     }
 
     /// What there is to say of a node to someone with that goal, and whether that is the end.
@@ -97,7 +115,6 @@ impl Engine {
             (Goal::Up, _) => None,
             (Goal::Down, State::Down(_)) => Some(Outcome::Done),
             (Goal::Down, State::Failed(_)) => Some(Outcome::Failed),
-            (Goal::Down, state) if node.wanted && state.is_up() => Some(Outcome::Replaced),
             (Goal::Down, _) => None,
         };
         (Some(text), outcome)
@@ -107,6 +124,10 @@ impl Engine {
     pub(super) fn news(&mut self, job: u64, id: NodeId, message: String, outcome: Option<Outcome>) {
         let service = self.name(id).to_owned();
         let Some(live) = self.jobs.live.get_mut(&job) else { return };
+        let last = live.news.iter().rev().find(|news| news.service == service);
+        if outcome.is_none() && last.is_some_and(|news| news.message == message) {
+            return;
+        }
         let mut event = JobEvent { job, service, message, outcome: None };
         if let Some(outcome) = outcome {
             live.goals.retain(|(node, _)| *node != id);
@@ -144,12 +165,7 @@ impl Engine {
         };
         let jobs = self.node(id).map(|node| node.jobs.clone()).unwrap_or_default();
         for job in jobs {
-            let reloads = self
-                .jobs
-                .live
-                .get(&job)
-                .is_some_and(|job| job.goals.contains(&(id, Goal::Reloaded)));
-            if reloads {
+            if self.has_goal(job, id, Goal::Reloaded) {
                 self.news(job, id, message.clone(), Some(outcome));
             }
         }

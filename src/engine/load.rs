@@ -22,6 +22,10 @@ impl Engine {
     ) {
         self.cause = cause;
         let summary = self.load(spec, extent);
+        if extent == Extent::Everything {
+            // They were about what ran before.
+            self.warnings.clear();
+        }
         self.tell(Level::Progress, format!("configuration read again: {summary}"));
         if let Some(ticket) = ticket {
             self.emit(Effect::Reply { ticket, result: Ok(Reply::Done { message: summary }) });
@@ -102,9 +106,7 @@ impl Engine {
             }
             node.pending = (node.spec() != Some(spec)).then(|| Rc::clone(spec));
         }
-        if node.rests() {
-            self.take_pending(id);
-        }
+        self.take_pending(id);
         if extent == Extent::Everything {
             self.follow_pending(id);
         }
@@ -119,7 +121,6 @@ impl Engine {
             node.wish = cause;
         } else if node.hung.is_none() {
             self.clear(id);
-            self.take_pending(id);
         }
     }
 
@@ -168,15 +169,13 @@ impl Engine {
     /// Whether the target wants each node.
     pub(super) fn refresh_auto(&mut self) {
         let target = self.target.clone();
-        let emergency = target == "emergency";
         for node in &mut self.nodes {
             node.auto = match &node.body {
                 Body::Step(_) | Body::Milestone => true,
                 Body::Target => node.name == target,
                 Body::Template => false,
                 Body::Service(_) => node.newest_spec().is_some_and(|spec| {
-                    let here = spec.targets.contains(&target)
-                        || (spec.stage == Stage::Early && !emergency);
+                    let here = spec.targets.contains(&target);
                     spec.enabled && spec.start != Start::Manual && here
                 }),
             };

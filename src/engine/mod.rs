@@ -33,6 +33,7 @@ mod view;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 
+pub use audit::Peek;
 pub use effect::{Aim, Effect, Level, Spawn, What};
 pub use event::{Access, Cause, Ended, Event, Extent, Group, Peer};
 pub use id::{ConnectionId, NodeId, RunId, Ticket};
@@ -45,6 +46,9 @@ use node::{Body, Node};
 use power::Phase;
 use random::Random;
 use state::State;
+
+/// Deadlines that one node may have at one time, one after the other; more is a bug.
+const DEADLINES: usize = 16;
 
 /// The machine's mind.
 #[derive(Debug)]
@@ -253,6 +257,7 @@ impl Engine {
 
     /// Everything whose time has come.
     fn on_elapsed(&mut self) {
+        let mut budget = self.deadlines.len().saturating_mul(DEADLINES).saturating_add(DEADLINES);
         while let Some((moment, id)) = self.deadlines.first().copied() {
             if moment > self.now {
                 break;
@@ -268,10 +273,12 @@ impl Engine {
             }
             // Whoever handles a deadline takes it away; should it not, this keeps time from
             // standing still.
-            if self.deadlines.first() == Some(&(moment, id)) {
+            budget = budget.saturating_sub(1);
+            if budget == 0 {
                 self.deadlines.remove(&(moment, id));
                 let name = self.name(id).to_owned();
                 self.tell(Level::Trouble, format!("BUG: a deadline of {name} stands still"));
+                break;
             }
         }
         self.on_phase_deadline();

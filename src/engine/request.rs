@@ -26,7 +26,7 @@ impl Engine {
         self.emit(Effect::Reply { ticket, result });
         if let Some(job) = job {
             self.settle();
-            self.review_job(job);
+            self.begin_job(job);
         }
     }
 
@@ -251,8 +251,9 @@ impl Engine {
             State::Failed(_) | State::Backoff { .. } | State::Down(DownWhy::Ended) => {
                 node.restarting = false;
                 self.set_state(id, State::Down(DownWhy::Stopped));
+                self.take_pending(id);
             }
-            | State::Down(_)
+            State::Down(_)
             | State::Waiting { .. }
             | State::Listening
             | State::Starting { .. }
@@ -303,10 +304,7 @@ impl Engine {
         for id in &ids {
             self.may_reload(*id)?;
         }
-        let job = self.new_job(ids.iter().map(|id| (*id, Goal::Reloaded)).collect());
-        for id in ids {
-            self.reload_step(id, 0);
-        }
+        let job = self.new_job(ids.into_iter().map(|id| (id, Goal::Reloaded)).collect());
         Ok(Reply::Job { job, also: Vec::new(), notes: Vec::new() })
     }
 

@@ -112,6 +112,13 @@ fn delay(policy: &RestartSpec, attempts: u32, random: &mut Random) -> Duration {
     plain.saturating_add(Duration::from_micros(random.below(quarter.saturating_add(1))))
 }
 
+/// How long until sockets that could not be bound are tried again: never at once.
+pub fn bind_delay(spec: &ServiceSpec, history: &mut History, random: &mut Random) -> Duration {
+    let delay = delay(&spec.restart, history.attempts, random).max(STORM_DELAY);
+    history.attempts = history.attempts.saturating_add(1);
+    delay
+}
+
 /// Nothing, or the delay that breaks a storm.
 pub fn brake(history: &mut History, now: Moment) -> Duration {
     let (since, count) = history.storm;

@@ -85,6 +85,7 @@ impl Engine {
             self.refresh_wanted(id);
             self.refresh_leaving(id);
             self.refresh_firm(id);
+            self.refresh_hope(id);
         }
         let id = self.work.pop_front()?;
         self.looks = self.looks.saturating_add(1);
@@ -138,6 +139,10 @@ impl Engine {
         }
         node.wanted = wanted;
         node.wish = cause;
+        if wanted {
+            self.replace_stops(id);
+        }
+        let Some(node) = self.node(id) else { return };
         let edges = node.edges.clone();
         for below in edges.pulls() {
             if let Some(other) = self.node_mut(below) {
@@ -191,6 +196,18 @@ impl Engine {
             for alternative in shared.flatten() {
                 self.touch(*alternative);
             }
+        }
+    }
+
+    /// The same for what a waiting node may hope for: one that was stuck and can start now is on
+    /// its way, and those that come later wait for it again.
+    fn refresh_hope(&mut self, id: NodeId) {
+        let Some(State::Waiting { on, hope }) = self.node(id).map(|node| node.state.clone()) else {
+            return;
+        };
+        let (now_on, now_hope) = self.missing(id).unwrap_or((on, Hope::Coming));
+        if now_hope != hope {
+            self.set_state(id, State::Waiting { on: now_on, hope: now_hope });
         }
     }
 
@@ -335,7 +352,8 @@ pub(super) fn is_settled(node: &Node) -> bool {
 
 /// Whether one that comes later has to wait for it: it comes up, or it goes down.
 fn is_in_way(node: &Node) -> bool {
-    !is_settled(node) || matches!(node.state, State::Stopping { .. } | State::Cleaning { .. })
+    let stops = matches!(node.state, State::Stopping { .. } | State::Cleaning { .. });
+    stops || node.leaving || !is_settled(node)
 }
 
 /// Whether it is on its way down to stay there for a while, so that what it comes after goes

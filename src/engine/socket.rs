@@ -8,6 +8,7 @@ use std::rc::Rc;
 use super::event::Ended;
 use super::id::{ConnectionId, NodeId};
 use super::node::Connection;
+use super::respawn;
 use super::state::{StartStep, State, Then};
 use super::{Cause, Effect, Engine, Group, Level, Spawn, What};
 use crate::config::spec::{ServiceSpec, SocketMode, SocketsSpec};
@@ -24,19 +25,23 @@ impl Engine {
         match result {
             _ if leaving => self.apply(id, Then::Down),
             Ok(()) => self.try_start(id),
-            // The address may appear later: the delay of its restart policy, again and again.
-            Err(error) => {
-                let name = self.name(id).to_owned();
-                self.tell(Level::Trouble, format!("{name}: {error}"));
-                let at = self.now.after(spec.restart.max_delay);
-                let why = error.to_string();
-                self.cause = Cause::Exit(why.clone());
-                if let Some(node) = self.node_mut(id) {
-                    node.last_exit = Some(Ended::NotExecuted(error));
-                }
-                self.apply(id, Then::AgainAt(at, why));
-            }
+            Err(error) => self.bind_again(id, &spec, error),
         }
+    }
+
+    /// The address may appear later: it is tried again and again, ever more rarely.
+    fn bind_again(&mut self, id: NodeId, spec: &ServiceSpec, error: SpawnError) {
+        let why = error.to_string();
+        self.cause = Cause::Exit(why.clone());
+        let Some(node) = self.nodes.get_mut(id.index()) else { return };
+        let news = node.last_exit.as_ref() != Some(&Ended::NotExecuted(error.clone()));
+        node.last_exit = Some(Ended::NotExecuted(error));
+        let delay = respawn::bind_delay(spec, &mut node.history, &mut self.random);
+        if news {
+            let text = format!("{}: {why}", node.name);
+            self.tell(Level::Trouble, text);
+        }
+        self.apply(id, Then::AgainAt(self.now.after(delay), why));
     }
 
     /// Rests with its sockets watched.
@@ -78,8 +83,9 @@ impl Engine {
     /// A first connection, or datagram: the service is to start.
     pub(super) fn on_stirred(&mut self, id: NodeId) {
         self.cause = Cause::Connection;
+        let hands_over = self.socket_mode(id) == Some(SocketMode::Listen);
         let Some(node) = self.node_mut(id) else { return };
-        if matches!(node.state, State::Listening) && node.on_demand() {
+        if matches!(node.state, State::Listening) && node.on_demand() && hands_over {
             node.stirred = true;
             self.unwatch(id);
             self.touch(id);

@@ -1,0 +1,235 @@
+//! Random machines: a list of parts, each from a seed of its own, so that parts can be taken
+//! away, added and edited without the others changing.
+
+use finit::config::spec::{Ready, RestartWhen, StopScope, SystemSpec};
+
+use crate::build::{Part, hook, machine, millis, secs, service, task, with_targets};
+use crate::dice::Dice;
+
+/// One service of a random machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Draft {
+    /// Its number: it may stand on lower ones only, so no cycle can come about.
+    pub number: u64,
+    /// What it is like.
+    pub seed: u64,
+    /// How often its definition was edited.
+    pub edition: u64,
+}
+
+/// A random machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Blueprint {
+    pub drafts: Vec<Draft>,
+}
+
+impl Blueprint {
+    pub fn of(seed: u64) -> Self {
+        let mut dice = Dice::of(seed, "blueprint");
+        let count = 2 + dice.below(14);
+        let mut drafts: Vec<Draft> =
+            (0..count).map(|number| Draft { number, seed: dice.throw(), edition: 0 }).collect();
+        // Any order in the file must do.
+        for at in (1..drafts.len()).rev() {
+            drafts.swap(at, usize::try_from(dice.below(at as u64 + 1)).unwrap());
+        }
+        Self { drafts }
+    }
+
+    /// The same after somebody edited it.
+    pub fn edited(&self, seed: u64) -> Self {
+        let mut dice = Dice::of(seed, "edit");
+        let mut drafts = self.drafts.clone();
+        for _ in 0..=dice.below(2) {
+            let at = usize::try_from(dice.below(drafts.len().max(1) as u64)).unwrap();
+            match dice.below(3) {
+                0 if drafts.len() > 1 => drop(drafts.remove(at)),
+                1 if drafts.len() < 20 => {
+                    let used: Vec<u64> = drafts.iter().map(|draft| draft.number).collect();
+                    let number = (0..).find(|number| !used.contains(number)).unwrap();
+                    drafts.push(Draft { number, seed: dice.throw(), edition: 0 });
+                }
+                _ => {
+                    if let Some(draft) = drafts.get_mut(at) {
+                        draft.edition = dice.throw();
+                    }
+                }
+            }
+        }
+        Self { drafts }
+    }
+
+    /// The definitions.
+    pub fn spec(&self) -> SystemSpec {
+        let all: Vec<(u64, Part)> =
+            self.drafts.iter().map(|draft| (draft.number, part(*draft))).collect();
+        let names = |from: &(u64, Part)| from.1.0.name.clone();
+        let known: Vec<(u64, String)> = all.iter().map(|one| (one.0, names(one))).collect();
+        let parts: Vec<Part> = all
+            .into_iter()
+            .map(|(number, part)| {
+                let draft = self.drafts.iter().find(|draft| draft.number == number).unwrap();
+                depend(*draft, part, &known)
+            })
+            .collect();
+        with_targets(machine(parts), &[("other", &[])])
+    }
+}
+
+/// Names of everything, by number.
+pub fn name(draft: Draft) -> String {
+    if draft.number % 7 == 6 {
+        format!("tty@{}", draft.number)
+    } else {
+        format!("s{}", draft.number)
+    }
+}
+
+fn part(draft: Draft) -> Part {
+    let mut dice = Dice::of(draft.seed ^ draft.edition, "part");
+    let name = name(draft);
+    let mut part = if dice.percent(25) { task(&name) } else { service(&name) };
+    if let Some((template, _)) = name.split_once('@') {
+        part = part.instance_of(template);
+    }
+    part = policy(&mut dice, part);
+    part = stop(&mut dice, part);
+    if dice.percent(30) {
+        part = hooks(&mut dice, part);
+    }
+    if dice.percent(25) {
+        part = sockets(&mut dice, draft, part);
+    }
+    let spec = &mut part.0;
+    if spec.ready == Ready::Exit && dice.percent(20) {
+        spec.exec.commands.push(crate::build::command("/sbin/second"));
+    }
+    spec.remain = dice.percent(80);
+    spec.enabled = dice.percent(90);
+    if dice.percent(15) {
+        spec.targets = vec!["other".to_owned()];
+    }
+    if dice.percent(15) {
+        spec.targets.push("other".to_owned());
+    }
+    if dice.percent(10) && spec.sockets.is_none() {
+        part = part.manual();
+    }
+    part
+}
+
+fn policy(dice: &mut Dice, mut part: Part) -> Part {
+    let task = part.0.ready == Ready::Exit;
+    let when = [
+        RestartWhen::Always,
+        RestartWhen::OnFailure,
+        RestartWhen::OnCrash,
+        RestartWhen::OnSuccess,
+        RestartWhen::Never,
+    ];
+    if dice.percent(40) {
+        part.0.restart.when = *dice.pick(&when);
+    }
+    // A task that succeeds is done, so it never repeats for ever.
+    if !task && part.0.restart.when == RestartWhen::OnSuccess {
+        part.0.restart.when = RestartWhen::Always;
+    }
+    if dice.percent(40) {
+        let first = *dice.pick(&[0, 0, 10, 1_000]);
+        part = part.delay(millis(first), millis(*dice.pick(&[0, 1_000, 10_000])));
+    }
+    if dice.percent(20) {
+        part = part.burst(1 + u32::try_from(dice.below(4)).unwrap(), secs(60));
+    }
+    match dice.below(10) {
+        0 => part.start_timeout(None),
+        1 => part.start_timeout(Some(secs(1))),
+        _ => part,
+    }
+}
+
+fn stop(dice: &mut Dice, mut part: Part) -> Part {
+    let scopes = [StopScope::Main, StopScope::Mixed, StopScope::None];
+    if dice.percent(25) {
+        part.0.stop.scope = *dice.pick(&scopes);
+    }
+    if dice.percent(15) {
+        part = part.stop_command("/sbin/ask-to-stop");
+    }
+    part.0.stop.kill = dice.percent(95);
+    match dice.below(12) {
+        0 => part.stop_timeout(None),
+        1 => part.stop_timeout(Some(millis(0))),
+        2 | 3 => part.stop_timeout(Some(secs(1))),
+        _ => part,
+    }
+}
+
+fn hooks(dice: &mut Dice, mut part: Part) -> Part {
+    let one = |dice: &mut Dice| {
+        let mut hook = hook("/sbin/hook");
+        hook.may_fail = dice.percent(40);
+        hook.timeout = dice.percent(30).then(|| secs(2));
+        hook
+    };
+    if dice.percent(40) {
+        part = part.before_start(one(dice));
+    }
+    if dice.percent(30) {
+        part = part.before_start(one(dice)).after_start(one(dice));
+    }
+    if dice.percent(40) {
+        part = part.after_stop(one(dice));
+    }
+    if dice.percent(40) {
+        part = part.reloads_by(one(dice));
+    }
+    if dice.percent(40) {
+        part = part.reloads_by_signal("HUP");
+    }
+    part
+}
+
+fn sockets(dice: &mut Dice, draft: Draft, part: Part) -> Part {
+    let port = 1_000 + u16::try_from(draft.number).unwrap() + u16::from(dice.percent(50)) * 100;
+    let mut part = if dice.percent(50) { part.inetd(port) } else { part.listens(port) };
+    part = part.at_most(1 + u32::try_from(dice.below(4)).unwrap());
+    if dice.percent(40) {
+        part = part.at_most_per_source(1 + u32::try_from(dice.below(2)).unwrap());
+    }
+    if dice.percent(40) {
+        part = part.rate(2, secs(10));
+    }
+    if dice.percent(25) { part.at_boot() } else { part }
+}
+
+/// What it stands on, of those that are there.
+fn depend(draft: Draft, mut part: Part, known: &[(u64, String)]) -> Part {
+    let mut dice = Dice::of(draft.seed ^ draft.edition, "depend");
+    if dice.percent(10) && draft.number < 2 {
+        return part.early();
+    }
+    for _ in 0..dice.below(4) {
+        let number = dice.below(draft.number.max(1));
+        let other = dice.below(draft.number.max(1));
+        let kind = dice.below(10);
+        let of = |number: u64| known.iter().find(|(n, _)| *n == number && n < &draft.number);
+        let Some((_, name)) = of(number) else { continue };
+        part = match (kind, of(other)) {
+            (0..=3, _) => part.needs(name),
+            (4, Some((_, other))) if other != name => part.needs(&format!("{name}|{other}")),
+            (5, _) => part.wants(name),
+            (6 | 7, _) => part.after(name),
+            (8, _) if draft.number > 8 => part.after("network").needs(name),
+            _ => part,
+        };
+    }
+    let later = known.iter().find(|(number, _)| *number == draft.number + 3);
+    if let (Some((_, name)), true) = (later, dice.percent(15)) {
+        part = part.before(name);
+    }
+    if draft.number < 5 && dice.percent(15) {
+        part = part.provides("network");
+    }
+    part
+}

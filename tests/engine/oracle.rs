@@ -1,0 +1,339 @@
+//! What must hold after every step, whatever happened. The oracle sees events and effects from
+//! outside and compares them with what the engine says of itself.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+use std::time::Duration;
+
+use finit::config::spec::{ServiceSpec, SocketMode, StopScope};
+use finit::engine::{Effect, Engine, Event, NodeId, Peek, RunId, What};
+use finit::facts::Moment;
+use finit::proto::{Outcome, Reply, Request};
+
+/// The onlooker.
+#[derive(Debug, Default)]
+pub struct Oracle {
+    /// The first thing that was wrong.
+    pub fault: Option<String>,
+    now: Moment,
+    before: Vec<Peek>,
+    /// What the running event is about, for what it excuses.
+    exited: Option<NodeId>,
+    elapsed: bool,
+    stands: u32,
+    replays: bool,
+    /// Runs ordered, and those of them that live.
+    main_runs: BTreeSet<RunId>,
+    connection_runs: BTreeSet<RunId>,
+    ordered: BTreeSet<RunId>,
+    living: BTreeSet<RunId>,
+    tickets: BTreeSet<u64>,
+    jobs: BTreeSet<u64>,
+    over: BTreeSet<u64>,
+    bound: BTreeMap<NodeId, Rc<ServiceSpec>>,
+    power: Option<Moment>,
+    finished: bool,
+    booted: u32,
+}
+
+impl Oracle {
+    fn check(&mut self, good: bool, what: impl FnOnce() -> String) {
+        if !good && self.fault.is_none() {
+            self.fault = Some(what());
+        }
+    }
+
+    /// What everything looked like before an event.
+    pub fn before(&mut self, engine: &Engine, event: &Event, now: Moment) {
+        self.now = now;
+        self.before = all(engine);
+        self.exited = match event {
+            Event::Exited { run, .. } | Event::Spawned { run, result: Err(_) } => Some(run.node),
+            _ => None,
+        };
+        self.elapsed = matches!(event, Event::Elapsed);
+        self.replays = false;
+        match event {
+            Event::Requested { ticket, request, .. } => {
+                self.tickets.insert(ticket.0);
+                self.replays = matches!(request, Request::Wait { .. });
+            }
+            Event::Bound { node, result: Err(_) } => {
+                self.bound.remove(node);
+            }
+            Event::Loaded { ticket: Some(ticket), .. } => {
+                self.tickets.insert(ticket.0);
+            }
+            _ => {}
+        }
+        if is_power(event) && self.power.is_none() {
+            self.power = Some(now);
+        }
+    }
+
+    /// One order of the engine.
+    pub fn effect(&mut self, engine: &Engine, effect: &Effect) {
+        match effect {
+            Effect::Spawn(order) => self.spawn(engine, order),
+            Effect::RunStep { run, step } => {
+                let wanted = peek(engine, run.node).wanted;
+                self.check(wanted, || format!("step {step} runs, and nobody wants it"));
+            }
+            Effect::Reply { ticket, result } => {
+                let known = self.tickets.remove(&ticket.0);
+                self.check(known, || format!("ticket {} is answered twice", ticket.0));
+                if let Ok(Reply::Job { job, .. }) = result {
+                    self.jobs.insert(*job);
+                }
+            }
+            Effect::Publish(event) if !self.replays => {
+                let over = self.over.contains(&event.job);
+                self.check(!over, || format!("job {} goes on after its end", event.job));
+                if let Some(Outcome::Done | Outcome::Failed | Outcome::Replaced) = event.outcome {
+                    self.over.insert(event.job);
+                    self.jobs.remove(&event.job);
+                }
+            }
+            Effect::Tell { text, .. } => {
+                self.check(!text.contains("BUG"), || text.clone());
+                if text.starts_with("boot finished") {
+                    self.booted += 1;
+                    let once = self.booted == 1;
+                    self.check(once, || "the boot finishes twice".to_owned());
+                }
+            }
+            Effect::Bind { node, spec } => {
+                let twice = self.bound.insert(*node, Rc::clone(spec)).is_some();
+                self.check(!twice, || format!("{} is bound twice", spec.name));
+            }
+            Effect::Unbind { node } => self.unbind(engine, *node),
+            Effect::Finish(_) => self.finish(engine),
+            _ => {}
+        }
+    }
+
+    fn spawn(&mut self, engine: &Engine, order: &finit::engine::Spawn) {
+        let (name, node) = (&order.service.name, peek(engine, order.run.node));
+        let twice = !self.ordered.insert(order.run);
+        self.check(!twice, || format!("{name}: run {} is used twice", order.run));
+        match order.what {
+            What::Main => {
+                let here = |run: &RunId| run.node == order.run.node;
+                let two = self.main_runs.iter().any(|run| here(run) && self.living.contains(run));
+                self.check(!two, || format!("{name} has two main processes"));
+                // What nobody stops is let go, and lives on beside the next one.
+                if order.service.stop.scope != StopScope::None {
+                    self.main_runs.insert(order.run);
+                }
+                self.check(node.wanted, || format!("{name} starts, and nobody wants it"));
+            }
+            What::Connection(_) => {
+                self.connection_runs.insert(order.run);
+                let max = order.service.sockets.as_ref().map_or(0, |sockets| sockets.max);
+                let count = node.connections;
+                self.check(count <= usize::try_from(max).unwrap(), || {
+                    format!("{name} serves {count} connections of {max}")
+                });
+                // It serves those that stand on it until the last of them has gone.
+                self.check(node.wanted || node.leaving, || format!("{name} serves for nobody"));
+            }
+            What::Hook => {
+                let last = ["stopping", "cleaning"].contains(&node.label);
+                self.check(node.wanted || last, || {
+                    format!("a hook of {name} runs in state {}", node.label)
+                });
+            }
+        }
+    }
+
+    fn unbind(&mut self, engine: &Engine, node: NodeId) {
+        let old = self.bound.remove(&node);
+        let name = engine.name(node).to_owned();
+        self.check(old.is_some(), || format!("{name} is unbound, and was not bound"));
+        let spec = engine.services().into_iter().find(|(id, _)| *id == node);
+        let same = old.zip(spec).is_some_and(|(old, (_, new))| old.sockets == new.sockets);
+        let wanted = peek(engine, node).wanted;
+        self.check(!(same && wanted), || format!("{name} loses sockets that are wanted"));
+    }
+
+    fn finish(&mut self, engine: &Engine) {
+        let twice = std::mem::replace(&mut self.finished, true);
+        self.check(!twice, || "the machine finishes twice".to_owned());
+        let (now, power) = (self.now, self.power);
+        self.check(power.is_some(), || "the machine finishes by itself".to_owned());
+        let shutdown = &engine.spec().shutdown;
+        let rest = (shutdown.term_wait + shutdown.kill_wait).min(shutdown.timeout / 2);
+        let due = power.unwrap_or_default().after(shutdown.timeout.saturating_sub(rest));
+        let active = all(engine).into_iter().find(|node| node.active);
+        self.check(active.is_none() || now >= due, || {
+            format!("the machine finishes early: {:?}", active.map(|node| node.name))
+        });
+    }
+
+    /// What everything looks like after an event.
+    pub fn after(&mut self, engine: &Engine) {
+        let audit = engine.audit();
+        self.check(audit.is_ok(), || audit.unwrap_err());
+        let (now, next) = (self.now, engine.next_deadline());
+        // A stop.timeout of nothing may be over in the moment that it begins, but not for ever.
+        let stands = self.elapsed && next.is_some_and(|next| next <= now);
+        self.stands = if stands { self.stands + 1 } else { 0 };
+        let moves = self.stands < 10;
+        self.check(moves, || format!("time stands still at {next:?}"));
+        let after = all(engine);
+        let before = std::mem::take(&mut self.before);
+        for ((number, node), old) in (0..).zip(&after).zip(&before) {
+            if node.label != old.label {
+                self.transition(&after, NodeId::from_number(number), old, node);
+            }
+        }
+    }
+
+    /// Order, both ways.
+    fn transition(&mut self, all: &[Peek], id: NodeId, old: &Peek, new: &Peek) {
+        let name = &new.name;
+        let up = |id: &NodeId| at(all, *id).up;
+        let starts = ["starting", "binding"].contains(&new.label);
+        if starts && !["starting", "binding", "listening"].contains(&old.label) {
+            let missing = new.needs.iter().find(|n| !n.is_empty() && !n.iter().any(up));
+            self.check(missing.is_none(), || format!("{name} starts without {missing:?}"));
+            let moving = ["starting", "stopping", "cleaning"];
+            let early = new.after.iter().map(|id| at(all, *id)).find(|below| {
+                // One that listened a moment ago was there; a knock has it start meanwhile.
+                let knocked = below.stirred && below.label == "starting";
+                (below.wanted || below.label != "starting")
+                    && moving.contains(&below.label)
+                    && !knocked
+            });
+            self.check(early.is_none(), || {
+                format!("{name} starts before {:?}", early.map(|below| &below.name))
+            });
+        }
+        let (was, is) = (["up", "done", "listening"], ["stopping", "cleaning", "down"]);
+        let own = self.exited == Some(id);
+        if was.contains(&old.label) && is.contains(&new.label) && !own {
+            self.stops(all, id, &old.name);
+        }
+    }
+
+    /// Nobody is stopped before those who stand on it.
+    fn stops(&mut self, all: &[Peek], id: NodeId, name: &str) {
+        let down = self.power.is_some();
+        for other in all.iter().filter(|other| other.active) {
+            let lost = other.needs.iter().any(|need| {
+                need.contains(&id) && !need.iter().any(|id| at(all, *id).up && !at(all, *id).leaving)
+            });
+            let what = || format!("{name} stops before {} ({})", other.name, other.label);
+            self.check(!lost, what);
+            self.check(!(down && other.after.contains(&id)), what);
+        }
+    }
+
+    /// What must hold when nothing is under way between engine and world.
+    pub fn after_turn(
+        &mut self,
+        engine: &Engine,
+        watched: &BTreeSet<NodeId>,
+        bound: &BTreeMap<NodeId, Rc<ServiceSpec>>,
+    ) {
+        for (node, _) in bound {
+            let (name, state) = (engine.name(*node).to_owned(), peek(engine, *node));
+            let same = engine.is_watched(*node) == watched.contains(node);
+            self.check(same, || format!("{name}: who watches its socket?"));
+            let spec = engine.services().into_iter().find(|(id, _)| id == node);
+            let sockets = spec.and_then(|(_, spec)| spec.sockets.clone());
+            let Some(sockets) = sockets else { continue };
+            let max = usize::try_from(sockets.max).unwrap();
+            let full = sockets.mode == SocketMode::Inetd && state.connections >= max;
+            let open = state.label == "listening" && !full && !state.throttled && !state.stirred;
+            self.check(!open || watched.contains(node), || format!("{name} is deaf"));
+        }
+        self.bound.retain(|node, _| bound.contains_key(node));
+        let binding = all(engine).into_iter().find(|node| node.label == "binding");
+        self.check(binding.is_none(), || format!("{binding:?} waits for no answer"));
+        let open = self.tickets.first().copied();
+        self.check(open.is_none(), || format!("ticket {open:?} is not answered"));
+    }
+
+    pub fn lives(&mut self, run: RunId) {
+        self.living.insert(run);
+    }
+
+    pub fn ended(&mut self, run: RunId) {
+        self.living.remove(&run);
+    }
+
+    /// What must hold once nothing happens any more and all faults are over.
+    pub fn at_rest(&mut self, engine: &Engine) {
+        let nodes = all(engine);
+        for node in nodes.iter().filter(|node| !node.name.is_empty()) {
+            let (name, label) = (&node.name, node.label);
+            let moving = ["binding", "starting", "stopping", "cleaning", "backoff"];
+            self.check(!moving.contains(&label), || format!("{name} never comes to rest: {label}"));
+            let missing = node.wanted && label == "down";
+            self.check(!missing, || format!("{name} is wanted and stays down"));
+            let late = !node.wanted && node.active;
+            self.check(!late, || format!("{name} is {label}, and nobody wants it"));
+            self.check(!node.leaving, || format!("{name} should have gone"));
+            if let Some(on) = node.waits_for.map(|on| at(&nodes, on)) {
+                let reason = ["down", "ended", "failed", "waiting"].contains(&on.label);
+                self.check(reason, || format!("{name} waits for {}, {}", on.name, on.label));
+            }
+        }
+        let living: Vec<RunId> = self.main_runs.intersection(&self.living).copied().collect();
+        for run in living {
+            let node = peek(engine, run.node);
+            let known = node.run == Some(run) || edited(engine, run.node);
+            self.check(known, || {
+                format!("{} ({}) has a process that nobody knows", node.name, node.label)
+            });
+        }
+        let job = self.jobs.first().copied();
+        self.check(job.is_none(), || format!("job {job:?} never ends"));
+        let booted = self.booted == 1 || self.power.is_some();
+        self.check(booted, || "the boot never finishes".to_owned());
+    }
+
+    /// The machine was asked to go down long ago.
+    pub fn at_the_end(&mut self) {
+        let finished = self.finished || self.power.is_none();
+        self.check(finished, || "the machine never goes down".to_owned());
+    }
+
+    /// Longer than any patience in the tests.
+    pub const LONG: Duration = Duration::from_secs(7200);
+}
+
+fn is_power(event: &Event) -> bool {
+    match event {
+        Event::PowerAsked { .. } => true,
+        Event::Requested { peer, request: Request::Power { .. }, .. } => {
+            peer.access >= finit::engine::Access::Power
+        }
+        _ => false,
+    }
+}
+
+/// Whether a definition says that processes are let go: those of before may be, too.
+fn edited(engine: &Engine, node: NodeId) -> bool {
+    let spec = engine.services().into_iter().find(|(id, _)| *id == node);
+    spec.is_some_and(|(_, spec)| spec.stop.scope == StopScope::None)
+}
+
+/// Every node.
+pub fn all(engine: &Engine) -> Vec<Peek> {
+    (0..).map_while(|number| engine.peek(number)).collect()
+}
+
+/// Every node that is in the file: what is on its way out loses its names one by one.
+pub fn living(engine: &Engine) -> Vec<Peek> {
+    all(engine).into_iter().filter(|node| node.wanted || !node.active).collect()
+}
+
+fn peek(engine: &Engine, node: NodeId) -> Peek {
+    engine.peek(node.number()).expect("a node")
+}
+
+fn at(all: &[Peek], id: NodeId) -> &Peek {
+    &all[usize::try_from(id.number()).unwrap()]
+}

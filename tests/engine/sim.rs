@@ -1,0 +1,435 @@
+//! Whole lives of random machines, each from one seed: random definitions, programs that crash,
+//! hang and ignore signals, clients that ask for anything, edited files, power. After every step
+//! the oracle looks; at the end all faults cease and everything has to come to rest.
+//!
+//! A failing seed prints the line that plays it again, and what is left of its decisions and
+//! services after all those that do not matter are taken away.
+
+use std::time::Duration;
+
+use finit::engine::{Access, Cause, Ended, Event, Extent, Group, Spawn, What};
+use finit::facts::{Errno, Exit, Moment, SignalNumber, SpawnError, Stage};
+use finit::proto::{Power, Request};
+
+use crate::blueprint::{Blueprint, Draft, name};
+use crate::dice::Dice;
+use crate::oracle::{self, Oracle};
+use crate::world::{Fates, Program, StepResult, World};
+
+/// Lives played without another word.
+const SEEDS: u64 = 2_000;
+/// Events in which a machine without faults has to come to rest.
+const PATIENCE: usize = 20_000;
+
+/// Something that the world does to the engine.
+#[derive(Debug, Clone, PartialEq)]
+enum Act {
+    Ask(Access, Request),
+    /// Somebody edits the file, and it is read.
+    Edit(u64, Extent),
+    /// The file is read again as it is.
+    Reread,
+    Connect(u64, &'static str),
+    /// A process is killed from outside.
+    Kill(u64),
+    Power(Power),
+    /// Something is told that is long over.
+    Stale(u64),
+    /// The clock rings for nothing.
+    Ring,
+}
+
+/// What happens, and how long after the one before.
+#[derive(Debug, Clone, PartialEq)]
+struct Decision {
+    after: Duration,
+    act: Act,
+}
+
+/// Everything that makes a life.
+#[derive(Debug, Clone)]
+struct Life {
+    seed: u64,
+    blueprint: Blueprint,
+    decisions: Vec<Decision>,
+}
+
+/// What came of it.
+struct Outcome {
+    fault: Option<String>,
+    hash: u64,
+    count: u64,
+    lines: Vec<String>,
+}
+
+/// Chance, as long as faults are on.
+struct Chance {
+    seed: u64,
+    dice: Dice,
+    calm: bool,
+}
+
+impl Fates for Chance {
+    fn program(&mut self, order: &Spawn, _: Moment) -> Result<Program, SpawnError> {
+        let purpose = format!("{}#{}", order.service.name, order.run.generation);
+        let mut dice = Dice::of(self.seed, &purpose);
+        let task = order.service.ready == finit::config::spec::Ready::Exit;
+        let ends = task || order.what != What::Main;
+        if self.calm {
+            let program = if ends { Program::ends(millis(10), 0) } else { Program::daemon() };
+            return Ok(program);
+        }
+        // Some services are worse than others.
+        let bad = Dice::of(self.seed, &order.service.name).below(40);
+        if dice.percent(2) {
+            return Err(error(Stage::Clone));
+        }
+        let mut program = Program::daemon();
+        program.executes = Some(*dice.pick(&[millis(0), millis(0), millis(1), millis(30)]));
+        if ends && !dice.percent(5) {
+            let code = u8::from(dice.percent(bad));
+            program.ends = Some((millis(*dice.pick(&[0, 1, 50, 3_000])), Exit::Code(code)));
+        }
+        if !ends && dice.percent(bad) {
+            let after = *dice.pick(&[0, 0, 1, 20, 500, 20_000]);
+            program.ends = Some((millis(after), exit(&mut dice)));
+        }
+        if dice.percent(bad / 3) {
+            program.fails = Some(error(*dice.pick(&[Stage::Exec, Stage::User, Stage::Chdir])));
+            program.ends = None;
+        } else if dice.percent(bad / 4) {
+            program.executes = None;
+            program.ends = None;
+        }
+        program.obeys = (!dice.percent(bad)).then(|| millis(*dice.pick(&[0, 0, 5, 2_000])));
+        program.dies = millis(*dice.pick(&[0, 0, 1, 100]));
+        if dice.percent(bad / 4) {
+            program.dies = millis(30_000);
+        }
+        if dice.percent(bad / 2) {
+            program.leaves = 1;
+        }
+        Ok(program)
+    }
+
+    fn bind(&mut self, _: &str, _: Moment) -> Result<(), SpawnError> {
+        let fails = !self.calm && self.dice.percent(10);
+        if fails { Err(error(Stage::Socket)) } else { Ok(()) }
+    }
+
+    fn step(&mut self, step: &'static str, _: Moment) -> Option<(Duration, StepResult)> {
+        let mut dice = Dice::of(self.seed, step);
+        let result = match dice.below(10) {
+            0 => Err("no such thing".to_owned()),
+            1 | 2 => Ok(Some("not here")),
+            _ => Ok(None),
+        };
+        if dice.percent(1) && !self.calm {
+            return None;
+        }
+        Some((millis(*dice.pick(&[0, 0, 0, 1, 10, 900])), result))
+    }
+
+    fn tie(&mut self) -> u64 {
+        self.dice.throw()
+    }
+}
+
+fn millis(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+fn error(stage: Stage) -> SpawnError {
+    SpawnError { stage, errno: Errno(2), subject: String::new() }
+}
+
+fn exit(dice: &mut Dice) -> Exit {
+    match dice.below(3) {
+        0 => Exit::Code(0),
+        1 => Exit::Code(1),
+        _ => Exit::Signal { number: SignalNumber::KILL, core: false },
+    }
+}
+
+impl Life {
+    fn of(seed: u64) -> Self {
+        let mut dice = Dice::of(seed, "life");
+        let blueprint = Blueprint::of(seed);
+        let count = 5 + dice.below(60);
+        let mut decisions = Vec::new();
+        for _ in 0..count {
+            let after = millis(*dice.pick(&[0, 0, 0, 1, 10, 100, 500, 2_000, 15_000]));
+            decisions.push(Decision { after, act: act(&mut dice) });
+        }
+        if dice.percent(50) {
+            decisions.push(Decision { after: millis(5), act: Act::Power(Power::Reboot) });
+            for _ in 0..dice.below(8) {
+                decisions.push(Decision { after: millis(50), act: act(&mut dice) });
+            }
+        }
+        Self { seed, blueprint, decisions }
+    }
+
+    /// Plays it; `watched` with the oracle, `told` with a diary of all lines.
+    fn play(&self, watched: bool, told: bool) -> Outcome {
+        let fates = Chance { seed: self.seed, dice: Dice::of(self.seed, "fates"), calm: false };
+        let mut world = World::new(self.blueprint.spec(), "default", self.seed, fates);
+        if !watched {
+            world.oracle = None;
+        }
+        world.diary.lines = told.then(Vec::new);
+        let mut blueprint = self.blueprint.clone();
+        world.turn(Event::Began);
+        for decision in &self.decisions {
+            let until = world.now.after(decision.after);
+            let rests = world.run_until(until, PATIENCE);
+            if !rests && world.fault().is_none() {
+                fail(&mut world, "events without end");
+            }
+            if world.fault().is_some() {
+                break;
+            }
+            do_it(&mut world, &mut blueprint, &decision.act);
+        }
+        come_to_rest(&mut world);
+        Outcome {
+            fault: world.fault().map(str::to_owned),
+            hash: world.diary.hash,
+            count: world.diary.count,
+            lines: world.diary.lines.take().unwrap_or_default(),
+        }
+    }
+
+    /// Takes away what does not matter for the fault, as long as anything can go.
+    fn shrunk(mut self, fault: &str) -> Self {
+        let mut size = self.decisions.len().max(self.blueprint.drafts.len());
+        while size > 0 {
+            let before = self.decisions.len() + self.blueprint.drafts.len();
+            self = self.without(fault, size, |life| &mut life.decisions);
+            self = self.without(fault, size, |life| &mut life.blueprint.drafts);
+            let after = self.decisions.len() + self.blueprint.drafts.len();
+            if after == before {
+                size /= 2;
+            }
+        }
+        self
+    }
+
+    /// Without any run of so many of that list that can go.
+    fn without<T: Clone>(
+        self,
+        sought: &str,
+        size: usize,
+        list: impl Fn(&mut Self) -> &mut Vec<T>,
+    ) -> Self {
+        let mut life = self;
+        let mut at = 0;
+        while at < list(&mut life).len() {
+            let mut less = life.clone();
+            let items = list(&mut less);
+            let end = (at + size).min(items.len());
+            items.drain(at..end);
+            let fault = less.play(true, false).fault;
+            if fault.is_some_and(|found| kind(&found) == kind(sought)) {
+                life = less;
+            } else {
+                at += size;
+            }
+        }
+        life
+    }
+}
+
+/// A fault without the names and numbers in it, so that shrinking does not end at another one.
+fn kind(fault: &str) -> Vec<&str> {
+    fault.split(' ').filter(|word| !word.contains(|c: char| c.is_ascii_digit())).collect()
+}
+
+fn fail(world: &mut World<Chance>, what: &str) {
+    if let Some(oracle) = &mut world.oracle {
+        oracle.fault = Some(what.to_owned());
+    }
+}
+
+fn come_to_rest(world: &mut World<Chance>) {
+    if world.fault().is_some() {
+        return;
+    }
+    world.fates.calm = true;
+    world.calm();
+    let end = world.now.after(Oracle::LONG);
+    if !world.run_until(end, PATIENCE) {
+        fail(world, "it never comes to rest");
+    }
+    let World { oracle, engine, .. } = world;
+    if let Some(oracle) = oracle.as_mut().filter(|oracle| oracle.fault.is_none()) {
+        oracle.at_rest(engine);
+        oracle.at_the_end();
+    }
+}
+
+/// A name that may be anybody's, or nobody's.
+fn somebody(dice: &mut Dice) -> String {
+    match dice.below(20) {
+        0 => "nobody".to_owned(),
+        1 => "tty".to_owned(),
+        2 => "default".to_owned(),
+        3 => dice.pick(&["fsck", "sysinit", "network"]).to_string(),
+        _ => name(Draft { number: dice.below(16), seed: 0, edition: 0 }),
+    }
+}
+
+fn names(dice: &mut Dice) -> Vec<String> {
+    (0..dice.below(3).max(1)).map(|_| somebody(dice)).collect()
+}
+
+fn act(dice: &mut Dice) -> Act {
+    let access = if dice.percent(90) { Access::Everything } else { Access::Look };
+    match dice.below(100) {
+        0..=13 => Act::Ask(access, Request::Start { names: names(dice) }),
+        14..=27 => Act::Ask(access, Request::Stop { names: names(dice) }),
+        28..=38 => Act::Ask(access, Request::Restart { names: names(dice) }),
+        39..=44 => Act::Ask(access, Request::Reload { names: names(dice) }),
+        45..=47 => Act::Ask(access, Request::Reset { name: somebody(dice) }),
+        48..=49 => {
+            let signal = dice.pick(&["TERM", "HUP", "KILL", "nonsense"]).to_string();
+            Act::Ask(access, Request::Signal { name: somebody(dice), signal })
+        }
+        50..=51 => Act::Ask(access, Request::Status { name: somebody(dice) }),
+        52 => Act::Ask(access, Request::List),
+        53 => Act::Ask(access, Request::Wait { job: dice.below(6) }),
+        54..=56 => {
+            let name = dice.pick(&["default", "other", "rescue", "s1", "nowhere"]).to_string();
+            Act::Ask(access, Request::Target { name })
+        }
+        57..=62 => Act::Edit(dice.throw(), Extent::Everything),
+        63..=66 => Act::Edit(dice.throw(), Extent::Definitions),
+        67..=69 => Act::Reread,
+        70..=80 => Act::Connect(dice.below(16), *dice.pick(&["10.0.0.1", "10.0.0.2"])),
+        81..=89 => Act::Kill(dice.throw()),
+        90..=95 => Act::Stale(dice.throw()),
+        96 if dice.percent(10) => Act::Ask(Access::Power, Request::Power { how: Power::Halt }),
+        _ => Act::Ring,
+    }
+}
+
+fn do_it(world: &mut World<Chance>, blueprint: &mut Blueprint, act: &Act) {
+    match act {
+        Act::Ask(access, request) => drop(world.ask(*access, request.clone())),
+        Act::Edit(seed, extent) => {
+            *blueprint = blueprint.edited(*seed);
+            world.load(blueprint.spec(), *extent);
+        }
+        Act::Reread => reread(world, blueprint),
+        Act::Connect(number, source) => {
+            let name = name(Draft { number: *number, seed: 0, edition: 0 });
+            world.connect(&name, Some(source));
+        }
+        Act::Kill(pick) => {
+            let living = world.living(|_| true);
+            if !living.is_empty() {
+                let run = living[usize::try_from(pick % living.len() as u64).unwrap()];
+                let exit = Exit::Signal { number: SignalNumber::KILL, core: false };
+                world.end(run, Ended::Exit(exit));
+            }
+        }
+        Act::Power(how) => {
+            world.turn(Event::PowerAsked { how: *how, cause: Cause::Signal("SIGINT") });
+        }
+        Act::Stale(pick) => stale(world, *pick),
+        Act::Ring => nothing_follows(world, |_| Event::Elapsed),
+    }
+}
+
+/// A file that is what it was changes nothing, once it is followed.
+fn reread(world: &mut World<Chance>, blueprint: &Blueprint) {
+    world.load(blueprint.spec(), Extent::Everything);
+    let before = oracle::living(&world.engine);
+    let count = world.diary.count;
+    world.load(blueprint.spec(), Extent::Everything);
+    // The event, the word at the console and the reply.
+    if world.diary.count > count + 3 || before != oracle::living(&world.engine) {
+        fail(world, "a file that did not change changes something");
+    }
+}
+
+fn stale(world: &mut World<Chance>, pick: u64) {
+    let over = world.over();
+    if over.is_empty() {
+        return;
+    }
+    let run = over[usize::try_from(pick % over.len() as u64).unwrap()];
+    nothing_follows(world, |_| match pick % 4 {
+        0 => Event::Executed { run },
+        1 => {
+            let ended = Ended::Exit(Exit::Code(3));
+            Event::Exited { run, ended, group: Group::Inhabited }
+        }
+        2 => Event::StepEnded { run, result: Ok(None) },
+        _ => Event::Stirred { node: run.node },
+    });
+}
+
+/// An event that must not change anything, unless somebody's time has just come.
+fn nothing_follows(world: &mut World<Chance>, event: impl FnOnce(&World<Chance>) -> Event) {
+    let event = event(world);
+    let due = world.engine.next_deadline().is_some_and(|deadline| deadline <= world.now);
+    let knock = matches!(event, Event::Stirred { node } if world.engine.is_watched(node));
+    let (before, count) = (oracle::all(&world.engine), world.diary.count);
+    world.turn(event);
+    let changed = world.diary.count > count + 1 || before != oracle::all(&world.engine);
+    if changed && !due && !knock {
+        fail(world, "news of what is long over changes something");
+    }
+}
+
+/// Plays one seed twice: it has to be right, and the same.
+fn check(seed: u64) -> u64 {
+    let life = Life::of(seed);
+    let first = life.play(true, false);
+    if let Some(fault) = first.fault {
+        let small = life.shrunk(&fault);
+        let told = small.play(true, true);
+        for one in small.blueprint.spec().services {
+            println!("{} {:?} start {:?} in {:?}", one.name, one.kind, one.start, one.targets);
+            println!("    {:?}", one.dependencies);
+            println!("    {:?} {:?} remain {}", one.restart, one.start_timeout, one.remain);
+            println!("    {:?}", one.stop);
+        }
+        println!("{}", told.lines.join("\n"));
+        let now = told.fault.unwrap_or_default();
+        panic!(
+            "seed {seed}: {fault}\nshrunk to {} decisions, {} services: {now}\n{:#?}\n\
+             again: FINIT_SEED={seed} cargo test --test engine lives",
+            small.decisions.len(),
+            small.blueprint.drafts.len(),
+            small.decisions,
+        );
+    }
+    let second = life.play(false, false);
+    assert_eq!(first.hash, second.hash, "seed {seed} plays twice in two ways");
+    first.count
+}
+
+fn setting(name: &str) -> Option<u64> {
+    std::env::vars().find(|(key, _)| key == name)?.1.parse().ok()
+}
+
+#[test]
+fn lives_of_random_machines_go_right_and_the_same_twice() {
+    if let Some(seed) = setting("FINIT_SEED") {
+        println!("{}", Life::of(seed).play(true, true).lines.join("\n"));
+        check(seed);
+        return;
+    }
+    let seeds = setting("FINIT_SEEDS").unwrap_or(SEEDS);
+    let first = setting("FINIT_SEED_FROM").unwrap_or(0);
+    let began = std::time::Instant::now();
+    let events: u64 = (first..first + seeds).map(check).sum();
+    let took = began.elapsed().as_secs_f64();
+    println!(
+        "{seeds} lives, {events} events and effects, {:.0} lives/s, {:.0} events/s",
+        seeds as f64 / took,
+        events as f64 * 2.0 / took
+    );
+}

@@ -1,0 +1,501 @@
+//! A machine without a kernel: virtual time, processes that are small programs, sockets, groups
+//! and boot steps. It carries out what the engine orders as the driver does, effect by effect,
+//! and shows everything to the oracle.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::rc::Rc;
+use std::time::Duration;
+
+use finit::config::spec::{Ready, ServiceSpec, SocketMode, SystemSpec};
+use finit::engine::{
+    Access, Aim, Cause, ConnectionId, Effect, Ended, Engine, Event, Extent, Group, Level, NodeId,
+    Peer, RunId, Spawn, Ticket, What,
+};
+use finit::facts::{Exit, Moment, Pid, SignalNumber, SpawnError};
+use finit::proto::{JobEvent, Power, Refusal, Reply, Request};
+
+use crate::diary::Diary;
+use crate::oracle::Oracle;
+
+/// What a started program will do.
+#[derive(Debug, Clone)]
+pub struct Program {
+    /// When its program is executed, or that it never is until it is killed.
+    pub executes: Option<Duration>,
+    /// Why it is not executed at that time but ends.
+    pub fails: Option<SpawnError>,
+    /// When it ends by itself, and how.
+    pub ends: Option<(Duration, Exit)>,
+    /// How long it takes to obey a signal that asks it to end; none: it ignores it.
+    pub obeys: Option<Duration>,
+    /// How long SIGKILL takes.
+    pub dies: Duration,
+    /// How many it leaves behind in its group, and whether those obey.
+    pub leaves: u32,
+}
+
+impl Program {
+    /// Runs until told to stop, and obeys.
+    pub fn daemon() -> Self {
+        Self {
+            executes: Some(Duration::ZERO),
+            fails: None,
+            ends: None,
+            obeys: Some(Duration::ZERO),
+            dies: Duration::ZERO,
+            leaves: 0,
+        }
+    }
+
+    /// Ends by itself.
+    pub fn ends(after: Duration, code: u8) -> Self {
+        Self { ends: Some((after, Exit::Code(code))), ..Self::daemon() }
+    }
+
+    /// Ignores what asks it to end.
+    pub fn stubborn() -> Self {
+        Self { obeys: None, ..Self::daemon() }
+    }
+}
+
+/// The end of a boot step.
+pub type StepResult = Result<Option<&'static str>, String>;
+
+/// Who decides what happens to whom.
+pub trait Fates {
+    /// What a started program does; an error is a failed clone.
+    fn program(&mut self, order: &Spawn, now: Moment) -> Result<Program, SpawnError>;
+    /// Whether sockets can be bound.
+    fn bind(&mut self, name: &str, now: Moment) -> Result<(), SpawnError>;
+    /// How long a step takes and how it ends; none: it hangs.
+    fn step(&mut self, step: &'static str, now: Moment) -> Option<(Duration, StepResult)>;
+    /// A number that orders what happens at the same time.
+    fn tie(&mut self) -> u64;
+}
+
+#[derive(Debug)]
+struct Process {
+    program: Program,
+    what: What,
+    /// It should end by itself.
+    ends: bool,
+    /// The signal that it ignores so far.
+    asked: Option<SignalNumber>,
+}
+
+#[derive(Debug, Clone)]
+enum Fact {
+    Executed(RunId),
+    NotExecuted(RunId, SpawnError),
+    Ends(RunId, Exit),
+    StrayEnds(NodeId),
+    StepEnds(RunId, StepResult),
+    Knocks(NodeId),
+}
+
+/// The machine.
+pub struct World<F> {
+    pub engine: Engine,
+    pub now: Moment,
+    pub fates: F,
+    pub oracle: Option<Oracle>,
+    pub diary: Diary,
+    /// What was said at the console.
+    pub said: Vec<(Level, String)>,
+    pub replies: BTreeMap<u64, Result<Reply, Refusal>>,
+    pub news: Vec<JobEvent>,
+    pub finished: Vec<Power>,
+    /// What was started: name, first word, and which of its programs.
+    pub started: Vec<(String, String, What)>,
+    /// Signals by the name of whom they were for.
+    pub signals: Vec<(String, Aim, SignalNumber)>,
+    pub dropped: Vec<ConnectionId>,
+    agenda: BTreeMap<(Moment, u64, u64), Fact>,
+    orders: VecDeque<Effect>,
+    runs: BTreeMap<RunId, Process>,
+    ended_runs: Vec<RunId>,
+    strays: BTreeMap<NodeId, u32>,
+    emptying: BTreeSet<NodeId>,
+    pub bound: BTreeMap<NodeId, Rc<ServiceSpec>>,
+    watched: BTreeSet<NodeId>,
+    backlog: BTreeMap<NodeId, Vec<Option<String>>>,
+    steps: BTreeSet<RunId>,
+    sequence: u64,
+    last_pid: i32,
+    last_connection: u64,
+    last_ticket: u64,
+}
+
+impl<F: Fates> World<F> {
+    pub fn new(spec: SystemSpec, target: &str, seed: u64, fates: F) -> Self {
+        let now = Moment(1_000_000);
+        Self {
+            engine: Engine::new(Rc::new(spec), target, Vec::new(), seed, now),
+            now,
+            fates,
+            oracle: Some(Oracle::default()),
+            diary: Diary::default(),
+            said: Vec::new(),
+            replies: BTreeMap::new(),
+            news: Vec::new(),
+            finished: Vec::new(),
+            started: Vec::new(),
+            signals: Vec::new(),
+            dropped: Vec::new(),
+            agenda: BTreeMap::new(),
+            orders: VecDeque::new(),
+            runs: BTreeMap::new(),
+            ended_runs: Vec::new(),
+            strays: BTreeMap::new(),
+            emptying: BTreeSet::new(),
+            bound: BTreeMap::new(),
+            watched: BTreeSet::new(),
+            backlog: BTreeMap::new(),
+            steps: BTreeSet::new(),
+            sequence: 0,
+            last_pid: 100,
+            last_connection: 0,
+            last_ticket: 0,
+        }
+    }
+
+    /// One event and all that follows from it at once.
+    pub fn turn(&mut self, event: Event) {
+        self.hand_over(event);
+        while let Some(effect) = self.orders.pop_front() {
+            self.carry_out(effect);
+        }
+        if let Some(oracle) = &mut self.oracle {
+            oracle.after_turn(&self.engine, &self.watched, &self.bound);
+        }
+    }
+
+    /// The first thing that is wrong, if the oracle saw one.
+    pub fn fault(&self) -> Option<&str> {
+        self.oracle.as_ref().and_then(|oracle| oracle.fault.as_deref())
+    }
+
+    fn hand_over(&mut self, event: Event) {
+        self.diary.event(&self.engine, self.now, &event);
+        if let Some(oracle) = &mut self.oracle {
+            oracle.before(&self.engine, &event, self.now);
+        }
+        self.engine.handle(self.now, event);
+        while let Some(effect) = self.engine.next_effect() {
+            self.diary.effect(&self.engine, &effect);
+            if let Some(oracle) = &mut self.oracle {
+                oracle.effect(&self.engine, &effect);
+            }
+            self.orders.push_back(effect);
+        }
+        if let Some(oracle) = &mut self.oracle {
+            oracle.after(&self.engine);
+        }
+    }
+
+    fn carry_out(&mut self, effect: Effect) {
+        match effect {
+            Effect::Spawn(order) => self.spawn(&order),
+            Effect::RunStep { run, step } => {
+                self.steps.insert(run);
+                if let Some((after, result)) = self.fates.step(step, self.now) {
+                    self.plan(after, Fact::StepEnds(run, result));
+                }
+            }
+            Effect::Signal { node, aim, signal } => self.signal(node, aim, signal),
+            Effect::WatchEmpty { node } => {
+                self.emptying.insert(node);
+                self.review_group(node);
+            }
+            Effect::Bind { node, spec } => {
+                let result = self.fates.bind(&spec.name, self.now);
+                if result.is_ok() {
+                    self.bound.insert(node, spec);
+                }
+                self.hand_over(Event::Bound { node, result });
+            }
+            Effect::Unbind { node } => {
+                self.bound.remove(&node);
+                self.backlog.remove(&node);
+                self.watched.remove(&node);
+            }
+            Effect::Watch { node } => {
+                self.watched.insert(node);
+                if self.backlog.get(&node).is_some_and(|waiting| !waiting.is_empty()) {
+                    self.plan(Duration::ZERO, Fact::Knocks(node));
+                }
+            }
+            Effect::Unwatch { node } => {
+                self.watched.remove(&node);
+            }
+            Effect::Drop { connection } => self.dropped.push(connection),
+            Effect::Forget { .. } => {}
+            Effect::Reply { ticket, result } => {
+                self.replies.insert(ticket.0, result);
+            }
+            Effect::Publish(event) => self.news.push(event),
+            Effect::Tell { level, text } => self.said.push((level, text)),
+            Effect::Finish(how) => self.finished.push(how),
+        }
+    }
+
+    fn spawn(&mut self, order: &Spawn) {
+        let name = order.service.name.clone();
+        let words = order.command.words.iter().map(|word| format!("{word:?}"));
+        let text = words.collect::<String>().replace("[Text(\"", "").replace("\")]", " ");
+        self.started.push((name, text.trim_end().to_owned(), order.what));
+        let (run, what) = (order.run, order.what);
+        let ends = what != What::Main || order.service.ready == Ready::Exit;
+        let program = match self.fates.program(order, self.now) {
+            Ok(program) => program,
+            Err(error) => {
+                if let Some(oracle) = &mut self.oracle {
+                    oracle.ended(run);
+                }
+                self.hand_over(Event::Spawned { run, result: Err(error) });
+                return;
+            }
+        };
+        self.last_pid += 1;
+        let pid = Pid::new(self.last_pid).expect("more than one");
+        if let (Some(after), None) = (program.executes, &program.fails) {
+            self.plan(after, Fact::Executed(run));
+        }
+        if let (Some(after), Some(error)) = (program.executes, &program.fails) {
+            self.plan(after, Fact::NotExecuted(run, error.clone()));
+        }
+        if let Some((after, exit)) = program.ends {
+            self.plan(after, Fact::Ends(run, exit));
+        }
+        self.runs.insert(run, Process { program, what, ends, asked: None });
+        if let Some(oracle) = &mut self.oracle {
+            oracle.lives(run);
+        }
+        self.hand_over(Event::Spawned { run, result: Ok(pid) });
+    }
+
+    fn plan(&mut self, after: Duration, fact: Fact) {
+        self.sequence += 1;
+        self.agenda.insert((self.now.after(after), self.fates.tie(), self.sequence), fact);
+    }
+
+    fn signal(&mut self, node: NodeId, aim: Aim, signal: SignalNumber) {
+        self.signals.push((self.engine.name(node).to_owned(), aim, signal));
+        let hit: Vec<RunId> = match aim {
+            Aim::Run(run) => vec![run],
+            Aim::Group => self.runs.keys().filter(|run| run.node == node).copied().collect(),
+        };
+        for run in hit {
+            self.signal_run(run, signal);
+        }
+        if aim == Aim::Group && [SignalNumber::TERM, SignalNumber::KILL].contains(&signal) {
+            for _ in 0..self.strays.get(&node).copied().unwrap_or(0) {
+                self.plan(Duration::ZERO, Fact::StrayEnds(node));
+            }
+        }
+    }
+
+    fn signal_run(&mut self, run: RunId, number: SignalNumber) {
+        let Some(process) = self.runs.get_mut(&run) else { return };
+        if number != SignalNumber::CONT && number != SignalNumber::HUP {
+            process.asked = Some(number);
+        }
+        let after = match number {
+            SignalNumber::KILL => Some(process.program.dies),
+            SignalNumber::TERM | SignalNumber::INT => process.program.obeys,
+            _ => None,
+        };
+        if let Some(after) = after {
+            self.plan(after, Fact::Ends(run, Exit::Signal { number, core: false }));
+        }
+    }
+
+    /// A process ends now.
+    pub fn end(&mut self, run: RunId, ended: Ended) {
+        let Some(process) = self.runs.remove(&run) else { return };
+        self.ended_runs.push(run);
+        *self.strays.entry(run.node).or_default() += process.program.leaves;
+        if let Some(oracle) = &mut self.oracle {
+            oracle.ended(run);
+        }
+        let serves = matches!(process.what, What::Connection(_));
+        let left = serves || !self.is_empty(run.node);
+        let group = if left { Group::Inhabited } else { Group::Empty };
+        self.turn(Event::Exited { run, ended, group });
+        self.review_group(run.node);
+    }
+
+    fn is_empty(&self, node: NodeId) -> bool {
+        self.strays.get(&node).is_none_or(|strays| *strays == 0)
+            && self.runs.keys().all(|run| run.node != node)
+    }
+
+    fn review_group(&mut self, node: NodeId) {
+        if self.emptying.contains(&node) && self.is_empty(node) {
+            self.emptying.remove(&node);
+            self.turn_or_nest(Event::Emptied { node });
+        }
+    }
+
+    /// Inside a turn an answer joins it; outside it is one of its own.
+    fn turn_or_nest(&mut self, event: Event) {
+        if self.orders.is_empty() { self.turn(event) } else { self.hand_over(event) }
+    }
+
+    fn happen(&mut self, fact: Fact) {
+        match fact {
+            Fact::Executed(run) => {
+                let Some(process) = self.runs.get(&run) else { return };
+                if process.what == What::Main {
+                    // It accepts what has waited.
+                    self.backlog.remove(&run.node);
+                }
+                self.turn(Event::Executed { run });
+            }
+            Fact::NotExecuted(run, error) => self.end(run, Ended::NotExecuted(error)),
+            Fact::Ends(run, exit) => self.end(run, Ended::Exit(exit)),
+            Fact::StrayEnds(node) => {
+                let strays = self.strays.entry(node).or_default();
+                *strays = strays.saturating_sub(1);
+                self.review_group(node);
+            }
+            Fact::StepEnds(run, result) => {
+                if self.steps.remove(&run) {
+                    self.turn(Event::StepEnded { run, result });
+                }
+            }
+            Fact::Knocks(node) => self.knocks(node),
+        }
+    }
+
+    /// A socket is readable.
+    fn knocks(&mut self, node: NodeId) {
+        let inetd = self.engine.socket_mode(node) == Some(SocketMode::Inetd);
+        while self.watched.contains(&node) {
+            let Some(waiting) = self.backlog.get_mut(&node).filter(|w| !w.is_empty()) else {
+                return;
+            };
+            if !inetd {
+                self.turn(Event::Stirred { node });
+                return;
+            }
+            let source = waiting.remove(0);
+            self.last_connection += 1;
+            let connection = ConnectionId(self.last_connection);
+            self.turn(Event::Connected { node, connection, source });
+        }
+    }
+
+    /// Somebody connects.
+    pub fn connect(&mut self, name: &str, source: Option<&str>) {
+        let Some(node) = self.engine.number(name) else { return };
+        if self.bound.contains_key(&node) {
+            self.backlog.entry(node).or_default().push(source.map(str::to_owned));
+            self.knocks(node);
+        }
+    }
+
+    /// When something happens next: a fact or a deadline.
+    pub fn next(&mut self) -> Option<Moment> {
+        let fact = self.agenda.keys().next().map(|key| key.0);
+        [fact, self.engine.next_deadline()].into_iter().flatten().min()
+    }
+
+    /// The next thing that happens.
+    pub fn step(&mut self) {
+        let fact = self.agenda.keys().next().copied();
+        let deadline = self.engine.next_deadline();
+        let first = match (fact, deadline) {
+            (Some(key), Some(deadline)) if key.0 == deadline => self.fates.tie() % 2 == 0,
+            (Some(key), Some(deadline)) => key.0 < deadline,
+            (fact, _) => fact.is_some(),
+        };
+        if let (true, Some(key)) = (first, fact) {
+            self.now = self.now.max(key.0);
+            if let Some(fact) = self.agenda.remove(&key) {
+                self.happen(fact);
+            }
+        } else if let Some(deadline) = deadline {
+            self.now = self.now.max(deadline);
+            self.turn(Event::Elapsed);
+        }
+    }
+
+    /// Lets everything happen until then; false if it never comes to an end.
+    pub fn run_until(&mut self, end: Moment, most: usize) -> bool {
+        for _ in 0..most {
+            if self.fault().is_some() || self.next().is_none_or(|next| next > end) {
+                self.now = self.now.max(end);
+                return true;
+            }
+            self.step();
+        }
+        false
+    }
+
+    /// Asks for something; the answer is in `replies` under this number.
+    pub fn ask(&mut self, access: Access, request: Request) -> u64 {
+        self.last_ticket += 1;
+        let uid = if access == Access::Look { 1000 } else { 0 };
+        let peer = Peer { uid, pid: 77, command: "finitctl".to_owned(), access };
+        let ticket = Ticket(self.last_ticket);
+        self.turn(Event::Requested { ticket, peer, request });
+        self.last_ticket
+    }
+
+    /// The file was read again.
+    pub fn load(&mut self, spec: SystemSpec, extent: Extent) -> u64 {
+        self.last_ticket += 1;
+        let ticket = Some(Ticket(self.last_ticket));
+        self.turn(Event::Loaded { spec: Rc::new(spec), extent, cause: Cause::Config, ticket });
+        self.last_ticket
+    }
+
+    /// The main process of a node, while it lives.
+    pub fn main_run(&self, name: &str) -> Option<RunId> {
+        let node = self.engine.number(name)?;
+        let main =
+            |(run, process): &(&RunId, &Process)| run.node == node && process.what == What::Main;
+        self.runs.iter().find(main).map(|(run, _)| *run)
+    }
+
+    /// Everything of a kind that lives.
+    pub fn living(&self, kind: impl Fn(&What) -> bool) -> Vec<RunId> {
+        self.runs.iter().filter(|(_, p)| kind(&p.what)).map(|(run, _)| *run).collect()
+    }
+
+    /// Runs that are over, for those who tell of them again.
+    pub fn over(&self) -> &[RunId] {
+        &self.ended_runs
+    }
+
+    /// From now on whatever hung does not any more, and all obey.
+    pub fn calm(&mut self) {
+        let runs: Vec<RunId> = self.runs.keys().copied().collect();
+        for run in runs {
+            let Some(process) = self.runs.get_mut(&run) else { continue };
+            process.program.obeys = Some(Duration::ZERO);
+            process.program.dies = Duration::ZERO;
+            process.program.leaves = 0;
+            if let Some(number) = process.asked {
+                self.plan(Duration::ZERO, Fact::Ends(run, Exit::Signal { number, core: false }));
+                continue;
+            }
+            if process.program.executes.is_none() {
+                process.program.executes = Some(Duration::ZERO);
+                self.plan(Duration::ZERO, Fact::Executed(run));
+            }
+            if self.runs.get(&run).is_some_and(|process| process.ends) {
+                self.plan(Duration::from_secs(1), Fact::Ends(run, Exit::SUCCESS));
+            }
+        }
+        for node in self.emptying.clone() {
+            for _ in 0..self.strays.get(&node).copied().unwrap_or(0) {
+                self.plan(Duration::ZERO, Fact::StrayEnds(node));
+            }
+        }
+        for run in self.steps.clone() {
+            self.plan(Duration::ZERO, Fact::StepEnds(run, Ok(None)));
+        }
+    }
+}
