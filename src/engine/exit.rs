@@ -7,6 +7,7 @@ use super::id::{NodeId, RunId};
 use super::node::{Aside, Beside};
 use super::respawn::{self, Next};
 use super::state::{DownWhy, State, Then};
+use super::stop::KILL_PATIENCE;
 use super::{Aim, Cause, Effect, Engine, Group, Level};
 use crate::config::spec::{Hook, Kind, ServiceSpec, StopScope};
 use crate::facts::{Exit, SignalNumber};
@@ -147,7 +148,8 @@ impl Engine {
         };
         self.forget_stop_command(id);
         let run = self.new_run(id);
-        let patience = timeout.or(spec.stop.timeout);
+        // A service that is killed at once still gets its tidying up.
+        let patience = timeout.or(spec.stop.timeout.map(|patience| patience.max(KILL_PATIENCE)));
         let until = patience.map(|patience| self.now.after(patience));
         self.set_state(id, State::Cleaning { run, index, until, then });
         self.emit(Effect::Spawn(Box::new(super::Spawn {
@@ -182,13 +184,8 @@ impl Engine {
         if !wanted {
             self.unbind(id);
         }
-        // Nothing runs by the old definition any more, unless it hangs; a task that is done still
-        // stands for it.
-        let hangs = self.node(id).is_some_and(|node| node.hung.is_some());
-        if !hangs && !matches!(state, State::Done(_)) {
-            self.take_pending(id);
-        }
         self.set_state(id, state);
+        self.take_pending(id);
     }
 
     /// A command beside a service ended: the next one of its row, if the service is still

@@ -104,12 +104,12 @@ impl Engine {
             (Goal::Reloaded, state) if state.is_active() => return (None, None),
             (Goal::Reloaded, _) => Some(Outcome::Failed),
             (Goal::Up, state) if state.is_up() && !node.restarting => Some(Outcome::Done),
-            (
-                Goal::Up,
-                State::Failed(_)
-                | State::Backoff { .. }
-                | State::Waiting { hope: Hope::Stuck | Hope::Later, .. },
-            ) => Some(Outcome::Failed),
+            (Goal::Up, State::Failed(_) | State::Backoff { .. }) => Some(Outcome::Failed),
+            // One that nobody wants any more is on its way to rest.
+            (Goal::Up, State::Waiting { .. }) if !node.wanted => None,
+            (Goal::Up, State::Waiting { hope: Hope::Stuck | Hope::Later, .. }) => {
+                Some(Outcome::Failed)
+            }
             (Goal::Up, State::Down(DownWhy::Ended)) if !node.restarting => Some(Outcome::Done),
             (Goal::Up, State::Down(_)) if !node.wanted => Some(Outcome::Replaced),
             (Goal::Up, _) => None,

@@ -6,7 +6,6 @@ use std::rc::Rc;
 
 use super::id::{NodeId, Ticket};
 use super::node::{Body, Edges, Node};
-use super::state::{Hope, State};
 use super::{Cause, Effect, Engine, Extent, Level};
 use crate::config::spec::{MILESTONES, STEPS, ServiceSpec, Stage, Start, SystemSpec};
 use crate::config::steps;
@@ -48,24 +47,11 @@ impl Engine {
         self.remove_missing(&spec, extent, &mut counts);
         self.spec = spec;
         self.connect();
-        self.hope_again();
         if extent == Extent::Everything {
             self.refresh_auto();
         }
         self.touch_all();
         counts.to_string()
-    }
-
-    /// What was hopeless may not be so by the new file: until it is looked at, others wait for it.
-    fn hope_again(&mut self) {
-        for id in self.ids() {
-            let State::Waiting { on, hope: Hope::Stuck } =
-                self.node(id).map_or(State::Listening, |node| node.state.clone())
-            else {
-                continue;
-            };
-            self.set_state(id, State::Waiting { on, hope: Hope::Coming });
-        }
     }
 
     /// The nodes that are always there.
@@ -120,9 +106,7 @@ impl Engine {
             }
             node.pending = (node.spec() != Some(spec)).then(|| Rc::clone(spec));
         }
-        if node.rests() {
-            self.take_pending(id);
-        }
+        self.take_pending(id);
         if extent == Extent::Everything {
             self.follow_pending(id);
         }
@@ -137,7 +121,6 @@ impl Engine {
             node.wish = cause;
         } else if node.hung.is_none() {
             self.clear(id);
-            self.take_pending(id);
         }
     }
 

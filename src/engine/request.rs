@@ -251,6 +251,7 @@ impl Engine {
             State::Failed(_) | State::Backoff { .. } | State::Down(DownWhy::Ended) => {
                 node.restarting = false;
                 self.set_state(id, State::Down(DownWhy::Stopped));
+                self.take_pending(id);
             }
             State::Down(_)
             | State::Waiting { .. }

@@ -85,6 +85,7 @@ impl Engine {
             self.refresh_wanted(id);
             self.refresh_leaving(id);
             self.refresh_firm(id);
+            self.refresh_hope(id);
         }
         let id = self.work.pop_front()?;
         self.looks = self.looks.saturating_add(1);
@@ -195,6 +196,18 @@ impl Engine {
             for alternative in shared.flatten() {
                 self.touch(*alternative);
             }
+        }
+    }
+
+    /// The same for what a waiting node may hope for: one that was stuck and can start now is on
+    /// its way, and those that come later wait for it again.
+    fn refresh_hope(&mut self, id: NodeId) {
+        let Some(State::Waiting { on, hope }) = self.node(id).map(|node| node.state.clone()) else {
+            return;
+        };
+        let (now_on, now_hope) = self.missing(id).unwrap_or((on, Hope::Coming));
+        if now_hope != hope {
+            self.set_state(id, State::Waiting { on: now_on, hope: now_hope });
         }
     }
 

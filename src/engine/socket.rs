@@ -154,7 +154,9 @@ impl Engine {
         let Some((most, period)) = sockets.rate else { return };
         let Some(node) = self.node_mut(id) else { return };
         let (since, count) = node.accepted;
-        let (since, count) = if now.since(since) < period { (since, count) } else { (now, 0) };
+        // A period begins with the first connection in it.
+        let runs = count > 0 && now.since(since) < period;
+        let (since, count) = if runs { (since, count) } else { (now, 0) };
         let count = count.saturating_add(1);
         node.accepted = (since, count);
         if count >= most {

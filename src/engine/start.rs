@@ -33,9 +33,10 @@ impl Engine {
         }
     }
 
-    /// The edited definition takes the place of the old one.
+    /// The edited definition takes the place of the old one, once nothing stands for that any
+    /// more: a failure and a finished task do.
     pub(super) fn take_pending(&mut self, id: NodeId) {
-        let Some(node) = self.node_mut(id) else { return };
+        let Some(node) = self.node_mut(id).filter(|node| node.may_take_pending()) else { return };
         let Some(spec) = node.pending.take() else { return };
         let rebind = node.bound && node.spec().is_none_or(|old| old.sockets != spec.sockets);
         node.body = Body::Service(spec);
@@ -151,12 +152,14 @@ impl Engine {
 
     fn become_up(&mut self, run: RunId) {
         let id = run.node;
-        if let Some(node) = self.node_mut(id) {
-            node.stirred = false;
-        }
+        let Some(node) = self.node_mut(id) else { return };
+        node.stirred = false;
+        let leaving = node.leaving;
         self.set_state(id, State::Up { run: Some(run) });
         self.tell_up(id);
-        self.after_start(id, 0);
+        if !leaving {
+            self.after_start(id, 0);
+        }
     }
 
     fn tell_up(&mut self, id: NodeId) {

@@ -15,7 +15,7 @@ use crate::facts::{Moment, SignalNumber};
 
 /// How long SIGKILL may take: it is not the process that obeys, it is the kernel that ends it,
 /// and only a hung system call keeps it from that.
-const KILL_PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const KILL_PATIENCE: Duration = Duration::from_secs(5);
 
 impl Engine {
     /// Stops a node, whatever it is doing.
@@ -151,10 +151,11 @@ impl Engine {
         self.change(id, |node| node.asides.retain(|_, beside| beside.aside != Aside::Stop));
     }
 
-    /// `stop.command` ended: what still runs is asked by signal, as systemd.service(5) does.
+    /// `stop.command` ended, or its time is over: what still runs is asked by signal, and gets
+    /// the whole time for it, as in systemd.service(5).
     pub(super) fn on_stop_command_ended(&mut self, id: NodeId) {
         let Some(node) = self.node(id) else { return };
-        let (Some(spec), State::Stopping { run, rung: Rung::Command, until, then }) =
+        let (Some(spec), State::Stopping { run, rung: Rung::Command, then, .. }) =
             (node.spec().map(Rc::clone), node.state.clone())
         else {
             return;
@@ -163,6 +164,7 @@ impl Engine {
             self.finish_stop(id, then);
             return;
         }
+        let until = self.stop_deadline(&spec);
         self.set_state(id, State::Stopping { run, rung: Rung::Asked, until, then });
         self.ask(id, &spec, run);
     }
@@ -178,7 +180,8 @@ impl Engine {
                 self.apply(id, Then::Down);
             }
             State::Starting { run, step, .. } => self.on_start_late(id, &spec, run, step),
-            State::Stopping { run, rung: Rung::Command | Rung::Asked, then, .. } => {
+            State::Stopping { rung: Rung::Command, .. } => self.on_stop_command_ended(id),
+            State::Stopping { run, rung: Rung::Asked, then, .. } => {
                 self.cause = Cause::Timer("the end of its stop.timeout");
                 self.kill(id, &name, &spec, run, then);
             }

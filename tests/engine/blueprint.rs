@@ -158,8 +158,7 @@ fn stop(dice: &mut Dice, mut part: Part) -> Part {
     }
     part.0.stop.kill = dice.percent(95);
     match dice.below(12) {
-        // "never" lets a stop wait for ever, and all that comes after it: a wish, not a fault.
-        0 => part.stop_timeout(Some(millis(500))),
+        0 => part.stop_timeout(None),
         1 => part.stop_timeout(Some(millis(0))),
         2 | 3 => part.stop_timeout(Some(secs(1))),
         _ => part,

@@ -1,4 +1,5 @@
-//! The pure engine: whole lives of machines played by seed.
+//! The pure engine: read-alone scenarios, a table of every state against every event, and whole
+//! lives of machines played by seed.
 //!
 //! `FINIT_SEEDS=100000 cargo test --test engine lives` plays more of them; a failing one prints
 //! the line that plays it again.
@@ -12,12 +13,13 @@
     clippy::print_stdout,
     reason = "tests: a panic is how they speak"
 )]
-#![allow(dead_code, reason = "the builder has words for every key, used or not yet")]
 
 mod blueprint;
 mod build;
 mod diary;
 mod dice;
 mod oracle;
+mod rig;
+mod scenarios;
 mod sim;
 mod world;

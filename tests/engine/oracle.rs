@@ -182,15 +182,15 @@ impl Oracle {
         self.check(moves, || format!("time stands still at {next:?}"));
         let after = all(engine);
         let before = std::mem::take(&mut self.before);
-        for (node, old) in after.iter().zip(&before) {
+        for ((number, node), old) in (0..).zip(&after).zip(&before) {
             if node.label != old.label {
-                self.transition(&after, old, node);
+                self.transition(&after, NodeId::from_number(number), old, node);
             }
         }
     }
 
     /// Order, both ways.
-    fn transition(&mut self, all: &[Peek], old: &Peek, new: &Peek) {
+    fn transition(&mut self, all: &[Peek], id: NodeId, old: &Peek, new: &Peek) {
         let name = &new.name;
         let up = |id: &NodeId| at(all, *id).up;
         let starts = ["starting", "binding"].contains(&new.label);
@@ -210,27 +210,23 @@ impl Oracle {
             });
         }
         let (was, is) = (["up", "done", "listening"], ["stopping", "cleaning", "down"]);
-        let own = self.exited.is_some_and(|id| at(all, id).name == *name);
+        let own = self.exited == Some(id);
         if was.contains(&old.label) && is.contains(&new.label) && !own {
-            self.stops(all, new);
+            self.stops(all, id, &old.name);
         }
     }
 
     /// Nobody is stopped before those who stand on it.
-    fn stops(&mut self, all: &[Peek], node: &Peek) {
+    fn stops(&mut self, all: &[Peek], id: NodeId, name: &str) {
         let down = self.power.is_some();
         for other in all.iter().filter(|other| other.active) {
             let lost = other.needs.iter().any(|need| {
-                need.iter().any(|id| at(all, *id).name == node.name)
+                need.contains(&id)
                     && !need.iter().any(|id| at(all, *id).up && !at(all, *id).leaving)
             });
-            self.check(!lost, || {
-                format!("{} stops before {} ({})", node.name, other.name, other.label)
-            });
-            let later = other.after.iter().any(|id| at(all, *id).name == node.name);
-            self.check(!(later && down), || {
-                format!("{} goes down before {} ({})", node.name, other.name, other.label)
-            });
+            let what = || format!("{name} stops before {} ({})", other.name, other.label);
+            self.check(!lost, what);
+            self.check(!(down && other.after.contains(&id)), what);
         }
     }
 
@@ -274,10 +270,7 @@ impl Oracle {
         for node in nodes.iter().filter(|node| !node.name.is_empty()) {
             let (name, label) = (&node.name, node.label);
             let moving = ["binding", "starting", "stopping", "cleaning", "backoff"];
-            // Without a start-timeout it may start for ever, and rests in that sense.
-            let endless = node.until.is_none() && label == "starting";
-            let rests = endless || !moving.contains(&label);
-            self.check(rests, || format!("{name} never comes to rest: {label}"));
+            self.check(!moving.contains(&label), || format!("{name} never comes to rest: {label}"));
             let missing = node.wanted && label == "down";
             self.check(!missing, || format!("{name} is wanted and stays down"));
             let late = !node.wanted && node.active;
@@ -325,12 +318,17 @@ fn is_power(event: &Event) -> bool {
 /// Whether a definition says that processes are let go: those of before may be, too.
 fn edited(engine: &Engine, node: NodeId) -> bool {
     let spec = engine.services().into_iter().find(|(id, _)| *id == node);
-    spec.is_some_and(|(_, spec)| spec.stop.scope == StopScope::None || !spec.stop.kill)
+    spec.is_some_and(|(_, spec)| spec.stop.scope == StopScope::None)
 }
 
 /// Every node.
 pub fn all(engine: &Engine) -> Vec<Peek> {
     (0..).map_while(|number| engine.peek(number)).collect()
+}
+
+/// Every node that is in the file: what is on its way out loses its names one by one.
+pub fn living(engine: &Engine) -> Vec<Peek> {
+    all(engine).into_iter().filter(|node| node.wanted || !node.active).collect()
 }
 
 fn peek(engine: &Engine, node: NodeId) -> Peek {

@@ -476,6 +476,7 @@ impl<F: Fates> World<F> {
             let Some(process) = self.runs.get_mut(&run) else { continue };
             process.program.obeys = Some(Duration::ZERO);
             process.program.dies = Duration::ZERO;
+            process.program.leaves = 0;
             if let Some(number) = process.asked {
                 self.plan(Duration::ZERO, Fact::Ends(run, Exit::Signal { number, core: false }));
                 continue;

@@ -1,0 +1,133 @@
+//! The boot: steps, milestones, targets.
+
+use finit::engine::Extent;
+use finit::proto::Outcome;
+
+use crate::build::{machine, secs, service, task, with_targets};
+use crate::rig::Rig;
+
+#[test]
+fn services_wait_for_the_boot_steps_and_early_ones_do_not() {
+    let parts = [service("web"), service("udevd").early()];
+    let mut rig = Rig::cold(machine(parts), "default");
+    rig.step("fsck", Some((secs(5), Ok(None))));
+    rig.boot();
+    assert_eq!((rig.state("udevd"), rig.state("web")), ("up", "waiting"));
+    rig.pass(secs(5));
+    assert_eq!(rig.state("web"), "up");
+}
+
+#[test]
+fn a_step_is_waited_for_by_those_that_come_after_it_alone() {
+    let mut rig = Rig::cold(machine([]), "default");
+    rig.step("devices", Some((secs(5), Ok(None))));
+    rig.boot();
+    assert_eq!((rig.label("sysctl"), rig.label("fsck")), ("done", "waiting"));
+}
+
+#[test]
+fn a_failed_step_is_told_and_the_boot_goes_on() {
+    let mut rig = Rig::cold(machine([service("web")]), "default");
+    rig.step("fsck", Some((secs(1), Err("/dev/sda1: no such device".to_owned()))));
+    rig.boot();
+    rig.pass(secs(1));
+    assert_eq!(rig.trouble(), ["fsck failed: /dev/sda1: no such device (1000 ms)"]);
+    assert_eq!((rig.state("fsck"), rig.state("web")), ("failed", "up"));
+}
+
+#[test]
+fn a_step_that_is_left_out_is_done_at_once() {
+    let mut spec = machine([service("web")]);
+    spec.boot.skip.push("fsck".to_owned());
+    let mut rig = Rig::cold(spec, "default");
+    rig.step("fsck", None);
+    rig.boot();
+    assert_eq!((rig.state("fsck"), rig.state("web")), ("done", "up"));
+}
+
+#[test]
+fn a_milestone_waits_for_whoever_provides_it() {
+    let parts = [task("ifup").provides("network"), service("web").after("network")];
+    let mut rig = Rig::cold(machine(parts), "default");
+    rig.ends("ifup", secs(4), 0);
+    rig.boot();
+    assert_eq!(rig.state("web"), "waiting");
+    rig.pass(secs(4));
+    assert_eq!((rig.label("network"), rig.state("web")), ("up", "up"));
+}
+
+#[test]
+fn a_milestone_that_nobody_provides_is_no_obstacle() {
+    let mut rig = Rig::booted([service("web").after("network-online").needs("time-sync")]);
+    assert_eq!(rig.state("web"), "up");
+}
+
+#[test]
+fn a_provider_that_fails_is_no_obstacle_to_order() {
+    let parts = [task("ifup").provides("network"), service("web").after("network")];
+    let mut rig = Rig::booted_but(parts, |rig| rig.ends("ifup", secs(0), 1));
+    assert_eq!((rig.state("ifup"), rig.state("web")), ("failed", "up"));
+}
+
+#[test]
+fn the_end_of_the_boot_is_told_once() {
+    let mut rig = Rig::booted([service("web")]);
+    assert_eq!(rig.said("boot finished in"), 1);
+    assert_eq!(rig.machine().phase, "running");
+    rig.restart("web");
+    rig.crashes("web");
+    rig.apply([service("web"), service("other")]);
+    rig.pass(secs(60));
+    assert_eq!(rig.said("boot finished in"), 1);
+}
+
+#[test]
+fn the_boot_is_not_over_while_something_that_is_wanted_still_starts() {
+    let mut rig = Rig::booted_but([service("slow")], |rig| rig.hangs_before_exec("slow"));
+    assert_eq!(rig.machine().phase, "booting");
+    assert_eq!(rig.said("boot finished"), 0);
+}
+
+#[test]
+fn a_target_brings_its_own_up_and_others_down() {
+    let spec = || {
+        let parts =
+            [service("web"), service("shell").in_target("rescue"), service("tool").manual()];
+        with_targets(machine(parts), &[("work", &["tool"])])
+    };
+    let mut rig = Rig::cold(spec(), "default");
+    rig.boot();
+    assert_eq!((rig.state("web"), rig.state("shell")), ("up", "stopped"));
+    let job = rig.target("rescue");
+    assert_eq!(rig.outcome(job), Some(Outcome::Done));
+    assert_eq!((rig.state("web"), rig.state("shell")), ("stopped", "up"));
+    let job = rig.target("work");
+    assert_eq!(rig.outcome(job), Some(Outcome::Done));
+    assert_eq!((rig.state("shell"), rig.state("tool")), ("stopped", "up"));
+    rig.load(spec(), Extent::Everything);
+    assert_eq!((rig.state("shell"), rig.state("tool")), ("stopped", "up"));
+}
+
+#[test]
+fn a_restart_does_not_pin_a_service_to_all_targets() {
+    let mut rig = Rig::booted([service("web")]);
+    rig.restart("web");
+    rig.target("rescue");
+    assert_eq!(rig.state("web"), "stopped");
+}
+
+#[test]
+fn a_misspelt_target_on_the_kernel_command_line_costs_a_word_and_not_the_machine() {
+    let mut rig = Rig::cold(machine([service("web")]), "defualt");
+    rig.boot();
+    assert_eq!(rig.state("web"), "up");
+    assert_eq!(rig.machine().warnings, ["there is no target `defualt`: this is `default`"]);
+}
+
+#[test]
+fn what_is_disabled_or_manual_is_left_alone() {
+    let mut rig = Rig::booted([service("off").disabled(), service("by-hand").manual()]);
+    assert_eq!((rig.state("off"), rig.state("by-hand")), ("stopped", "stopped"));
+    rig.start("off");
+    assert_eq!(rig.state("off"), "up");
+}

@@ -1,0 +1,183 @@
+//! Commands around the main one.
+
+use finit::proto::{Code, Outcome, Reply};
+
+use crate::build::{hook, millis, secs, service};
+use crate::rig::Rig;
+use finit::config::spec::Hook;
+
+fn may_fail(text: &str) -> Hook {
+    Hook { may_fail: true, ..hook(text) }
+}
+
+fn within(text: &str, seconds: u64) -> Hook {
+    Hook { timeout: Some(secs(seconds)), ..hook(text) }
+}
+
+#[test]
+fn before_start_runs_in_order_and_the_main_program_last() {
+    let parts = [service("web").before_start(hook("/a")).before_start(hook("/b"))];
+    let mut rig = Rig::booted_but(parts, |rig| {
+        rig.ends("/a", secs(1), 0);
+        rig.ends("/b", secs(1), 0);
+    });
+    assert_eq!((rig.state("web"), rig.started()), ("starting", vec!["/a"]));
+    rig.pass(secs(2));
+    assert_eq!((rig.state("web"), rig.started()), ("up", vec!["/a", "/b", "/sbin/web"]));
+}
+
+#[test]
+fn a_before_start_that_fails_is_a_failed_start() {
+    let parts = [service("web").before_start(hook("/a")).restart_never()];
+    let mut rig = Rig::booted_but(parts, |rig| rig.ends("/a", millis(0), 42));
+    assert_eq!((rig.state("web"), rig.starts("web")), ("failed", 0));
+    assert_eq!(rig.reason("web"), "before-start: exited with status 42");
+}
+
+#[test]
+fn a_before_start_that_may_fail_is_overlooked() {
+    let parts = [service("web").before_start(may_fail("/a"))];
+    let mut rig = Rig::booted_but(parts, |rig| rig.ends("/a", millis(0), 42));
+    assert_eq!(rig.state("web"), "up");
+}
+
+#[test]
+fn a_before_start_that_takes_too_long_is_killed() {
+    let parts = [service("web").before_start(within("/a", 5)).restart_never()];
+    let mut rig = Rig::booted_but(parts, |rig| rig.stubborn("/a"));
+    rig.pass(secs(5));
+    assert_eq!((rig.state("web"), rig.signals("web")), ("failed", vec!["SIGKILL".to_owned()]));
+    assert_eq!(rig.world.living(|_| true).len(), 0);
+
+    let late = Hook { may_fail: true, ..within("/a", 5) };
+    let mut rig = Rig::booted_but([service("web").before_start(late)], |rig| rig.stubborn("/a"));
+    rig.pass(secs(5));
+    assert_eq!(rig.state("web"), "up");
+}
+
+#[test]
+fn the_start_timeout_is_for_the_whole_start() {
+    let web = service("web").before_start(hook("/a")).before_start(hook("/b")).restart_never();
+    let mut rig = Rig::booted_but([web.start_timeout(Some(secs(10)))], |rig| {
+        rig.ends("/a", secs(8), 0);
+        rig.ends("/b", secs(8), 0);
+    });
+    rig.pass(secs(11));
+    assert_eq!((rig.state("web"), rig.started()), ("failed", vec!["/a", "/b"]));
+}
+
+#[test]
+fn after_start_runs_beside_it_and_its_failure_is_only_told() {
+    let parts = [service("web").after_start(hook("/a")).after_start(hook("/b"))];
+    let mut rig = Rig::booted_but(parts, |rig| {
+        rig.ends("/a", secs(1), 1);
+        rig.ends("/b", secs(1), 0);
+    });
+    assert_eq!(rig.state("web"), "up");
+    rig.pass(secs(2));
+    assert_eq!(rig.started(), ["/sbin/web", "/a", "/b"]);
+    assert_eq!(rig.trouble(), ["web: after-start: exited with status 1"]);
+}
+
+#[test]
+fn after_start_is_not_gone_on_with_once_the_service_is_stopped() {
+    let web = service("web").after_start(hook("/a")).after_start(hook("/b"));
+    let web = web.stop_scope(finit::config::spec::StopScope::Main);
+    let mut rig = Rig::booted_but([web], |rig| rig.ends("/a", secs(5), 0));
+    rig.stop("web");
+    rig.pass(secs(60));
+    assert_eq!(rig.started(), ["/sbin/web", "/a"]);
+}
+
+#[test]
+fn an_after_start_that_hangs_is_killed_after_a_while() {
+    let parts = [service("web").after_start(hook("/a"))];
+    let mut rig = Rig::booted_but(parts, |rig| rig.stubborn("/a"));
+    rig.pass(secs(60));
+    assert_eq!((rig.state("web"), rig.signals("web")), ("up", vec!["SIGKILL".to_owned()]));
+}
+
+#[test]
+fn after_stop_runs_after_each_end_before_what_follows() {
+    let parts = [service("web").after_stop(hook("/tidy")).delay(millis(1), millis(1))];
+    let mut rig = Rig::booted_but(parts, |rig| rig.ends("/tidy", secs(1), 1));
+    rig.crashes("web");
+    assert_eq!(rig.started(), ["/sbin/web", "/tidy"]);
+    rig.pass(secs(1));
+    assert_eq!((rig.started().len(), rig.state("web")), (3, "up"));
+    let job = rig.stop("web");
+    assert_eq!((rig.state("web"), rig.outcome(job)), ("stopping", None));
+    rig.pass(secs(1));
+    assert_eq!((rig.state("web"), rig.outcome(job)), ("stopped", Some(Outcome::Done)));
+}
+
+#[test]
+fn an_after_stop_that_hangs_is_killed() {
+    let parts = [service("web").after_stop(within("/tidy", 3))];
+    let mut rig = Rig::booted_but(parts, |rig| rig.stubborn("/tidy"));
+    rig.stop("web");
+    rig.pass(secs(3));
+    assert_eq!((rig.state("web"), rig.world.living(|_| true).len()), ("stopped", 0));
+    assert_eq!(rig.said("after-stop took too long"), 1);
+}
+
+#[test]
+fn a_reload_by_signal_goes_to_the_main_process() {
+    let mut rig = Rig::booted([service("web").reloads_by_signal("HUP")]);
+    let reply = rig.reload("web");
+    assert!(matches!(reply, Ok(Reply::Job { job: 1, .. })));
+    assert_eq!(
+        (rig.signals("web"), rig.outcome(1)),
+        (vec!["SIGHUP".to_owned()], Some(Outcome::Done))
+    );
+    assert_eq!((rig.state("web"), rig.starts("web")), ("up", 1));
+}
+
+#[test]
+fn a_reload_by_command_ends_with_it() {
+    let parts = [service("web").reloads_by(hook("/check")).reloads_by_signal("HUP")];
+    let mut rig = Rig::booted_but(parts, |rig| rig.ends("/check", secs(2), 0));
+    rig.reload("web").expect("a job");
+    assert_eq!((rig.outcome(1), rig.signals("web").len()), (None, 0));
+    rig.pass(secs(2));
+    assert_eq!((rig.outcome(1), rig.signals("web").len()), (Some(Outcome::Done), 1));
+}
+
+#[test]
+fn a_reload_that_fails_leaves_the_service_alone() {
+    let parts = [service("web").reloads_by(hook("/check")).reloads_by_signal("HUP")];
+    let mut rig = Rig::booted_but(parts, |rig| rig.ends("/check", secs(0), 1));
+    rig.reload("web").expect("a job");
+    assert_eq!((rig.outcome(1), rig.signals("web").len()), (Some(Outcome::Failed), 0));
+    assert_eq!(rig.last_word(1), "reload: exited with status 1");
+    assert_eq!(rig.state("web"), "up");
+}
+
+#[test]
+fn a_reload_that_hangs_fails_after_a_while() {
+    let parts = [service("web").reloads_by(within("/check", 5))];
+    let mut rig = Rig::booted_but(parts, |rig| rig.hangs_in_the_kernel("/check", secs(900)));
+    rig.reload("web").expect("a job");
+    rig.pass(secs(5));
+    assert_eq!((rig.outcome(1), rig.state("web")), (Some(Outcome::Failed), "up"));
+}
+
+#[test]
+fn a_reload_of_what_is_being_stopped_fails() {
+    let parts = [service("web").reloads_by(hook("/check"))];
+    let mut rig = Rig::booted_but(parts, |rig| rig.ends("/check", secs(5), 0));
+    rig.reload("web").expect("a job");
+    rig.stop("web");
+    rig.pass(secs(10));
+    assert_eq!(rig.outcome(1), Some(Outcome::Failed));
+}
+
+#[test]
+fn without_a_reload_or_a_process_there_is_nothing_to_reload() {
+    let mut rig = Rig::booted([service("web"), service("off").manual().reloads_by_signal("HUP")]);
+    let refusal = rig.reload("web").unwrap_err();
+    assert_eq!(refusal.code, Code::NotSupported);
+    assert!(refusal.hint.contains("finitctl restart web"), "{}", refusal.hint);
+    assert_eq!(rig.reload("off").unwrap_err().code, Code::NotRunning);
+    assert_eq!(rig.reload("default").unwrap_err().code, Code::NotSupported);
+}

@@ -1,0 +1,139 @@
+//! An edited file: only what changed is touched.
+
+use finit::proto::Outcome;
+
+use crate::build::{millis, secs, service, task};
+use crate::rig::Rig;
+
+#[test]
+fn a_file_that_did_not_change_touches_nobody() {
+    let parts = || [service("a"), service("b").needs("a").listens(80), service("c").inetd(22)];
+    let mut rig = Rig::booted(parts());
+    let spawned = rig.world.started.len();
+    assert_eq!(rig.apply(parts()), "nothing changed");
+    assert_eq!(rig.look_at(parts()), "nothing changed");
+    assert_eq!((rig.world.started.len(), rig.world.signals.len()), (spawned, 0));
+}
+
+#[test]
+fn what_is_added_starts_and_what_is_removed_stops() {
+    let mut rig = Rig::booted([service("a"), service("b")]);
+    assert_eq!(rig.apply([service("a"), service("c")]), "1 added, 0 changed, 1 removed");
+    assert_eq!((rig.state("a"), rig.state("c"), rig.label("b")), ("up", "up", "unknown"));
+    assert_eq!((rig.starts("a"), rig.signals("b").len()), (1, 1));
+}
+
+#[test]
+fn what_changed_restarts_with_the_new_definition() {
+    let mut rig = Rig::booted([service("a"), service("b")]);
+    rig.apply([service("a").runs("/opt/a --new"), service("b")]);
+    assert_eq!((rig.starts("a"), rig.starts("b")), (2, 1));
+    assert_eq!(rig.started().last(), Some(&"/opt/a --new"));
+}
+
+#[test]
+fn a_mere_look_changes_nothing_that_runs_and_starts_nothing() {
+    let mut rig = Rig::booted([service("a"), service("b")]);
+    rig.look_at([service("a").runs("/opt/a --new"), service("c")]);
+    assert_eq!((rig.world.started.len(), rig.world.signals.len()), (2, 0));
+    assert_eq!((rig.state("b"), rig.state("c")), ("up", "stopped"));
+    assert!(rig.status("a").detail.unwrap().changed);
+    rig.start("c");
+    assert_eq!(rig.state("c"), "up");
+    rig.restart("a");
+    assert_eq!(rig.started().last(), Some(&"/opt/a --new"));
+}
+
+#[test]
+fn what_a_look_has_read_is_followed_by_the_next_apply() {
+    let edited = || [service("a").runs("/opt/a --new"), service("c")];
+    let mut rig = Rig::booted([service("a"), service("b")]);
+    rig.look_at(edited());
+    rig.apply(edited());
+    assert_eq!((rig.starts("a"), rig.state("c"), rig.label("b")), (2, "up", "unknown"));
+}
+
+#[test]
+fn a_changed_dependency_takes_its_dependents_through_a_restart() {
+    let mut rig = Rig::booted([service("db"), service("web").needs("db")]);
+    rig.apply([service("db").runs("/opt/db"), service("web").needs("db")]);
+    assert_eq!(rig.stopped(), ["web", "db"]);
+    assert_eq!((rig.state("web"), rig.starts("web")), ("up", 2));
+}
+
+#[test]
+fn a_new_definition_gives_a_failed_service_another_chance() {
+    let parts = [service("a").restart_never()];
+    let mut rig = Rig::booted_but(parts, |rig| rig.ends("a", millis(0), 1));
+    assert_eq!(rig.state("a"), "failed");
+    rig.mends("a");
+    // Somebody else's change does not; its own does, even if a look has read it before.
+    rig.apply([service("a").restart_never(), service("b")]);
+    assert_eq!(rig.state("a"), "failed");
+    rig.look_at([service("a"), service("b")]);
+    assert_eq!(rig.state("a"), "failed");
+    rig.apply([service("a"), service("b")]);
+    assert_eq!(rig.state("a"), "up");
+}
+
+#[test]
+fn a_changed_socket_is_bound_anew_and_an_unchanged_one_is_kept() {
+    let mut rig = Rig::booted([service("a").listens(80), service("b").listens(81)]);
+    let bound = rig.world.bound.clone();
+    rig.apply([service("a").listens(8080), service("b").listens(81).runs("/opt/b")]);
+    let a = rig.world.engine.number("a").unwrap();
+    let b = rig.world.engine.number("b").unwrap();
+    assert_ne!(rig.world.bound[&a].sockets, bound[&a].sockets);
+    assert!(std::rc::Rc::ptr_eq(&rig.world.bound[&b], &bound[&b]));
+}
+
+#[test]
+fn what_was_stopped_by_hand_stays_stopped() {
+    let mut rig = Rig::booted([service("a")]);
+    rig.stop("a");
+    rig.apply([service("a").runs("/opt/a")]);
+    assert_eq!((rig.state("a"), rig.starts("a")), ("stopped", 1));
+}
+
+#[test]
+fn what_is_removed_and_added_again_while_it_stops_comes_back() {
+    let mut rig = Rig::booted_but([service("a")], |rig| rig.stubborn("a"));
+    rig.apply([]);
+    assert_eq!(rig.state("a"), "stopping");
+    rig.apply([service("a")]);
+    rig.pass(secs(10));
+    assert_eq!((rig.state("a"), rig.starts("a")), ("up", 2));
+}
+
+#[test]
+fn an_edited_task_runs_again_and_others_do_not() {
+    let parts = [task("a"), task("b")];
+    let mut rig = Rig::booted_but(parts, |rig| {
+        rig.ends("a", millis(0), 0);
+        rig.ends("b", millis(0), 0);
+    });
+    rig.apply([task("a").runs("/opt/a"), task("b")]);
+    assert_eq!((rig.starts("a"), rig.starts("b")), (2, 1));
+}
+
+#[test]
+fn a_job_for_what_is_removed_ends() {
+    let parts = [service("a").needs("db"), service("db").manual()];
+    let mut rig = Rig::booted_but(parts, |rig| rig.hangs_before_exec("db"));
+    let job = rig.start("a");
+    assert_eq!(rig.outcome(job), None);
+    rig.apply([service("db").manual()]);
+    assert_eq!(rig.outcome(job), Some(Outcome::Replaced));
+}
+
+#[test]
+fn what_was_stuck_and_is_not_any_more_holds_up_those_that_come_later() {
+    let late = || service("late").after("early");
+    let parts =
+        [late().manual(), service("broken").restart_never(), service("early").needs("broken")];
+    let mut rig = Rig::booted_but(parts, |rig| rig.ends("broken", millis(0), 1));
+    assert_eq!(rig.state("early"), "waiting");
+    rig.hangs_before_exec("early");
+    rig.apply([late(), service("early")]);
+    assert_eq!((rig.state("early"), rig.state("late")), ("starting", "waiting"));
+}

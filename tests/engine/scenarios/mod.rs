@@ -1,0 +1,15 @@
+//! One behaviour each, readable alone.
+
+mod access;
+mod boot;
+mod hooks;
+mod load;
+mod needs;
+mod order;
+mod power;
+mod restart;
+mod sockets;
+mod stop;
+mod tasks;
+mod templates;
+mod words;

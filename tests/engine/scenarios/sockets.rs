@@ -1,0 +1,201 @@
+//! Sockets: held by finit, never deaf, never failed for good.
+
+use finit::config::spec::StopScope;
+use finit::facts::Stage;
+
+use crate::build::{millis, secs, service, task};
+use crate::rig::Rig;
+
+fn is_watched(rig: &Rig, name: &str) -> bool {
+    rig.world.engine.number(name).is_some_and(|id| rig.world.engine.is_watched(id))
+}
+
+#[test]
+fn inetd_starts_one_process_a_connection() {
+    let mut rig = Rig::booted([service("sshd").inetd(22)]);
+    assert_eq!((rig.state("sshd"), rig.starts("sshd")), ("listening", 0));
+    rig.connect("sshd", "10.0.0.1");
+    rig.connect("sshd", "10.0.0.2");
+    assert_eq!((rig.state("sshd"), rig.starts("sshd")), ("listening", 2));
+    assert_eq!(rig.status("sshd").connections, Some(2));
+    rig.connection_ends();
+    assert_eq!(rig.status("sshd").connections, Some(1));
+}
+
+#[test]
+fn past_its_limit_accepting_pauses_and_resumes() {
+    let mut rig = Rig::booted([service("sshd").inetd(22).at_most(2)]);
+    for _ in 0..5 {
+        rig.connect("sshd", "10.0.0.1");
+    }
+    assert_eq!((rig.connections(), is_watched(&rig, "sshd")), (2, false));
+    for _ in 0..3 {
+        rig.connection_ends();
+        assert_eq!(rig.connections(), 2);
+    }
+    rig.connection_ends();
+    assert_eq!((rig.connections(), is_watched(&rig, "sshd")), (1, true));
+    assert_eq!((rig.starts("sshd"), rig.world.dropped.len()), (5, 0));
+}
+
+#[test]
+fn one_source_cannot_take_all_places() {
+    let mut rig = Rig::booted([service("sshd").inetd(22).at_most_per_source(1)]);
+    rig.connect("sshd", "10.0.0.1");
+    rig.connect("sshd", "10.0.0.1");
+    rig.connect("sshd", "10.0.0.2");
+    assert_eq!((rig.connections(), rig.world.dropped.len()), (2, 1));
+    rig.connection_ends();
+    rig.connect("sshd", "10.0.0.1");
+    assert_eq!((rig.connections(), rig.world.dropped.len()), (2, 1));
+}
+
+#[test]
+fn places_of_connections_that_never_ran_are_free_again() {
+    let parts = [service("sshd").inetd(22).at_most(1).at_most_per_source(1)];
+    let mut rig = Rig::booted_but(parts, |rig| rig.clone_fails("sshd"));
+    for _ in 0..1_000 {
+        rig.connect("sshd", "10.0.0.1");
+    }
+    assert_eq!((rig.connections(), rig.world.dropped.len()), (0, 0));
+    // And told once, not a thousand times.
+    assert_eq!(rig.trouble().len(), 1);
+    rig.mends("sshd");
+    rig.connect("sshd", "10.0.0.1");
+    assert_eq!(rig.connections(), 1);
+}
+
+#[test]
+fn past_its_rate_accepting_pauses_for_the_rest_of_the_period() {
+    let mut rig = Rig::booted([service("sshd").inetd(22).rate(3, secs(10))]);
+    rig.pass(secs(5));
+    for _ in 0..5 {
+        rig.connect("sshd", "10.0.0.1");
+    }
+    assert_eq!((rig.connections(), is_watched(&rig, "sshd")), (3, false));
+    rig.pass(secs(9));
+    assert_eq!(rig.connections(), 3);
+    rig.pass(secs(1));
+    assert_eq!((rig.connections(), is_watched(&rig, "sshd")), (5, true));
+}
+
+#[test]
+fn a_stop_of_inetd_ends_its_connections_unless_they_are_to_live_on() {
+    for (scope, left) in [(StopScope::Cgroup, 0), (StopScope::Main, 1)] {
+        let mut rig = Rig::booted([service("sshd").inetd(22).stop_scope(scope)]);
+        rig.connect("sshd", "10.0.0.1");
+        rig.stop("sshd");
+        assert_eq!((rig.state("sshd"), rig.connections()), ("stopped", left));
+        assert!(rig.world.bound.is_empty());
+        rig.start("sshd");
+        assert_eq!(rig.status("sshd").connections, Some(left.try_into().unwrap()));
+    }
+}
+
+#[test]
+fn the_first_connection_starts_a_service_that_is_handed_its_sockets() {
+    let mut rig = Rig::booted([service("web").listens(80)]);
+    assert_eq!((rig.state("web"), rig.starts("web")), ("listening", 0));
+    rig.connect("web", "10.0.0.1");
+    assert_eq!((rig.state("web"), rig.starts("web")), ("up", 1));
+    assert!(!is_watched(&rig, "web"));
+    rig.connect("web", "10.0.0.2");
+    assert_eq!(rig.starts("web"), 1);
+}
+
+#[test]
+fn after_its_end_the_socket_is_watched_again() {
+    let mut rig = Rig::booted([service("web").listens(80).delay(millis(10), millis(10))]);
+    for starts in 1..4 {
+        rig.connect("web", "10.0.0.1");
+        assert_eq!((rig.state("web"), rig.starts("web")), ("up", starts));
+        rig.exits("web", 0);
+        rig.pass(secs(1));
+        assert_eq!((rig.state("web"), is_watched(&rig, "web")), ("listening", true));
+    }
+    assert_eq!(rig.world.bound.len(), 1);
+}
+
+#[test]
+fn a_service_with_a_socket_may_be_started_at_boot() {
+    let mut rig = Rig::booted([service("web").listens(80).at_boot()]);
+    assert_eq!((rig.state("web"), rig.starts("web"), rig.world.bound.len()), ("up", 1, 1));
+}
+
+#[test]
+fn those_who_need_a_socket_need_not_wait_for_its_service() {
+    let mut rig = Rig::booted([service("web").needs("db"), service("db").listens(5432)]);
+    assert_eq!((rig.state("db"), rig.state("web")), ("listening", "up"));
+    rig.connect("db", "127.0.0.1");
+    assert_eq!((rig.state("db"), rig.starts("web")), ("up", 1));
+}
+
+#[test]
+fn a_connection_waits_for_the_needs_of_its_service() {
+    let mut rig = Rig::booted([service("web").listens(80).needs("db"), service("db")]);
+    rig.stop("db");
+    assert_eq!((rig.state("web"), rig.world.bound.len()), ("waiting", 1));
+    rig.connect("web", "10.0.0.1");
+    assert_eq!(rig.starts("web"), 0);
+    rig.start("db");
+    assert_eq!((rig.state("web"), rig.starts("web")), ("up", 1));
+}
+
+#[test]
+fn a_socket_never_fails_for_good() {
+    let parts = [service("web").listens(80).burst(2, secs(60)).delay(millis(1), millis(10))];
+    let mut rig = Rig::booted_but(parts, |rig| rig.fails_at("web", Stage::Exec));
+    rig.connect("web", "10.0.0.1");
+    rig.pass(secs(120));
+    assert_ne!(rig.state("web"), "failed");
+    assert_eq!(rig.world.bound.len(), 1);
+    rig.mends("web");
+    rig.pass(secs(120));
+    assert_eq!(rig.state("web"), "up");
+}
+
+#[test]
+fn a_service_that_ends_without_accepting_is_slowed_down() {
+    let parts = [service("web").listens(80).restart_never()];
+    let mut rig = Rig::booted_but(parts, |rig| rig.fails_at("web", Stage::Exec));
+    rig.connect("web", "10.0.0.1");
+    rig.pass(secs(10));
+    let starts = rig.starts("web");
+    assert!((100..1_300).contains(&starts), "{starts}");
+}
+
+#[test]
+fn a_task_with_a_socket_listens_again_when_it_is_done() {
+    let parts = [task("job").listens(99)];
+    let mut rig = Rig::booted_but(parts, |rig| rig.ends("job", secs(1), 0));
+    for starts in 1..3 {
+        rig.connect("job", "10.0.0.1");
+        rig.pass(secs(2));
+        assert_eq!((rig.state("job"), rig.starts("job")), ("listening", starts));
+        assert!(is_watched(&rig, "job"));
+    }
+}
+
+#[test]
+fn sockets_that_cannot_be_bound_are_tried_again() {
+    let parts = [service("web").listens(80).delay(millis(100), secs(5))];
+    let mut rig = Rig::booted_but(parts, |rig| rig.bind_fails("web"));
+    assert_eq!(rig.state("web"), "restarting");
+    assert_eq!(rig.said("boot finished"), 1);
+    rig.pass(secs(600));
+    assert_eq!(rig.trouble().len(), 1);
+    rig.mends("web");
+    rig.pass(secs(7));
+    assert_eq!(rig.state("web"), "listening");
+}
+
+#[test]
+fn a_stop_lets_go_of_the_sockets_and_a_restart_does_not() {
+    let mut rig = Rig::booted([service("web").listens(80).at_boot()]);
+    rig.restart("web");
+    assert_eq!((rig.state("web"), rig.world.bound.len()), ("up", 1));
+    rig.stop("web");
+    assert_eq!((rig.state("web"), rig.world.bound.len()), ("stopped", 0));
+    rig.start("web");
+    assert_eq!((rig.state("web"), rig.world.bound.len()), ("up", 1));
+}

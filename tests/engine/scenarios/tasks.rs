@@ -1,0 +1,120 @@
+//! Tasks run to their end.
+
+use finit::config::spec::RestartWhen;
+use finit::facts::Stage;
+use finit::proto::Outcome;
+
+use crate::build::{millis, secs, service, task};
+use crate::rig::Rig;
+use crate::world::Program;
+
+#[test]
+fn a_task_that_is_done_counts_as_up() {
+    let parts = [task("setup"), service("web").needs("setup")];
+    let mut rig = Rig::booted_but(parts, |rig| rig.ends("setup", secs(2), 0));
+    assert_eq!((rig.state("setup"), rig.state("web")), ("starting", "waiting"));
+    rig.pass(secs(2));
+    assert_eq!((rig.state("setup"), rig.state("web")), ("done", "up"));
+}
+
+#[test]
+fn a_task_that_does_not_remain_counts_as_down() {
+    let parts = [task("setup").forgets()];
+    let mut rig = Rig::booted_but(parts, |rig| rig.ends("setup", secs(0), 0));
+    assert_eq!(rig.label("setup"), "ended");
+    assert_eq!(rig.reason("setup"), "exited with status 0");
+    rig.pass(secs(3600));
+    assert_eq!(rig.starts("setup"), 1);
+    let job = rig.start("setup");
+    assert_eq!((rig.starts("setup"), rig.outcome(job)), (2, Some(Outcome::Done)));
+}
+
+#[test]
+fn a_task_that_fails_is_failed_and_not_repeated() {
+    let parts = [task("setup")];
+    let mut rig = Rig::booted_but(parts, |rig| rig.ends("setup", secs(0), 3));
+    assert_eq!((rig.state("setup"), rig.starts("setup")), ("failed", 1));
+    assert_eq!(rig.reason("setup"), "exited with status 3");
+    rig.mends("setup");
+    rig.ends("setup", secs(0), 0);
+    let job = rig.start("setup");
+    assert_eq!(rig.outcome(job), Some(Outcome::Done));
+}
+
+#[test]
+fn a_task_may_be_repeated_until_it_succeeds() {
+    let parts = [task("setup").restart(RestartWhen::OnFailure)];
+    let mut rig = Rig::booted_but(parts, |rig| rig.ends("setup", secs(0), 1));
+    rig.pass(secs(5));
+    let tries = rig.starts("setup");
+    assert!(tries > 3, "{tries}");
+    rig.ends("setup", secs(0), 0);
+    rig.pass(secs(60));
+    assert_eq!(rig.state("setup"), "done");
+}
+
+#[test]
+fn steps_run_one_after_the_other_and_the_first_failure_is_the_last() {
+    let parts = [task("setup").runs("/one").then_runs("/two").then_runs("/three")];
+    let mut rig = Rig::booted_but(parts.clone(), |rig| rig.ends("setup", secs(1), 0));
+    rig.pass(secs(1));
+    assert_eq!(rig.started(), ["/one", "/two"]);
+    rig.pass(secs(2));
+    assert_eq!((rig.started().len(), rig.state("setup")), (3, "done"));
+
+    let mut rig = Rig::booted_but(parts, |rig| rig.ends("setup", secs(1), 1));
+    rig.pass(secs(9));
+    assert_eq!((rig.started().len(), rig.state("setup")), (1, "failed"));
+}
+
+#[test]
+fn a_restart_runs_a_finished_task_again() {
+    let parts = [task("setup")];
+    let mut rig = Rig::booted_but(parts, |rig| rig.ends("setup", millis(5), 0));
+    rig.pass(secs(1));
+    let job = rig.restart("setup");
+    rig.pass(secs(1));
+    assert_eq!((rig.starts("setup"), rig.outcome(job)), (2, Some(Outcome::Done)));
+    // To start what is done is nothing.
+    let job = rig.start("setup");
+    assert_eq!((rig.starts("setup"), rig.outcome(job)), (2, Some(Outcome::Done)));
+}
+
+#[test]
+fn what_a_task_left_behind_lives_until_the_task_is_stopped() {
+    let parts = [task("ifup")];
+    let mut rig = Rig::booted_but(parts, |rig| {
+        rig.program("ifup", Program { leaves: 1, ..Program::ends(secs(0), 0) });
+    });
+    assert_eq!((rig.state("ifup"), rig.signals("ifup").len()), ("done", 0));
+    rig.stop("ifup");
+    assert_eq!((rig.state("ifup"), rig.signals("ifup")), ("stopped", vec!["SIGTERM".to_owned()]));
+}
+
+#[test]
+fn a_task_runs_again_when_its_target_comes_again() {
+    let parts = [task("once").forgets()];
+    let mut rig = Rig::booted_but(parts, |rig| rig.ends("once", secs(0), 0));
+    rig.target("rescue");
+    rig.target("default");
+    assert_eq!(rig.starts("once"), 2);
+}
+
+#[test]
+fn any_exit_may_be_a_success() {
+    let parts = [task("grep").ok_exit_any()];
+    let mut rig = Rig::booted_but(parts, |rig| rig.ends("grep", secs(0), 1));
+    assert_eq!(rig.state("grep"), "done");
+    let parts = [task("missing").ok_exit_any()];
+    let mut rig = Rig::booted_but(parts, |rig| rig.fails_at("missing", Stage::Exec));
+    assert_eq!(rig.state("missing"), "failed");
+}
+
+#[test]
+fn a_task_that_takes_too_long_is_stopped_and_failed() {
+    let mut rig = Rig::booted([task("endless").start_timeout(Some(secs(5)))]);
+    rig.pass(secs(5));
+    assert_eq!(rig.state("endless"), "failed");
+    assert_eq!(rig.signals("endless"), ["SIGTERM"]);
+    assert!(rig.reason("endless").contains("5s"), "{}", rig.reason("endless"));
+}

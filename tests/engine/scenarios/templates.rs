@@ -1,0 +1,59 @@
+//! A template is the umbrella of its instances.
+
+use finit::proto::Outcome;
+
+use crate::build::{Part, secs, service};
+use crate::rig::Rig;
+use crate::world::Program;
+
+fn getty(names: &[&str]) -> Vec<Part> {
+    let one = |name: &&str| service(&format!("getty@{name}")).instance_of("getty");
+    names.iter().map(one).collect()
+}
+
+#[test]
+fn to_stop_and_start_the_umbrella_is_to_stop_and_start_its_instances() {
+    let mut rig = Rig::booted(getty(&["tty1", "tty2"]));
+    assert_eq!((rig.state("getty@tty1"), rig.state("getty")), ("up", "stopped"));
+    let job = rig.stop("getty");
+    assert_eq!(rig.outcome(job), Some(Outcome::Done));
+    assert_eq!((rig.state("getty@tty1"), rig.state("getty@tty2")), ("stopped", "stopped"));
+    let job = rig.start("getty");
+    assert_eq!(rig.outcome(job), Some(Outcome::Done));
+    assert_eq!((rig.state("getty@tty1"), rig.state("getty@tty2")), ("up", "up"));
+    rig.stop("getty@tty1");
+    assert_eq!((rig.state("getty@tty1"), rig.state("getty@tty2")), ("stopped", "up"));
+}
+
+#[test]
+fn an_umbrella_orders_its_instances_though_nobody_opened_it() {
+    let mut parts = getty(&["tty1"]);
+    parts.insert(0, service("last").after("getty"));
+    let mut rig = Rig::booted_but(parts, |rig| {
+        rig.program("getty@tty1", Program { executes: Some(secs(2)), ..Program::daemon() });
+    });
+    assert_eq!(rig.state("last"), "waiting");
+    rig.pass(secs(2));
+    assert_eq!(rig.state("last"), "up");
+}
+
+#[test]
+fn an_instance_that_is_gone_from_the_file_is_no_part_of_it_any_more() {
+    let mut rig = Rig::booted(getty(&["tty1", "tty2"]));
+    assert_eq!(rig.apply(getty(&["tty1"])), "0 added, 0 changed, 1 removed");
+    let job = rig.restart("getty");
+    assert_eq!(rig.outcome(job), Some(Outcome::Done));
+    assert_eq!(rig.label("getty@tty2"), "unknown");
+}
+
+#[test]
+fn a_service_may_become_a_template() {
+    let mut rig = Rig::booted([service("getty")]);
+    rig.apply(getty(&["tty1"]));
+    assert_eq!(rig.stopped(), ["getty"]);
+    assert_eq!(rig.status("getty").kind, "template");
+    assert_eq!(rig.state("getty@tty1"), "up");
+    rig.apply([service("getty")]);
+    assert_eq!((rig.status("getty").kind.as_str(), rig.state("getty")), ("service", "up"));
+    assert_eq!(rig.label("getty@tty1"), "unknown");
+}
