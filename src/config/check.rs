@@ -1,263 +1,294 @@
-//! What only the whole shows: names that nobody has, and circles in which everybody waits for
-//! everybody. Both are errors when the file is read, never a boot that hangs.
+//! Names and their ties: one name for one thing, every name that is spoken of known, and
+//! nothing that waits for itself. What survives this is what the engine gets.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use super::keys;
-use super::raw::{Node, Owner, Value};
+use super::cycle;
+use super::keys::nearest;
 use super::report::{Place, Problem, Report, quoted};
-use super::spec::{MILESTONES, STEPS, ServiceSpec, Stage, SystemSpec};
-use super::steps;
+use super::spec::{MILESTONES, STEPS, ServiceSpec, SystemSpec};
 
-/// Targets that are always there.
-const TARGETS: [&str; 3] = ["default", "rescue", "emergency"];
+/// Targets that are there without being defined.
+pub(super) const TARGETS: [&str; 3] = ["default", "rescue", "emergency"];
 
-/// Where names are defined.
-type Places = BTreeMap<String, Place>;
+/// A name, and where the file says it.
+pub(super) type Said = (String, Place);
 
-/// Checks the whole, and gives the other side what `wanted-by` says from this side.
+/// A service whose names are not checked yet.
+pub(super) struct Draft {
+    pub spec: ServiceSpec,
+    /// Where its own name stands.
+    pub at: Place,
+    /// What it says about other names.
+    pub edges: Vec<Edge>,
+    /// Who wants it.
+    pub wanted_by: Vec<Said>,
+    /// The targets that it belongs to.
+    pub targets: Vec<Said>,
+    /// Names that it takes beside its own: aliases, and what it provides.
+    pub takes: Vec<Said>,
+}
+
+/// One thing that a service says about another name.
+#[derive(Debug, Clone)]
+pub(super) struct Edge {
+    pub relation: Relation,
+    pub to: String,
+    pub at: Place,
+}
+
+/// How two names are tied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Relation {
+    Needs,
+    Wants,
+    After,
+    Before,
+}
+
+/// What the files define.
+#[derive(Default)]
+pub(super) struct Definitions {
+    /// Every name, the kind of its table, and where it stands; those that could not be read
+    /// are among them, so that whoever needs one names no stranger.
+    pub places: BTreeMap<String, (String, Place)>,
+    /// Names that targets speak of.
+    pub of_targets: Vec<Said>,
+    /// Whether a part of some file could not be read, so that a name which is not defined may
+    /// well be defined there.
+    pub has_broken: bool,
+}
+
+impl Definitions {
+    fn is_target(&self, name: &str) -> bool {
+        TARGETS.contains(&name) || self.places.get(name).is_some_and(|(kind, _)| kind == "target")
+    }
+}
+
+/// Checks the drafts and puts those that are good into the specification.
 pub(super) fn check(
+    definitions: &Definitions,
+    mut drafts: Vec<Draft>,
     spec: &mut SystemSpec,
-    places: &Places,
-    broken: &BTreeMap<Owner, Place>,
-    wanted_by: Vec<(String, Node)>,
     report: &mut Report<'_>,
 ) {
-    let names = names(spec, broken);
-    for (name, node) in wanted_by {
-        want(spec, &name, &node, &names, report);
+    let names = Names::new(definitions, &drafts);
+    let mut broken = BTreeSet::new();
+    for (number, draft) in drafts.iter().enumerate() {
+        let before = report.errors();
+        names.check_taken(draft, report);
+        names.check_spoken(draft, report);
+        if report.errors() > before {
+            broken.insert(number);
+        }
     }
-    reserved(places, report);
-    for service in &spec.services {
-        let own = service.template.as_ref().unwrap_or(&service.name);
-        let Some(at) = places.get(own).copied() else { continue };
-        let on = &service.dependencies;
-        let lists = [("wants", &on.wants), ("after", &on.after), ("before", &on.before)];
-        for (key, name) in lists.iter().flat_map(|(key, list)| list.iter().map(move |n| (*key, n)))
-        {
-            known(key, name, own, at, &names, report);
+    check_twice(&drafts, &mut broken, report);
+    names.check_own(report);
+    drop_numbers(&mut drafts, &broken);
+
+    let names = Names::new(definitions, &drafts);
+    apply_wanted_by(&names, &mut drafts);
+    let on_cycles = cycle::find(&drafts, &spec.targets, report);
+    drop_numbers(&mut drafts, &on_cycles);
+    spec.services = drafts.into_iter().map(|draft| Rc::new(draft.spec)).collect();
+}
+
+fn drop_numbers(drafts: &mut Vec<Draft>, numbers: &BTreeSet<usize>) {
+    let mut number = 0usize;
+    drafts.retain(|_| {
+        let keep = !numbers.contains(&number);
+        number = number.saturating_add(1);
+        keep
+    });
+}
+
+/// Every name that something answers to.
+struct Names<'a> {
+    definitions: &'a Definitions,
+    /// Instances, aliases and provided names.
+    others: BTreeSet<String>,
+}
+
+impl<'a> Names<'a> {
+    fn new(definitions: &'a Definitions, drafts: &[Draft]) -> Self {
+        let mut others = BTreeSet::new();
+        for draft in drafts {
+            others.insert(draft.spec.name.clone());
+            others.extend(draft.takes.iter().map(|(name, _)| name.clone()));
         }
-        for name in on.needs.iter().flatten() {
-            known("needs", name, own, at, &names, report);
-        }
-        for name in &service.targets {
-            let is_target = TARGETS.contains(&name.as_str())
-                || spec.targets.iter().any(|target| target.name == *name);
-            if !is_target {
-                unknown("targets", name, own, at, &names, report);
+        Self { definitions, others }
+    }
+
+    fn knows(&self, name: &str) -> bool {
+        self.definitions.places.contains_key(name)
+            || self.others.contains(name)
+            || fixed().any(|known| known == name)
+            || self.is_instance_of_broken(name)
+    }
+
+    /// An instance of a template that is defined but was not read.
+    fn is_instance_of_broken(&self, name: &str) -> bool {
+        let template = name.split_once('@').map(|(template, _)| template);
+        let is_unit = template.is_some_and(|name| self.definitions.places.contains_key(name));
+        is_unit
+            && !self
+                .others
+                .iter()
+                .any(|other| other.split_once('@').map(|(known, _)| known) == template)
+    }
+
+    fn all(&self) -> impl Iterator<Item = &str> {
+        let defined = self.definitions.places.keys().map(String::as_str);
+        defined.chain(self.others.iter().map(String::as_str)).chain(fixed())
+    }
+
+    /// Aliases and provided names must not be what something else is called.
+    fn check_taken(&self, draft: &Draft, report: &mut Report<'_>) {
+        for (name, at) in &draft.takes {
+            if name == &draft.spec.name {
+                // Said twice, and true.
+                continue;
+            }
+            let defined = self.definitions.places.get(name);
+            let is_alias = draft.spec.alias.contains(name);
+            let message = format!("{} is taken", quoted(name));
+            if let Some((what, first)) = defined {
+                let label = (*first, format!("it is the name of a {what}"));
+                report.error_with(*at, Problem::new(message), &[label]);
+            } else if STEPS.contains(&name.as_str()) {
+                report.error(*at, Problem::new(message).hint("it is a step of the boot"));
+            } else if TARGETS.contains(&name.as_str()) {
+                report.error(*at, Problem::new(message).hint("it is the name of a target"));
+            } else if is_alias && MILESTONES.contains(&name.as_str()) {
+                let hint = format!("it is a milestone: say provides = \"{name}\"");
+                report.error(*at, Problem::new(message).hint(hint));
             }
         }
     }
-    for target in &spec.targets {
-        let Some(at) = places.get(&target.name).copied() else { continue };
-        for name in target.wants.iter().chain(target.needs.iter().flatten()) {
-            known("wants", name, &target.name, at, &names, report);
+
+    /// Every name that a service speaks of must be one.
+    fn check_spoken(&self, draft: &Draft, report: &mut Report<'_>) {
+        let own = &draft.spec.name;
+        for Edge { to, at, .. } in &draft.edges {
+            if to == own || draft.spec.template.as_ref() == Some(to) {
+                let problem = Problem::new(format!("{} speaks of itself", quoted(own)));
+                report.error(*at, problem.hint("remove it"));
+            }
+            self.check_known(to, *at, report);
+        }
+        for (name, at) in &draft.wanted_by {
+            self.check_known(name, *at, report);
+        }
+        for (name, at) in &draft.targets {
+            if !self.definitions.is_target(name) {
+                let defined = self.definitions.places.keys().map(String::as_str);
+                let targets = defined.filter(|name| self.definitions.is_target(name));
+                let near = nearest(name, TARGETS.into_iter().chain(targets));
+                let problem = Problem::new(format!("there is no target {}", quoted(name)));
+                let hint = match near {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => format!("add a [target.{name}]"),
+                };
+                self.unknown(*at, problem.hint(hint), report);
+            }
         }
     }
-    let circles = circles(spec, places, report);
-    spec.services.retain(|service| !circles.contains(&service.name));
-}
 
-/// Every name that can stand in a list of others.
-fn names(spec: &SystemSpec, broken: &BTreeMap<Owner, Place>) -> BTreeSet<String> {
-    let mut names: BTreeSet<String> =
-        STEPS.iter().chain(&MILESTONES).chain(&TARGETS).map(|name| (*name).to_owned()).collect();
-    for service in &spec.services {
-        names.insert(service.name.clone());
-        names.extend(service.template.clone());
-        names.extend(service.alias.iter().cloned());
-        names.extend(service.dependencies.provides.iter().cloned());
-    }
-    names.extend(spec.targets.iter().map(|target| target.name.clone()));
-    names.extend(broken.keys().map(|(_, name)| name.clone()));
-    names
-}
-
-/// Names of the machine itself cannot be taken by a service.
-fn reserved(places: &Places, report: &mut Report<'_>) {
-    for (name, at) in places {
-        if STEPS.contains(&name.as_str()) || MILESTONES.contains(&name.as_str()) {
-            let problem = Problem::new(format!("{} is a part of the boot already", quoted(name)))
-                .hint("choose another name, or say `provides` for a milestone");
-            report.error(*at, problem);
+    fn check_known(&self, name: &str, at: Place, report: &mut Report<'_>) {
+        if self.knows(name) {
+            return;
         }
-    }
-}
-
-fn known(
-    key: &str,
-    name: &str,
-    own: &str,
-    at: Place,
-    names: &BTreeSet<String>,
-    report: &mut Report<'_>,
-) {
-    if !names.contains(name) {
-        unknown(key, name, own, at, names, report);
-    }
-}
-
-fn unknown(
-    key: &str,
-    name: &str,
-    own: &str,
-    at: Place,
-    names: &BTreeSet<String>,
-    report: &mut Report<'_>,
-) {
-    let message =
-        format!("`{key}` of {} names {}, which does not exist", quoted(own), quoted(name));
-    let near = keys::nearest(name, names.iter().map(String::as_str));
-    let problem = Problem::new(message);
-    report.error(
-        at,
-        match near {
+        let problem = Problem::new(format!("nothing is called {}", quoted(name)));
+        let problem = match nearest(name, self.all()) {
             Some(near) => problem.hint(format!("did you mean `{near}`?")),
-            None => problem,
-        },
-    );
+            None => problem.hint("no service, task, target, step or milestone"),
+        };
+        self.unknown(at, problem, report);
+    }
+
+    /// A stranger may be defined in what could not be read; then there is enough to say.
+    fn unknown(&self, at: Place, problem: Problem, report: &mut Report<'_>) {
+        if !self.definitions.has_broken {
+            report.error(at, problem);
+        }
+    }
+
+    /// The definitions themselves: what targets speak of, and names that finit has itself.
+    fn check_own(&self, report: &mut Report<'_>) {
+        for (name, at) in &self.definitions.of_targets {
+            self.check_known(name, *at, report);
+        }
+        for (name, (kind, at)) in &self.definitions.places {
+            let is_step = STEPS.contains(&name.as_str());
+            let is_target = kind != "target" && TARGETS.contains(&name.as_str());
+            let (is, hint) = if MILESTONES.contains(&name.as_str()) {
+                ("a milestone", format!("choose another name and say provides = \"{name}\""))
+            } else if is_step || is_target {
+                (if is_step { "a boot step" } else { "a target" }, "choose another name".into())
+            } else {
+                continue;
+            };
+            let problem = Problem::new(format!("{} is the name of {is}", quoted(name)));
+            report.error(*at, problem.hint(hint));
+        }
+    }
 }
 
-/// `wanted-by`, seen from the other side.
-fn want(
-    spec: &mut SystemSpec,
-    name: &str,
-    node: &Node,
-    names: &BTreeSet<String>,
-    report: &mut Report<'_>,
-) {
-    let items = match &node.value {
-        Value::Array(items) => items.as_slice(),
-        _ => std::slice::from_ref(node),
-    };
-    for item in items {
-        let Value::String(other) = &item.value else { continue };
-        if TARGETS.contains(&other.as_str()) || spec.targets.iter().any(|t| t.name == *other) {
-            for service in &mut spec.services {
-                if service.name == name || service.template.as_deref() == Some(name) {
-                    Rc::make_mut(service).targets.push(other.clone());
-                }
+fn fixed<'a>() -> impl Iterator<Item = &'a str> {
+    TARGETS.into_iter().chain(STEPS).chain(MILESTONES)
+}
+
+/// Two services cannot have one alias, and no instance can be called as something else is.
+fn check_twice(drafts: &[Draft], broken: &mut BTreeSet<usize>, report: &mut Report<'_>) {
+    let instances = drafts.iter().filter(|draft| draft.spec.template.is_some());
+    let mut owners: BTreeMap<&str, Place> =
+        instances.map(|draft| (draft.spec.name.as_str(), draft.at)).collect();
+    for (number, draft) in drafts.iter().enumerate() {
+        let aliases = draft.takes.iter().filter(|(name, _)| draft.spec.alias.contains(name));
+        for (name, at) in aliases {
+            if let Some(first) = owners.insert(name, *at) {
+                let label = (first, "first taken here".to_owned());
+                let message = format!("{} names two things", quoted(name));
+                report.error_with(*at, Problem::new(message), &[label]);
+                broken.insert(number);
+            }
+        }
+    }
+}
+
+/// `wanted-by` is a `wants` written from the other side; of a target, it is membership.
+fn apply_wanted_by(names: &Names<'_>, drafts: &mut [Draft]) {
+    let mut by_name: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+    for (number, draft) in drafts.iter().enumerate() {
+        let spec = &draft.spec;
+        let own = std::iter::once(&spec.name).chain(&spec.template);
+        for name in own.chain(draft.takes.iter().map(|(name, _)| name)) {
+            by_name.entry(name.clone()).or_default().push(number);
+        }
+    }
+    let wishes: Vec<(usize, String, Place)> = drafts
+        .iter()
+        .enumerate()
+        .flat_map(|(number, draft)| {
+            draft.wanted_by.iter().map(move |(name, at)| (number, name.clone(), *at))
+        })
+        .collect();
+    for (number, name, at) in wishes {
+        if names.definitions.is_target(&name) {
+            if let Some(draft) = drafts.get_mut(number)
+                && !draft.spec.targets.contains(&name)
+            {
+                draft.spec.targets.push(name);
             }
             continue;
         }
-        let mut found = false;
-        for service in &mut spec.services {
-            if service.name == *other || service.template.as_ref() == Some(other) {
-                Rc::make_mut(service).dependencies.wants.push(name.to_owned());
-                found = true;
-            }
-        }
-        if !found {
-            unknown("wanted-by", other, name, item.at, names, report);
-        }
-    }
-}
-
-/// Who waits for whom, by name.
-fn edges(spec: &SystemSpec) -> BTreeMap<&str, Vec<&str>> {
-    let mut edges: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    let mut aliases: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for service in &spec.services {
-        let name = service.name.as_str();
-        for alias in service.alias.iter().chain(&service.dependencies.provides) {
-            aliases.entry(alias).or_default().push(name);
-        }
-        if let Some(template) = &service.template {
-            edges.entry(template).or_default().push(name);
-        }
-    }
-    let resolve = |name: &'_ str| -> Vec<&str> {
-        match aliases.get(name) {
-            Some(providers) if !MILESTONES.contains(&name) => providers.clone(),
-            _ => spec.services.iter().map(|s| s.name.as_str()).filter(|s| *s == name).collect(),
-        }
-    };
-    let fixed = |name: &'static str, after: &'static [&'static str]| (name, after.to_vec());
-    edges.extend(STEPS.map(|step| fixed(step, steps::after(step))));
-    for milestone in MILESTONES {
-        let mut after = steps::reached_by(milestone).to_vec();
-        let providers = aliases.get(milestone).into_iter().flatten();
-        edges.insert(milestone, after.drain(..).chain(providers.copied()).collect());
-    }
-    for service in &spec.services {
-        let on = &service.dependencies;
-        let own: &mut Vec<&str> = edges.entry(&service.name).or_default();
-        for name in on.needs.iter().flatten().chain(&on.wants).chain(&on.after) {
-            let targets = resolve(name);
-            if targets.is_empty() { own.push(name) } else { own.extend(targets) }
-        }
-        match service.stage {
-            Stage::Main => own.push(steps::MAIN),
-            Stage::Early => own.extend(steps::EARLY),
-        }
-        for later in &on.before {
-            edges.entry(later).or_default().push(&service.name);
-        }
-    }
-    edges
-}
-
-/// Finds circles, each once, without recursion: a chain may be as long as the file. The answer
-/// is who stands in one: none of them could ever start.
-fn circles(spec: &SystemSpec, places: &Places, report: &mut Report<'_>) -> BTreeSet<String> {
-    let edges = edges(spec);
-    let mut found = BTreeSet::new();
-    let mut done: BTreeSet<&str> = BTreeSet::new();
-    for start in edges.keys().copied() {
-        let mut path: Vec<(&str, usize)> = vec![(start, 0)];
-        let mut on_path: BTreeSet<&str> = BTreeSet::from([start]);
-        while let Some((name, next)) = path.last().copied() {
-            let below = edges.get(name).and_then(|list| list.get(next)).copied();
-            if let Some(last) = path.last_mut() {
-                last.1 = next.saturating_add(1);
-            }
-            match below {
-                _ if done.contains(name) => {
-                    path.pop();
-                    on_path.remove(name);
-                }
-                None => {
-                    done.insert(name);
-                    path.pop();
-                    on_path.remove(name);
-                }
-                Some(below) if on_path.contains(below) => {
-                    let circle: Vec<&str> =
-                        path.iter().map(|(name, _)| *name).skip_while(|n| *n != below).collect();
-                    tell_circle(&circle, spec, places, report);
-                    found.extend(circle.into_iter().map(str::to_owned));
-                    // One circle is enough to mend at a time from here.
-                    done.extend(path.iter().map(|(name, _)| *name));
-                }
-                Some(below) => {
-                    path.push((below, 0));
-                    on_path.insert(below);
-                }
+        let Some(to) = drafts.get(number).map(|draft| draft.spec.name.clone()) else { continue };
+        for wanting in by_name.get(&name).into_iter().flatten() {
+            if let Some(draft) = drafts.get_mut(*wanting) {
+                draft.spec.dependencies.wants.push(to.clone());
+                draft.edges.push(Edge { relation: Relation::Wants, to: to.clone(), at });
             }
         }
     }
-    found
-}
-
-fn tell_circle(circle: &[&str], spec: &SystemSpec, places: &Places, report: &mut Report<'_>) {
-    let place = |name: &str| -> Option<Place> {
-        let of = |service: &Rc<ServiceSpec>| service.name == name;
-        let template = spec.services.iter().find(|s| of(s)).and_then(|s| s.template.clone());
-        places.get(template.as_deref().unwrap_or(name)).copied()
-    };
-    let mut labels = Vec::new();
-    let mut first = None;
-    for (index, name) in circle.iter().enumerate() {
-        let Some(next) = circle.get(index.saturating_add(1)).or(circle.first()) else { continue };
-        let Some(at) = place(name) else { continue };
-        if first.is_none() {
-            first = Some(at);
-        }
-        labels.push((at, format!("{} waits for {}", quoted(name), quoted(next))));
-    }
-    let Some(first) = first else { return };
-    let whole: Vec<&str> = circle.iter().chain(circle.first()).copied().collect();
-    let message = format!("a circle in which each waits for the next: {}", whole.join(" → "));
-    report.error_with(first, Problem::new(message), &labels);
 }

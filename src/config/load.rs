@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::diagnose::{Diagnostic, Severity};
+use super::diagnose::{Diagnostic, LINE_MAX, Severity};
 use super::report::Source;
 use super::{Loaded, parse};
 
@@ -37,7 +37,11 @@ pub fn load(path: &Path, reader: &impl Reader) -> Loaded {
     let mut folder = path.as_os_str().to_owned();
     folder.push(".d");
     let mut paths = reader.folder(Path::new(&folder));
-    paths.retain(|path| path.extension().is_some_and(|extension| extension == "toml"));
+    // What editors leave behind begins with a dot.
+    let is_hidden = |path: &Path| {
+        path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
+    };
+    paths.retain(|path| path.extension().is_some_and(|e| e == "toml") && !is_hidden(path));
     paths.sort_by(|one, other| one.as_os_str().cmp(other.as_os_str()));
     for path in paths {
         match reader.file(&path) {
@@ -52,17 +56,34 @@ pub fn load(path: &Path, reader: &impl Reader) -> Loaded {
     loaded
 }
 
-/// A file as text; one that is none is told with the line of its first bad byte.
+/// A file as text. One that is none is left out: with a byte replaced it would say something
+/// that nobody wrote.
 fn text(path: &Path, bytes: Vec<u8>, troubles: &mut Vec<Diagnostic>) -> Option<Source> {
     match String::from_utf8(bytes) {
         Ok(text) => Some(Source::new(path, text)),
         Err(error) => {
             let good = error.utf8_error().valid_up_to();
-            let before = error.as_bytes().get(..good).unwrap_or_default();
-            let line = before.iter().filter(|byte| **byte == b'\n').count().saturating_add(1);
-            let message = format!("line {line} is not UTF-8");
-            troubles.push(Diagnostic::of_file(Severity::Error, path, message));
+            troubles.push(no_text(path, error.as_bytes(), good));
             None
         }
+    }
+}
+
+/// Shows the line of the first byte that is no UTF-8.
+fn no_text(path: &Path, bytes: &[u8], good: usize) -> Diagnostic {
+    let lossy = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let before = bytes.get(..good).unwrap_or_default();
+    let in_line = before.rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
+    let line_start = good.saturating_sub(in_line.len());
+    let line = bytes.get(line_start..).unwrap_or_default();
+    let line = line.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let newlines = before.iter().filter(|byte| **byte == b'\n').count();
+    Diagnostic {
+        line: newlines.saturating_add(1),
+        column: lossy(in_line).chars().count().saturating_add(1).min(LINE_MAX),
+        width: 1,
+        source_line: lossy(line).chars().take(LINE_MAX).collect(),
+        hint: Some("save the file as UTF-8".to_owned()),
+        ..Diagnostic::of_file(Severity::Error, path, "this is not UTF-8")
     }
 }

@@ -7,9 +7,10 @@
 //! and the others are in it, so that a machine can come up with what is good.
 
 mod address;
-mod builtin;
+pub mod builtin;
 mod check;
 mod command;
+mod cycle;
 mod diagnose;
 mod disk;
 pub mod keys;

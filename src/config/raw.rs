@@ -13,7 +13,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue, Error};
 
 use super::keys;
-use super::report::{Place, Problem, Report, quoted};
+use super::report::{MOST, Place, Problem, Report, quoted};
 
 /// A value and its place.
 #[derive(Debug, Clone)]
@@ -116,9 +116,7 @@ pub(super) fn read(number: usize, text: &str, report: &mut Report<'_>) -> Docume
         if errors.is_empty() {
             continue;
         }
-        for error in &errors {
-            explain(number, text, block, error, block.span.start, report);
-        }
+        explain_all(number, text, block, &errors, report);
         if let Some(owner) = &block.owner {
             broken.entry(owner.clone()).or_insert(Place::new(number, block.header.clone()));
         }
@@ -127,13 +125,18 @@ pub(super) fn read(number: usize, text: &str, report: &mut Report<'_>) -> Docume
     }
     let masked = String::from_utf8(masked).unwrap_or_default();
     let (table, errors) = DeTable::parse_recoverable(&masked);
-    for error in &errors {
+    for (count, error) in errors.iter().enumerate() {
         // What is left are quarrels between blocks: one table defined by two headers.
         let start = error.span().map_or(0, |span| span.start);
-        let Some(block) = blocks.iter().rev().find(|block| block.span.start <= start) else {
+        let after = blocks.partition_point(|block| block.span.start <= start);
+        let Some(block) = after.checked_sub(1).and_then(|at| blocks.get(at)) else {
             continue;
         };
-        explain(number, text, block, error, 0, report);
+        if count < MOST {
+            explain(number, text, block, error, 0, report);
+        } else {
+            report.count_only();
+        }
         if let Some(owner) = &block.owner {
             broken.entry(owner.clone()).or_insert(Place::new(number, block.header.clone()));
         }
@@ -183,6 +186,22 @@ fn header_owner(line: &str) -> Option<Owner> {
         None => rest.split('.').next().map(str::trim),
     };
     Some((kind.to_owned(), name.unwrap_or_default().to_owned()))
+}
+
+/// Says what is wrong within a block. Each explanation may cost a walk through the text, so
+/// there are not more of them than a report keeps.
+fn explain_all(
+    number: usize,
+    text: &str,
+    block: &Block,
+    errors: &[Error],
+    report: &mut Report<'_>,
+) {
+    let (told, counted) = errors.split_at(errors.len().min(MOST));
+    for error in told {
+        explain(number, text, block, error, block.span.start, report);
+    }
+    counted.iter().for_each(|_| report.count_only());
 }
 
 /// Says what is wrong with the TOML itself.

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use super::diagnose::{Diagnostic, LINE_MAX, Label, Severity};
 
 /// Most diagnostics kept.
-const MOST: usize = 200;
+pub(super) const MOST: usize = 200;
 
 /// One file as it was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -137,6 +137,12 @@ impl<'a> Report<'a> {
 
     pub(super) fn error(&mut self, place: Place, problem: Problem) {
         self.say(Severity::Error, place, problem, &[]);
+    }
+
+    /// An error of which only the number is kept.
+    pub(super) fn count_only(&mut self) {
+        self.errors = self.errors.saturating_add(1);
+        self.dropped = self.dropped.saturating_add(1);
     }
 
     /// An error with further places, each with what it has to do with it.

@@ -11,6 +11,9 @@ use crate::proto::{Code, Refusal};
 
 use super::lastgood::LAST_GOOD;
 
+/// The built-in shell for repairs.
+pub const RESCUE: &str = "rescue-shell";
+
 /// Where it is without another word.
 pub const FILE: &str = "/etc/finit.toml";
 /// The file as it was last read with success.
@@ -40,7 +43,8 @@ impl Configuration {
         let missing = !errors.is_empty() && loaded.sources.is_empty();
         let configuration = Self { path: path.to_owned(), sources: loaded.sources.clone() };
         if !loaded.is_broken() {
-            return Booted { configuration, spec: loaded.spec, warnings: Vec::new() };
+            let spec = with_rescue(loaded.spec);
+            return Booted { configuration, spec, warnings: Vec::new() };
         }
         let count = errors.len();
         let what = if missing {
@@ -55,7 +59,7 @@ impl Configuration {
         let last = config::load(Path::new(LAST_GOOD), &Disk);
         if !last.is_broken() && !last.spec.services.is_empty() {
             let warnings = vec![what, format!("booted from the last good copy, {LAST_GOOD}")];
-            return Booted { configuration, spec: last.spec, warnings };
+            return Booted { configuration, spec: with_rescue(last.spec), warnings };
         }
         let mut spec = config::builtin();
         // What is good in a broken file comes up beside the built-in login.
@@ -89,6 +93,19 @@ impl Configuration {
             return Ok(None);
         }
         self.sources = loaded.sources;
-        Ok(Some(Rc::new(loaded.spec)))
+        Ok(Some(Rc::new(with_rescue(loaded.spec))))
     }
+}
+
+/// A machine that says nothing of repairs gets the built-in shell for them, so that `rescue` on
+/// the kernel command line always leads to one.
+fn with_rescue(mut spec: SystemSpec) -> SystemSpec {
+    let is_repair = |name: &String| name == "rescue" || name == "emergency";
+    let own = spec.services.iter().any(|service| service.targets.iter().any(is_repair))
+        || spec.targets.iter().any(|target| is_repair(&target.name));
+    if !own {
+        let shell = config::builtin().services.into_iter().find(|one| one.name == RESCUE);
+        spec.services.extend(shell);
+    }
+    spec
 }

@@ -71,7 +71,7 @@ impl Driver {
 
     /// A login for whoever sits at the machine, whatever else works.
     fn rescue_login(&mut self) {
-        let names = vec!["rescue".to_owned()];
+        let names = vec![super::configuration::RESCUE.to_owned()];
         let peer = crate::engine::Peer {
             uid: 0,
             pid: 1,

@@ -4,7 +4,6 @@ use super::super::command::{exact, split};
 use super::super::raw::{Node, Value};
 use super::super::report::Problem;
 use super::super::spec::{CommandLine, Hook, Piece, ReloadAction};
-use super::super::values;
 use super::section::Section;
 use crate::facts::SignalNumber;
 
@@ -17,8 +16,8 @@ pub(super) fn command<'t>(
     let line = match &node.value {
         Value::String(_) => s.read(key, node, split)?,
         Value::Array(items) if !items.is_empty() => {
-            let words: Vec<String> = items.iter().filter_map(|item| s.string(key, item)).collect();
-            exact(words)
+            let words: Vec<_> = items.iter().map(|item| s.string(key, item)).collect();
+            exact(words.into_iter().collect::<Option<Vec<_>>>()?)
         }
         Value::Array(_) => {
             s.report.error(node.at, Problem::new("a command cannot be empty"));
@@ -30,11 +29,11 @@ pub(super) fn command<'t>(
         }
     };
     let program = line.words.first().and_then(|word| word.first());
-    let wrong = match program {
-        Some(Piece::Text(text)) if text.starts_with("./") || text.starts_with("../") => true,
-        Some(Piece::Text(text)) => !text.starts_with('/') && text.contains('/'),
-        _ => false,
-    };
+    if matches!(program, Some(Piece::Text(text)) if text.is_empty()) {
+        s.report.error(node.at, Problem::new("the program of a command has no name"));
+        return None;
+    }
+    let wrong = matches!(program, Some(Piece::Text(t)) if t.contains('/') && !t.starts_with('/'));
     if wrong {
         let problem = Problem::new("the program of a command cannot be a relative path")
             .hint("write its whole path, or its bare name to have it looked for in PATH");
@@ -64,9 +63,9 @@ fn hook<'t>(s: &mut Section<'t, '_, '_>, key: &'static str, node: &'t Node) -> V
         let plain = |command| Hook { command, may_fail: false, user: None, timeout: None };
         return command(s, key, node).map(plain).into_iter().collect();
     };
-    let mut inner = s.inner(table, "service.hook", &format!("`{key}`"));
+    let mut inner = s.inner(table, "service.hook");
     let may_fail = inner.flag("may-fail").unwrap_or(false);
-    let user = inner.get("user", values::user);
+    let user = inner.user("user");
     let timeout = inner.patience("timeout").flatten();
     let Some(run) = inner.entry("run") else {
         inner

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::super::check::Said;
 use super::super::percent::Percent;
 use super::super::raw::{Table, Value};
 use super::super::report::{Problem, Report, quoted};
@@ -9,19 +10,30 @@ use super::super::spec::{
     BootSpec, ControlSpec, Devices, LogSpec, PowerKey, STEPS, ShutdownSpec, TargetSpec,
 };
 use super::super::{keys, values};
-use super::section::Section;
+use super::section::{Section, check_keys};
+use super::service::alternatives;
 
 fn nobody() -> Percent {
     Percent { name: "finit".to_owned(), instance: None }
 }
 
+fn open<'t, 'r, 'a>(
+    table: &'t Table,
+    kind: &'static str,
+    percent: &'t Percent,
+    report: &'r mut Report<'a>,
+) -> Section<'t, 'r, 'a> {
+    check_keys(table, kind, &format!("[{kind}]"), report);
+    Section::open(table, kind, percent, report)
+}
+
 pub(super) fn boot(table: &Table, report: &mut Report<'_>) -> BootSpec {
     let percent = nobody();
-    let s = &mut Section::open(table, "boot", "[boot]", &percent, report);
+    let s = &mut open(table, "boot", &percent, report);
     let devices = [("udev", Devices::Udev), ("mdev", Devices::Mdev), ("none", Devices::None)];
     let plain = |text: &str| Ok(text.to_owned());
     BootSpec {
-        hostname: s.get("hostname", values::name),
+        hostname: s.get("hostname", hostname),
         fstab: s.flag("fstab").unwrap_or(true),
         devices: s.word("devices", &devices).unwrap_or(Devices::Udev),
         modules: s.list("modules", plain).unwrap_or_default(),
@@ -32,6 +44,16 @@ pub(super) fn boot(table: &Table, report: &mut Report<'_>) -> BootSpec {
         sysctl: sysctl(s),
         skip: s.list("skip", step).unwrap_or_default(),
     }
+}
+
+/// A name for sethostname(2): 64 bytes at most.
+fn hostname(text: &str) -> Result<String, Problem> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
+    let is_good = (1..=64).contains(&text.len()) && text.chars().all(fits);
+    is_good.then(|| text.to_owned()).ok_or_else(|| {
+        Problem::new(format!("{} is no host name", quoted(text)))
+            .hint("letters, digits, `-` and `.`, at most 64 of them")
+    })
 }
 
 fn step(text: &str) -> Result<String, Problem> {
@@ -67,7 +89,7 @@ fn sysctl(s: &mut Section<'_, '_, '_>) -> Vec<(String, String)> {
 
 pub(super) fn shutdown(table: &Table, report: &mut Report<'_>) -> ShutdownSpec {
     let percent = nobody();
-    let s = &mut Section::open(table, "shutdown", "[shutdown]", &percent, report);
+    let s = &mut open(table, "shutdown", &percent, report);
     let spec = ShutdownSpec::default();
     let keys = [
         ("reboot", PowerKey::Reboot),
@@ -84,7 +106,7 @@ pub(super) fn shutdown(table: &Table, report: &mut Report<'_>) -> ShutdownSpec {
 
 pub(super) fn control(table: &Table, report: &mut Report<'_>) -> ControlSpec {
     let percent = nobody();
-    let s = &mut Section::open(table, "control", "[control]", &percent, report);
+    let s = &mut open(table, "control", &percent, report);
     let socket = s.get("socket", values::absolute).map(PathBuf::from);
     ControlSpec {
         group: s.get("group", values::user),
@@ -95,7 +117,7 @@ pub(super) fn control(table: &Table, report: &mut Report<'_>) -> ControlSpec {
 
 pub(super) fn log(table: &Table, report: &mut Report<'_>) -> LogSpec {
     let percent = nobody();
-    let s = &mut Section::open(table, "log", "[log]", &percent, report);
+    let s = &mut open(table, "log", &percent, report);
     let spec = LogSpec::default();
     let directory = s.get("directory", values::absolute).map(PathBuf::from);
     LogSpec {
@@ -105,16 +127,21 @@ pub(super) fn log(table: &Table, report: &mut Report<'_>) -> LogSpec {
     }
 }
 
-pub(super) fn target(name: &str, table: &Table, report: &mut Report<'_>) -> TargetSpec {
+/// A target, and the names that it speaks of.
+pub(super) fn target(
+    name: &str,
+    table: &Table,
+    report: &mut Report<'_>,
+) -> (TargetSpec, Vec<Said>) {
     let percent = nobody();
-    let label = format!("[target.{name}]");
-    let s = &mut Section::open(table, "target", &label, &percent, report);
-    let needs = s.list("needs", |text| {
-        text.split('|').map(|name| values::name(name.trim())).collect::<Result<Vec<_>, _>>()
-    });
-    TargetSpec {
-        name: name.to_owned(),
-        wants: s.list("wants", values::name).unwrap_or_default(),
-        needs: needs.unwrap_or_default(),
+    check_keys(table, "target", &format!("[target.{name}]"), report);
+    let s = &mut Section::open(table, "target", &percent, report);
+    let mut said = s.said("wants", values::name).unwrap_or_default();
+    let wants = said.iter().map(|(name, _)| name.clone()).collect();
+    let needs = s.said("needs", alternatives).unwrap_or_default();
+    for (names, at) in &needs {
+        said.extend(names.iter().map(|name| (name.clone(), *at)));
     }
+    let needs = needs.into_iter().map(|(names, _)| names).collect();
+    (TargetSpec { name: name.to_owned(), wants, needs }, said)
 }

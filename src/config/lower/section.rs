@@ -20,29 +20,19 @@ pub(super) struct Section<'t, 'r, 'a> {
 }
 
 impl<'t, 'r, 'a> Section<'t, 'r, 'a> {
-    /// Begins to read a table; `label` names it in messages. Keys that do not exist, or not in
-    /// this version, are reported here.
+    /// Begins to read a table whose keys are checked already.
     pub fn open(
         table: &'t Table,
         kind: &'static str,
-        label: &str,
         percent: &'t Percent,
         report: &'r mut Report<'a>,
     ) -> Self {
-        for entry in &table.entries {
-            check_key(entry, kind, label, report);
-        }
         Self { table, kind, percent, report }
     }
 
     /// A table within this one.
-    pub fn inner(
-        &mut self,
-        table: &'t Table,
-        kind: &'static str,
-        label: &str,
-    ) -> Section<'t, '_, 'a> {
-        Section::open(table, kind, label, self.percent, self.report)
+    pub fn inner(&mut self, table: &'t Table, kind: &'static str) -> Section<'t, '_, 'a> {
+        Section::open(table, kind, self.percent, self.report)
     }
 
     /// Whether a key of it does not exist.
@@ -73,12 +63,23 @@ impl<'t, 'r, 'a> Section<'t, 'r, 'a> {
         self.report.error(node.at, problem);
     }
 
-    /// A string as it is meant: its percent signs are filled in.
-    pub fn string(&mut self, key: &str, node: &'t Node) -> Option<String> {
+    /// A string as it stands in the file.
+    pub fn raw(&mut self, key: &str, node: &'t Node) -> Option<&'t str> {
         let Value::String(text) = &node.value else {
             self.wrong(key, node);
             return None;
         };
+        if text.contains('\0') {
+            // execve(2), paths and variables end there: half of it would count.
+            self.report.error(node.at, Problem::new("no string can hold the character \\u0000"));
+            return None;
+        }
+        Some(text)
+    }
+
+    /// A string as it is meant: its percent signs are filled in.
+    pub fn string(&mut self, key: &str, node: &'t Node) -> Option<String> {
+        let text = self.raw(key, node)?;
         match self.percent.fill(text) {
             Ok(filled) => Some(filled),
             Err(problem) => {
@@ -182,6 +183,32 @@ impl<'t, 'r, 'a> Section<'t, 'r, 'a> {
         Some(nodes.iter().filter_map(|node| self.read(key, node, &parse)).collect())
     }
 
+    /// The same, each with its place.
+    pub fn said<T>(
+        &mut self,
+        key: &str,
+        parse: impl Fn(&str) -> Result<T, Problem>,
+    ) -> Option<Vec<(T, Place)>> {
+        let nodes = self.nodes(key)?;
+        let read = |node| self.read(key, node, &parse).map(|value| (value, node.at));
+        Some(nodes.iter().filter_map(read).collect())
+    }
+
+    /// A user or group, by name or as a number.
+    pub fn user(&mut self, key: &str) -> Option<String> {
+        let node = &self.entry(key)?.node;
+        let Value::Integer(number) = node.value else {
+            return self.read(key, node, values::user);
+        };
+        match values::user(&number.to_string()) {
+            Ok(user) => Some(user),
+            Err(problem) => {
+                self.report.error(node.at, problem);
+                None
+            }
+        }
+    }
+
     /// One of these words.
     pub fn word<T: Copy>(&mut self, key: &str, words: &[(&str, T)]) -> Option<T> {
         self.get(key, |text| one_of(key, text, words))
@@ -210,26 +237,67 @@ pub(super) fn one_of<T: Copy>(key: &str, text: &str, words: &[(&str, T)]) -> Res
     })
 }
 
-/// A key that does not exist is an error: a mistyped one would otherwise turn off what it was
-/// to turn on.
-fn check_key(entry: &Entry, kind: &str, label: &str, report: &mut Report<'_>) {
-    match keys::find(kind, &entry.key) {
-        Some(key) if key.is_supported() => {}
-        Some(key) => {
-            let message =
-                format!("{} is not supported by this version of finit yet", quoted(&entry.key));
-            let hint = format!("remove it; it is to mean: {}", key.help);
-            report.error(entry.at, Problem::new(message).hint(hint));
+/// Checks the keys of a table and of the tables within it; `label` names it in messages. A key
+/// that does not exist is an error: a mistyped one would otherwise turn off what it was to turn
+/// on. So is one that this version does not carry out.
+pub(super) fn check_keys(table: &Table, kind: &'static str, label: &str, report: &mut Report<'_>) {
+    for entry in &table.entries {
+        match keys::find(kind, &entry.key) {
+            Some(key) if key.is_supported() => {
+                if let Some(inner) = inner_kind(kind, key.name) {
+                    check_inner(&entry.node, inner, label, report);
+                }
+            }
+            Some(key) => {
+                let message = format!(
+                    "{} is not supported by this version of finit yet",
+                    quoted(&key.path())
+                );
+                let hint = format!("remove it; it is to mean: {}", key.help);
+                report.error(entry.at, Problem::new(message).hint(hint));
+            }
+            None => report.error(entry.at, unknown(entry, kind, label)),
         }
-        None => {
-            let problem = Problem::new(format!("unknown key {} in {label}", quoted(&entry.key)));
-            report.error(
-                entry.at,
-                match keys::suggest(kind, &entry.key) {
-                    Some(near) => problem.hint(format!("did you mean `{near}`?")),
-                    None => problem,
-                },
-            );
+    }
+}
+
+/// Tables may stand alone or in a list.
+fn check_inner(node: &Node, kind: &'static str, label: &str, report: &mut Report<'_>) {
+    match &node.value {
+        Value::Table(table) => check_keys(table, kind, label, report),
+        Value::Array(items) => {
+            items.iter().for_each(|item| check_inner(item, kind, label, report));
         }
+        _ => {}
+    }
+}
+
+/// The kind of a table within a table.
+fn inner_kind(kind: &str, name: &str) -> Option<&'static str> {
+    match (kind, name) {
+        ("service", "stop") => Some("service.stop"),
+        ("service", "restart") => Some("service.restart"),
+        ("service", "instances") => Some("service.instances"),
+        ("service", "listen" | "inetd") => Some("service.socket"),
+        ("service", "before-start" | "after-start" | "after-stop" | "reload")
+        | ("service.stop", "command") => Some("service.hook"),
+        _ => None,
+    }
+}
+
+fn unknown(entry: &Entry, kind: &str, label: &str) -> Problem {
+    let inner = kind.strip_prefix("service.").filter(|inner| matches!(*inner, "stop" | "restart"));
+    let path = inner.map_or(entry.key.clone(), |inner| format!("{inner}.{}", entry.key));
+    let problem = Problem::new(format!("unknown key {} in {label}", quoted(&path)));
+    if let Some(near) = keys::suggest(kind, &entry.key) {
+        return problem.hint(format!("did you mean `{near}`?"));
+    }
+    // `signal` where `stop.signal` is meant.
+    let elsewhere = keys::all().find(|key| key.name == entry.key);
+    match elsewhere {
+        Some(key) if kind == "service" && key.table.starts_with("service.") => {
+            problem.hint(format!("did you mean `{}`?", key.path()))
+        }
+        _ => problem,
     }
 }

@@ -3,23 +3,24 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::super::check::{Draft, Edge, Relation, Said};
 use super::super::percent::Percent;
 use super::super::raw::{Table, Value};
 use super::super::report::{Place, Problem, Report, quoted};
 use super::super::spec::{
-    CommandLine, Dependencies, ExecSpec, Hooks, Kind, Line, LogTarget, Missing, OkExit, Ready,
-    RestartSpec, RestartWhen, ServiceSpec, Stage, Start, StopScope, StopSpec,
+    CommandLine, Dependencies, ExecSpec, Hooks, Kind, Line, LogTarget, Missing, ServiceSpec, Stage,
+    Start,
 };
 use super::super::values;
-use super::commands::{command, hooks, one_hook, reload, script};
+use super::commands::{command, hooks, reload, script};
+use super::lifecycle::{ok_exit, ready, restart, stop};
 use super::section::{Section, one_of};
 use super::sockets::sockets;
-use crate::facts::SignalNumber;
 
 /// How long a service may take to start without another word.
 const START: Duration = Duration::from_secs(60);
-/// How long it has to stop.
-const STOP: Duration = Duration::from_secs(10);
+/// Most bytes of a script; execve(2) takes no argument longer than 128 KiB.
+const SCRIPT_MAX: usize = 120 * 1024;
 
 /// Who is being read.
 pub(super) struct Subject<'a> {
@@ -34,13 +35,13 @@ pub(super) struct Subject<'a> {
 }
 
 /// Reads one service or task. What is wrong with it is in the report.
-pub(super) fn service(subject: Subject<'_>, report: &mut Report<'_>) -> Option<ServiceSpec> {
+pub(super) fn service(subject: Subject<'_>, report: &mut Report<'_>) -> Option<Draft> {
     let Subject { kind, name, template, instance, table, at } = subject;
     let word = if kind == Kind::Service { "service" } else { "task" };
     let label = format!("[{word}.{}]", template.as_ref().unwrap_or(&name));
     let line = Line(report.line(at));
     let percent = Percent { name: name.clone(), instance };
-    let s = &mut Section::open(table, "service", &label, &percent, report);
+    let s = &mut Section::open(table, "service", &percent, report);
     let commands = commands(s, kind, &label, at);
     let sockets = sockets(s);
     let start = s.word(
@@ -52,25 +53,34 @@ pub(super) fn service(subject: Subject<'_>, report: &mut Report<'_>) -> Option<S
         s.report.error(place, problem);
     }
     let by_default = if sockets.is_some() { Start::Demand } else { Start::Boot };
-    let wanted_by = s.list("wanted-by", values::name);
-    let targets = s.list("targets", values::name);
+    let wanted_by = s.said("wanted-by", values::name);
+    let targets = s.said("targets", values::name);
     // Wanted by others and by no target: only they bring it up.
     let targets = match (targets, &wanted_by) {
         (Some(targets), _) => targets,
         (None, Some(_)) => Vec::new(),
-        (None, None) => vec!["default".to_owned()],
+        (None, None) => vec![("default".to_owned(), at)],
     };
-    Some(ServiceSpec {
+    let alias = s.said("alias", values::name).unwrap_or_default();
+    let (dependencies, edges, mut takes) = dependencies(s);
+    takes.extend(alias.iter().cloned());
+    if let (Kind::Service, Some(place)) = (kind, s.place("remain")) {
+        let problem = Problem::new("`remain` is for tasks").hint("a service that ended is down");
+        s.report.error(place, problem);
+    }
+    // Read for its mistakes alone: the manuals of a service are for the reader of the file.
+    s.list("docs", |text| Ok(text.to_owned()));
+    let spec = ServiceSpec {
         kind,
         template,
         description: s.text("description").unwrap_or_default(),
-        alias: s.list("alias", values::name).unwrap_or_default(),
+        alias: names(&alias),
         enabled: s.flag("enabled").unwrap_or(true),
         start: start.unwrap_or(by_default),
         stage: s
             .word("stage", &[("main", Stage::Main), ("early", Stage::Early)])
             .unwrap_or(Stage::Main),
-        targets,
+        targets: names(&targets),
         hooks: Hooks {
             before_start: hooks(s, "before-start"),
             after_start: hooks(s, "after-start"),
@@ -82,16 +92,23 @@ pub(super) fn service(subject: Subject<'_>, report: &mut Report<'_>) -> Option<S
             .patience("start-timeout")
             // A task takes as long as its work does.
             .unwrap_or((kind == Kind::Service).then_some(START)),
-        dependencies: dependencies(s),
+        dependencies,
         restart: restart(s, kind),
         ok_exit: ok_exit(s),
         remain: s.flag("remain").unwrap_or(true),
         stop: stop(s),
-        exec: exec(s, commands?),
+        exec: exec(s, commands.clone().unwrap_or_default()),
         sockets,
         line,
         name,
-    })
+    };
+    // Without commands it is none, but everything else about it is told by now.
+    commands?;
+    Some(Draft { spec, at, edges, wanted_by: wanted_by.unwrap_or_default(), targets, takes })
+}
+
+fn names(said: &[Said]) -> Vec<String> {
+    said.iter().map(|(name, _)| name.clone()).collect()
 }
 
 fn commands(
@@ -109,10 +126,14 @@ fn commands(
         }
         ["script"] => {
             let node = &s.entry("script")?.node;
-            let Value::String(text) = &node.value else {
-                s.wrong("script", node);
-                return None;
-            };
+            let text = s.raw("script", node)?;
+            if text.trim().is_empty() {
+                s.report.error(node.at, Problem::new("a script cannot be empty"));
+            }
+            if text.len() > SCRIPT_MAX {
+                let problem = Problem::new("the script is longer than execve(2) takes");
+                s.report.error(node.at, problem.hint("put it into a file and run that"));
+            }
             Some(vec![script(s.fill_script(text))])
         }
         ["steps"] => {
@@ -125,7 +146,11 @@ fn commands(
                 let problem = Problem::new("`steps` is for tasks").hint("use `before-start`");
                 s.report.error(entry.at, problem);
             }
-            items.iter().map(|item| command(s, "steps", item)).collect()
+            if items.is_empty() {
+                s.report.error(entry.at, Problem::new("a task needs at least one step"));
+            }
+            let steps: Vec<_> = items.iter().map(|item| command(s, "steps", item)).collect();
+            steps.into_iter().collect()
         }
         // A mistyped `command` is told already.
         [] if s.has_unknown() => None,
@@ -138,35 +163,17 @@ fn commands(
         [first, rest @ ..] => {
             let second = rest.first().unwrap_or(first);
             let message = format!("`{first}` and `{second}` exclude each other");
-            let place = s.entry(second).map_or(at, |entry| entry.at);
-            s.report.error(place, Problem::new(message));
+            let place = |key: &str| s.entry(key).map_or(at, |entry| entry.at);
+            let label = (place(first), "the other one".to_owned());
+            let (place, problem) = (place(second), Problem::new(message).hint("remove one"));
+            s.report.error_with(place, problem, &[label]);
             None
         }
     }
 }
 
 fn exec(s: &mut Section<'_, '_, '_>, commands: Vec<CommandLine>) -> ExecSpec {
-    let user = s.text("user");
-    let (user, mut group) =
-        match user.as_deref().map(|text| text.split_once(':').unwrap_or((text, ""))) {
-            None => (None, None),
-            Some((user, group)) => {
-                let checked = |s: &mut Section<'_, '_, '_>, text: &str| match values::user(text) {
-                    Ok(name) => Some(name),
-                    Err(problem) => {
-                        if let Some(place) = s.place("user") {
-                            s.report.error(place, problem);
-                        }
-                        None
-                    }
-                };
-                let user = checked(s, user);
-                (user, if group.is_empty() { None } else { checked(s, group) })
-            }
-        };
-    if let Some(named) = s.get("group", values::user) {
-        group = Some(named);
-    }
+    let (user, group) = identity(s);
     let is_root = user.as_deref().is_none_or(|user| user == "root" || user == "0");
     ExecSpec {
         commands,
@@ -174,7 +181,7 @@ fn exec(s: &mut Section<'_, '_, '_>, commands: Vec<CommandLine>) -> ExecSpec {
         user,
         group,
         groups: s.list("groups", values::user),
-        umask: s.get("umask", values::mode).unwrap_or(0o022),
+        umask: s.get("umask", umask).unwrap_or(0o022),
         cwd: s.get("cwd", values::absolute),
         root: s.get("root", values::absolute),
         env: env(s),
@@ -195,6 +202,35 @@ fn exec(s: &mut Section<'_, '_, '_>, commands: Vec<CommandLine>) -> ExecSpec {
         tty: s.get("tty", values::terminal),
         log: s.get("log", log).unwrap_or(LogTarget::Files),
     }
+}
+
+/// User and group: `"u"`, `"u:g"` or a number.
+fn identity(s: &mut Section<'_, '_, '_>) -> (Option<String>, Option<String>) {
+    let group = s.user("group");
+    let is_pair = |text: &str| text.contains(':');
+    let entry = s.entry("user");
+    if !entry.is_some_and(|e| matches!(&e.node.value, Value::String(text) if is_pair(text))) {
+        return (s.user("user"), group);
+    }
+    let pair = s.get("user", |text| {
+        let (user, group) = text.split_once(':').unwrap_or((text, ""));
+        Ok((values::user(user)?, values::user(group)?))
+    });
+    if let (Some(place), Some(user)) = (s.place("group"), s.place("user")) {
+        let label = (user, "the other one".to_owned());
+        s.report.error_with(place, Problem::new("the group is said twice"), &[label]);
+    }
+    match pair {
+        Some((user, group)) => (Some(user), Some(group)),
+        None => (None, group),
+    }
+}
+
+/// A umask: a mode without the bits that it cannot take away.
+fn umask(text: &str) -> Result<u32, Problem> {
+    let mode = values::mode(text)?;
+    let wrong = || Problem::new(format!("{} is no umask", quoted(text)));
+    (mode <= 0o777).then_some(mode).ok_or_else(|| wrong().hint("it is at most \"777\""))
 }
 
 fn log(text: &str) -> Result<LogTarget, Problem> {
@@ -259,114 +295,28 @@ fn limits(s: &mut Section<'_, '_, '_>) -> Vec<(u32, u64, u64)> {
     limits
 }
 
-fn ready(s: &mut Section<'_, '_, '_>, kind: Kind) -> Ready {
-    let by_default = if kind == Kind::Task { Ready::Exit } else { Ready::Exec };
-    let known = s.get("ready", |text| match text {
-        "exec" => Ok(Ready::Exec),
-        "exit" => Ok(Ready::Exit),
-        _ => Err(Problem::new(format!("{} is no readiness of this version", quoted(text)))
-            .hint("\"exec\" or \"exit\"; notify, fd, forked, dbus, tcp, unix and file come later")),
-    });
-    if let (Some(Ready::Exit), Kind::Service, Some(place)) = (&known, kind, s.place("ready")) {
-        let problem =
-            Problem::new("a service that is up once it ended is a task").hint("make it a [task]");
-        s.report.error(place, problem);
+/// What it stands on, once as it is kept and once with places; and the names it provides.
+fn dependencies(s: &mut Section<'_, '_, '_>) -> (Dependencies, Vec<Edge>, Vec<Said>) {
+    let mut edges = Vec::new();
+    let needs = s.said("needs", alternatives).unwrap_or_default();
+    for (either, at) in &needs {
+        let edge = |to: &String| Edge { relation: Relation::Needs, to: to.clone(), at: *at };
+        edges.extend(either.iter().map(edge));
     }
-    known.unwrap_or(by_default)
+    let mut plain = |key: &str, relation: Relation| {
+        let said = s.said(key, values::name).unwrap_or_default();
+        edges.extend(said.iter().map(|(to, at)| Edge { relation, to: to.clone(), at: *at }));
+        names(&said)
+    };
+    let wants = plain("wants", Relation::Wants);
+    let after = plain("after", Relation::After);
+    let before = plain("before", Relation::Before);
+    let takes = s.said("provides", values::name).unwrap_or_default();
+    let needs = needs.into_iter().map(|(either, _)| either).collect();
+    (Dependencies { needs, wants, after, before, provides: names(&takes) }, edges, takes)
 }
 
-fn dependencies(s: &mut Section<'_, '_, '_>) -> Dependencies {
-    let needs = s.list("needs", |text| {
-        text.split('|').map(|name| values::name(name.trim())).collect::<Result<Vec<_>, _>>()
-    });
-    Dependencies {
-        needs: needs.unwrap_or_default(),
-        wants: s.list("wants", values::name).unwrap_or_default(),
-        after: s.list("after", values::name).unwrap_or_default(),
-        before: s.list("before", values::name).unwrap_or_default(),
-        provides: s.list("provides", values::name).unwrap_or_default(),
-    }
-}
-
-const WHEN: [(&str, RestartWhen); 5] = [
-    ("always", RestartWhen::Always),
-    ("on-failure", RestartWhen::OnFailure),
-    ("on-crash", RestartWhen::OnCrash),
-    ("on-success", RestartWhen::OnSuccess),
-    ("never", RestartWhen::Never),
-];
-
-fn restart(s: &mut Section<'_, '_, '_>, kind: Kind) -> RestartSpec {
-    let by_default = if kind == Kind::Service { RestartWhen::Always } else { RestartWhen::Never };
-    let mut spec = RestartSpec {
-        when: by_default,
-        delay: Duration::from_millis(100),
-        max_delay: Duration::from_secs(30),
-        reset: Duration::from_secs(30),
-        burst: None,
-        within: Duration::from_secs(60),
-    };
-    let Some(entry) = s.entry("restart") else { return spec };
-    let Value::Table(table) = &entry.node.value else {
-        spec.when = s.word("restart", &WHEN).unwrap_or(by_default);
-        return spec;
-    };
-    let mut inner = s.inner(table, "service.restart", "`restart`");
-    spec.when = inner.word("when", &WHEN).unwrap_or(by_default);
-    spec.delay = inner.duration("delay").unwrap_or(spec.delay);
-    spec.max_delay = inner.duration("max-delay").unwrap_or(spec.max_delay).max(spec.delay);
-    spec.reset = inner.duration("reset").unwrap_or(spec.reset);
-    spec.burst = inner.integer("burst", 1, i128::from(u32::MAX));
-    if let (Some(place), None) = (inner.place("within"), spec.burst) {
-        inner.report.error(place, Problem::new("`within` needs `burst`"));
-    }
-    spec.within = inner.duration("within").unwrap_or(spec.within);
-    spec
-}
-
-fn ok_exit(s: &mut Section<'_, '_, '_>) -> OkExit {
-    let nothing = OkExit::Listed { codes: Vec::new(), signals: Vec::new() };
-    let Some(entry) = s.entry("ok-exit") else { return nothing };
-    let items = match &entry.node.value {
-        Value::String(text) if text == "any" => return OkExit::Any,
-        Value::Array(items) => items.as_slice(),
-        _ => std::slice::from_ref(&entry.node),
-    };
-    let (mut codes, mut signals) = (Vec::new(), Vec::new());
-    for item in items {
-        match &item.value {
-            Value::Integer(code) => match u8::try_from(*code) {
-                Ok(code) => codes.push(code),
-                Err(_) => s.report.error(item.at, Problem::new("an exit status is from 0 to 255")),
-            },
-            _ => signals.extend(s.read("ok-exit", item, values::signal)),
-        }
-    }
-    OkExit::Listed { codes, signals }
-}
-
-fn stop(s: &mut Section<'_, '_, '_>) -> StopSpec {
-    let mut spec = StopSpec {
-        signal: SignalNumber::TERM,
-        timeout: Some(STOP),
-        scope: StopScope::Cgroup,
-        command: None,
-        kill: true,
-        hup: false,
-    };
-    let Some(table) = s.table("stop") else { return spec };
-    let mut inner = s.inner(table, "service.stop", "`stop`");
-    spec.signal = inner.get("signal", values::signal).unwrap_or(spec.signal);
-    spec.timeout = inner.patience("timeout").unwrap_or(spec.timeout);
-    let scopes = [
-        ("cgroup", StopScope::Cgroup),
-        ("main", StopScope::Main),
-        ("mixed", StopScope::Mixed),
-        ("none", StopScope::None),
-    ];
-    spec.scope = inner.word("scope", &scopes).unwrap_or(spec.scope);
-    spec.command = one_hook(&mut inner, "command");
-    spec.kill = inner.flag("kill").unwrap_or(true);
-    spec.hup = inner.flag("hup").unwrap_or(false);
-    spec
+/// `"a|b"`: either of them.
+pub(super) fn alternatives(text: &str) -> Result<Vec<String>, Problem> {
+    text.split('|').map(|name| values::name(name.trim())).collect()
 }

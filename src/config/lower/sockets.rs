@@ -13,10 +13,11 @@ const CONNECTIONS: u32 = 64;
 /// `inetd` or `listen`, and what belongs to it.
 pub(super) fn sockets(s: &mut Section<'_, '_, '_>) -> Option<SocketsSpec> {
     let (key, mode) = match (s.entry("inetd"), s.entry("listen")) {
-        (Some(inetd), Some(_)) => {
+        (Some(inetd), Some(listen)) => {
             let problem = Problem::new("`inetd` and `listen` exclude each other")
                 .hint("with `inetd` finit accepts, with `listen` the service does");
-            s.report.error(inetd.at, problem);
+            let label = (listen.at, "the other one".to_owned());
+            s.report.error_with(inetd.at, problem, &[label]);
             return None;
         }
         (Some(_), None) => ("inetd", SocketMode::Inetd),
@@ -63,7 +64,7 @@ fn socket<'t>(
         let address = s.read(key, node, |text| fitting(text, mode))?;
         return Some(plain(address));
     };
-    let mut inner = s.inner(table, "service.socket", &format!("`{key}`"));
+    let mut inner = s.inner(table, "service.socket");
     let Some(address) = inner.get("on", |text| fitting(text, mode)) else {
         if inner.entry("on").is_none() {
             let problem = Problem::new(format!("`{key}` says no address")).hint("add `on`");
@@ -74,8 +75,8 @@ fn socket<'t>(
     let mut spec = plain(address);
     spec.name = inner.get("name", values::name);
     spec.mode = inner.get("mode", values::mode);
-    spec.user = inner.get("user", values::user);
-    spec.group = inner.get("group", values::user);
+    spec.user = inner.user("user");
+    spec.group = inner.user("group");
     spec.backlog = inner.integer("backlog", 0, i128::from(i32::MAX));
     spec.unlink = inner.flag("unlink").unwrap_or(true);
     spec.v6only = inner.flag("v6only");

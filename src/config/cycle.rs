@@ -1,0 +1,262 @@
+//! Nothing may wait for itself: the search for circles among services, steps, milestones and
+//! targets, tied as the engine ties them.
+//!
+//! The search goes round in loops and not into itself, so that a chain of ten thousand
+//! services costs no stack. Of each circle, the service that is defined last is left out:
+//! without it the circle is none, and the rest can start.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+use super::check::{Draft, Relation};
+use super::report::{Place, Problem, Report};
+use super::spec::{MILESTONES, STEPS, Stage, TargetSpec};
+use super::steps;
+
+/// Reports every circle; the answer is the numbers of the services that are left out.
+pub(super) fn find(
+    drafts: &[Draft],
+    targets: &[Rc<TargetSpec>],
+    report: &mut Report<'_>,
+) -> BTreeSet<usize> {
+    let graph = Graph::new(drafts, targets);
+    let mut left_out = BTreeSet::new();
+    let mut search = Search::new(&graph);
+    while let Some(circle) = search.circle() {
+        graph.tell(&circle, report);
+        let last = circle.iter().map(|(node, _)| *node).filter(|node| *node < drafts.len()).max();
+        // A circle of steps and milestones alone would be ours.
+        let first = circle.first().map_or(0, |(node, _)| *node);
+        search.remove(last.unwrap_or(first));
+        left_out.extend(last);
+    }
+    left_out
+}
+
+/// One end of a tie: what is waited for, in which words, and where the file says so.
+#[derive(Clone, Copy)]
+struct Tie {
+    to: usize,
+    words: &'static str,
+    at: Option<Place>,
+}
+
+/// Services first, by their numbers; after them everything else that has a name.
+struct Graph<'a> {
+    names: Vec<&'a str>,
+    ties: Vec<Vec<Tie>>,
+}
+
+impl<'a> Graph<'a> {
+    fn new(drafts: &'a [Draft], targets: &'a [Rc<TargetSpec>]) -> Self {
+        let mut graph = Self { names: Vec::new(), ties: Vec::new() };
+        let mut fixed: BTreeMap<&'a str, usize> = BTreeMap::new();
+        let templates = drafts.iter().filter_map(|draft| draft.spec.template.as_deref());
+        let named = drafts.iter().map(|draft| draft.spec.name.as_str());
+        let others = templates.chain(targets.iter().map(|target| target.name.as_str()));
+        for name in named.chain(STEPS).chain(MILESTONES).chain(others) {
+            if let std::collections::btree_map::Entry::Vacant(free) = fixed.entry(name) {
+                free.insert(graph.names.len());
+                graph.names.push(name);
+            }
+        }
+        graph.ties.resize_with(graph.names.len(), Vec::new);
+        let names = Resolver { fixed, takers: takers(drafts) };
+        graph.tie_services(drafts, &names);
+        graph.tie_fixed(&names);
+        for target in targets {
+            let wanted = target.wants.iter().chain(target.needs.iter().flatten());
+            for name in wanted {
+                graph.tie(&names, &target.name, name, "is made of", None);
+            }
+        }
+        graph
+    }
+
+    fn tie_services(&mut self, drafts: &'a [Draft], names: &Resolver<'a>) {
+        for draft in drafts {
+            let own = draft.spec.name.as_str();
+            if let Some(template) = &draft.spec.template {
+                self.tie(names, template, own, "is made of", None);
+            }
+            if draft.spec.sockets.is_some() {
+                self.tie(names, "sockets", own, "is reached by", None);
+            }
+            for (name, at) in &draft.takes {
+                if MILESTONES.contains(&name.as_str()) {
+                    self.tie(names, name, own, "is provided by", Some(*at));
+                }
+            }
+            for edge in &draft.edges {
+                let at = Some(edge.at);
+                match edge.relation {
+                    Relation::Needs => self.tie(names, own, &edge.to, "needs", at),
+                    Relation::Wants => self.tie(names, own, &edge.to, "wants", at),
+                    Relation::After => self.tie(names, own, &edge.to, "comes after", at),
+                    Relation::Before => {
+                        self.tie(names, &edge.to, own, "comes after", at);
+                    }
+                }
+            }
+            match draft.spec.stage {
+                Stage::Main => self.tie(names, own, steps::MAIN, "comes after", None),
+                Stage::Early => {
+                    for step in steps::EARLY {
+                        self.tie(names, own, step, "comes after", None);
+                    }
+                }
+            }
+        }
+    }
+
+    fn tie_fixed(&mut self, names: &Resolver<'a>) {
+        for step in STEPS {
+            for earlier in steps::after(step) {
+                self.tie(names, step, earlier, "comes after", None);
+            }
+        }
+        for milestone in MILESTONES {
+            for step in steps::reached_by(milestone) {
+                self.tie(names, milestone, step, "is reached by", None);
+            }
+        }
+    }
+
+    fn tie(
+        &mut self,
+        names: &Resolver<'_>,
+        from: &str,
+        to: &str,
+        words: &'static str,
+        at: Option<Place>,
+    ) {
+        for from in names.resolve(from) {
+            for to in names.resolve(to) {
+                if let Some(ties) = self.ties.get_mut(*from) {
+                    ties.push(Tie { to: *to, words, at });
+                }
+            }
+        }
+    }
+
+    fn name(&self, node: usize) -> &str {
+        self.names.get(node).copied().unwrap_or_default()
+    }
+
+    fn tell(&self, circle: &[(usize, Tie)], report: &mut Report<'_>) {
+        let mut path: String =
+            circle.iter().map(|(node, _)| format!("{} -> ", self.name(*node))).collect();
+        path.push_str(circle.first().map_or("", |(node, _)| self.name(*node)));
+        let mut labels: Vec<(Place, String)> = circle
+            .iter()
+            .filter_map(|(node, tie)| {
+                let words = format!("`{}` {} `{}`", self.name(*node), tie.words, self.name(tie.to));
+                Some((tie.at?, words))
+            })
+            .collect();
+        if labels.is_empty() {
+            return;
+        }
+        let (place, first) = labels.remove(0);
+        let message = format!("a circle in which each waits for the next: {path}");
+        report.error_with(place, Problem::new(message).hint(first), &labels);
+    }
+}
+
+/// Names to nodes, as the engine resolves them: what is called so, or else all that provide it.
+struct Resolver<'a> {
+    fixed: BTreeMap<&'a str, usize>,
+    takers: BTreeMap<&'a str, Vec<usize>>,
+}
+
+impl Resolver<'_> {
+    fn resolve(&self, name: &str) -> &[usize] {
+        match self.fixed.get(name) {
+            Some(node) => std::slice::from_ref(node),
+            None => self.takers.get(name).map_or(&[], Vec::as_slice),
+        }
+    }
+}
+
+fn takers(drafts: &[Draft]) -> BTreeMap<&str, Vec<usize>> {
+    let mut takers: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    for (number, draft) in drafts.iter().enumerate() {
+        for (name, _) in &draft.takes {
+            takers.entry(name).or_default().push(number);
+        }
+    }
+    takers
+}
+
+/// Nodes that nothing is left to wait for are taken away until none is; then every way leads
+/// round in a circle.
+struct Search<'g> {
+    graph: &'g Graph<'g>,
+    /// How many ties of each node lead to nodes that are left; none for a node that is not.
+    open: Vec<Option<usize>>,
+    waiting: Vec<Vec<usize>>,
+    start: usize,
+}
+
+impl<'g> Search<'g> {
+    fn new(graph: &'g Graph<'g>) -> Self {
+        let mut waiting: Vec<Vec<usize>> = vec![Vec::new(); graph.ties.len()];
+        for (from, ties) in graph.ties.iter().enumerate() {
+            for tie in ties {
+                if let Some(waiting) = waiting.get_mut(tie.to) {
+                    waiting.push(from);
+                }
+            }
+        }
+        let open = graph.ties.iter().map(|ties| Some(ties.len())).collect();
+        let mut search = Self { graph, open, waiting, start: 0 };
+        for node in 0..graph.ties.len() {
+            if search.open.get(node) == Some(&Some(0)) {
+                search.remove(node);
+            }
+        }
+        search
+    }
+
+    fn is_left(&self, node: usize) -> bool {
+        matches!(self.open.get(node), Some(Some(_)))
+    }
+
+    /// Takes a node away, and those that waited for nothing else.
+    fn remove(&mut self, node: usize) {
+        let mut gone = vec![node];
+        while let Some(node) = gone.pop() {
+            if self.open.get_mut(node).and_then(Option::take).is_none() {
+                continue;
+            }
+            for from in self.waiting.get(node).into_iter().flatten() {
+                if let Some(Some(open)) = self.open.get_mut(*from) {
+                    *open = open.saturating_sub(1);
+                    if *open == 0 {
+                        gone.push(*from);
+                    }
+                }
+            }
+        }
+    }
+
+    /// A circle among the nodes that are left: each node and its tie to the next one.
+    fn circle(&mut self) -> Option<Vec<(usize, Tie)>> {
+        while self.start < self.open.len() && !self.is_left(self.start) {
+            self.start = self.start.saturating_add(1);
+        }
+        let mut way: Vec<(usize, Tie)> = Vec::new();
+        let mut steps_at: BTreeMap<usize, usize> = BTreeMap::new();
+        let mut node = self.start;
+        loop {
+            if let Some(step) = steps_at.get(&node) {
+                return way.get(*step..).map(<[_]>::to_vec);
+            }
+            let ties = self.graph.ties.get(node)?;
+            let tie = ties.iter().find(|tie| self.is_left(tie.to))?;
+            steps_at.insert(node, way.len());
+            way.push((node, *tie));
+            node = tie.to;
+        }
+    }
+}

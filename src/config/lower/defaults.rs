@@ -1,0 +1,63 @@
+//! `[defaults]`: what every service says unless it says otherwise.
+
+use super::super::raw::{Entry, Node, Table, Value};
+use super::super::report::{Place, Report};
+use super::super::spec::Kind;
+use super::gather::lay;
+use super::section::check_keys;
+use super::service::{self, Subject};
+
+/// Keys of `[defaults]` that are for services alone, a task having its own default.
+const OF_SERVICES: [&str; 2] = ["restart", "ready"];
+
+/// Keys of `[defaults]` that are for tasks alone.
+const OF_TASKS: [&str; 2] = ["steps", "remain"];
+
+/// Keys of `[defaults]` that are for services with `inetd` alone.
+const OF_INETD: [&str; 3] = ["inetd-max", "inetd-max-per-source", "inetd-rate"];
+
+/// Reads the defaults alone, so that a mistake in them is found once and without any service.
+/// What they say nothing without is made up.
+pub(super) fn check_defaults(defaults: &Table, report: &mut Report<'_>) {
+    check_keys(defaults, "service", "[defaults]", report);
+    if defaults.entries.is_empty() {
+        return;
+    }
+    let has = |names: &[&str]| names.iter().any(|name| defaults.get(name).is_some());
+    let mut table = defaults.clone();
+    let mut make_up = |key: &str, text: &str| {
+        let at = Place::default();
+        let node = Node { at, value: Value::String(text.to_owned()) };
+        table.entries.push(Entry { key: key.to_owned(), at, node });
+    };
+    if !has(&["command", "script", "steps"]) {
+        make_up("command", "/bin/true");
+    }
+    if !has(&["inetd", "listen"]) {
+        make_up("inetd", "22");
+    }
+    let kind = if has(&OF_TASKS) { Kind::Task } else { Kind::Service };
+    let subject = Subject {
+        kind,
+        name: "defaults@x".to_owned(),
+        template: Some("defaults".to_owned()),
+        // `%i` in a default is good for templates, so it stands for something here.
+        instance: Some("x".to_owned()),
+        table: &table,
+        at: Place::default(),
+    };
+    service::service(subject, report);
+}
+
+/// A definition over those defaults that say something about it.
+pub(super) fn over_defaults(kind: Kind, defaults: &Table, table: &Table) -> Table {
+    let mut whole = defaults.clone();
+    let others: &[&str] = if kind == Kind::Service { &OF_TASKS } else { &OF_SERVICES };
+    others.iter().for_each(|key| whole.remove(key));
+    lay(&mut whole, table);
+    if whole.get("inetd").is_none() {
+        let unsaid = OF_INETD.iter().filter(|key| table.get(key).is_none());
+        unsaid.for_each(|key| whole.remove(key));
+    }
+    whole
+}

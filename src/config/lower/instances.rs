@@ -1,0 +1,77 @@
+//! A template's table becomes one service for each of its instances.
+
+use super::super::check::Draft;
+use super::super::raw::{Node, Table, Value};
+use super::super::report::{Place, Problem, Report, quoted};
+use super::super::spec::Kind;
+use super::super::values;
+use super::service::{self, Subject};
+
+/// The service, or each instance of the template.
+pub(super) fn instances(
+    kind: Kind,
+    name: &str,
+    table: &Table,
+    at: Place,
+    report: &mut Report<'_>,
+) -> Vec<Draft> {
+    let before = report.errors();
+    let Some(entry) = table.get("instances") else {
+        let subject =
+            Subject { kind, name: name.to_owned(), template: None, instance: None, table, at };
+        let made = service::service(subject, report);
+        return made.filter(|_| report.errors() == before).into_iter().collect();
+    };
+    let Some(list) = instance_list(name, &entry.node, report) else { return Vec::new() };
+    let mut made = Vec::new();
+    for instance in list {
+        let subject = Subject {
+            kind,
+            name: format!("{name}@{instance}"),
+            template: Some(name.to_owned()),
+            instance: Some(instance),
+            table,
+            at,
+        };
+        made.extend(service::service(subject, report));
+        if report.errors() > before {
+            // The others would say the same again.
+            break;
+        }
+    }
+    if report.errors() == before { made } else { Vec::new() }
+}
+
+fn instance_list(name: &str, node: &Node, report: &mut Report<'_>) -> Option<Vec<String>> {
+    if matches!(&node.value, Value::Table(table) if !table.entries.is_empty()) {
+        // Its keys are reported as what they are: unknown, or of a later version.
+        return None;
+    }
+    let Value::Array(items) = &node.value else {
+        let problem = Problem::new("`instances` must be a list of names in this version of finit")
+            .hint("write instances = [\"one\", \"two\"]");
+        report.error(node.at, problem);
+        return None;
+    };
+    let mut list: Vec<String> = Vec::new();
+    for item in items {
+        let Value::String(text) = &item.value else {
+            let message = format!("an instance must be a string, not {}", item.value.words());
+            report.error(item.at, Problem::new(message));
+            continue;
+        };
+        match values::name(text) {
+            Ok(instance) if list.contains(&instance) => {
+                let problem = Problem::new(format!("the instance {} is there twice", quoted(text)));
+                report.error(item.at, problem);
+            }
+            Ok(instance) if values::name(&format!("{name}@{instance}")).is_err() => {
+                let problem = Problem::new(format!("the name {name}@{instance} is too long"));
+                report.error(item.at, problem.hint("at most 128 bytes"));
+            }
+            Ok(instance) => list.push(instance),
+            Err(problem) => report.error_in_text(item.at, text, problem),
+        }
+    }
+    Some(list)
+}

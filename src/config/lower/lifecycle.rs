@@ -1,0 +1,118 @@
+//! When a service counts as up, comes back, and how it is stopped.
+
+use std::time::Duration;
+
+use super::super::raw::Value;
+use super::super::report::{Problem, quoted};
+use super::super::spec::{Kind, OkExit, Ready, RestartSpec, RestartWhen, StopScope, StopSpec};
+use super::super::values;
+use super::commands::one_hook;
+use super::section::Section;
+use crate::facts::SignalNumber;
+
+/// How long a service has to stop.
+const STOP: Duration = Duration::from_secs(10);
+
+pub(super) fn ready(s: &mut Section<'_, '_, '_>, kind: Kind) -> Ready {
+    let by_default = if kind == Kind::Task { Ready::Exit } else { Ready::Exec };
+    let known = s.get("ready", |text| match text {
+        "exec" => Ok(Ready::Exec),
+        "exit" => Ok(Ready::Exit),
+        _ => Err(Problem::new(format!("{} is no readiness of this version", quoted(text)))
+            .hint("\"exec\" or \"exit\"; notify, fd, forked, dbus, tcp, unix and file come later")),
+    });
+    if let (Some(Ready::Exit), Kind::Service, Some(place)) = (&known, kind, s.place("ready")) {
+        let problem =
+            Problem::new("a service that is up once it ended is a task").hint("make it a [task]");
+        s.report.error(place, problem);
+    }
+    known.unwrap_or(by_default)
+}
+
+const WHEN: [(&str, RestartWhen); 5] = [
+    ("always", RestartWhen::Always),
+    ("on-failure", RestartWhen::OnFailure),
+    ("on-crash", RestartWhen::OnCrash),
+    ("on-success", RestartWhen::OnSuccess),
+    ("never", RestartWhen::Never),
+];
+
+pub(super) fn restart(s: &mut Section<'_, '_, '_>, kind: Kind) -> RestartSpec {
+    let by_default = if kind == Kind::Service { RestartWhen::Always } else { RestartWhen::Never };
+    let mut spec = RestartSpec {
+        when: by_default,
+        delay: Duration::from_millis(100),
+        max_delay: Duration::from_secs(30),
+        reset: Duration::from_secs(30),
+        burst: None,
+        within: Duration::from_secs(60),
+    };
+    let Some(entry) = s.entry("restart") else { return spec };
+    let Value::Table(table) = &entry.node.value else {
+        spec.when = s.word("restart", &WHEN).unwrap_or(by_default);
+        return spec;
+    };
+    let mut inner = s.inner(table, "service.restart");
+    spec.when = inner.word("when", &WHEN).unwrap_or(by_default);
+    spec.delay = inner.duration("delay").unwrap_or(spec.delay);
+    spec.max_delay = inner.duration("max-delay").unwrap_or(spec.max_delay).max(spec.delay);
+    spec.reset = inner.duration("reset").unwrap_or(spec.reset);
+    spec.burst = inner.integer("burst", 1, i128::from(u32::MAX));
+    if let (Some(place), None) = (inner.place("within"), spec.burst) {
+        inner.report.error(place, Problem::new("`within` needs `burst`"));
+    }
+    spec.within = inner.duration("within").unwrap_or(spec.within);
+    spec
+}
+
+pub(super) fn ok_exit(s: &mut Section<'_, '_, '_>) -> OkExit {
+    let nothing = OkExit::Listed { codes: Vec::new(), signals: Vec::new() };
+    let Some(entry) = s.entry("ok-exit") else { return nothing };
+    let items = match &entry.node.value {
+        Value::String(text) if text == "any" => return OkExit::Any,
+        Value::Array(items) => items.as_slice(),
+        _ => std::slice::from_ref(&entry.node),
+    };
+    let (mut codes, mut signals) = (Vec::new(), Vec::new());
+    for item in items {
+        match &item.value {
+            Value::Integer(code) => match u8::try_from(*code) {
+                Ok(code) => codes.push(code),
+                Err(_) => s.report.error(item.at, Problem::new("an exit status is from 0 to 255")),
+            },
+            Value::String(text) if text.bytes().all(|byte| byte.is_ascii_digit()) => {
+                let problem = Problem::new(format!("{} is a code or a signal", quoted(text)))
+                    .hint("write a code without quotes, and a signal by its name");
+                s.report.error(item.at, problem);
+            }
+            _ => signals.extend(s.read("ok-exit", item, values::signal)),
+        }
+    }
+    OkExit::Listed { codes, signals }
+}
+
+pub(super) fn stop(s: &mut Section<'_, '_, '_>) -> StopSpec {
+    let mut spec = StopSpec {
+        signal: SignalNumber::TERM,
+        timeout: Some(STOP),
+        scope: StopScope::Cgroup,
+        command: None,
+        kill: true,
+        hup: false,
+    };
+    let Some(table) = s.table("stop") else { return spec };
+    let mut inner = s.inner(table, "service.stop");
+    spec.signal = inner.get("signal", values::signal).unwrap_or(spec.signal);
+    spec.timeout = inner.patience("timeout").unwrap_or(spec.timeout);
+    let scopes = [
+        ("cgroup", StopScope::Cgroup),
+        ("main", StopScope::Main),
+        ("mixed", StopScope::Mixed),
+        ("none", StopScope::None),
+    ];
+    spec.scope = inner.word("scope", &scopes).unwrap_or(spec.scope);
+    spec.command = one_hook(&mut inner, "command");
+    spec.kill = inner.flag("kill").unwrap_or(true);
+    spec.hup = inner.flag("hup").unwrap_or(false);
+    spec
+}
