@@ -71,6 +71,13 @@ pub struct ServiceSpec {
     pub line: Line,
 }
 
+impl ServiceSpec {
+    /// Whether each connection gets a process of its own, and the service has none.
+    pub fn is_inetd(&self) -> bool {
+        self.sockets.as_ref().is_some_and(|sockets| sockets.mode == SocketMode::Inetd)
+    }
+}
+
 /// A line number that is never a difference: moving a service in its file changes nothing.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Line(pub usize);

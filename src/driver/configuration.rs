@@ -16,6 +16,7 @@ pub const RESCUE: &str = "rescue-shell";
 
 /// Where it is without another word.
 pub const FILE: &str = "/etc/finit.toml";
+
 /// The file as it was last read with success.
 #[derive(Debug)]
 pub struct Configuration {

@@ -8,6 +8,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use super::Driver;
 use super::reaper::Owner;
 use super::watch::Token;
+use crate::boot::MYSELF;
 use crate::config::spec::{LogSpec, LogTarget, ServiceSpec};
 use crate::engine::{Level, NodeId};
 use crate::facts::{Pid, SpawnError, Stage};
@@ -154,7 +155,7 @@ impl Driver {
     fn spawn_writer(&mut self) -> Result<(Pid, OwnedFd), SpawnError> {
         let fail = |errno| SpawnError { stage: Stage::Descriptors, errno, subject: String::new() };
         let (ours, theirs) = socket::pair().map_err(fail)?;
-        let argv = [self.program.clone(), crate::logger::WORD.as_bytes().to_vec()];
+        let argv = [MYSELF, crate::logger::WORD].map(|word| word.as_bytes().to_vec());
         let plan =
             Plan::new(&Launch { argv: &argv, stdin: Some(theirs.as_fd()), ..Launch::default() })?;
         let spawned = spawn::spawn(plan)?;

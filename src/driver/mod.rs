@@ -119,8 +119,6 @@ struct Driver {
     descriptors: Option<(u64, u64)>,
     /// PID 1's own environment, for `env-pass`.
     environment: Vec<(String, String)>,
-    /// Its program, for the processes that it starts of itself.
-    program: Vec<u8>,
     /// There may be more children to reap than the last turn took.
     more_children: bool,
     /// What the boot needed is given back.
@@ -222,14 +220,16 @@ impl Driver {
     /// A step has ended: what the driver itself waited for is there now.
     fn on_step_ended(&mut self, run: RunId, step: &'static str, report: boot::Report) {
         match step {
-            "mount-virtual" => self.console.open(),
+            "mount-virtual" => {
+                self.console.open();
+                if self.control.is_none() {
+                    self.open_control();
+                }
+            }
             "cgroups" => self.open_groups(),
             // A later step may still mount over it; the writer keeps lines until it works.
             "mount-local" => self.logs_writable(),
             _ => {}
-        }
-        if step == "mount-virtual" && self.control.is_none() {
-            self.open_control();
         }
         let result = report.map(|done| match done {
             boot::Done::Worked => None,

@@ -18,7 +18,7 @@ use super::signals::Signals;
 use super::site::Sites;
 use super::tools::Hand;
 use super::watch::Watch;
-use crate::boot::{Context, MYSELF, Place};
+use crate::boot::{Context, Place};
 use crate::config::spec::STEPS;
 use crate::engine::{Engine, Level};
 use crate::facts::Errno;
@@ -187,7 +187,6 @@ impl Driver {
             control: None,
             descriptors: raise_descriptors(),
             environment: start.environment,
-            program: MYSELF.as_bytes().to_vec(),
             more_children: false,
             trimmed: false,
         })

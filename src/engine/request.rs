@@ -7,7 +7,7 @@ use super::jobs::Goal;
 use super::node::{Aside, Asked, Body};
 use super::state::{DownWhy, State, Then};
 use super::{Access, Aim, Cause, Effect, Engine, Peer};
-use crate::config::spec::{ReloadAction, SocketMode};
+use crate::config::spec::ReloadAction;
 use crate::facts::SignalNumber;
 use crate::proto::{Code, PROTOCOL, Refusal, Reply, Request};
 
@@ -316,8 +316,7 @@ impl Engine {
             return Err(Refusal::new(Code::NotSupported, message));
         };
         if spec.hooks.reload.is_empty() {
-            let inetd = spec.sockets.as_ref().is_some_and(|s| s.mode == SocketMode::Inetd);
-            let hint = if inetd {
+            let hint = if spec.is_inetd() {
                 "each connection starts it anew, so there is nothing to reload".to_owned()
             } else {
                 format!("give it `reload = \"HUP\"` or a command, or: finitctl restart {name}")

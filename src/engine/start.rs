@@ -8,7 +8,7 @@ use super::id::{NodeId, RunId};
 use super::node::{Aside, Beside, Body};
 use super::state::{StartStep, State, Then};
 use super::{Cause, Effect, Engine, Group, Level, Spawn, What};
-use crate::config::spec::{Hook, Ready, ServiceSpec, SocketMode};
+use crate::config::spec::{Hook, Ready, ServiceSpec};
 use crate::facts::{Exit, Moment, Pid, SpawnError};
 
 impl Engine {
@@ -53,7 +53,7 @@ impl Engine {
             self.emit(Effect::Bind { node: id, spec: Rc::clone(spec) });
             return;
         }
-        let inetd = is_inetd(spec);
+        let inetd = spec.is_inetd();
         if (inetd && spec.hooks.before_start.is_empty())
             || (!inetd && node.on_demand() && !node.stirred)
         {
@@ -204,7 +204,7 @@ impl Engine {
                 let next = index.saturating_add(1);
                 if next < spec.hooks.before_start.len() {
                     self.launch(id, &spec, StartStep::Before(next));
-                } else if is_inetd(&spec) {
+                } else if spec.is_inetd() {
                     self.listen(id);
                 } else {
                     self.launch(id, &spec, StartStep::Main(0));
@@ -248,9 +248,4 @@ impl Engine {
             }
         }
     }
-}
-
-/// Whether each connection gets a process of its own, and the service has none.
-fn is_inetd(spec: &ServiceSpec) -> bool {
-    spec.sockets.as_ref().is_some_and(|sockets| sockets.mode == SocketMode::Inetd)
 }

@@ -5,7 +5,7 @@ use super::id::NodeId;
 use super::node::{Body, Node};
 use super::power::Phase;
 use super::state::{DownWhy, State, Then};
-use crate::config::spec::{Address, Kind, LogTarget, Piece, SocketMode, UnixKind, UnixPath};
+use crate::config::spec::{Address, Kind, LogTarget, Piece, UnixKind, UnixPath};
 use crate::facts::Pid;
 use crate::proto::report::Detail;
 use crate::proto::{MachineReport, ServiceReport, StateWord};
@@ -35,10 +35,7 @@ impl Engine {
     /// One service; in full with `detail`.
     pub(super) fn service_report(&self, id: NodeId, detail: bool) -> ServiceReport {
         let Some(node) = self.node(id) else { return ServiceReport::nobody() };
-        let inetd = node
-            .spec()
-            .and_then(|spec| spec.sockets.as_ref())
-            .is_some_and(|sockets| sockets.mode == SocketMode::Inetd);
+        let inetd = node.spec().is_some_and(|spec| spec.is_inetd());
         ServiceReport {
             name: node.name.clone(),
             kind: kind(node).to_owned(),

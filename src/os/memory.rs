@@ -10,7 +10,6 @@ pub fn trim() {
 }
 
 /// A private mapping of a file that nobody wrote to has nothing to lose.
-#[cfg(target_env = "gnu")]
 fn forget_text() {
     unsafe extern "C" {
         // Made by the linker: where the program begins, and where its code and constants end.
