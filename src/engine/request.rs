@@ -237,15 +237,18 @@ impl Engine {
     /// Forgets a failure or a finished task, so that it can start again. What hangs in the
     /// kernel cannot be forgotten.
     pub(super) fn clear(&mut self, id: NodeId) {
-        let now = self.now;
+        let again = Then::AgainAt(self.now, "asked for again".to_owned());
         let Some(node) = self.node_mut(id) else { return };
         node.history.attempts = 0;
         node.history.burst = None;
-        match &mut node.state {
-            State::Stopping { then, .. } | State::Cleaning { then, .. } => {
-                if *then != Then::Down {
-                    *then = Then::AgainAt(now, "asked for again".to_owned());
-                }
+        match node.state.clone() {
+            State::Stopping { then: Then::Down, .. } | State::Cleaning { then: Then::Down, .. } => {
+            }
+            State::Stopping { run, rung, until, .. } => {
+                self.set_state(id, State::Stopping { run, rung, until, then: again });
+            }
+            State::Cleaning { run, index, until, .. } => {
+                self.set_state(id, State::Cleaning { run, index, until, then: again });
             }
             State::Failed(_) if node.hung.is_some() => {}
             State::Failed(_) | State::Backoff { .. } | State::Down(DownWhy::Ended) => {

@@ -202,7 +202,8 @@ impl Engine {
     /// The same for what a waiting node may hope for: one that was stuck and can start now is on
     /// its way, and those that come later wait for it again.
     fn refresh_hope(&mut self, id: NodeId) {
-        let Some(State::Waiting { on, hope }) = self.node(id).map(|node| node.state.clone()) else {
+        let wanted = self.node(id).filter(|node| node.wanted);
+        let Some(State::Waiting { on, hope }) = wanted.map(|node| node.state.clone()) else {
             return;
         };
         let (now_on, now_hope) = self.missing(id).unwrap_or((on, Hope::Coming));
@@ -279,8 +280,11 @@ impl Engine {
     /// Whether it is to be stopped, and is not yet.
     pub(super) fn is_leaving(&self, node: &Node) -> bool {
         match &node.state {
-            State::Backoff { .. } => !node.wanted || node.restarting,
-            State::Listening | State::Up { .. } | State::Starting { .. } | State::Done(_) => {
+            State::Listening
+            | State::Up { .. }
+            | State::Starting { .. }
+            | State::Done(_)
+            | State::Backoff { .. } => {
                 !node.wanted || node.restarting || self.lost_need(node).is_some()
             }
             State::Down(_)

@@ -192,18 +192,18 @@ impl Oracle {
     /// Order, both ways.
     fn transition(&mut self, all: &[Peek], id: NodeId, old: &Peek, new: &Peek) {
         let name = &new.name;
-        let up = |id: &NodeId| at(all, *id).up;
+        // One that listened a moment ago was there; a knock has it start meanwhile.
+        let knocked = |node: &Peek| node.stirred && node.label == "starting";
+        let up = |id: &NodeId| at(all, *id).up || knocked(at(all, *id));
         let starts = ["starting", "binding"].contains(&new.label);
         if starts && !["starting", "binding", "listening"].contains(&old.label) {
             let missing = new.needs.iter().find(|n| !n.is_empty() && !n.iter().any(up));
             self.check(missing.is_none(), || format!("{name} starts without {missing:?}"));
             let moving = ["starting", "stopping", "cleaning"];
             let early = new.after.iter().map(|id| at(all, *id)).find(|below| {
-                // One that listened a moment ago was there; a knock has it start meanwhile.
-                let knocked = below.stirred && below.label == "starting";
                 (below.wanted || below.label != "starting")
                     && moving.contains(&below.label)
-                    && !knocked
+                    && !knocked(below)
             });
             self.check(early.is_none(), || {
                 format!("{name} starts before {:?}", early.map(|below| &below.name))

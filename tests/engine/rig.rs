@@ -12,7 +12,8 @@ use finit::proto::{
 };
 
 use crate::build::{Part, machine};
-use crate::world::{Fates, Program, StepResult, World};
+use crate::fates::{Fates, Program, StepResult};
+use crate::world::World;
 
 /// What the test wants to go otherwise, by the name of the service or the first word of a hook.
 #[derive(Debug, Default)]

@@ -13,13 +13,17 @@ use finit::proto::{Power, Request};
 
 use crate::blueprint::{Blueprint, Draft, name};
 use crate::dice::Dice;
+use crate::fates::{Fates, Program, StepResult};
 use crate::oracle::{self, Oracle};
-use crate::world::{Fates, Program, StepResult, World};
+use crate::world::World;
 
 /// Lives played without another word.
 const SEEDS: u64 = 2_000;
 /// Events in which a machine without faults has to come to rest.
 const PATIENCE: usize = 20_000;
+
+/// Where connections come from.
+const SOURCES: [&str; 2] = ["10.0.0.1", "10.0.0.2"];
 
 /// Something that the world does to the engine.
 #[derive(Debug, Clone, PartialEq)]
@@ -305,7 +309,7 @@ fn act(dice: &mut Dice) -> Act {
         57..=62 => Act::Edit(dice.throw(), Extent::Everything),
         63..=66 => Act::Edit(dice.throw(), Extent::Definitions),
         67..=69 => Act::Reread,
-        70..=80 => Act::Connect(dice.below(16), dice.pick::<&str>(&["10.0.0.1", "10.0.0.2"])),
+        70..=80 => Act::Connect(dice.below(16), SOURCES[usize::from(dice.percent(50))]),
         81..=89 => Act::Kill(dice.throw()),
         90..=95 => Act::Stale(dice.throw()),
         96 if dice.percent(10) => Act::Ask(Access::Power, Request::Power { how: Power::Halt }),

@@ -15,63 +15,8 @@ use finit::facts::{Exit, Moment, Pid, SignalNumber, SpawnError};
 use finit::proto::{JobEvent, Power, Refusal, Reply, Request};
 
 use crate::diary::Diary;
+use crate::fates::{Fates, Program, StepResult};
 use crate::oracle::Oracle;
-
-/// What a started program will do.
-#[derive(Debug, Clone)]
-pub struct Program {
-    /// When its program is executed, or that it never is until it is killed.
-    pub executes: Option<Duration>,
-    /// Why it is not executed at that time but ends.
-    pub fails: Option<SpawnError>,
-    /// When it ends by itself, and how.
-    pub ends: Option<(Duration, Exit)>,
-    /// How long it takes to obey a signal that asks it to end; none: it ignores it.
-    pub obeys: Option<Duration>,
-    /// How long SIGKILL takes.
-    pub dies: Duration,
-    /// How many it leaves behind in its group, and whether those obey.
-    pub leaves: u32,
-}
-
-impl Program {
-    /// Runs until told to stop, and obeys.
-    pub fn daemon() -> Self {
-        Self {
-            executes: Some(Duration::ZERO),
-            fails: None,
-            ends: None,
-            obeys: Some(Duration::ZERO),
-            dies: Duration::ZERO,
-            leaves: 0,
-        }
-    }
-
-    /// Ends by itself.
-    pub fn ends(after: Duration, code: u8) -> Self {
-        Self { ends: Some((after, Exit::Code(code))), ..Self::daemon() }
-    }
-
-    /// Ignores what asks it to end.
-    pub fn stubborn() -> Self {
-        Self { obeys: None, ..Self::daemon() }
-    }
-}
-
-/// The end of a boot step.
-pub type StepResult = Result<Option<&'static str>, String>;
-
-/// Who decides what happens to whom.
-pub trait Fates {
-    /// What a started program does; an error is a failed clone.
-    fn program(&mut self, order: &Spawn, now: Moment) -> Result<Program, SpawnError>;
-    /// Whether sockets can be bound.
-    fn bind(&mut self, name: &str, now: Moment) -> Result<(), SpawnError>;
-    /// How long a step takes and how it ends; none: it hangs.
-    fn step(&mut self, step: &'static str, now: Moment) -> Option<(Duration, StepResult)>;
-    /// A number that orders what happens at the same time.
-    fn tie(&mut self) -> u64;
-}
 
 #[derive(Debug)]
 struct Process {
@@ -283,7 +228,7 @@ impl<F: Fates> World<F> {
         self.signals.push((self.engine.name(node).to_owned(), aim, signal));
         let hit: Vec<RunId> = match aim {
             Aim::Run(run) => vec![run],
-            Aim::Group => self.runs.keys().filter(|run| run.node == node).copied().collect(),
+            Aim::Group => self.of(node).map(|(run, _)| *run).collect(),
         };
         for run in hit {
             self.signal_run(run, signal);
@@ -326,8 +271,13 @@ impl<F: Fates> World<F> {
     }
 
     fn is_empty(&self, node: NodeId) -> bool {
-        self.strays.get(&node).is_none_or(|strays| *strays == 0)
-            && self.runs.keys().all(|run| run.node != node)
+        self.strays.get(&node).is_none_or(|strays| *strays == 0) && self.of(node).next().is_none()
+    }
+
+    /// What lives of a node.
+    fn of(&self, node: NodeId) -> impl Iterator<Item = (&RunId, &Process)> {
+        let run = |generation| RunId { node, generation };
+        self.runs.range(run(0)..=run(u32::MAX))
     }
 
     fn review_group(&mut self, node: NodeId) {
@@ -454,9 +404,7 @@ impl<F: Fates> World<F> {
     /// The main process of a node, while it lives.
     pub fn main_run(&self, name: &str) -> Option<RunId> {
         let node = self.engine.number(name)?;
-        let main =
-            |(run, process): &(&RunId, &Process)| run.node == node && process.what == What::Main;
-        self.runs.iter().find(main).map(|(run, _)| *run)
+        self.of(node).find(|(_, process)| process.what == What::Main).map(|(run, _)| *run)
     }
 
     /// Everything of a kind that lives.
@@ -489,8 +437,8 @@ impl<F: Fates> World<F> {
                 self.plan(Duration::from_secs(1), Fact::Ends(run, Exit::SUCCESS));
             }
         }
-        for node in self.emptying.clone() {
-            for _ in 0..self.strays.get(&node).copied().unwrap_or(0) {
+        for (node, strays) in self.strays.clone() {
+            for _ in 0..strays {
                 self.plan(Duration::ZERO, Fact::StrayEnds(node));
             }
         }

@@ -5,8 +5,8 @@ use finit::facts::Stage;
 use finit::proto::Outcome;
 
 use crate::build::{millis, secs, service};
+use crate::fates::Program;
 use crate::rig::Rig;
-use crate::world::Program;
 
 #[test]
 fn one_waits_while_its_need_is_not_up_and_then_comes_by_itself() {

@@ -3,8 +3,8 @@
 use finit::proto::Power;
 
 use crate::build::{Part, secs, service};
+use crate::fates::Program;
 use crate::rig::Rig;
-use crate::world::Program;
 
 fn slow(rig: &mut Rig, name: &str) {
     rig.program(name, Program { executes: Some(secs(3)), ..Program::daemon() });

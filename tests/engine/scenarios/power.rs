@@ -4,8 +4,8 @@ use finit::engine::{Cause, Event};
 use finit::proto::{Code, Outcome, Power, Request};
 
 use crate::build::{hook, machine, millis, secs, service};
+use crate::fates::Program;
 use crate::rig::Rig;
-use crate::world::Program;
 
 #[test]
 fn services_stop_and_then_it_finishes() {

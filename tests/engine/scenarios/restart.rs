@@ -5,8 +5,8 @@ use finit::facts::Stage;
 use finit::proto::Outcome;
 
 use crate::build::{millis, secs, service};
+use crate::fates::Program;
 use crate::rig::Rig;
-use crate::world::Program;
 
 #[test]
 fn the_policy_says_after_which_ends_it_comes_back() {

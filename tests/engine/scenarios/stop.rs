@@ -5,8 +5,8 @@ use finit::engine::Aim;
 use finit::proto::Outcome;
 
 use crate::build::{hook, millis, secs, service};
+use crate::fates::Program;
 use crate::rig::Rig;
-use crate::world::Program;
 
 #[test]
 fn one_that_ignores_the_signal_is_killed_after_its_timeout() {

@@ -5,8 +5,8 @@ use finit::facts::Stage;
 use finit::proto::Outcome;
 
 use crate::build::{millis, secs, service, task};
+use crate::fates::Program;
 use crate::rig::Rig;
-use crate::world::Program;
 
 #[test]
 fn a_task_that_is_done_counts_as_up() {

@@ -3,8 +3,8 @@
 use finit::proto::Outcome;
 
 use crate::build::{Part, secs, service};
+use crate::fates::Program;
 use crate::rig::Rig;
-use crate::world::Program;
 
 fn getty(names: &[&str]) -> Vec<Part> {
     let one = |name: &&str| service(&format!("getty@{name}")).instance_of("getty");

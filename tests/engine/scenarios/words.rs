@@ -87,7 +87,7 @@ fn causes_are_those_who_asked_and_not_those_who_merely_looked() {
     let mut rig = Rig::booted_but([service("web")], |rig| {
         rig.program(
             "web",
-            crate::world::Program { executes: Some(secs(2)), ..crate::world::Program::daemon() },
+            crate::fates::Program { executes: Some(secs(2)), ..crate::fates::Program::daemon() },
         );
     });
     rig.status("web");

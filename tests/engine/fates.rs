@@ -1,0 +1,62 @@
+//! What may happen to programs, sockets and boot steps, and who decides it.
+
+use std::time::Duration;
+
+use finit::engine::Spawn;
+use finit::facts::{Exit, Moment, SpawnError};
+
+/// What a started program will do.
+#[derive(Debug, Clone)]
+pub struct Program {
+    /// When its program is executed, or that it never is until it is killed.
+    pub executes: Option<Duration>,
+    /// Why it is not executed at that time but ends.
+    pub fails: Option<SpawnError>,
+    /// When it ends by itself, and how.
+    pub ends: Option<(Duration, Exit)>,
+    /// How long it takes to obey a signal that asks it to end; none: it ignores it.
+    pub obeys: Option<Duration>,
+    /// How long SIGKILL takes.
+    pub dies: Duration,
+    /// How many it leaves behind in its group, and whether those obey.
+    pub leaves: u32,
+}
+
+impl Program {
+    /// Runs until told to stop, and obeys.
+    pub fn daemon() -> Self {
+        Self {
+            executes: Some(Duration::ZERO),
+            fails: None,
+            ends: None,
+            obeys: Some(Duration::ZERO),
+            dies: Duration::ZERO,
+            leaves: 0,
+        }
+    }
+
+    /// Ends by itself.
+    pub fn ends(after: Duration, code: u8) -> Self {
+        Self { ends: Some((after, Exit::Code(code))), ..Self::daemon() }
+    }
+
+    /// Ignores what asks it to end.
+    pub fn stubborn() -> Self {
+        Self { obeys: None, ..Self::daemon() }
+    }
+}
+
+/// The end of a boot step.
+pub type StepResult = Result<Option<&'static str>, String>;
+
+/// Who decides what happens to whom.
+pub trait Fates {
+    /// What a started program does; an error is a failed clone.
+    fn program(&mut self, order: &Spawn, now: Moment) -> Result<Program, SpawnError>;
+    /// Whether sockets can be bound.
+    fn bind(&mut self, name: &str, now: Moment) -> Result<(), SpawnError>;
+    /// How long a step takes and how it ends; none: it hangs.
+    fn step(&mut self, step: &'static str, now: Moment) -> Option<(Duration, StepResult)>;
+    /// A number that orders what happens at the same time.
+    fn tie(&mut self) -> u64;
+}

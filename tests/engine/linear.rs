@@ -1,0 +1,61 @@
+//! The work of settling grows with the machine and not with its square: looks at nodes are
+//! counted, not time.
+
+use finit::proto::Power;
+
+use crate::build::{Part, machine, service};
+use crate::rig::Rig;
+
+/// Looks that a node may take to come up, go down, come up again and go down for good, on average:
+/// each step of it takes two looks, and two at each of its neighbours.
+const LOOKS: u64 = 120;
+
+/// Each needs the one before.
+fn chain(count: u64) -> Vec<Part> {
+    (0..count)
+        .map(|number| {
+            let part = service(&format!("s{number}"));
+            if number == 0 { part } else { part.needs(&format!("s{}", number - 1)) }
+        })
+        .collect()
+}
+
+/// All need one.
+fn star(count: u64) -> Vec<Part> {
+    (0..count)
+        .map(|number| {
+            let part = service(&format!("s{number}"));
+            if number == 0 { part } else { part.needs("s0") }
+        })
+        .collect()
+}
+
+fn life(shape: &str, count: u64, parts: Vec<Part>) -> u64 {
+    let mut rig = Rig::cold(machine(parts), "default");
+    // It looks at everything after each step, which is the square.
+    rig.world.oracle = None;
+    rig.world.diary.lines = None;
+    let began = std::time::Instant::now();
+    rig.boot();
+    let last = format!("s{}", count - 1);
+    assert_eq!(rig.label(&last), "up");
+    rig.stop("s0");
+    assert_eq!(rig.label(&last), "waiting");
+    rig.start("s0");
+    assert_eq!(rig.label(&last), "up");
+    rig.power(Power::Halt).expect("it goes down");
+    assert_eq!(rig.finished(), Some(Power::Halt));
+    let (took, events) = (began.elapsed().as_secs_f64(), rig.world.diary.count as f64);
+    let looks = rig.world.engine.looks() / count;
+    println!("{shape} of {count}: {looks} looks a node, {:.0} events/s", events / took);
+    rig.world.engine.audit().expect("the accounts are right");
+    looks
+}
+
+#[test]
+fn settles_in_linear_work() {
+    for count in [100, 1_000, 10_000] {
+        assert!(life("chain", count, chain(count)) < LOOKS);
+        assert!(life("star", count, star(count)) < LOOKS);
+    }
+}

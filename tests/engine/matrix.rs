@@ -1,0 +1,142 @@
+//! Every state against everything that may happen to it: the table is the test. Where a process
+//! is about, it ignores SIGTERM, so that nothing rushes past.
+
+use finit::config::spec::RestartWhen;
+use finit::engine::{Ended, Event, Group, RunId};
+use finit::facts::Exit;
+use finit::proto::{Power, Request};
+
+use crate::build::{Part, hook, millis, secs, service, task};
+use crate::fates::Program;
+use crate::rig::Rig;
+
+/// What `web` is in, and what it is in after each event.
+#[rustfmt::skip]
+const TABLE: [[&str; 9]; 14] = [
+    // state          start       stop        restart     exit        executed    elapsed     need lost   power
+    ["down",          "up",       "down",     "up",       "down",     "down",     "down",     "down",     "down"],
+    ["ended",         "starting", "down",     "starting", "ended",    "ended",    "ended",    "ended",    "down"],
+    ["waiting",       "up",       "down",     "up",       "waiting",  "waiting",  "waiting",  "waiting",  "down"],
+    ["listening",     "listening","down",     "listening","listening","listening","listening","waiting",  "down"],
+    ["backoff",       "up",       "down",     "up",       "backoff",  "backoff",  "up",       "waiting",  "down"],
+    ["starting hook", "starting", "stopping", "stopping", "starting", "starting", "stopping", "stopping", "stopping"],
+    ["starting",      "starting", "stopping", "stopping", "backoff",  "up",       "stopping", "stopping", "stopping"],
+    ["up",            "up",       "stopping", "stopping", "backoff",  "up",       "up",       "stopping", "stopping"],
+    ["stopping",      "stopping", "stopping", "stopping", "down",     "stopping", "down",     "stopping", "stopping"],
+    ["stopping hard", "stopping", "stopping", "stopping", "down",     "stopping", "failed",   "stopping", "stopping"],
+    ["cleaning",      "cleaning", "cleaning", "cleaning", "down",     "cleaning", "down",     "cleaning", "cleaning"],
+    ["failed",        "up",       "down",     "up",       "failed",   "failed",   "failed",   "failed",   "failed"],
+    ["failed hung",   "failed",   "failed",   "failed",   "down",     "failed",   "failed",   "failed",   "failed"],
+    ["done",          "done",     "down",     "starting", "done",     "done",     "done",     "waiting",  "down"],
+];
+
+const EVENTS: [&str; 8] =
+    ["start", "stop", "restart", "exit", "executed", "elapsed", "need lost", "power"];
+
+/// A machine with `web` in that state.
+fn situation(state: &str) -> Rig {
+    let web = service("web").delay(secs(5), secs(5));
+    let job = task("web");
+    match state {
+        "down" => with(web.manual(), |_| {}),
+        "ended" => with(job.forgets(), |rig| rig.ends("web", millis(0), 0)),
+        "done" => with(job, |rig| rig.ends("web", millis(0), 0)),
+        "waiting" => after(web, |rig| {
+            rig.stop("db");
+        }),
+        "listening" => with(web.listens(80), |_| {}),
+        "backoff" => after(web, |rig| rig.crashes("web")),
+        "starting hook" => with(web.before_start(hook("/prepare")), |rig| {
+            rig.stubborn("/prepare");
+            rig.program("web", Program { executes: None, ..Program::stubborn() });
+        }),
+        "starting" => with(web, |rig| {
+            rig.program("web", Program { executes: None, ..Program::stubborn() });
+        }),
+        "up" => stubborn(web),
+        "stopping" => {
+            let mut rig = stubborn(web);
+            rig.stop("web");
+            rig
+        }
+        "stopping hard" => hung(web, 10),
+        "failed hung" => hung(web, 15),
+        "cleaning" => after(web.after_stop(hook("/tidy")), |rig| {
+            rig.stop("web");
+        }),
+        "failed" => after(web.restart(RestartWhen::Never), |rig| rig.crashes("web")),
+        other => panic!("no such state: {other}"),
+    }
+}
+
+fn with(web: Part, change: impl FnOnce(&mut Rig)) -> Rig {
+    let mut rig = Rig::booted_but([service("db"), web.needs("db")], change);
+    // What is started from now on runs until it is told to stop.
+    if rig.label("web") != "starting" {
+        rig.mends("web");
+    }
+    rig
+}
+
+fn after(web: Part, change: impl FnOnce(&mut Rig)) -> Rig {
+    let mut rig = with(web, |_| {});
+    change(&mut rig);
+    rig
+}
+
+fn stubborn(web: Part) -> Rig {
+    with(web, |rig| rig.stubborn("web"))
+}
+
+fn hung(web: Part, seconds: u64) -> Rig {
+    let mut rig = with(web, |rig| rig.hangs_in_the_kernel("web", secs(900)));
+    rig.stop("web");
+    rig.pass(secs(seconds));
+    rig
+}
+
+fn happen(rig: &mut Rig, event: &str) {
+    let node = rig.world.engine.number("web").unwrap();
+    let peek = rig.world.engine.peek(node.number()).unwrap();
+    let run = peek.run.unwrap_or(RunId { node, generation: 1 });
+    match event {
+        "start" => _ = rig.start("web"),
+        "stop" => _ = rig.stop("web"),
+        "restart" => _ = rig.restart("web"),
+        "exit" if peek.run.is_some() => {
+            let code = u8::from(rig.world.main_run("web").is_some());
+            rig.world.end(run, Ended::Exit(Exit::Code(code)));
+        }
+        "exit" => {
+            let ended = Ended::Exit(Exit::Code(1));
+            rig.world.turn(Event::Exited { run, ended, group: Group::Empty });
+        }
+        "executed" => rig.world.turn(Event::Executed { run }),
+        "elapsed" => {
+            rig.world.now = peek.until.unwrap_or(rig.world.now);
+            rig.world.turn(Event::Elapsed);
+        }
+        "need lost" => drop(rig.ask(Request::Stop { names: vec!["db".to_owned()] })),
+        "power" => drop(rig.power(Power::Reboot)),
+        other => panic!("no such event: {other}"),
+    }
+    rig.now();
+}
+
+#[test]
+fn every_state_against_every_event() {
+    let mut wrong = Vec::new();
+    for [state, expected @ ..] in TABLE {
+        for (event, expected) in EVENTS.iter().zip(expected) {
+            let mut rig = situation(state);
+            let label = state.split(' ').next().unwrap();
+            assert_eq!(rig.label("web"), label, "the situation `{state}` is not there");
+            happen(&mut rig, event);
+            let found = rig.label("web");
+            if found != expected {
+                wrong.push(format!("{state}, {event}: {found}, not {expected}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
