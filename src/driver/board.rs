@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 use crate::proto::frame::{self, Answer, Spelling};
 use crate::proto::{Code, JobEvent, Refusal};
 
-/// Jobs whose news are kept.
+/// Jobs whose news are kept; those that are not over yet are, however many there are.
 const JOBS: usize = 256;
 /// News kept of one job.
 const NEWS: usize = 64;
@@ -38,8 +38,12 @@ impl Board {
     /// There is a new job.
     pub fn open(&mut self, job: u64) {
         self.news.entry(job).or_default();
-        while self.news.len() > JOBS {
-            self.news.pop_first();
+        let is_over = |news: &Vec<JobEvent>| news.last().is_some_and(|e| e.outcome.is_some());
+        if self.news.len() > JOBS
+            && let Some(over) =
+                self.news.iter().find(|(_, news)| is_over(news)).map(|(job, _)| *job)
+        {
+            self.news.remove(&over);
         }
     }
 
@@ -66,5 +70,82 @@ impl Board {
         if news.iter().all(|event| follower.hear(event)) {
             self.followers.push(follower);
         }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::arithmetic_side_effects, reason = "tests")]
+mod tests {
+    use super::*;
+    use crate::proto::Outcome;
+
+    /// News of a job; the last one with its outcome.
+    fn event(job: u64, message: &str, outcome: Option<Outcome>) -> JobEvent {
+        JobEvent { job, service: "web".to_owned(), message: message.to_owned(), outcome }
+    }
+
+    /// What somebody is told who follows a job from now on.
+    fn follow(board: &mut Board, job: u64) -> mpsc::Receiver<String> {
+        let (answers, told) = mpsc::channel(NEWS + 2);
+        board.follow(job, Spelling::Words, answers);
+        told
+    }
+
+    fn heard(told: &mut mpsc::Receiver<String>) -> String {
+        std::iter::from_fn(|| told.try_recv().ok()).collect()
+    }
+
+    #[test]
+    fn who_comes_late_hears_all_and_then_what_comes() {
+        let mut board = Board::default();
+        board.open(1);
+        board.open(2);
+        board.publish(event(1, "starting", None));
+        board.publish(event(2, "stopping", None));
+        let mut told = follow(&mut board, 1);
+        assert_eq!(heard(&mut told), "web: starting\n");
+        board.publish(event(1, "up", Some(Outcome::Done)));
+        assert_eq!(heard(&mut told), "web: up (done)\n");
+        assert!(told.is_closed(), "nothing follows the end");
+    }
+
+    #[test]
+    fn a_job_that_was_over_when_its_number_was_told_is_answered() {
+        let mut board = Board::default();
+        board.open(1);
+        board.publish(event(1, "up", Some(Outcome::Done)));
+        let mut told = follow(&mut board, 1);
+        assert_eq!((heard(&mut told).as_str(), told.is_closed()), ("web: up (done)\n", true));
+    }
+
+    #[test]
+    fn a_job_that_nobody_knows_is_refused() {
+        let mut told = follow(&mut Board::default(), 9);
+        assert_eq!(heard(&mut told), "error: there is no job 9\n");
+    }
+
+    #[test]
+    fn the_end_of_a_chatty_job_is_kept() {
+        let mut board = Board::default();
+        board.open(1);
+        (0..NEWS * 2).for_each(|number| board.publish(event(1, &number.to_string(), None)));
+        board.publish(event(1, "up", Some(Outcome::Done)));
+        let all = heard(&mut follow(&mut board, 1));
+        assert_eq!(all.lines().count(), NEWS + 1);
+        assert!(all.ends_with("web: up (done)\n"), "{all}");
+    }
+
+    #[test]
+    fn old_jobs_are_forgotten_once_they_are_over() {
+        let mut board = Board::default();
+        board.open(1);
+        for job in 2..1000 {
+            board.open(job);
+            board.publish(event(job, "up", Some(Outcome::Done)));
+        }
+        assert_eq!(board.news.len(), JOBS);
+        assert_eq!(heard(&mut follow(&mut board, 1)), "", "it is still under way");
+        assert_eq!(heard(&mut follow(&mut board, 2)), "error: there is no job 2\n");
+        assert_eq!(heard(&mut follow(&mut board, 999)), "web: up (done)\n");
     }
 }

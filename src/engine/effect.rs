@@ -73,7 +73,8 @@ pub enum Effect {
         /// With what.
         result: Result<Reply, Refusal>,
     },
-    /// Send the news of a job to those who follow it.
+    /// Send the news of a job to those who follow it, and keep them for those who come late. The
+    /// reply with the number of a job is always before its news.
     Publish(JobEvent),
     /// Tell the person at the console.
     Tell {

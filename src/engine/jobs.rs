@@ -1,31 +1,27 @@
 //! Jobs: what a person asked for and may wait for. A job changes nothing by itself; it only
-//! looks on, so a client that dies cancels nothing.
+//! looks on, so a client that dies cancels nothing. Its news are published as they happen; who
+//! keeps them for those who come late is the driver.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 use super::id::NodeId;
 use super::state::{DownWhy, Hope, State};
 use super::{Effect, Engine};
 use crate::proto::{JobEvent, Outcome};
 
-/// Ended jobs whose outcome is still known.
-const REMEMBERED: usize = 256;
-/// News kept for one who comes late.
-const NEWS: usize = 64;
-
-/// All jobs.
+/// All jobs that are not over.
 #[derive(Debug, Default)]
 pub struct Jobs {
     last: u64,
     live: BTreeMap<u64, Job>,
-    ended: VecDeque<(u64, Vec<JobEvent>)>,
 }
 
 #[derive(Debug)]
 struct Job {
     goals: Vec<(NodeId, Goal)>,
+    /// What was said last of each node, so that nothing is said twice.
+    said: BTreeMap<NodeId, String>,
     outcome: Outcome,
-    news: Vec<JobEvent>,
 }
 
 /// What a job wants of a node.
@@ -40,8 +36,7 @@ pub enum Goal {
 }
 
 impl Engine {
-    /// Makes a job for these goals. Goals that are reached already end at once, so the job may
-    /// be over when its number is told; its outcome is remembered.
+    /// Makes a job for these goals.
     pub(super) fn new_job(&mut self, goals: Vec<(NodeId, Goal)>) -> u64 {
         self.jobs.last = self.jobs.last.saturating_add(1);
         let job = self.jobs.last;
@@ -50,8 +45,8 @@ impl Engine {
                 node.jobs.push(job);
             }
         }
-        let (outcome, news) = (Outcome::Done, Vec::new());
-        self.jobs.live.insert(job, Job { goals, outcome, news });
+        let (outcome, said) = (Outcome::Done, BTreeMap::new());
+        self.jobs.live.insert(job, Job { goals, said, outcome });
         job
     }
 
@@ -124,8 +119,8 @@ impl Engine {
     pub(super) fn news(&mut self, job: u64, id: NodeId, message: String, outcome: Option<Outcome>) {
         let service = self.name(id).to_owned();
         let Some(live) = self.jobs.live.get_mut(&job) else { return };
-        let last = live.news.iter().rev().find(|news| news.service == service);
-        if outcome.is_none() && last.is_some_and(|news| news.message == message) {
+        let again = live.said.insert(id, message.clone()).is_some_and(|last| last == message);
+        if again && outcome.is_none() {
             return;
         }
         let mut event = JobEvent { job, service, message, outcome: None };
@@ -136,17 +131,7 @@ impl Engine {
             }
             if live.goals.is_empty() {
                 event.outcome = Some(live.outcome);
-            }
-        }
-        if live.news.len() < NEWS || event.outcome.is_some() {
-            live.news.push(event.clone());
-        }
-        if event.outcome.is_some()
-            && let Some(over) = self.jobs.live.remove(&job)
-        {
-            self.jobs.ended.push_back((job, over.news));
-            while self.jobs.ended.len() > REMEMBERED {
-                self.jobs.ended.pop_front();
+                self.jobs.live.remove(&job);
             }
         }
         if outcome.is_some()
@@ -169,13 +154,5 @@ impl Engine {
                 self.news(job, id, message.clone(), Some(outcome));
             }
         }
-    }
-
-    /// All the news of a job so far, or none if there is no such job.
-    pub(super) fn job_news(&self, job: u64) -> Option<Vec<JobEvent>> {
-        if let Some(live) = self.jobs.live.get(&job) {
-            return Some(live.news.clone());
-        }
-        self.jobs.ended.iter().find(|(ended, _)| *ended == job).map(|(_, news)| news.clone())
     }
 }

@@ -77,22 +77,16 @@ impl Engine {
             Request::Stop { names } => self.stop_named(&names),
             Request::Restart { names } => self.restart_named(&names),
             Request::Reload { names } => self.reload_named(&names),
-            // The driver reads the file and comes back with `Event::Loaded`.
-            Request::Apply => Err(Refusal::new(Code::NotSupported, "there is no file to read")),
+            // The driver reads the file and comes back with `Event::Loaded`, and keeps the news of
+            // jobs for those who follow one: neither gets here.
+            Request::Apply | Request::Wait { .. } => {
+                Err(Refusal::new(Code::NotSupported, "this is for the driver"))
+            }
             Request::Signal { name, signal } => self.signal_named(&name, &signal),
             Request::Reset { name } => {
                 let id = self.find_service(&name)?;
                 self.clear(id);
                 Ok(Reply::Done { message: format!("{name}: cleared") })
-            }
-            Request::Wait { job } => {
-                let news = self.job_news(job).ok_or_else(|| {
-                    Refusal::new(Code::NoSuchJob, format!("there is no job {job}"))
-                })?;
-                for event in news {
-                    self.emit(Effect::Publish(event));
-                }
-                Ok(Reply::Done { message: "following".to_owned() })
             }
             Request::Power { how } => {
                 if self.phase.is_down() {

@@ -21,7 +21,6 @@ pub struct Oracle {
     exited: Option<NodeId>,
     elapsed: bool,
     stands: u32,
-    replays: bool,
     /// Runs ordered, and those of them that live.
     main_runs: BTreeSet<RunId>,
     connection_runs: BTreeSet<RunId>,
@@ -29,7 +28,6 @@ pub struct Oracle {
     living: BTreeSet<RunId>,
     tickets: BTreeSet<u64>,
     jobs: BTreeSet<u64>,
-    over: BTreeSet<u64>,
     bound: BTreeMap<NodeId, Rc<ServiceSpec>>,
     power: Option<Moment>,
     finished: bool,
@@ -52,11 +50,9 @@ impl Oracle {
             _ => None,
         };
         self.elapsed = matches!(event, Event::Elapsed);
-        self.replays = false;
         match event {
-            Event::Requested { ticket, request, .. } => {
+            Event::Requested { ticket, .. } => {
                 self.tickets.insert(ticket.0);
-                self.replays = matches!(request, Request::Wait { .. });
             }
             Event::Bound { node, result: Err(_) } => {
                 self.bound.remove(node);
@@ -86,11 +82,11 @@ impl Oracle {
                     self.jobs.insert(*job);
                 }
             }
-            Effect::Publish(event) if !self.replays => {
-                let over = self.over.contains(&event.job);
-                self.check(!over, || format!("job {} goes on after its end", event.job));
+            Effect::Publish(event) => {
+                // Not over, and its number was told before: whoever keeps the news relies on both.
+                let lives = self.jobs.contains(&event.job);
+                self.check(lives, || format!("news of job {}, which is no job", event.job));
                 if let Some(Outcome::Done | Outcome::Failed | Outcome::Replaced) = event.outcome {
-                    self.over.insert(event.job);
                     self.jobs.remove(&event.job);
                 }
             }

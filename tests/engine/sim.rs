@@ -300,8 +300,7 @@ fn act(dice: &mut Dice) -> Act {
             Act::Ask(access, Request::Signal { name: somebody(dice), signal })
         }
         50..=51 => Act::Ask(access, Request::Status { name: somebody(dice) }),
-        52 => Act::Ask(access, Request::List),
-        53 => Act::Ask(access, Request::Wait { job: dice.below(6) }),
+        52..=53 => Act::Ask(access, Request::List),
         54..=56 => {
             let name = dice.pick(&["default", "other", "rescue", "s1", "nowhere"]).to_string();
             Act::Ask(access, Request::Target { name })

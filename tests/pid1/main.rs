@@ -15,6 +15,7 @@
 
 mod boot;
 mod inetd;
+mod jobs;
 mod listen;
 mod machine;
 mod mirror;
