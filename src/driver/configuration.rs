@@ -17,11 +17,15 @@ pub const RESCUE: &str = "rescue-shell";
 /// Where it is without another word.
 pub const FILE: &str = "/etc/finit.toml";
 
-/// The file as it was last read with success.
+/// The file as it was last read with success, and how it stands to the machine.
 #[derive(Debug)]
 pub struct Configuration {
     path: PathBuf,
     sources: Vec<Source>,
+    /// Whether the machine runs what was read last: a mere look at definitions is no following.
+    followed: bool,
+    /// Whether the machine runs a file that is not kept yet as the last good copy.
+    unkept: bool,
 }
 
 /// What a machine boots with.
@@ -42,8 +46,10 @@ impl Configuration {
         let loaded = config::load(path, &Disk);
         let errors = loaded.errors();
         let missing = !errors.is_empty() && loaded.sources.is_empty();
-        let configuration = Self { path: path.to_owned(), sources: loaded.sources.clone() };
-        if !loaded.is_broken() {
+        let good = !loaded.is_broken();
+        let sources = loaded.sources.clone();
+        let configuration = Self { path: path.to_owned(), sources, followed: good, unkept: good };
+        if good {
             let spec = with_rescue(loaded.spec);
             return Booted { configuration, spec, warnings: Vec::new() };
         }
@@ -79,6 +85,18 @@ impl Configuration {
         &self.path
     }
 
+    /// The machine is made to match what was read last.
+    pub fn follow(&mut self) {
+        self.unkept |= !self.followed;
+        self.followed = true;
+    }
+
+    /// Whether a last good copy is to be made, told once: the machine came up with this file, or
+    /// took it over since, and on the disk it is not another one by now.
+    pub fn take_unkept(&mut self) -> bool {
+        self.followed && std::mem::take(&mut self.unkept)
+    }
+
     /// Reads the file again, if it is not what it was. Nothing changes when it has errors.
     ///
     /// # Errors
@@ -93,7 +111,7 @@ impl Configuration {
         if loaded.sources == self.sources {
             return Ok(None);
         }
-        self.sources = loaded.sources;
+        (self.sources, self.followed) = (loaded.sources, false);
         Ok(Some(Rc::new(with_rescue(loaded.spec))))
     }
 }
@@ -109,4 +127,67 @@ fn with_rescue(mut spec: SystemSpec) -> SystemSpec {
         spec.services.extend(shell);
     }
     spec
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    /// A file of its own for one test, gone with it.
+    struct File(PathBuf);
+
+    impl File {
+        fn new(name: &str) -> Self {
+            let name = format!("finit-{name}-{}.toml", std::process::id());
+            Self(std::env::temp_dir().join(name))
+        }
+
+        fn says(&self, services: &str) -> &Path {
+            let services = services.split_whitespace();
+            let text = services.map(|name| format!("[service.{name}]\ncommand = \"/x\"\n"));
+            std::fs::write(&self.0, text.collect::<String>()).unwrap();
+            &self.0
+        }
+    }
+
+    impl Drop for File {
+        fn drop(&mut self) {
+            std::fs::remove_file(&self.0).unwrap();
+        }
+    }
+
+    #[test]
+    fn the_file_that_a_machine_came_up_with_is_kept_once() {
+        let file = File::new("came-up");
+        let mut configuration = Configuration::boot(file.says("a")).configuration;
+        assert_eq!((configuration.take_unkept(), configuration.take_unkept()), (true, false));
+        // Read, followed, and still the same.
+        assert!(configuration.reread().unwrap().is_none());
+        configuration.follow();
+        assert!(!configuration.take_unkept());
+    }
+
+    #[test]
+    fn what_was_only_looked_at_is_kept_once_it_is_followed() {
+        let file = File::new("looked-at");
+        let mut configuration = Configuration::boot(file.says("a")).configuration;
+        file.says("a b");
+        assert!(configuration.reread().unwrap().is_some());
+        // The boot's own file is not there any more, and the new one is no good one yet.
+        assert!(!configuration.take_unkept());
+        configuration.follow();
+        assert_eq!((configuration.take_unkept(), configuration.take_unkept()), (true, false));
+    }
+
+    #[test]
+    fn a_broken_edit_changes_nothing() {
+        let file = File::new("broken");
+        let mut configuration = Configuration::boot(file.says("a")).configuration;
+        assert!(configuration.take_unkept());
+        std::fs::write(&file.0, "[service.a]\ncomand = 1\n").unwrap();
+        assert_eq!(configuration.reread().unwrap_err().code, Code::BrokenConfig);
+        configuration.follow();
+        assert!(!configuration.take_unkept());
+    }
 }

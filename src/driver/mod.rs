@@ -121,7 +121,7 @@ struct Driver {
     environment: Vec<(String, String)>,
     /// There may be more children to reap than the last turn took.
     more_children: bool,
-    /// What the boot needed is given back.
+    /// Memory that the boot, or reading the file since, needed is given back.
     trimmed: bool,
 }
 
@@ -149,11 +149,19 @@ impl Driver {
             for token in std::mem::take(&mut self.tokens) {
                 self.on_token(token);
             }
-            if !self.trimmed && self.engine.has_booted() {
-                self.trimmed = true;
-                memory::trim();
-                self.keep_configuration();
+            if self.engine.is_running() {
+                self.tidy_up();
             }
+        }
+    }
+
+    /// What is done once the boot is over, and again whenever the file was read since.
+    fn tidy_up(&mut self) {
+        if !std::mem::replace(&mut self.trimmed, true) {
+            memory::trim();
+        }
+        if self.configuration.take_unkept() {
+            self.keep_configuration();
         }
     }
 
@@ -255,7 +263,7 @@ impl Driver {
 
     /// Has a child keep a copy of the file that the machine runs with.
     fn keep_configuration(&self) {
-        if self.context.place == boot::Place::Container || self.engine.has_warnings() {
+        if self.context.place == boot::Place::Container {
             return;
         }
         let hand = self.hand.clone();

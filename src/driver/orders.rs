@@ -51,11 +51,17 @@ impl Driver {
 
     /// SIGHUP: the file is followed, or its errors are told.
     fn apply(&mut self, cause: Cause) {
-        match self.configuration.reread() {
-            Ok(Some(spec)) => self.loaded(spec, Extent::Everything, cause, None),
-            Ok(None) => self.console.tell(Level::Progress, "the file has not changed"),
+        match self.newest() {
+            Ok(spec) => self.loaded(spec, Extent::Everything, cause, None),
             Err(refusal) => self.console.tell(Level::Trouble, &refusal.message),
         }
+    }
+
+    /// What the file says by now. One that did not change may still be one that was only looked
+    /// at, and is not followed yet.
+    fn newest(&mut self) -> Result<Rc<SystemSpec>, Refusal> {
+        let changed = self.configuration.reread()?;
+        Ok(changed.unwrap_or_else(|| Rc::clone(self.engine.spec())))
     }
 
     fn loaded(
@@ -65,8 +71,11 @@ impl Driver {
         cause: Cause,
         ticket: Option<Ticket>,
     ) {
-        self.turn(Event::Loaded { spec, extent, cause, ticket });
+        if extent == Extent::Everything {
+            self.configuration.follow();
+        }
         self.trimmed = false;
+        self.turn(Event::Loaded { spec, extent, cause, ticket });
     }
 
     /// A login for whoever sits at the machine, whatever else works.
@@ -145,15 +154,9 @@ impl Driver {
     }
 
     fn apply_for(&mut self, call: Call) {
-        match self.configuration.reread() {
-            Ok(Some(spec)) => {
+        match self.newest() {
+            Ok(spec) => {
                 let ticket = self.ticket(&call, Vec::new());
-                self.loaded(spec, Extent::Everything, Cause::from(&call.peer), Some(ticket));
-            }
-            // What an earlier `start` read but did not follow is followed now.
-            Ok(None) => {
-                let ticket = self.ticket(&call, Vec::new());
-                let spec = Rc::clone(self.engine.spec());
                 self.loaded(spec, Extent::Everything, Cause::from(&call.peer), Some(ticket));
             }
             Err(refusal) => self.refuse(&call, refusal),

@@ -45,14 +45,9 @@ impl Engine {
         self.node(run.node).is_some_and(|node| node.connections.contains_key(&run.generation))
     }
 
-    /// Whether there is something that every status warns of.
-    pub fn has_warnings(&self) -> bool {
-        !self.warnings.is_empty()
-    }
-
-    /// Whether the boot is over.
-    pub fn has_booted(&self) -> bool {
-        !matches!(self.phase, Phase::Boot)
+    /// Whether the boot is over, and the machine not on its way down.
+    pub fn is_running(&self) -> bool {
+        matches!(self.phase, Phase::Running(_))
     }
 
     /// What is left of the time for the whole shutdown.
