@@ -11,6 +11,7 @@ const STEPS: &[(&str, &str)] = &[
     ("env-file ", "make the file or fix `env-file` in /etc/finit.toml, and run: finitctl start {}"),
     ("setrlimit ", "fix `limits` in /etc/finit.toml and run: finitctl start {}"),
     ("tty ", "fix `tty` in /etc/finit.toml and run: finitctl start {}"),
+    ("left out: ", "mend the file, which finitctl check shows, and run: finitctl apply"),
     ("socket ", "see who holds the address (ss -lptn), then run: finitctl start {}"),
 ];
 
@@ -38,6 +39,9 @@ fn for_state(name: &str, state: StateWord, reason: &str) -> String {
     match (state, waits_for) {
         (StateWord::Waiting, Some(other)) if reason.ends_with(StateWord::Failed.word()) => {
             format!("see why: finitctl status {other}")
+        }
+        (StateWord::Waiting, None) if reason.contains("which was left out: ") => {
+            "mend the file, which finitctl check shows, and run: finitctl apply".to_owned()
         }
         (StateWord::Failed | StateWord::Restarting, _) => {
             step.unwrap_or("see why: finitctl logs {}").replace("{}", name)

@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use super::cycle;
 use super::keys::nearest;
+use super::left_out::Mistakes;
 use super::report::{Place, Problem, Report, quoted};
 use super::spec::{MILESTONES, STEPS, ServiceSpec, SystemSpec};
 
@@ -70,36 +71,44 @@ impl Definitions {
 pub(super) fn check(
     definitions: &Definitions,
     mut drafts: Vec<Draft>,
+    mut mistakes: Mistakes,
     spec: &mut SystemSpec,
     report: &mut Report<'_>,
 ) {
     let names = Names::new(definitions, &drafts);
-    let mut broken = BTreeSet::new();
+    let mut broken = BTreeMap::new();
     for (number, draft) in drafts.iter().enumerate() {
         let before = report.errors();
         names.check_taken(draft, report);
         names.check_spoken(draft, report);
-        if report.errors() > before {
-            broken.insert(number);
-        }
+        let own = draft.spec.template.as_ref().unwrap_or(&draft.spec.name);
+        let is_fixed = fixed().any(|name| name == own);
+        let mistake = is_fixed.then(|| format!("{} is a name of finit itself", quoted(own)));
+        broken.extend(report.since(before).or(mistake).map(|mistake| (number, mistake)));
     }
     check_twice(&drafts, &mut broken, report);
     names.check_own(report);
-    drop_numbers(&mut drafts, &broken);
+    leave_out(&mut drafts, &broken, &mut mistakes);
 
     let names = Names::new(definitions, &drafts);
     apply_wanted_by(&names, &mut drafts);
     let on_cycles = cycle::find(&drafts, &spec.targets, report);
-    drop_numbers(&mut drafts, &on_cycles);
+    leave_out(&mut drafts, &on_cycles, &mut mistakes);
+    let defined = |name: &str| definitions.places.contains_key(name);
+    spec.left_out = mistakes.finish(defined, &drafts, spec);
     spec.services = drafts.into_iter().map(|draft| Rc::new(draft.spec)).collect();
 }
 
-fn drop_numbers(drafts: &mut Vec<Draft>, numbers: &BTreeSet<usize>) {
+/// Takes those with a mistake out.
+fn leave_out(drafts: &mut Vec<Draft>, broken: &BTreeMap<usize, String>, mistakes: &mut Mistakes) {
     let mut number = 0usize;
-    drafts.retain(|_| {
-        let keep = !numbers.contains(&number);
+    drafts.retain(|draft| {
+        let mistake = broken.get(&number);
+        if let Some(mistake) = mistake {
+            mistakes.add_draft(draft, mistake);
+        }
         number = number.saturating_add(1);
-        keep
+        mistake.is_none()
     });
 }
 
@@ -240,7 +249,7 @@ fn fixed<'a>() -> impl Iterator<Item = &'a str> {
 }
 
 /// Two services cannot have one alias, and no instance can be called as something else is.
-fn check_twice(drafts: &[Draft], broken: &mut BTreeSet<usize>, report: &mut Report<'_>) {
+fn check_twice(drafts: &[Draft], broken: &mut BTreeMap<usize, String>, report: &mut Report<'_>) {
     let instances = drafts.iter().filter(|draft| draft.spec.template.is_some());
     let mut owners: BTreeMap<&str, Place> =
         instances.map(|draft| (draft.spec.name.as_str(), draft.at)).collect();
@@ -250,8 +259,8 @@ fn check_twice(drafts: &[Draft], broken: &mut BTreeSet<usize>, report: &mut Repo
             if let Some(first) = owners.insert(name, *at) {
                 let label = (first, "first taken here".to_owned());
                 let message = format!("{} names two things", quoted(name));
-                report.error_with(*at, Problem::new(message), &[label]);
-                broken.insert(number);
+                report.error_with(*at, Problem::new(message.clone()), &[label]);
+                broken.entry(number).or_insert(message);
             }
         }
     }

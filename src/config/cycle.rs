@@ -5,7 +5,7 @@
 //! services costs no stack. Of each circle, the service that is defined last is left out:
 //! without it the circle is none, and the rest can start.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::check::{Draft, Relation};
@@ -13,22 +13,22 @@ use super::report::{Place, Problem, Report};
 use super::spec::{MILESTONES, STEPS, Stage, TargetSpec};
 use super::steps;
 
-/// Reports every circle; the answer is the numbers of the services that are left out.
+/// Reports every circle; the answer is the numbers of the services that are left out, and why.
 pub(super) fn find(
     drafts: &[Draft],
     targets: &[Rc<TargetSpec>],
     report: &mut Report<'_>,
-) -> BTreeSet<usize> {
+) -> BTreeMap<usize, String> {
     let graph = Graph::new(drafts, targets);
-    let mut left_out = BTreeSet::new();
+    let mut left_out = BTreeMap::new();
     let mut search = Search::new(&graph);
     while let Some(circle) = search.circle() {
-        graph.tell(&circle, report);
+        let message = graph.tell(&circle, report);
         let last = circle.iter().map(|(node, _)| *node).filter(|node| *node < drafts.len()).max();
         // A circle of steps and milestones alone would be ours.
         let first = circle.first().map_or(0, |(node, _)| *node);
         search.remove(last.unwrap_or(first));
-        left_out.extend(last);
+        left_out.extend(last.map(|last| (last, message)));
     }
     left_out
 }
@@ -143,7 +143,7 @@ impl<'a> Graph<'a> {
         self.names.get(node).copied().unwrap_or_default()
     }
 
-    fn tell(&self, circle: &[(usize, Tie)], report: &mut Report<'_>) {
+    fn tell(&self, circle: &[(usize, Tie)], report: &mut Report<'_>) -> String {
         let mut path: String =
             circle.iter().map(|(node, _)| format!("{} -> ", self.name(*node))).collect();
         path.push_str(circle.first().map_or("", |(node, _)| self.name(*node)));
@@ -154,12 +154,13 @@ impl<'a> Graph<'a> {
                 Some((tie.at?, words))
             })
             .collect();
+        let message = format!("a circle in which each waits for the next: {path}");
         if labels.is_empty() {
-            return;
+            return message;
         }
         let (place, first) = labels.remove(0);
-        let message = format!("a circle in which each waits for the next: {path}");
-        report.error_with(place, Problem::new(message).hint(first), &labels);
+        report.error_with(place, Problem::new(message.clone()).hint(first), &labels);
+        message
     }
 }
 

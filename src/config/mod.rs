@@ -3,8 +3,9 @@
 //! in the shape that a person can act on (`diagnose`).
 //!
 //! Pure but for one reader ([`Disk`]). Loading never fails; its result is what could be
-//! understood, and all diagnostics at once. A service with a mistake is left out of the result
-//! and the others are in it, so that a machine can come up with what is good.
+//! understood, and all diagnostics at once. A service with a mistake is left out of the result,
+//! known by its name alone, and the others are in it, so that a machine can come up with what is
+//! good and starts nothing without what it needs.
 
 mod address;
 pub mod builtin;
@@ -14,6 +15,7 @@ mod cycle;
 mod diagnose;
 mod disk;
 pub mod keys;
+mod left_out;
 mod load;
 mod lower;
 mod percent;

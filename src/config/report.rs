@@ -122,17 +122,30 @@ pub(super) struct Report<'a> {
     diagnostics: Vec<Diagnostic>,
     said: BTreeSet<(Place, String)>,
     errors: usize,
+    last: String,
     dropped: usize,
 }
 
 impl<'a> Report<'a> {
     pub(super) fn new(sources: &'a [Indexed<'a>]) -> Self {
-        Self { sources, diagnostics: Vec::new(), said: BTreeSet::new(), errors: 0, dropped: 0 }
+        Self {
+            sources,
+            diagnostics: Vec::new(),
+            said: BTreeSet::new(),
+            errors: 0,
+            last: String::new(),
+            dropped: 0,
+        }
     }
 
     /// How many errors there were; comparing two answers tells whether something is broken.
     pub(super) fn errors(&self) -> usize {
         self.errors
+    }
+
+    /// The last error since there were so many, in its own words.
+    pub(super) fn since(&self, errors: usize) -> Option<String> {
+        (self.errors > errors).then(|| self.last.clone())
     }
 
     pub(super) fn error(&mut self, place: Place, problem: Problem) {
@@ -159,6 +172,7 @@ impl<'a> Report<'a> {
     ) {
         if severity == Severity::Error {
             self.errors = self.errors.saturating_add(1);
+            self.last.clone_from(&problem.message);
         }
         // The defaults are read once for each service, and say the same each time.
         if !self.said.insert((place, problem.message.clone())) {

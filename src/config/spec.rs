@@ -16,6 +16,8 @@ pub struct SystemSpec {
     pub services: Vec<Rc<ServiceSpec>>,
     /// Named sets that the machine can be brought to.
     pub targets: Vec<Rc<TargetSpec>>,
+    /// Names that a mistake keeps from being any of these; none in a file without errors.
+    pub left_out: Vec<LeftOut>,
     /// What is done before the services.
     pub boot: BootSpec,
     /// How the machine goes down.
@@ -24,6 +26,15 @@ pub struct SystemSpec {
     pub control: ControlSpec,
     /// Where log lines go.
     pub log: LogSpec,
+}
+
+/// A name that the file speaks of, and that cannot be started before the file is mended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeftOut {
+    /// The name.
+    pub name: String,
+    /// What is wrong, in a sentence without a full stop.
+    pub mistake: String,
 }
 
 /// A service or task.

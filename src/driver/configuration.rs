@@ -68,14 +68,7 @@ impl Configuration {
             let warnings = vec![what, format!("booted from the last good copy, {LAST_GOOD}")];
             return Booted { configuration, spec: with_rescue(last.spec), warnings };
         }
-        let mut spec = config::builtin();
-        // What is good in a broken file comes up beside the built-in login.
-        for service in loaded.spec.services {
-            if spec.services.iter().all(|known| known.name != service.name) {
-                spec.services.push(service);
-            }
-        }
-        spec.boot = loaded.spec.boot;
+        let spec = with_login(loaded.spec);
         let warnings = vec![what, "booted with the built-in login on the console".to_owned()];
         Booted { configuration, spec, warnings }
     }
@@ -114,6 +107,17 @@ impl Configuration {
         (self.sources, self.followed) = (loaded.sources, false);
         Ok(Some(Rc::new(with_rescue(loaded.spec))))
     }
+}
+
+/// What is good in a broken file, with the built-in login beside it, which is no matter of taste
+/// then.
+fn with_login(mut spec: SystemSpec) -> SystemSpec {
+    let own = config::builtin().services;
+    let is_own = |name: &String| own.iter().any(|service| service.name == *name);
+    spec.services.retain(|service| !is_own(&service.name));
+    spec.left_out.retain(|left_out| !is_own(&left_out.name));
+    spec.services.extend(own);
+    spec
 }
 
 /// A machine that says nothing of repairs gets the built-in shell for them, so that `rescue` on

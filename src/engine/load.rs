@@ -6,8 +6,9 @@ use std::rc::Rc;
 
 use super::id::{NodeId, Ticket};
 use super::node::{Body, Edges, Node};
+use super::state::State;
 use super::{Cause, Effect, Engine, Extent, Level};
-use crate::config::spec::{MILESTONES, STEPS, ServiceSpec, Stage, Start, SystemSpec};
+use crate::config::spec::{LeftOut, MILESTONES, STEPS, ServiceSpec, Stage, Start, SystemSpec};
 use crate::config::steps;
 use crate::proto::Reply;
 
@@ -43,6 +44,9 @@ impl Engine {
         }
         for target in &spec.targets {
             self.ensure(&target.name, || Body::Target);
+        }
+        for left_out in &spec.left_out {
+            self.leave_out(left_out);
         }
         self.remove_missing(&spec, extent, &mut counts);
         self.spec = spec;
@@ -83,6 +87,16 @@ impl Engine {
         self.nodes.push(Node::new(name.to_owned(), body, self.now));
         self.names.insert(name.to_owned(), id);
         id
+    }
+
+    /// A name with a mistake: there to be seen and to be waited for, and failed.
+    fn leave_out(&mut self, LeftOut { name, mistake }: &LeftOut) {
+        let id = self.ensure(name, || Body::LeftOut(String::new()));
+        if let Some(node) = self.node_mut(id) {
+            node.body = Body::LeftOut(mistake.clone());
+            node.removed = false;
+        }
+        self.set_state(id, State::Failed(format!("left out: {mistake}")));
     }
 
     /// A definition: new, changed, or the same.
@@ -137,8 +151,9 @@ impl Engine {
                 there.insert(template.as_str(), ());
             }
         }
+        there.extend(spec.left_out.iter().map(|left_out| (left_out.name.as_str(), ())));
         for node in &mut self.nodes {
-            let gone = matches!(node.body, Body::Service(_) | Body::Template)
+            let gone = matches!(node.body, Body::Service(_) | Body::Template | Body::LeftOut(_))
                 && !node.name.is_empty()
                 && !there.contains_key(node.name.as_str());
             if gone && !node.removed {
@@ -173,7 +188,7 @@ impl Engine {
             node.auto = match &node.body {
                 Body::Step(_) | Body::Milestone => true,
                 Body::Target => node.name == target,
-                Body::Template => false,
+                Body::Template | Body::LeftOut(_) => false,
                 Body::Service(_) => node.newest_spec().is_some_and(|spec| {
                     let here = spec.targets.contains(&target);
                     spec.enabled && spec.start != Start::Manual && here
@@ -329,7 +344,7 @@ impl Names<'_> {
                 edges.after.extend(self.providers.get(&node.name).into_iter().flatten());
                 steps::reached_by(&node.name)
             }
-            Body::Target | Body::Template => &[],
+            Body::Target | Body::Template | Body::LeftOut(_) => &[],
             Body::Service(_) => match node.newest_spec().map(|spec| spec.stage) {
                 Some(Stage::Early) => &steps::EARLY,
                 Some(Stage::Main) | None => &[steps::MAIN],

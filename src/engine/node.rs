@@ -93,6 +93,8 @@ pub enum Body {
     Target,
     /// The umbrella of its instances.
     Template,
+    /// A name that the file leaves out for this mistake: failed until the file is mended.
+    LeftOut(String),
 }
 
 /// What a person asked for.
@@ -207,7 +209,9 @@ impl Node {
     pub fn spec(&self) -> Option<&Rc<ServiceSpec>> {
         match &self.body {
             Body::Service(spec) => Some(spec),
-            Body::Step(_) | Body::Milestone | Body::Target | Body::Template => None,
+            Body::Step(_) | Body::Milestone | Body::Target | Body::Template | Body::LeftOut(_) => {
+                None
+            }
         }
     }
 

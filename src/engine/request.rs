@@ -129,6 +129,10 @@ impl Engine {
                 let message = format!("`{name}` is a part of the boot, not a service");
                 Err(Refusal::new(Code::NotSupported, message))
             }
+            Some(Body::LeftOut(mistake)) => {
+                let message = format!("`{name}` was left out: {mistake}");
+                Err(Refusal::new(Code::BrokenConfig, message).hint("see finitctl check"))
+            }
             Some(Body::Service(_) | Body::Target | Body::Template) | None => Ok(id),
         }
     }
@@ -229,7 +233,7 @@ impl Engine {
     }
 
     /// Forgets a failure or a finished task, so that it can start again. What hangs in the
-    /// kernel cannot be forgotten.
+    /// kernel cannot be forgotten, nor a mistake of the file.
     pub(super) fn clear(&mut self, id: NodeId) {
         let again = Then::AgainAt(self.now, "asked for again".to_owned());
         let Some(node) = self.node_mut(id) else { return };
@@ -245,6 +249,7 @@ impl Engine {
                 self.set_state(id, State::Cleaning { run, index, until, then: again });
             }
             State::Failed(_) if node.hung.is_some() => {}
+            State::Failed(_) if matches!(node.body, Body::LeftOut(_)) => {}
             State::Failed(_) | State::Backoff { .. } | State::Down(DownWhy::Ended) => {
                 node.restarting = false;
                 self.set_state(id, State::Down(DownWhy::Stopped));

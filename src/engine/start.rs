@@ -30,6 +30,7 @@ impl Engine {
                 self.emit(Effect::RunStep { run, step });
             }
             Body::Service(spec) => self.start_service(id, &spec),
+            Body::LeftOut(_) => {}
         }
     }
 

@@ -93,8 +93,12 @@ impl Engine {
     fn reason(&self, node: &Node) -> String {
         match &node.state {
             State::Waiting { on, .. } => {
-                let word = self.node(*on).map_or("gone", |node| word(&node.state).word());
-                format!("waits for {}, which is {word}", self.name(*on))
+                let (name, on) = (self.name(*on), self.node(*on));
+                if let Some(Body::LeftOut(mistake)) = on.map(|node| &node.body) {
+                    return format!("needs {name}, which was left out: {mistake}");
+                }
+                let word = on.map_or("gone", |node| word(&node.state).word());
+                format!("waits for {name}, which is {word}")
             }
             State::Backoff { until, why } => {
                 let wait = until.since(self.now);
@@ -143,6 +147,8 @@ fn kind(node: &Node) -> &'static str {
         Body::Milestone => "milestone",
         Body::Target => "target",
         Body::Template => "template",
+        // Whatever it was to be, it is missing.
+        Body::LeftOut(_) => "service",
     }
 }
 

@@ -21,6 +21,7 @@
 
 mod files;
 mod golden;
+mod left_out;
 mod meaning;
 mod words;
 mod wreck;

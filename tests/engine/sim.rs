@@ -414,7 +414,8 @@ fn check(seed: u64) -> u64 {
     first.count
 }
 
-fn setting(name: &str) -> Option<u64> {
+/// A number that the environment says.
+pub fn setting(name: &str) -> Option<u64> {
     std::env::vars().find(|(key, _)| key == name)?.1.parse().ok()
 }
 

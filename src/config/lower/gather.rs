@@ -15,8 +15,8 @@ pub(super) struct Definition {
     pub table: Table,
     /// Its name in its header.
     pub at: Place,
-    /// Whether a part of it is wrong already.
-    pub is_broken: bool,
+    /// What is wrong with a part of it already.
+    pub mistake: Option<String>,
 }
 
 /// Everything that the files say, by kind and name.
@@ -141,9 +141,7 @@ fn define(
     }
     let owner = (kind.to_owned(), named.key.clone());
     gathered.order.push(owner.clone());
-    gathered
-        .named
-        .insert(owner, Definition { table: table.clone(), at: named.at, is_broken: false });
+    gathered.named.insert(owner, Definition { table: table.clone(), at: named.at, mistake: None });
 }
 
 /// Lays the overrides over what they override. Where a part of a file could not be read, what
@@ -155,7 +153,9 @@ pub(super) fn lay_over(gathered: &mut Gathered, has_broken: bool, report: &mut R
         check_keys(&table, "service", &format!("[override.{kind}.{name}]"), report);
         if let Some(definition) = gathered.named.get_mut(&owner) {
             lay(&mut definition.table, &table);
-            definition.is_broken |= report.errors() > before;
+            if definition.mistake.is_none() {
+                definition.mistake = report.since(before);
+            }
             continue;
         }
         if has_broken {

@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::check::{self, Definitions, Draft};
+use super::left_out::{Mistakes, UNREADABLE};
 use super::raw::{Document, Owner};
 use super::report::{Place, Report};
 use super::spec::{Kind, SystemSpec};
@@ -41,6 +42,7 @@ pub(super) fn lower(documents: &[Document], report: &mut Report<'_>) -> SystemSp
     let defaults = gathered.settings.get("defaults").cloned().unwrap_or_default();
     check_defaults(&defaults, report);
     let mut drafts: Vec<Draft> = Vec::new();
+    let mut mistakes = Mistakes::default();
     for owner in &gathered.order {
         let Some(definition) = gathered.named.get(owner) else { continue };
         let (kind, name) = owner;
@@ -49,24 +51,28 @@ pub(super) fn lower(documents: &[Document], report: &mut Report<'_>) -> SystemSp
             let before = report.errors();
             let (target, said) = machine::target(name, &definition.table, report);
             definitions.of_targets.extend(said);
-            if report.errors() == before && !definition.is_broken {
-                spec.targets.push(Rc::new(target));
+            match definition.mistake.clone().or_else(|| report.since(before)) {
+                None => spec.targets.push(Rc::new(target)),
+                Some(mistake) => mistakes.add(name, &mistake),
             }
             continue;
         }
         let kind = if kind == "task" { Kind::Task } else { Kind::Service };
         let whole = over_defaults(kind, &defaults, &definition.table);
+        let before = report.errors();
         let made = instances(kind, name, &whole, definition.at, report);
-        if !definition.is_broken {
-            drafts.extend(made);
+        match definition.mistake.clone().or_else(|| report.since(before)) {
+            None => drafts.extend(made),
+            Some(mistake) => mistakes.add(name, &mistake),
         }
     }
     for ((kind, name), at) in broken {
         if NAMED.contains(&kind.as_str()) {
+            mistakes.add(&name, UNREADABLE);
             definitions.places.entry(name).or_insert((kind, at));
         }
     }
-    check::check(&definitions, drafts, &mut spec, report);
+    check::check(&definitions, drafts, mistakes, &mut spec, report);
     spec
 }
 
@@ -87,8 +93,8 @@ fn check_definitions(
             let label = format!("[{kind}.{name}]");
             check_keys(&definition.table, "service", &label, report);
         }
-        definition.is_broken = lost_override || broken.contains_key(owner);
-        definition.is_broken |= report.errors() > before;
+        let is_lost = lost_override || broken.contains_key(owner);
+        definition.mistake = report.since(before).or(is_lost.then(|| UNREADABLE.to_owned()));
     }
 }
 

@@ -3,6 +3,7 @@
 mod access;
 mod boot;
 mod hooks;
+mod left_out;
 mod load;
 mod needs;
 mod order;

@@ -1,0 +1,69 @@
+//! What a mistake costs: the names that are defined, or are needed, and that nothing good in the
+//! files stands for. They stay known, so that whoever needs one is not started without it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::check::{Draft, Relation, TARGETS};
+use super::spec::{LeftOut, MILESTONES, STEPS, SystemSpec};
+
+/// Names with the mistake that each was left out for; of several the first counts.
+#[derive(Default)]
+pub(super) struct Mistakes(BTreeMap<String, String>);
+
+impl Mistakes {
+    pub(super) fn add(&mut self, name: &str, mistake: &str) {
+        self.0.entry(name.to_owned()).or_insert_with(|| mistake.to_owned());
+    }
+
+    /// A service that is left out. Whatever else it answers to goes with it.
+    pub(super) fn add_draft(&mut self, draft: &Draft, mistake: &str) {
+        self.add(&draft.spec.name, mistake);
+        let others = draft.takes.iter().map(|(name, _)| name);
+        for name in others.chain(&draft.spec.template) {
+            self.add(name, mistake);
+        }
+    }
+
+    /// Those that are left out in the end: not there by another definition, and the service that
+    /// it is or somebody needs it.
+    pub(super) fn finish(
+        mut self,
+        defined: impl Fn(&str) -> bool,
+        drafts: &[Draft],
+        spec: &SystemSpec,
+    ) -> Vec<LeftOut> {
+        let mut there: BTreeSet<&str> =
+            TARGETS.into_iter().chain(STEPS).chain(MILESTONES).collect();
+        for draft in drafts {
+            there.insert(&draft.spec.name);
+            there.extend(draft.spec.template.as_deref());
+            there.extend(draft.takes.iter().map(|(name, _)| name.as_str()));
+        }
+        there.extend(spec.targets.iter().map(|target| target.name.as_str()));
+        let edges = drafts.iter().flat_map(|draft| &draft.edges);
+        let needs = edges.filter(|edge| edge.relation == Relation::Needs).map(|edge| &edge.to);
+        let of_targets = spec.targets.iter().flat_map(|target| target.needs.iter().flatten());
+        let needed: BTreeSet<&String> = needs.chain(of_targets).collect();
+        for name in &needed {
+            if !there.contains(name.as_str()) && !self.0.contains_key(*name) {
+                let mistake = self.of_template(name);
+                self.add(name, &mistake);
+            }
+        }
+        let is_lost = |name: &String| {
+            let matters = defined(name) || name.contains('@') || needed.contains(name);
+            matters && !there.contains(name.as_str())
+        };
+        let lost = self.0.into_iter().filter(|(name, _)| is_lost(name));
+        lost.map(|(name, mistake)| LeftOut { name, mistake }).collect()
+    }
+
+    /// The mistake of an instance is that of its template.
+    fn of_template(&self, name: &str) -> String {
+        let template = name.split_once('@').and_then(|(template, _)| self.0.get(template));
+        template.cloned().unwrap_or_else(|| UNREADABLE.to_owned())
+    }
+}
+
+/// Why something is missing that may be defined where nothing could be read.
+pub(super) const UNREADABLE: &str = "a part of the file cannot be read";

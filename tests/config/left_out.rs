@@ -1,0 +1,85 @@
+//! What a mistake costs: names that stay known, so that nothing is started without them.
+
+use crate::read;
+
+/// Names that are left out with their mistakes, and the services that are not.
+fn left_out(text: &str) -> (Vec<(String, String)>, Vec<String>) {
+    let spec = read(text).spec;
+    let out = spec.left_out.into_iter().map(|one| (one.name, one.mistake)).collect();
+    (out, spec.services.iter().map(|service| service.name.clone()).collect())
+}
+
+/// A service with further lines.
+fn unit(name: &str, lines: &str) -> String {
+    format!("[service.{name}]\ncommand = \"/x\"\n{lines}\n")
+}
+
+fn check(units: &[(&str, &str)], out: &[(&str, &str)], there: &[&str]) {
+    let text: String = units.iter().map(|(name, lines)| unit(name, lines)).collect();
+    let (found, services) = left_out(&text);
+    let found: Vec<(&str, &str)> = found.iter().map(|(n, m)| (n.as_str(), m.as_str())).collect();
+    assert_eq!((found.as_slice(), services), (out, there.iter().map(|n| n.to_string()).collect()));
+}
+
+#[test]
+fn each_kind_of_mistake_leaves_its_name_behind() {
+    check(&[("a", ""), ("b", "needs = \"a\"")], &[], &["a", "b"]);
+    check(
+        &[("a", "nicer = 3"), ("b", "needs = \"a\"")],
+        &[("a", "unknown key `nicer` in [service.a]")],
+        &["b"],
+    );
+    check(
+        &[("a", "nice = \"x\""), ("b", "")],
+        &[("a", "`nice` must be an integer, not a string")],
+        &["b"],
+    );
+    check(&[("a", "needs = \"zebra\"")], &[("a", "nothing is called `zebra`")], &[]);
+    check(&[("a", "="), ("b", "")], &[("a", "a part of the file cannot be read")], &["b"]);
+    let circle = "a circle in which each waits for the next: a -> b -> a";
+    check(&[("a", "needs = \"b\""), ("b", "needs = \"a\"")], &[("b", circle)], &["a"]);
+    check(&[("fsck", ""), ("a", "")], &[], &["a"]);
+}
+
+#[test]
+fn whatever_else_it_answers_to_goes_with_it_where_it_is_needed() {
+    let zebra = "nothing is called `zebra`";
+    let bad = "needs = \"zebra\"\nprovides = \"mail\"\nalias = \"postfix\"";
+    check(&[("a", bad), ("b", "needs = \"mail\"")], &[("a", zebra), ("mail", zebra)], &["b"]);
+    // Somebody else stands for it.
+    check(
+        &[("a", bad), ("c", "provides = \"mail\""), ("b", "needs = \"mail\"")],
+        &[("a", zebra)],
+        &["c", "b"],
+    );
+    let lines = "instances = [\"1\"]\nneeds = \"zebra\"";
+    check(
+        &[("t", lines), ("b", "needs = \"t\""), ("c", "needs = \"t@1\"")],
+        &[("t", zebra), ("t@1", zebra)],
+        &["b", "c"],
+    );
+    let unknown = "unknown key `nicer` in [service.t]";
+    check(
+        &[("t", "instances = [\"1\"]\nnicer = 1"), ("c", "needs = \"t@1\"")],
+        &[("t", unknown), ("t@1", unknown)],
+        &["c"],
+    );
+}
+
+#[test]
+fn a_need_that_may_be_defined_where_nothing_can_be_read_is_left_out_too() {
+    let unreadable = "a part of the file cannot be read";
+    check(
+        &[("a", "="), ("b", "needs = \"mail\""), ("c", "after = \"mail\"")],
+        &[("a", unreadable), ("mail", unreadable)],
+        &["b", "c"],
+    );
+}
+
+#[test]
+fn a_target_is_left_out_as_a_service_is() {
+    let text = "[target.desk]\nwant = \"x\"\n".to_owned() + &unit("a", "needs = \"desk\"");
+    let (found, services) = left_out(&text);
+    assert_eq!((found.len(), services), (1, vec!["a".to_owned()]));
+    assert_eq!(found[0], ("desk".to_owned(), "unknown key `want` in [target.desk]".to_owned()));
+}
