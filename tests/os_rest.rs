@@ -388,3 +388,20 @@ fn lines_reach_the_kernel_log() {
     }
     assert!(Pid::new(1).is_none());
 }
+
+#[test]
+fn the_next_time_of_day_is_the_one_that_the_local_clock_says() {
+    for (hour, minute) in (0..24).flat_map(|hour| [0, 30, 59].map(|minute| (hour, minute))) {
+        let (before, _) = time::wall();
+        let wait = time::until(hour, minute).expect("a time");
+        let (after, _) = time::wall();
+        // The second may have changed meanwhile.
+        let found = (before..=after).any(|now| {
+            let at = time::local(now + i64::try_from(wait).unwrap()).expect("a time");
+            (at.hour, at.minute, at.second) == (i32::from(hour), i32::from(minute), 0)
+        });
+        assert!(found, "{hour}:{minute:02} in {wait} s");
+        // A day of the end of summer time has 25 hours.
+        assert!((1..=90_000).contains(&wait), "{hour}:{minute:02} in {wait} s");
+    }
+}

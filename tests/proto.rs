@@ -11,8 +11,8 @@
 use finit::proto::frame::{self, Answer, Spelling, decode, decode_answer, encode_answer};
 use finit::proto::report::Detail;
 use finit::proto::{
-    Code, JobEvent, MachineReport, Outcome, Power, Refusal, Reply, Request, ServiceReport,
-    StateWord, words,
+    Code, JobEvent, MachineReport, Outcome, Power, Refusal, Reply, Request, ScheduledReport,
+    ServiceReport, StateWord, words,
 };
 use serde_json::json;
 
@@ -35,6 +35,13 @@ fn every_request() -> Vec<Request> {
         Request::Power { how: Power::Poweroff },
         Request::Power { how: Power::Reboot },
         Request::Power { how: Power::Halt },
+        Request::SchedulePower {
+            how: Power::Reboot,
+            seconds: 300,
+            message: "new disks".to_owned(),
+            quiet: true,
+        },
+        Request::CancelPower { message: String::new(), quiet: false },
         Request::Target { name: "rescue".to_owned() },
     ]
 }
@@ -59,6 +66,12 @@ fn service() -> ServiceReport {
 
 fn every_answer() -> Vec<Answer> {
     let machine = MachineReport {
+        scheduled: Some(ScheduledReport {
+            how: Power::Halt,
+            in_ms: 1,
+            by: "me".to_owned(),
+            message: String::new(),
+        }),
         phase: "running".to_owned(),
         target: "default".to_owned(),
         version: "0.1.0".to_owned(),

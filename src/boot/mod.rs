@@ -102,7 +102,7 @@ pub struct Context {
 
 impl Context {
     /// Where the file of that absolute name is.
-    fn path(&self, absolute: &str) -> PathBuf {
+    pub fn path(&self, absolute: &str) -> PathBuf {
         self.root.join(absolute.trim_start_matches('/'))
     }
 

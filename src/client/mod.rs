@@ -40,6 +40,8 @@ pub mod terminal;
 pub mod text;
 #[cfg(feature = "client")]
 pub mod verbs;
+#[cfg(feature = "client")]
+pub mod when;
 pub mod words;
 
 use std::path::PathBuf;

@@ -5,7 +5,8 @@
 
 use super::change::{self, Wait};
 use super::connect::Failure;
-use super::power::{self, Manner};
+use super::power::{self, Manner, Notice};
+use super::when::When;
 use super::{Session, Status, words};
 use crate::proto::{Power, Request};
 
@@ -20,17 +21,20 @@ pub enum Plan {
     Version,
     /// Nothing: `--wtmp-only` writes a record that finit does not keep.
     Nothing,
-    /// As [`Plan::Power`], with a message that finit cannot send.
-    Unheard(Power),
+    /// Bring it down later, or with a word to everybody.
+    Schedule(Power, Notice),
+    /// Drop what was to come, with a message for everybody.
+    Cancel(String),
 }
 
 /// Runs `poweroff`, `reboot`, `halt` or `shutdown`.
 pub fn run(program: &str, words: &[String], mut session: Session) -> Status {
     let result = plan(program, words).map_err(Failure::Usage).and_then(|plan| match plan {
         Plan::Power(how, manner) => power::perform(&mut session, how, manner),
-        Plan::Unheard(how) => {
-            session.output.complain("finit does not send messages to users yet: nobody is told");
-            power::perform(&mut session, how, Manner::Ask)
+        Plan::Schedule(how, notice) => power::schedule(&mut session, how, notice),
+        Plan::Cancel(message) => {
+            let request = Request::CancelPower { message, quiet: false };
+            change::perform(&mut session, &request, Wait::Leave)
         }
         Plan::Help => {
             session.output.text(help(program));
@@ -104,24 +108,25 @@ pub fn plan(program: &str, words: &[String]) -> Result<Plan, String> {
 
 fn shutdown(words: &[String]) -> Result<Plan, String> {
     let is_option = |word: &&String| word.len() > 1 && word.starts_with('-');
-    let mut how = Power::Poweroff;
     let given: Vec<String> = words.iter().take_while(is_option).cloned().collect();
-    let mut rest = words.iter().skip(given.len());
+    let mut rest = words.iter().skip(given.len()).peekable();
+    if options(&given).iter().any(|option| option == "-c") {
+        return cancel(&given, rest.cloned().collect());
+    }
     let when = rest.next();
     // `shutdown now -h` is written too; what comes behind those is the message.
-    let late: Vec<String> = rest.clone().take_while(is_option).cloned().collect();
-    let has_message = rest.nth(late.len()).is_some();
+    let mut late: Vec<String> = Vec::new();
+    while let Some(option) = rest.next_if(is_option) {
+        late.push(option.clone());
+    }
+    let message = rest.cloned().collect::<Vec<_>>().join(" ");
+    let (mut how, mut quiet) = (Power::Poweroff, false);
     for option in options(&given).into_iter().chain(options(&late)) {
         match option.as_str() {
             "-h" | "-P" | "--poweroff" => how = Power::Poweroff,
             "-H" | "--halt" => how = Power::Halt,
             "-r" | "--reboot" => how = Power::Reboot,
-            "--no-wall" => {}
-            "-c" => {
-                return Err("nothing to cancel: this version of finit only shuts down at once, \
-                            and what has begun cannot be undone"
-                    .to_owned());
-            }
+            "--no-wall" => quiet = true,
             "-k" => return Err("this version of finit does not warn users; use wall(1)".to_owned()),
             _ => return Err(not_understood("shutdown", &option)),
         }
@@ -131,15 +136,26 @@ fn shutdown(words: &[String]) -> Result<Plan, String> {
         Power::Halt => "-H",
         Power::Reboot => "-r",
     };
-    match when.map(String::as_str) {
-        Some("now" | "+0" | "0") if has_message => Ok(Plan::Unheard(how)),
-        Some("now" | "+0" | "0") => Ok(Plan::Power(how, Manner::Ask)),
-        Some(when) => Err(format!(
-            "nothing is done: `{when}` is a time to come, which this version of finit does not \
-             keep. At once: shutdown {flag} now"
-        )),
-        None => Err(format!("nothing is done: say when. At once: shutdown {flag} now")),
+    let Some(when) = when else {
+        return Err(format!("nothing is done: say when, as in shutdown {flag} now"));
+    };
+    match When::parse(when) {
+        Ok(When::NOW) if message.is_empty() => Ok(Plan::Power(how, Manner::Ask)),
+        Ok(when) => Ok(Plan::Schedule(how, Notice { when, message, quiet })),
+        Err(why) => Err(format!("nothing is done: {why}, as in shutdown {flag} now")),
     }
+}
+
+/// `shutdown -c`: nothing beside it but a message, for a time there would mean something else.
+fn cancel(given: &[String], message: Vec<String>) -> Result<Plan, String> {
+    if let Some(other) = options(given).into_iter().find(|option| option != "-c") {
+        return Err(format!("nothing is done: -c and `{other}` exclude each other"));
+    }
+    let first = message.first().map(String::as_str).unwrap_or_default();
+    if first.starts_with('-') || When::parse(first).is_ok() {
+        return Err(format!("nothing is done: -c and `{first}` exclude each other"));
+    }
+    Ok(Plan::Cancel(message.join(" ")))
 }
 
 /// Options one by one: `-fp` is `-f -p`. Words that are no options come as they are, and are
@@ -181,13 +197,16 @@ Brings the machine down in order.
 ";
 
 const HELP_SHUTDOWN: &str = "\
-Usage: shutdown [OPTION…] now
-Brings the machine down in order, at once. (This version keeps no time to come.)
+Usage: shutdown [OPTION…] TIME [MESSAGE…]
+       shutdown -c [MESSAGE…]
+Brings the machine down in order: now, in so many minutes (+5), or at a time of day (22:00).
+A later one takes the place of an earlier one that has not begun.
 
   -h, -P, --poweroff  turn it off (also without any option)
   -H, --halt          stop it, with its power on
   -r, --reboot        start it again
-      --no-wall       accepted: nobody is told
+  -c                  drop the shutdown that is to come
+      --no-wall       tell the console only, and nobody who is logged in
       --help          this
       --version       version of finit
 ";

@@ -8,7 +8,8 @@ use comfy_table::{
 
 use super::output::{Paint, Style};
 use super::{cgroup, text};
-use crate::proto::{MachineReport, ServiceReport, StateWord};
+use crate::os::time;
+use crate::proto::{MachineReport, ScheduledReport, ServiceReport, StateWord};
 
 /// Which entries are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +54,10 @@ fn header(machine: &MachineReport, shown: &[&ServiceReport], style: Style) -> St
         lines.push_str(&format!(", booted in {}", text::span(Duration::from_millis(boot))));
     }
     lines.push('\n');
+    if let Some(scheduled) = &machine.scheduled {
+        lines.push_str(&style.paint(Paint::Yellow, &to_come(scheduled)));
+        lines.push('\n');
+    }
     for warning in &machine.warnings {
         // An excerpt of a file keeps its lines.
         for (number, line) in warning.lines().enumerate() {
@@ -73,6 +78,28 @@ fn header(machine: &MachineReport, shown: &[&ServiceReport], style: Style) -> St
         lines.push('\n');
     }
     lines
+}
+
+/// "power off at 22:00:00 (in 4 min), asked for by …: message".
+fn to_come(scheduled: &ScheduledReport) -> String {
+    let (now, _) = time::wall();
+    let wait = i64::try_from(scheduled.in_ms / 1000).unwrap_or(i64::MAX);
+    let at = time::local(now.saturating_add(wait));
+    let at = at.map_or_else(String::new, |at| {
+        let clock = format!("{:02}:{:02}:{:02}", at.hour, at.minute, at.second);
+        match wait {
+            ..86_400 => format!(" at {clock}"),
+            _ => format!(" at {}-{:02}-{:02} {clock}", at.year, at.month, at.day),
+        }
+    });
+    let message = if scheduled.message.is_empty() { "" } else { ": " };
+    format!(
+        "{}{at} (in {}), asked for by {}{message}{}",
+        scheduled.how,
+        text::age(scheduled.in_ms),
+        text::clean(&scheduled.by),
+        text::clean(&scheduled.message),
+    )
 }
 
 /// A table of services, one line each: what does not fit is cut from the reason.

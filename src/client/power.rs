@@ -1,9 +1,10 @@
-//! Bringing the machine down: by asking PID 1, or, where that no longer helps, by oneself.
+//! Bringing the machine down: by asking PID 1, now or for later, or, where that no longer helps, by oneself.
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use super::change::{self, Wait};
 use super::connect::Failure;
+use super::when::When;
 use super::{Session, Status};
 use crate::os::reboot::{self, How};
 use crate::proto::{Power, Request};
@@ -17,15 +18,41 @@ pub enum Manner {
     Force,
 }
 
+/// A shutdown that everybody is told of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    /// When it begins.
+    pub when: When,
+    /// What everybody is told; may be empty.
+    pub message: String,
+    /// Whether only the console is told, and nobody who is logged in.
+    pub quiet: bool,
+}
+
 /// The words behind `poweroff`, `reboot` and `halt`.
 pub fn arguments(command: Command) -> Command {
-    command.arg(
-        Arg::new("force")
-            .long("force")
-            .short('f')
-            .action(ArgAction::SetTrue)
-            .help("Call reboot(2) at once, without finit: nothing is stopped in order"),
-    )
+    let force = Arg::new("force")
+        .long("force")
+        .short('f')
+        .action(ArgAction::SetTrue)
+        .conflicts_with_all(["at", "message", "no-wall"])
+        .help("Call reboot(2) at once, without finit: nothing is stopped in order");
+    let at = Arg::new("at")
+        .long("at")
+        .value_name("TIME")
+        .value_parser(When::parse)
+        .allow_hyphen_values(true)
+        .help("Later: 22:00, +5m, +2h");
+    cancel_arguments(command).arg(at).arg(force)
+}
+
+/// The words behind `cancel`.
+pub fn cancel_arguments(command: Command) -> Command {
+    let message = Arg::new("message").long("message").value_name("TEXT");
+    let quiet = Arg::new("no-wall").long("no-wall").action(ArgAction::SetTrue);
+    command
+        .arg(message.allow_hyphen_values(true).help("What everybody is told"))
+        .arg(quiet.help("Tell the console only, and nobody who is logged in"))
 }
 
 /// `finitctl poweroff`.
@@ -33,7 +60,7 @@ pub fn arguments(command: Command) -> Command {
 /// # Errors
 /// Refused, or no answer.
 pub fn poweroff(session: &mut Session, matches: &ArgMatches) -> Result<Status, Failure> {
-    perform(session, Power::Poweroff, manner(matches))
+    asked(session, Power::Poweroff, matches)
 }
 
 /// `finitctl reboot`.
@@ -41,7 +68,7 @@ pub fn poweroff(session: &mut Session, matches: &ArgMatches) -> Result<Status, F
 /// # Errors
 /// Refused, or no answer.
 pub fn restart(session: &mut Session, matches: &ArgMatches) -> Result<Status, Failure> {
-    perform(session, Power::Reboot, manner(matches))
+    asked(session, Power::Reboot, matches)
 }
 
 /// `finitctl halt`.
@@ -49,11 +76,43 @@ pub fn restart(session: &mut Session, matches: &ArgMatches) -> Result<Status, Fa
 /// # Errors
 /// Refused, or no answer.
 pub fn halt(session: &mut Session, matches: &ArgMatches) -> Result<Status, Failure> {
-    perform(session, Power::Halt, manner(matches))
+    asked(session, Power::Halt, matches)
 }
 
-fn manner(matches: &ArgMatches) -> Manner {
-    if matches.get_flag("force") { Manner::Force } else { Manner::Ask }
+fn asked(session: &mut Session, how: Power, matches: &ArgMatches) -> Result<Status, Failure> {
+    let when = matches.get_one::<When>("at").copied();
+    let (message, quiet) = words(matches);
+    if matches.get_flag("force") {
+        return perform(session, how, Manner::Force);
+    }
+    if when.is_none() && message.is_empty() {
+        return perform(session, how, Manner::Ask);
+    }
+    schedule(session, how, Notice { when: when.unwrap_or(When::NOW), message, quiet })
+}
+
+fn words(matches: &ArgMatches) -> (String, bool) {
+    let message = matches.get_one::<String>("message").cloned().unwrap_or_default();
+    (message, matches.get_flag("no-wall"))
+}
+
+/// `finitctl cancel`.
+///
+/// # Errors
+/// Refused, or no answer.
+pub fn cancel(session: &mut Session, matches: &ArgMatches) -> Result<Status, Failure> {
+    let (message, quiet) = words(matches);
+    change::perform(session, &Request::CancelPower { message, quiet }, Wait::Leave)
+}
+
+/// Has the machine go down later, or at once with a word to everybody.
+///
+/// # Errors
+/// Refused, or no answer.
+pub fn schedule(session: &mut Session, how: Power, notice: Notice) -> Result<Status, Failure> {
+    let Notice { when, message, quiet } = notice;
+    let request = Request::SchedulePower { how, seconds: when.seconds()?, message, quiet };
+    change::perform(session, &request, Wait::Leave)
 }
 
 /// Brings the machine down. Nobody waits for the end of it: it would take the waiting one too.

@@ -43,6 +43,7 @@ const VERBS: &[Verb] = &[
     Verb { name: "poweroff", about: "Turn the machine off", arguments: power::arguments, run: power::poweroff },
     Verb { name: "reboot", about: "Start the machine again", arguments: power::arguments, run: power::restart },
     Verb { name: "halt", about: "Stop the machine, with its power on", arguments: power::arguments, run: power::halt },
+    Verb { name: "cancel", about: "Drop the shutdown that is to come", arguments: power::cancel_arguments, run: power::cancel },
 ];
 
 /// Runs `finitctl` with those words.

@@ -86,6 +86,8 @@ impl Driver {
             Effect::Reply { ticket, result } => self.reply(ticket.0, result),
             Effect::Publish(event) => self.board.publish(event),
             Effect::Tell { level, text } => self.console.tell(level, &text),
+            Effect::Announce(text) => self.announce(text),
+            Effect::Logins(why) => self.close_logins(why),
             Effect::Finish(how) => self.finish(how),
         }
     }

@@ -6,6 +6,7 @@
 //! report, and clients last.
 
 mod act;
+mod announce;
 mod board;
 mod clock;
 mod configuration;

@@ -83,6 +83,10 @@ pub enum Effect {
         /// One line.
         text: String,
     },
+    /// Tell everybody: the person at the console, and whoever is logged in.
+    Announce(String),
+    /// Keep everybody but root from logging in, and this is why; or let them in again.
+    Logins(Option<String>),
     /// The services are down: go on with the rest of the shutdown.
     Finish(Power),
 }

@@ -23,6 +23,7 @@ mod power;
 mod random;
 mod request;
 mod respawn;
+mod schedule;
 mod settle;
 mod socket;
 mod start;
@@ -45,6 +46,7 @@ use jobs::Jobs;
 use node::{Body, Node};
 use power::Phase;
 use random::Random;
+use schedule::Scheduled;
 use state::State;
 
 /// Deadlines that one node may have at one time, one after the other; more is a bug.
@@ -66,6 +68,8 @@ pub struct Engine {
     out: VecDeque<Effect>,
     deadlines: BTreeSet<(Moment, NodeId)>,
     phase: Phase,
+    /// A shutdown that is to come.
+    scheduled: Option<Scheduled>,
     target: String,
     began: Moment,
     warnings: Vec<String>,
@@ -99,6 +103,7 @@ impl Engine {
             out: VecDeque::new(),
             deadlines: BTreeSet::new(),
             phase: Phase::Boot,
+            scheduled: None,
             target: target.to_owned(),
             began: now,
             warnings,
@@ -163,10 +168,8 @@ impl Engine {
     /// When to come back with [`Event::Elapsed`], if nothing happens before.
     pub fn next_deadline(&self) -> Option<Moment> {
         let node = self.deadlines.first().map(|(moment, _)| *moment);
-        match (node, self.phase.deadline()) {
-            (Some(node), Some(phase)) => Some(node.min(phase)),
-            (node, phase) => node.or(phase),
-        }
+        let scheduled = self.scheduled.as_ref().map(Scheduled::deadline);
+        [node, self.phase.deadline(), scheduled].into_iter().flatten().min()
     }
 
     /// Adds something that a person must know to every status from now on.
@@ -281,6 +284,7 @@ impl Engine {
                 break;
             }
         }
+        self.on_scheduled();
         self.on_phase_deadline();
     }
 }

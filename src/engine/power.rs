@@ -65,6 +65,7 @@ impl Engine {
         if self.phase.is_down() {
             return;
         }
+        self.scheduled = None;
         let text = format!("{how}, asked for by {}", self.cause);
         self.tell(Level::Trouble, text);
         self.cause = Cause::Shutdown;

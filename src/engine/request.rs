@@ -1,15 +1,21 @@
 //! What clients may ask for, and what follows from it.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use super::id::{NodeId, Ticket};
 use super::jobs::Goal;
 use super::node::{Aside, Asked, Body};
+use super::schedule::Audience;
 use super::state::{DownWhy, State, Then};
 use super::{Access, Aim, Cause, Effect, Engine, Peer};
 use crate::config::spec::ReloadAction;
 use crate::facts::SignalNumber;
 use crate::proto::{Code, PROTOCOL, Refusal, Reply, Request};
+
+fn audience(quiet: bool) -> Audience {
+    if quiet { Audience::Console } else { Audience::Everybody }
+}
 
 impl Engine {
     /// Answers a request, exactly once.
@@ -38,7 +44,9 @@ impl Engine {
             | Request::List
             | Request::Status { .. }
             | Request::Wait { .. } => Access::Look,
-            Request::Power { .. } => Access::Power,
+            Request::Power { .. } | Request::SchedulePower { .. } | Request::CancelPower { .. } => {
+                Access::Power
+            }
             Request::Start { .. }
             | Request::Stop { .. }
             | Request::Restart { .. }
@@ -96,6 +104,10 @@ impl Engine {
                 self.power(how);
                 Ok(Reply::Done { message: format!("the machine goes down: {how}") })
             }
+            Request::SchedulePower { how, seconds, message, quiet } => {
+                self.schedule(how, Duration::from_secs(seconds), &message, audience(quiet))
+            }
+            Request::CancelPower { message, quiet } => self.cancel(&message, audience(quiet)),
             Request::Target { name } => self.change_target(&name),
         }
     }

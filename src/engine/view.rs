@@ -19,6 +19,7 @@ impl Engine {
         };
         MachineReport {
             phase: self.phase.to_string(),
+            scheduled: self.scheduled_report(),
             target: self.target.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             uptime_ms: millis(self.now.since(self.began)),

@@ -1,4 +1,4 @@
-//! The two clocks; clock_gettime(2).
+//! The two clocks, clock_gettime(2), and what the one on the wall says here, localtime(3).
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -22,4 +22,59 @@ pub fn wall() -> (i64, u32) {
         // A clock before 1970 is one that nobody has set.
         Err(_) => (0, 0),
     }
+}
+
+/// A moment of the wall clock in the time zone of this machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LocalTime {
+    /// Such as 2026.
+    pub year: i32,
+    /// 1 to 12.
+    pub month: i32,
+    /// 1 to 31.
+    pub day: i32,
+    /// 0 to 23.
+    pub hour: i32,
+    /// 0 to 59.
+    pub minute: i32,
+    /// 0 to 60.
+    pub second: i32,
+}
+
+/// The local time of a moment in seconds since 1970; none for one that no calendar has.
+pub fn local(seconds: i64) -> Option<LocalTime> {
+    let tm = broken_down(seconds)?;
+    Some(LocalTime {
+        year: tm.tm_year.checked_add(1900)?,
+        month: tm.tm_mon.checked_add(1)?,
+        day: tm.tm_mday,
+        hour: tm.tm_hour,
+        minute: tm.tm_min,
+        second: tm.tm_sec,
+    })
+}
+
+/// Seconds until the local clock says that time of day the next time, a change to or from
+/// summer time on the way included.
+pub fn until(hour: u8, minute: u8) -> Option<u64> {
+    let (now, _) = wall();
+    let today = broken_down(now)?;
+    let at = |days: i32| {
+        let mut tm = today;
+        tm.tm_mday = tm.tm_mday.checked_add(days)?;
+        (tm.tm_hour, tm.tm_min, tm.tm_sec) = (i32::from(hour), i32::from(minute), 0);
+        tm.tm_isdst = -1;
+        // SAFETY: the pointer is to a local struct; a day beyond the month is carried over.
+        let at = unsafe { libc::mktime(&raw mut tm) };
+        at.checked_sub(now).filter(|wait| *wait > 0)
+    };
+    at(0).or_else(|| at(1)).and_then(|wait| u64::try_from(wait).ok())
+}
+
+fn broken_down(seconds: i64) -> Option<libc::tm> {
+    // SAFETY: a struct of numbers and a pointer, for which zero is a value.
+    let mut tm: libc::tm = unsafe { std::mem::zeroed() };
+    // SAFETY: both pointers are to local values.
+    let known = unsafe { libc::localtime_r(&raw const seconds, &raw mut tm) };
+    (!known.is_null()).then_some(tm)
 }

@@ -12,7 +12,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-pub use report::{MachineReport, ServiceReport, StateWord};
+pub use report::{MachineReport, ScheduledReport, ServiceReport, StateWord};
 
 /// Version of this protocol: raised when a change would mislead an older client.
 pub const PROTOCOL: u32 = 1;
@@ -76,11 +76,38 @@ pub enum Request {
         /// How it ends.
         how: Power,
     },
+    /// Bring the machine down later. A method of its own: one that knew no time would go at once.
+    SchedulePower {
+        /// How it ends.
+        how: Power,
+        /// When, in seconds from now, so that no clock has to agree.
+        seconds: u64,
+        /// For everybody who is told.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        message: String,
+        /// Whether only the console is told, and nobody who is logged in.
+        #[serde(default, skip_serializing_if = "is_false")]
+        quiet: bool,
+    },
+    /// Drop the shutdown that was to come.
+    CancelPower {
+        /// For everybody who is told.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        message: String,
+        /// Whether only the console is told.
+        #[serde(default, skip_serializing_if = "is_false")]
+        quiet: bool,
+    },
     /// Bring the machine to a target.
     Target {
         /// Its name.
         name: String,
     },
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 /// How the machine ends.

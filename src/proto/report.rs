@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Power;
+
 /// State of a service in one word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -56,6 +58,9 @@ impl StateWord {
 pub struct MachineReport {
     /// "booting", "running", "shutting down: power off".
     pub phase: String,
+    /// A shutdown that is to come.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scheduled: Option<ScheduledReport>,
     /// The target it is brought to.
     pub target: String,
     /// Version of the running finit.
@@ -70,6 +75,20 @@ pub struct MachineReport {
     pub warnings: Vec<String>,
     /// Services, tasks and boot steps.
     pub services: Vec<ServiceReport>,
+}
+
+/// A shutdown that is to come.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScheduledReport {
+    /// How the machine ends.
+    pub how: Power,
+    /// When, in milliseconds from now.
+    pub in_ms: u64,
+    /// Who asked for it, in words.
+    pub by: String,
+    /// For everybody; may be empty.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub message: String,
 }
 
 /// One service.

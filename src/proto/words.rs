@@ -36,6 +36,9 @@ pub fn parse(line: &str) -> Result<Request, Refusal> {
         "restart" => Request::Restart { names: some()? },
         "poweroff" if names.is_empty() => Request::Power { how: Power::Poweroff },
         "halt" if names.is_empty() => Request::Power { how: Power::Halt },
+        "cancel" if names.is_empty() => {
+            Request::CancelPower { message: String::new(), quiet: false }
+        }
         "apply" | "reload" if names.is_empty() => Request::Apply,
         "reload" => Request::Reload { names: some()? },
         "reset" => Request::Reset { name: one()? },
@@ -49,7 +52,7 @@ pub fn parse(line: &str) -> Result<Request, Refusal> {
             return Err(Refusal::new(Code::UnknownMethod, format!("`{verb}` is not understood"))
                 .hint(
                 "ping, list, status, start, stop, restart, reload, apply, signal, reset, target, \
-                 poweroff, reboot, halt",
+                 poweroff, reboot, halt, cancel",
             ));
         }
     })

@@ -146,6 +146,7 @@ pub fn machine() -> MachineReport {
     };
     let step = |name, state| ServiceReport { kind: "step".to_owned(), ..service(name, state) };
     MachineReport {
+        scheduled: None,
         phase: "running".to_owned(),
         target: "default".to_owned(),
         version: "0.1.0".to_owned(),

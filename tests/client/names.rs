@@ -1,7 +1,10 @@
 //! The old names: poweroff, shutdown, init and the others.
 
+use std::time::Duration;
+
 use finit::client::names::{self, Plan};
-use finit::client::power::Manner;
+use finit::client::power::{Manner, Notice};
+use finit::client::when::When;
 use finit::proto::frame::Answer;
 use finit::proto::{Code, Power, Refusal, Reply, Request, StateWord};
 
@@ -10,8 +13,15 @@ use super::fake::*;
 #[test]
 fn the_old_names_understand_what_they_always_did() {
     use Power::{Halt, Poweroff, Reboot};
+    use When::At;
+    const NOW: When = When::NOW;
     let asked = |how| Some(Plan::Power(how, Manner::Ask));
     let forced = |how| Some(Plan::Power(how, Manner::Force));
+    let later = |how, when, message: &str| {
+        let (message, quiet) = (message.to_owned(), false);
+        Some(Plan::Schedule(how, Notice { when, message, quiet }))
+    };
+    let minutes = |count: u64| When::In(Duration::from_secs(count * 60));
     let table: &[(&str, Option<Plan>)] = &[
         ("poweroff", asked(Poweroff)),
         ("poweroff -p", asked(Poweroff)),
@@ -33,18 +43,38 @@ fn the_old_names_understand_what_they_always_did() {
         ("shutdown -r now", asked(Reboot)),
         ("shutdown now -r", asked(Reboot)),
         ("shutdown -H now", asked(Halt)),
-        ("shutdown -r now going down", Some(Plan::Unheard(Reboot))),
-        ("shutdown now -r going -x", Some(Plan::Unheard(Reboot))),
+        ("shutdown -r now going down", later(Reboot, NOW, "going down")),
+        ("shutdown now -r going -x", later(Reboot, NOW, "going -x")),
+        ("shutdown -h +5", later(Poweroff, minutes(5), "")),
+        ("shutdown -h +5 message", later(Poweroff, minutes(5), "message")),
+        ("shutdown +5m", later(Poweroff, minutes(5), "")),
+        ("shutdown -r +2h", later(Reboot, minutes(120), "")),
+        ("shutdown 22:00", later(Poweroff, At { hour: 22, minute: 0 }, "")),
+        ("shutdown -H 7:05 good night", later(Halt, At { hour: 7, minute: 5 }, "good night")),
+        ("shutdown 22:00 -r", later(Reboot, At { hour: 22, minute: 0 }, "")),
+        ("shutdown -c", Some(Plan::Cancel(String::new()))),
+        ("shutdown -c all is well", Some(Plan::Cancel("all is well".to_owned()))),
         ("shutdown --help", Some(Plan::Help)),
         ("shutdown -h now --help", Some(Plan::Help)),
         ("poweroff --help", Some(Plan::Help)),
         ("reboot --version", Some(Plan::Version)),
         ("shutdown", None),
         ("shutdown -h", None),
-        ("shutdown -h +5", None),
-        ("shutdown -h +5 message", None),
-        ("shutdown 22:00", None),
-        ("shutdown -c", None),
+        ("shutdown 5", None),
+        ("shutdown +", None),
+        ("shutdown ++5", None),
+        ("shutdown +-5", None),
+        ("shutdown +5x", None),
+        ("shutdown +99999999999999999999", None),
+        ("shutdown 24:00", None),
+        ("shutdown 22:60", None),
+        ("shutdown 22:0", None),
+        ("shutdown 22:00:00", None),
+        ("shutdown +9:00", None),
+        ("shutdown tomorrow", None),
+        ("shutdown -c now", None),
+        ("shutdown -c -r", None),
+        ("shutdown -rc", None),
         ("shutdown -k now", None),
         ("shutdown -x now", None),
         ("shutdown -hx now", None),
@@ -72,7 +102,7 @@ fn words_that_are_no_words_never_shut_down() {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     println!("seed {state:#x}");
     let pieces = ["-", "--", "h", "r", "now", "+5", "help", "x", "22:00", "=", "c", " ", "k", "é"];
-    let legal = ["now", "+0", "0"];
+    let legal = ["now", "+5", "+5h", "22:00"];
     for _ in 0..20_000 {
         let mut next = |limit: usize| {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
@@ -81,7 +111,7 @@ fn words_that_are_no_words_never_shut_down() {
         let words: Vec<String> = (0..next(4))
             .map(|_| (0..=next(3)).map(|_| pieces[next(pieces.len())]).collect())
             .collect();
-        if let Ok(Plan::Power(..) | Plan::Unheard(_)) = names::plan("shutdown", &words) {
+        if let Ok(Plan::Power(..) | Plan::Schedule(..)) = names::plan("shutdown", &words) {
             let has_time = words.iter().any(|word| legal.contains(&word.as_str()));
             assert!(has_time, "shutdown {words:?}");
             assert!(!words.iter().any(|word| word == "--help"), "shutdown {words:?}");
@@ -105,7 +135,16 @@ fn the_old_names_ask_pid_1() {
         ("shutdown", &["-h", "now"], power("poweroff")),
         ("shutdown", &["-r", "now"], power("reboot")),
         ("shutdown", &["--help"], vec![]),
-        ("shutdown", &["+5"], vec![]),
+        (
+            "shutdown",
+            &["-r", "+5", "new", "disks"],
+            vec![
+                r#"{"id":1,"method":"schedule-power","params":{"how":"reboot","message":"new disks","seconds":300}}"#
+                    .to_owned(),
+            ],
+        ),
+        ("shutdown", &["-c"], vec![r#"{"id":1,"method":"cancel-power","params":{}}"#.to_owned()]),
+        ("shutdown", &["5"], vec![]),
         ("poweroff", &["--hlep"], vec![]),
         ("telinit", &["0"], power("poweroff")),
         ("telinit", &["6"], power("reboot")),
@@ -127,7 +166,7 @@ fn the_old_names_ask_pid_1() {
         let acts = !expected.is_empty() || words == ["--help"];
         assert_eq!(ran.code == 0, acts, "{name} {words:?}: {}", ran.err);
     }
-    let ran = server.run_as("shutdown", &["-r", "22:00"]);
+    let ran = server.run_as("shutdown", &["-r", "tomorrow"]);
     assert_eq!(ran.code, 2);
     assert!(ran.err.contains("shutdown -r now"), "{}", ran.err);
 }

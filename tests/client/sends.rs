@@ -26,6 +26,19 @@ fn every_command_has_its_request() {
         (&["poweroff"], r#"{"method":"power","params":{"how":"poweroff"}}"#),
         (&["reboot"], r#"{"method":"power","params":{"how":"reboot"}}"#),
         (&["halt"], r#"{"method":"power","params":{"how":"halt"}}"#),
+        (
+            &["poweroff", "--at", "+5m", "--message", "-- bye"],
+            r#"{"method":"schedule-power","params":{"how":"poweroff","seconds":300,"message":"-- bye"}}"#,
+        ),
+        (
+            &["halt", "--at", "+1h", "--no-wall"],
+            r#"{"method":"schedule-power","params":{"how":"halt","seconds":3600,"quiet":true}}"#,
+        ),
+        (
+            &["reboot", "--message", "bye"],
+            r#"{"method":"schedule-power","params":{"how":"reboot","seconds":0,"message":"bye"}}"#,
+        ),
+        (&["cancel"], r#"{"method":"cancel-power","params":{}}"#),
         (&["--timeout", "5s", "start", "a"], r#"{"method":"start","params":{"names":["a"]}}"#),
     ];
     let server = Server::always(done());
@@ -48,6 +61,9 @@ fn what_is_not_understood_sends_nothing() {
         &["poweroff", "now"],
         &["poweroff", "--help-me"],
         &["reboot", "-x"],
+        &["reboot", "--at", "soon"],
+        &["reboot", "--at", "22:00", "--force"],
+        &["cancel", "now"],
         &["signal", "NOTASIGNAL", "web"],
         &["signal", "HUP"],
         &["--timeout", "soon", "start", "web"],

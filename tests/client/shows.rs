@@ -12,10 +12,29 @@ use finit::client::{detail, text};
 use finit::proto::frame::Answer;
 use finit::proto::report::Detail;
 use finit::proto::{
-    Code, MachineReport, Outcome, Refusal, Reply, Request, ServiceReport, StateWord,
+    Code, MachineReport, Outcome, Power, Refusal, Reply, Request, ScheduledReport, ServiceReport,
+    StateWord,
 };
 
 use super::fake::*;
+
+#[test]
+fn a_shutdown_to_come_is_shown_with_its_time() {
+    let scheduled = ScheduledReport {
+        how: Power::Poweroff,
+        in_ms: 240_000,
+        by: "finitctl (pid 77, uid 0)".to_owned(),
+        message: "new \u{1b}[2Jdisks".to_owned(),
+    };
+    let report = MachineReport { scheduled: Some(scheduled), ..machine() };
+    let server = Server::always(Answer::Reply(Reply::Machine(Box::new(report))));
+    let out = server.run(&[]).out;
+    let line = out.lines().nth(1).unwrap();
+    let rest = line.strip_prefix("power off at ").unwrap();
+    let (clock, rest) = rest.split_at(8);
+    assert!(clock.bytes().all(|byte| byte.is_ascii_digit() || byte == b':'), "{line}");
+    assert_eq!(rest, " (in 4 min), asked for by finitctl (pid 77, uid 0): new disks");
+}
 
 #[test]
 fn the_machine_is_one_plain_table_in_a_pipe() {

@@ -30,6 +30,7 @@ pub struct Oracle {
     jobs: BTreeSet<u64>,
     bound: BTreeMap<NodeId, Rc<ServiceSpec>>,
     power: Option<Moment>,
+    scheduled: Option<Moment>,
     finished: bool,
     booted: u32,
 }
@@ -62,8 +63,28 @@ impl Oracle {
             }
             _ => {}
         }
+        self.schedule(event);
         if is_power(event) && self.power.is_none() {
             self.power = Some(now);
+        }
+    }
+
+    /// A shutdown that is to come.
+    fn schedule(&mut self, event: &Event) {
+        if self.scheduled.is_some_and(|at| at <= self.now) {
+            self.power = self.power.or(self.scheduled);
+        }
+        let Event::Requested { peer, request, .. } = event else { return };
+        if self.power.is_some() || peer.access < finit::engine::Access::Power {
+            return;
+        }
+        match request {
+            Request::SchedulePower { seconds: 0, .. } => self.power = Some(self.now),
+            Request::SchedulePower { seconds, .. } => {
+                self.scheduled = Some(self.now.after(Duration::from_secs(*seconds)));
+            }
+            Request::CancelPower { .. } => self.scheduled = None,
+            _ => {}
         }
     }
 

@@ -311,6 +311,16 @@ fn act(dice: &mut Dice) -> Act {
         70..=80 => Act::Connect(dice.below(16), SOURCES[usize::from(dice.percent(50))]),
         81..=89 => Act::Kill(dice.throw()),
         90..=95 => Act::Stale(dice.throw()),
+        97 if dice.percent(10) => {
+            let (how, seconds) = (Power::Reboot, dice.below(400));
+            let message = String::new();
+            let request = Request::SchedulePower { how, seconds, message, quiet: false };
+            Act::Ask(access, request)
+        }
+        98 if dice.percent(20) => {
+            let message = String::new();
+            Act::Ask(access, Request::CancelPower { message, quiet: true })
+        }
         96 if dice.percent(10) => Act::Ask(Access::Power, Request::Power { how: Power::Halt }),
         _ => Act::Ring,
     }

@@ -47,6 +47,10 @@ pub struct World<F> {
     pub diary: Diary,
     /// What was said at the console.
     pub said: Vec<(Level, String)>,
+    /// What everybody was told.
+    pub announced: Vec<String>,
+    /// Whether nobody but root can log in.
+    pub closed: bool,
     pub replies: BTreeMap<u64, Result<Reply, Refusal>>,
     pub news: Vec<JobEvent>,
     pub finished: Vec<Power>,
@@ -81,6 +85,8 @@ impl<F: Fates> World<F> {
             oracle: Some(Oracle::default()),
             diary: Diary::default(),
             said: Vec::new(),
+            announced: Vec::new(),
+            closed: false,
             replies: BTreeMap::new(),
             news: Vec::new(),
             finished: Vec::new(),
@@ -180,6 +186,8 @@ impl<F: Fates> World<F> {
             }
             Effect::Publish(event) => self.news.push(event),
             Effect::Tell { level, text } => self.said.push((level, text)),
+            Effect::Announce(text) => self.announced.push(text),
+            Effect::Logins(why) => self.closed = why.is_some(),
             Effect::Finish(how) => self.finished.push(how),
         }
     }

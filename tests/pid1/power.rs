@@ -63,6 +63,30 @@ fn words_of_people_end_the_machine_in_order() {
     goes_down_in_order(|machine| drop(machine.connect().ask("poweroff")), OFF);
 }
 
+/// A shutdown at a time to come: told, shown, cancelled, and in the end carried out.
+#[test]
+fn a_machine_goes_down_at_its_time() {
+    let wall = "#!/bin/sh\necho \"$1\" >>/out/wall\n";
+    let machine = Plan::new().file("/usr/local/sbin/wall", wall).boot(TOML);
+    machine.until("c", "up");
+    let said = machine.order(&["reboot", "--at", "+2h", "--message", "new disks"]);
+    assert!(said.contains("reboot in 2 h, asked for by finitctl (pid "), "{said}");
+    let status = machine.order(&["status"]);
+    assert!(status.contains("asked for by finitctl (pid ") && status.contains(": new disks"));
+    assert!(!machine.exists("/run/nologin"));
+    let said = machine.order(&["poweroff", "--at", "+4m"]);
+    assert!(said.contains("; instead of reboot in 2 h"), "{said}");
+    assert!(machine.read("/run/nologin").contains("power off in 4 min"));
+    machine.order(&["cancel"]);
+    assert!(!machine.exists("/run/nologin"));
+    machine
+        .wait("three announcements", |m| (m.read("/out/wall").lines().count() == 3).then_some(()));
+    assert!(machine.console().contains("cancelled by finitctl"), "{}", machine.console());
+    machine.order(&["poweroff", "--at", "+1s"]);
+    assert_eq!(machine.ended(), OFF);
+    assert_eq!(machine.ends(), ["c", "b", "a"]);
+}
+
 /// Whoever does not want to end has no say, and a second request cannot undo the first.
 #[test]
 fn nobody_keeps_a_machine_from_going_down() {

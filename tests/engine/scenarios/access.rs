@@ -5,6 +5,7 @@ use finit::proto::{Code, Outcome, Power, Reply, Request};
 
 use crate::build::service;
 use crate::rig::Rig;
+use crate::scenarios::schedule::schedule;
 
 fn names() -> Vec<String> {
     vec!["web".to_owned()]
@@ -16,13 +17,15 @@ fn name() -> String {
 
 #[test]
 fn the_peer_decides_before_the_body_does() {
-    let requests: [(Access, Request); 14] = [
+    let requests: [(Access, Request); 16] = [
         (Look, Request::Hello),
         (Look, Request::Ping),
         (Look, Request::List),
         (Look, Request::Status { name: name() }),
         (Look, Request::Wait { job: 1 }),
         (MayPower, Request::Power { how: Power::Halt }),
+        (MayPower, schedule(60)),
+        (MayPower, Request::CancelPower { message: String::new(), quiet: false }),
         (Everything, Request::Start { names: names() }),
         (Everything, Request::Stop { names: names() }),
         (Everything, Request::Restart { names: names() }),

@@ -9,6 +9,7 @@ mod needs;
 mod order;
 mod power;
 mod restart;
+pub mod schedule;
 mod sockets;
 mod stop;
 mod tasks;
