@@ -1,7 +1,7 @@
 //! Random machines: a list of parts, each from a seed of its own, so that parts can be taken
 //! away, added and edited without the others changing.
 
-use finit::config::spec::{Ready, RestartWhen, StopScope, SystemSpec};
+use finit::config::spec::{LeftOut, Ready, RestartWhen, StopScope, SystemSpec};
 
 use crate::build::{Part, hook, machine, millis, secs, service, task, with_targets};
 use crate::dice::Dice;
@@ -65,14 +65,17 @@ impl Blueprint {
             self.drafts.iter().map(|draft| (draft.number, part(*draft))).collect();
         let names = |from: &(u64, Part)| from.1.0.name.clone();
         let known: Vec<(u64, String)> = all.iter().map(|one| (one.0, names(one))).collect();
-        let parts: Vec<Part> = all
-            .into_iter()
-            .map(|(number, part)| {
-                let draft = self.drafts.iter().find(|draft| draft.number == number).unwrap();
-                depend(*draft, part, &known)
-            })
-            .collect();
-        with_targets(machine(parts), &[("other", &[])])
+        let (mut parts, mut left_out) = (Vec::new(), Vec::new());
+        for (draft, (_, part)) in self.drafts.iter().zip(all) {
+            if Dice::of(draft.seed ^ draft.edition, "mistake").percent(4) {
+                let mistake = format!("no {}", draft.edition);
+                left_out.push(LeftOut { name: part.0.name, mistake });
+            } else {
+                parts.push(depend(*draft, part, &known));
+            }
+        }
+        let spec = with_targets(machine(parts), &[("other", &[])]);
+        SystemSpec { left_out, ..spec }
     }
 }
 
