@@ -26,6 +26,7 @@ impl Engine {
         }
         self.audit_counts()?;
         self.audit_deadlines()?;
+        self.audit_jobs()?;
         for id in self.ids() {
             let Some(node) = self.node(id) else { continue };
             let fault = self.fault(id, node);

@@ -155,4 +155,18 @@ impl Engine {
             }
         }
     }
+
+    /// Jobs that can never end, as an audit sees them.
+    ///
+    /// # Errors
+    /// The first one, in words.
+    pub(super) fn audit_jobs(&self) -> Result<(), String> {
+        for (job, Job { goals, .. }) in &self.jobs.live {
+            let waits = |id: &NodeId| self.node(*id).is_some_and(|node| node.jobs.contains(job));
+            if goals.is_empty() || !goals.iter().all(|(id, _)| waits(id)) {
+                return Err(format!("job {job} is kept, and waits for nobody"));
+            }
+        }
+        Ok(())
+    }
 }

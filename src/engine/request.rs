@@ -318,8 +318,11 @@ impl Engine {
         for id in &ids {
             self.may_reload(*id)?;
         }
-        let job = self.new_job(ids.into_iter().map(|id| (id, Goal::Reloaded)).collect());
-        Ok(Reply::Job { job, also: Vec::new(), notes: Vec::new() })
+        if ids.is_empty() {
+            let message = format!("{} has no instances", names.join(", "));
+            return Err(Refusal::new(Code::NotSupported, message));
+        }
+        self.job(ids.into_iter().map(|id| (id, Goal::Reloaded)).collect(), Vec::new())
     }
 
     fn may_reload(&self, id: NodeId) -> Result<(), Refusal> {
