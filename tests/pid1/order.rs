@@ -13,12 +13,18 @@ fn entry(machine: &Machine, line: &str) {
 
 #[test]
 fn needs_wants_after_and_before_are_an_order() {
-    // Each waits in its hook for a while if nothing else keeps it waiting.
+    // Up is who was executed, which is before its program writes anything; its hook has written
+    // by then. The first one would be late if nothing kept the others waiting.
+    let unit = |name: &str, before: &str, rest: &str| {
+        let entry = format!("\"/bin/sh -c 'echo {name} begins >>/out/diary'\"");
+        let command = "command = \"/programs/idle\"";
+        format!("[service.{name}]\n{command}\nbefore-start = [{before}{entry}]\n{rest}\n")
+    };
     let toml = [
-        diarist("last", "after = \"third\""),
-        diarist("third", "wants = \"second\""),
-        diarist("second", "needs = \"first\""),
-        diarist("first", "before-start = \"/bin/sleep 0.2\"\nbefore = \"third\""),
+        unit("last", "", "after = \"third\""),
+        unit("third", "", "wants = \"second\""),
+        unit("second", "", "needs = \"first\""),
+        unit("first", "\"/bin/sleep 0.2\", ", "before = \"third\""),
     ];
     let machine = Machine::boot(&toml.concat());
     entry(&machine, "last begins");
