@@ -42,6 +42,7 @@ class Machine:
         os.rmdir(self.folder)
 
     def run(self, *argv):
+        """What a program in the machine prints."""
         enter = ["nsenter", "-t", str(self.pid), *"-p -m -u -i -n -C -r -w".split(), "--"]
         done = subprocess.run([*enter, *argv], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
         if done.returncode:
@@ -200,6 +201,7 @@ def inetd(n=3000):
             sys.exit(f"bench: connections were lost: {words}")
         return float(words[6].removesuffix("/s"))
     with floor(1, 0, "/programs/inetfloor", "7", "/programs/serve") as machine:
+        machine.run("ip", "link", "set", "lo", "up")  # which finit does by itself
         machine.until("the port", lambda: "0 refused" in machine.run("/programs/clients", "7", "1", "1"))
         least = [rate(machine, workers) for workers in (1, 8)]
     toml = service("echo", "/programs/serve", 'log = "none"\ninetd = "7"')
