@@ -64,12 +64,16 @@ class Machine:
         self.console.sendall(text.encode())
 
     def login(self, password="finit"):
-        """Logs in as root at the login prompt, to a shell without echo, prompt and line editing."""
+        """Logs in as root at the login prompt, to a plain shell."""
         self.expect(LOGIN)
         self.type("root\n")
         self.expect(r"Password: ")
         self.type(password + "\n")
         self.expect(r"root@[^\n]*# ")
+        self.to_plain_shell()
+
+    def to_plain_shell(self):
+        """From the prompt of a shell to a shell without echo, prompt and line editing."""
         self.type("exec sh\n")
         self.type("stty -echo; PS1= PS2=; export NO_COLOR=1; dmesg -n 1; echo re''ady\n")
         self.expect(r"ready\n")
