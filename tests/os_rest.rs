@@ -25,11 +25,7 @@ use finit::facts::{Errno, Exit, Pid, SignalNumber};
 use finit::os::spawn::{Launch, Plan, spawn};
 use finit::os::users::Accounts;
 use finit::os::{cgroup, fds, host, kill, kmsg, mount, proc, time, tty, wait};
-use helpers::{Folder, Running, alone, exit_of, until, words};
-
-fn root() -> bool {
-    nix::unistd::geteuid().is_root()
-}
+use helpers::{Folder, Running, alone, exit_of, need_root, until, words};
 
 #[test]
 fn waiting_sees_a_child_before_it_is_reaped() {
@@ -70,9 +66,7 @@ fn a_whole_group_is_signalled_and_never_everyone() {
 #[test]
 fn pid_1_survives_a_start_without_standard_descriptors() {
     let _alone = alone();
-    if !root() {
-        return;
-    }
+    need_root();
     let folder = Folder::new("early");
     fs::copy(std::env::current_exe().unwrap(), folder.0.join("program")).unwrap();
     let run = |before: &str| {
@@ -88,18 +82,16 @@ fn pid_1_survives_a_start_without_standard_descriptors() {
     assert_eq!(run(""), Exit::Code(134), "this is what would happen without help");
 }
 
-fn tree() -> Option<cgroup::Tree> {
-    let base = cgroup::find()?;
-    cgroup::Tree::open(&base, &format!("finit-rest-{}", std::process::id())).ok()
+fn tree() -> cgroup::Tree {
+    let base = cgroup::find().expect("cgroup2 is mounted: mount -t cgroup2 none /sys/fs/cgroup");
+    cgroup::Tree::open(&base, &format!("finit-rest-{}", std::process::id()))
+        .expect("cgroup2 can be written: run sudo tests/run, in a container with --privileged")
 }
 
 #[test]
 fn groups_are_made_watched_killed_and_removed() {
     let _alone = alone();
-    let Some(tree) = tree() else {
-        eprintln!("skipped: no writable cgroup2");
-        return;
-    };
+    let tree = tree();
     let odd = ["memory.max", "cgroup.procs", "..", ".", "a/b", "ünï", "x y%", "plain-1@tty_2"];
     for name in odd {
         let group = tree.make(name).unwrap();
@@ -150,9 +142,7 @@ fn groups_are_made_watched_killed_and_removed() {
 #[test]
 fn files_of_a_group_are_read_and_written_and_no_others() {
     let _alone = alone();
-    let Some(tree) = tree() else {
-        return;
-    };
+    let tree = tree();
     let group = tree.make("files").unwrap();
     let child = Running::start(&Launch {
         argv: &words(&["/bin/sleep", "100"]),
@@ -282,12 +272,9 @@ fn mountinfo_is_parsed_as_bytes_and_nonsense_is_skipped() {
 fn a_file_system_is_mounted_with_flags_and_data_and_gone_again() {
     let _alone = alone();
     let folder = Folder::new("mount");
-    if !root()
-        || mount::mount("none", &folder.0, "tmpfs", "defaults,nosuid,noexec,mode=0711,size=64k")
-            .is_err()
-    {
-        return;
-    }
+    need_root();
+    mount::mount("none", &folder.0, "tmpfs", "defaults,nosuid,noexec,mode=0711,size=64k")
+        .expect("a tmpfs can be mounted: in a container it needs CAP_SYS_ADMIN");
     assert!(mount::is_mount_point(&folder.0));
     assert_eq!(fs::metadata(&folder.0).unwrap().mode() & 0o777, 0o711);
     let all = mount::mounts().unwrap();

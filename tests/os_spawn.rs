@@ -26,7 +26,7 @@ use std::time::Instant;
 use finit::facts::{Exit, Pid, SignalNumber};
 use finit::os::spawn::{Identity, Launch, Plan, Spawned, spawn};
 use finit::os::{early, fds, kill, wait};
-use helpers::{Folder, Running, alone, exit_of, outcome, own_descriptors, until, words};
+use helpers::{Folder, Running, alone, exit_of, need_root, outcome, own_descriptors, until, words};
 
 const SLEEP: [&str; 2] = ["/bin/sleep", "100"];
 
@@ -125,9 +125,7 @@ fn an_accepted_connection_becomes_blocking() {
 #[test]
 fn limits_ids_mask_and_scores_are_as_asked() {
     let _alone = alone();
-    if !root() {
-        return;
-    }
+    need_root();
     let argv = words(&SLEEP);
     let folder = Folder::new("root");
     fs::set_permissions(&folder.0, fs::Permissions::from_mode(0o755)).unwrap();
@@ -200,9 +198,7 @@ fn a_bare_name_is_searched_and_a_forbidden_file_does_not_end_the_search() {
 #[test]
 fn a_new_root_holds_for_program_and_directory() {
     let _alone = alone();
-    if !root() {
-        return;
-    }
+    need_root();
     let argv = words(&["/bin/sh", "-c", "exit 3"]);
     let launch = Launch { argv: &argv, root: Some(b"/proc/self/root"), ..Launch::default() };
     let Spawned { pid, status, memory } = spawn(Plan::new(&launch).unwrap()).unwrap();

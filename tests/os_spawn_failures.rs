@@ -24,7 +24,7 @@ use std::path::Path;
 
 use finit::facts::{Errno, Exit, SpawnError, Stage};
 use finit::os::spawn::{Identity, Launch, Plan, Spawned, read_status, spawn};
-use helpers::{Folder, alone, exit_of, outcome, words};
+use helpers::{Folder, alone, exit_of, need_root, outcome, words};
 
 const TRUE: [&str; 1] = ["/bin/true"];
 
@@ -146,9 +146,7 @@ fn groups_that_the_kernel_refuses() {
 #[test]
 fn what_a_user_may_not_do_is_reported_after_the_change_of_user() {
     let _alone = alone();
-    if !nix::unistd::geteuid().is_root() {
-        return;
-    }
+    need_root();
     let folder = Folder::new("closed");
     fs::set_permissions(&folder.0, fs::Permissions::from_mode(0o700)).unwrap();
     let argv = words(&TRUE);

@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use crate::config::spec::SystemSpec;
+use crate::config::spec::{LeftOut, ServiceSpec, SystemSpec};
 use crate::config::{self, Disk, Source};
 use crate::proto::{Code, Refusal};
 
@@ -116,6 +116,14 @@ fn with_login(mut spec: SystemSpec) -> SystemSpec {
     let is_own = |name: &String| own.iter().any(|service| service.name == *name);
     spec.services.retain(|service| !is_own(&service.name));
     spec.left_out.retain(|left_out| !is_own(&left_out.name));
+    // A terminal can be the console, and two on one terminal hang each other up forever.
+    let (terminals, others) = spec.services.into_iter().partition(|one| one.exec.tty.is_some());
+    spec.services = others;
+    let terminals: Vec<Rc<ServiceSpec>> = terminals;
+    spec.left_out.extend(terminals.into_iter().map(|one| LeftOut {
+        name: one.name.clone(),
+        mistake: "the built-in login has the console until the file is mended".to_owned(),
+    }));
     spec.services.extend(own);
     spec
 }

@@ -19,6 +19,11 @@ pub fn alone() -> std::sync::MutexGuard<'static, ()> {
     ONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
+/// For what the kernel grants to root alone: a test without it fails, and is not left out.
+pub fn need_root() {
+    assert!(nix::unistd::geteuid().is_root(), "this needs root: run sudo tests/run");
+}
+
 pub fn words(words: &[&str]) -> Vec<Vec<u8>> {
     words.iter().map(|word| word.as_bytes().to_vec()).collect()
 }

@@ -33,6 +33,16 @@ def garbage(vm: Machine):
     check("status says so", "built-in login" in output, output)
 
 
+def half(vm: Machine):
+    """what is good in a broken file runs beside that login, which its getty does not disturb"""
+    vm.ok(f"rm -rf {COPY} {COPY}.d; (cat /root/good.toml; echo '[service.x]') >/etc/finit.toml")
+    reboot(vm)
+    output = vm.ok("finitctl status")
+    check("status says so", "built-in login" in output, output)
+    vm.ok("finitctl start nginx")
+    check("a second getty is not there", vm.run("finitctl status getty")[1] != 0)
+
+
 def missing(vm: Machine):
     """without a file too"""
     vm.ok("rm /etc/finit.toml")
@@ -52,4 +62,4 @@ def mended(vm: Machine):
     check("and nothing is wrong any more", "built-in" not in output, output)
 
 
-main(last_good, garbage, missing, mended)
+main(last_good, garbage, half, missing, mended)

@@ -1,0 +1,129 @@
+//! What is executed, as whom, with which words, and what runs beside it.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::facts::SignalNumber;
+
+/// A command line, split into words but with its variables still in it: they are filled in
+/// from the environment that the service gets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommandLine {
+    /// At least one.
+    pub words: Vec<Word>,
+}
+
+/// One word of a command line.
+pub type Word = Vec<Piece>;
+
+/// Part of a word.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Piece {
+    /// As it stands.
+    Text(String),
+    /// `${VAR}`: the value as part of one word.
+    Whole(String),
+    /// `$VAR`, alone in its word: the value split at white space, possibly into nothing.
+    Split(String),
+}
+
+/// What is executed, and as whom.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExecSpec {
+    /// The commands: one, or the steps of a task, run one after the other. A `script` is
+    /// `/bin/sh -eu -c SCRIPT`.
+    pub commands: Vec<CommandLine>,
+    /// Run as this user (name or number); root without.
+    pub user: Option<String>,
+    /// Its group, instead of the user's own.
+    pub group: Option<String>,
+    /// Further groups, instead of the user's own.
+    pub groups: Option<Vec<String>>,
+    /// File mode creation mask.
+    pub umask: u32,
+    /// Working folder; `/` without.
+    pub cwd: Option<String>,
+    /// chroot(2) into this.
+    pub root: Option<String>,
+    /// Variables, in order.
+    pub env: Vec<(String, String)>,
+    /// Files of variables; the flag says whether it may be missing.
+    pub env_files: Vec<(PathBuf, Missing)>,
+    /// Variables of PID 1's own environment that are passed on.
+    pub env_pass: Vec<String>,
+    /// Variables taken out again.
+    pub env_unset: Vec<String>,
+    /// Resource limits as setrlimit(2) takes them: RLIMIT_ number, soft, hard.
+    pub limits: Vec<(u32, u64, u64)>,
+    /// -20 to 19.
+    pub nice: Option<i32>,
+    /// oom_score_adj, -1000 to 1000.
+    pub oom_score: Option<i32>,
+    /// Terminal that it gets as its controlling one, a name under /dev.
+    pub tty: Option<String>,
+    /// Where its output goes.
+    pub log: LogTarget,
+    /// Name of this service and of its instance, for SERVICE_NAME-like words.
+    pub no_new_privileges: bool,
+}
+
+/// Whether a file may be missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Missing {
+    /// A missing file is no error.
+    Allowed,
+    /// A missing file fails the start.
+    Error,
+}
+
+/// Where the output of a service goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LogTarget {
+    /// A file of its own in the log folder.
+    Files,
+    /// The syslog daemon, by /dev/log.
+    Syslog,
+    /// /dev/kmsg.
+    Kmsg,
+    /// The console.
+    Console,
+    /// Nowhere.
+    None,
+    /// This file, appended to.
+    File(PathBuf),
+}
+
+/// A command that runs beside the main one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hook {
+    /// What is run.
+    pub command: CommandLine,
+    /// Whether its failure is overlooked.
+    pub may_fail: bool,
+    /// As whom, instead of the service's own user.
+    pub user: Option<String>,
+    /// How long it may take.
+    pub timeout: Option<Duration>,
+}
+
+/// Commands around the main one.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Hooks {
+    /// Before each start, in order; a failure is a failed start.
+    pub before_start: Vec<Hook>,
+    /// After it became ready.
+    pub after_start: Vec<Hook>,
+    /// After each end.
+    pub after_stop: Vec<Hook>,
+    /// How it re-reads its own configuration.
+    pub reload: Vec<ReloadAction>,
+}
+
+/// One step of a reload.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ReloadAction {
+    /// Send this to the main process.
+    Signal(SignalNumber),
+    /// Run this.
+    Run(Hook),
+}

@@ -1,0 +1,154 @@
+//! What a machine should be, in typed values: the result of reading the file and the input of
+//! the engine. Everything is immutable once made and compared as a whole, so that "did this
+//! service change?" is one `==`.
+
+mod exec;
+mod lifecycle;
+mod machine;
+mod sockets;
+
+use std::rc::Rc;
+use std::time::Duration;
+
+pub use exec::{CommandLine, ExecSpec, Hook, Hooks, LogTarget, Missing, Piece, ReloadAction, Word};
+pub use lifecycle::{OkExit, Ready, RestartSpec, RestartWhen, StopScope, StopSpec};
+pub use machine::{
+    BootSpec, ControlSpec, Devices, LogSpec, MILESTONES, PowerKey, STEPS, ShutdownSpec, TargetSpec,
+};
+pub use sockets::{Address, SocketMode, SocketSpec, SocketsSpec, UnixKind, UnixPath};
+
+/// The whole machine as one file describes it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SystemSpec {
+    /// Services and tasks, instances of templates already written out, in file order.
+    pub services: Vec<Rc<ServiceSpec>>,
+    /// Named sets that the machine can be brought to.
+    pub targets: Vec<Rc<TargetSpec>>,
+    /// Names that a mistake keeps from being any of these; none in a file without errors.
+    pub left_out: Vec<LeftOut>,
+    /// What is done before the services.
+    pub boot: BootSpec,
+    /// How the machine goes down.
+    pub shutdown: ShutdownSpec,
+    /// Who may give orders.
+    pub control: ControlSpec,
+    /// Where log lines go.
+    pub log: LogSpec,
+}
+
+/// A name that the file speaks of, and that cannot be started before the file is mended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeftOut {
+    /// The name.
+    pub name: String,
+    /// What is wrong, in a sentence without a full stop.
+    pub mistake: String,
+}
+
+/// A service or task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServiceSpec {
+    /// Its name, `NAME@INSTANCE` for an instance of a template.
+    pub name: String,
+    /// Daemon or task.
+    pub kind: Kind,
+    /// The template that it is an instance of.
+    pub template: Option<String>,
+    /// One line for people.
+    pub description: String,
+    /// Other names that it answers to.
+    pub alias: Vec<String>,
+    /// Whether the machine starts it by itself.
+    pub enabled: bool,
+    /// What starts it.
+    pub start: Start,
+    /// Early ones do not wait for the boot steps.
+    pub stage: Stage,
+    /// Targets that it belongs to.
+    pub targets: Vec<String>,
+    /// What is executed, and as whom.
+    pub exec: ExecSpec,
+    /// Commands around the main one.
+    pub hooks: Hooks,
+    /// When it counts as up.
+    pub ready: Ready,
+    /// How long it may take to become ready; none for ever.
+    pub start_timeout: Option<Duration>,
+    /// What it stands on.
+    pub dependencies: Dependencies,
+    /// When it comes back after its end.
+    pub restart: RestartSpec,
+    /// Exits that count as success.
+    pub ok_exit: OkExit,
+    /// Whether a finished task counts as up.
+    pub remain: bool,
+    /// How it is stopped.
+    pub stop: StopSpec,
+    /// Sockets held for it.
+    pub sockets: Option<SocketsSpec>,
+    /// Line in the file where it is defined, for messages; no part of its identity.
+    pub line: Line,
+}
+
+impl ServiceSpec {
+    /// Whether each connection gets a process of its own, and the service has none.
+    pub fn is_inetd(&self) -> bool {
+        self.sockets.as_ref().is_some_and(|sockets| sockets.mode == SocketMode::Inetd)
+    }
+}
+
+/// A line number that is never a difference: moving a service in its file changes nothing.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Line(pub usize);
+
+impl PartialEq for Line {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Line {}
+
+/// Daemon or task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Runs until told to stop.
+    Service,
+    /// Runs to its end.
+    Task,
+}
+
+/// What starts a service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Start {
+    /// Reaching one of its targets.
+    Boot,
+    /// A connection to its sockets.
+    Demand,
+    /// Only a person, or a dependent.
+    Manual,
+}
+
+/// Part of the boot in which a service may start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// After the milestone `sysinit`.
+    Main,
+    /// As soon as the virtual file systems are there.
+    Early,
+}
+
+/// What a service stands on, by name.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Dependencies {
+    /// Must be up first; each entry is a list of alternatives.
+    pub needs: Vec<Vec<String>>,
+    /// Started and waited for; their failure is no obstacle.
+    pub wants: Vec<String>,
+    /// Order only: if those come up too, this comes later.
+    pub after: Vec<String>,
+    /// Order only: if those come up too, this comes earlier.
+    pub before: Vec<String>,
+    /// Names that this stands for.
+    pub provides: Vec<String>,
+}

@@ -1,0 +1,101 @@
+//! Sockets that are held for a service.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Sockets held for a service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SocketsSpec {
+    /// Who accepts.
+    pub mode: SocketMode,
+    /// The sockets, in the order of their descriptors.
+    pub sockets: Vec<SocketSpec>,
+    /// Most connections at once (inetd).
+    pub max: u32,
+    /// Most connections at once from one address (inetd).
+    pub max_per_source: Option<u32>,
+    /// Most connections in a time (inetd): accepting pauses past it.
+    pub rate: Option<(u32, Duration)>,
+    /// Stop it after this long without a process or connection.
+    pub idle_stop: Option<Duration>,
+}
+
+/// Who accepts the connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SocketMode {
+    /// finit, one process a connection, on its stdin and stdout.
+    Inetd,
+    /// The service, which is handed the sockets (LISTEN_FDS, sd_listen_fds(3)).
+    Listen,
+}
+
+/// One socket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SocketSpec {
+    /// Where.
+    pub address: Address,
+    /// Its name in LISTEN_FDNAMES.
+    pub name: Option<String>,
+    /// Mode of its file.
+    pub mode: Option<u32>,
+    /// Owner of its file.
+    pub user: Option<String>,
+    /// Group of its file.
+    pub group: Option<String>,
+    /// listen(2) backlog.
+    pub backlog: Option<u32>,
+    /// Remove its file when finit lets go of it.
+    pub unlink: bool,
+    /// IPV6_V6ONLY.
+    pub v6only: Option<bool>,
+    /// IP_FREEBIND: bind before the address exists.
+    pub freebind: bool,
+    /// SO_REUSEPORT.
+    pub reuseport: bool,
+    /// SO_KEEPALIVE.
+    pub keepalive: bool,
+    /// TCP_NODELAY.
+    pub nodelay: bool,
+    /// Hand the socket over non-blocking.
+    pub nonblocking: bool,
+    /// SO_BINDTODEVICE.
+    pub device: Option<String>,
+}
+
+/// Where a socket is bound.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Address {
+    /// A TCP port on all addresses, IPv6 and IPv4.
+    TcpPort(u16),
+    /// One TCP address.
+    Tcp(SocketAddr),
+    /// A UDP port on all addresses.
+    UdpPort(u16),
+    /// One UDP address.
+    Udp(SocketAddr),
+    /// A unix socket.
+    Unix(UnixKind, UnixPath),
+    /// A named pipe.
+    Fifo(PathBuf),
+}
+
+/// Kind of a unix socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UnixKind {
+    /// SOCK_STREAM.
+    Stream,
+    /// SOCK_DGRAM.
+    Datagram,
+    /// SOCK_SEQPACKET.
+    Seqpacket,
+}
+
+/// Name of a unix socket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum UnixPath {
+    /// In the file system.
+    File(PathBuf),
+    /// Abstract, without its leading NUL.
+    Abstract(String),
+}

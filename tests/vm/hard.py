@@ -1,0 +1,62 @@
+#!/usr/bin/env python3
+"""A full disk, and file systems that never answer: the machine stays in hand, and goes down when told."""
+
+from machine import Machine, check, main
+
+CHATTER = """[service.chatter]
+command = "/bin/sh -c 'while sleep 0.2; do date +said-%s.%N; done'"
+restart = "always"
+"""
+# Root may use the reserve too. The last blocks go one by one.
+FILLED = ("fallocate -l $(($(stat -f -c '%f*%s' /) - 8000000)) /root/fill; "
+          "cat /dev/zero >/root/rest 2>/dev/null; sync")
+
+
+def full(vm: Machine):
+    """with / full services and orders go on"""
+    vm.login()
+    vm.ok(f"cat >>/etc/finit.toml <<'END'\n{CHATTER}END")
+    vm.ok("finitctl start chatter nginx cron")
+    vm.ok("cp /etc/finit.toml /root/; until finitctl logs chatter | grep -q said; do :; done")
+    vm.run(FILLED)
+    check("/ is full", vm.run("echo more >/root/more && cat /root/more | grep -q more")[1] != 0)
+    for order in ("stop nginx", "start nginx", "restart chatter", "status chatter", "restart cron", "status"):
+        output, status = vm.run(f"finitctl {order}")
+        check(f"finitctl {order}", status == 0, output)
+
+
+def told(vm: Machine):
+    """what is lost is told"""
+    vm.ok("until dmesg | grep -i 'finit.*No space left'; do sleep 0.1; done", 30)
+
+
+def space_again(vm: Machine):
+    """log lines are written again once there is space"""
+    vm.ok("rm -f /root/fill /root/rest /root/more; now=$(date +%s)")
+    vm.ok("until finitctl logs chatter | sed -n 's/.*said-\\([0-9]*\\).*/\\1/p' | "
+          "awk -v now=$now '$1 > now + 1 { found = 1 } END { exit !found }'; do sleep 0.1; done", 60)
+
+
+def full_reboot(vm: Machine):
+    """a machine with a full disk reboots, and the disk is clean"""
+    vm.run(FILLED)
+    vm.type("reboot\n")
+    vm.wait_event("RESET")
+    vm.login()
+    check("no journal was replayed", vm.run("dmesg | grep -i 'EXT4-fs.*recover'")[1] == 1)
+    vm.ok("finitctl status nginx; rm -f /root/fill /root/rest /root/more")
+
+
+def silent_server(vm: Machine):
+    """a FUSE server that says nothing, a frozen disk, and a process in each that nothing can kill: it still goes off"""
+    vm.ok("modprobe fuse; mkdir -p /mnt/silent; exec 9<>/dev/fuse")
+    vm.ok("mount -i -t fuse -o fd=9,rootmode=40000,user_id=0,group_id=0 silent /mnt/silent")
+    vm.ok("(ls /mnt/silent/x) >/dev/null 2>&1 &")
+    vm.ok("echo dirty >/srv/dirty; fsfreeze -f /srv; (echo more >/srv/more) 2>/dev/null & stuck=$!")
+    vm.ok("until grep -q 'State:.D' /proc/$stuck/status; do :; done")
+    vm.type("poweroff\n")
+    vm.wait_event("SHUTDOWN", 120)
+    vm.wait_exit()
+
+
+main(full, told, space_again, full_reboot, silent_server)
