@@ -27,8 +27,12 @@ pub struct Store {
     /// Files whose lines wait, by path: to keep the order, later lines wait too.
     waiting: BTreeMap<String, Waiting>,
     writable: bool,
+    /// The last reason why any file could not be written, until all are again.
+    failing: Option<Errno>,
     tried: Instant,
     pause: Duration,
+    /// What an administrator has to know: that files cannot be written, and that they can again.
+    pub news: Vec<String>,
 }
 
 #[derive(Debug, Default)]
@@ -51,7 +55,16 @@ impl Store {
             }
         }
         let tried = Instant::now();
-        Self { files: Files::default(), spool, waiting, writable: false, tried, pause: RETRY }
+        Self {
+            files: Files::default(),
+            spool,
+            waiting,
+            writable: false,
+            failing: None,
+            tried,
+            pause: RETRY,
+            news: Vec::new(),
+        }
     }
 
     /// Finds the place for a text of that length.
@@ -156,6 +169,9 @@ impl Store {
             }
             self.waiting.remove(&path);
         }
+        if self.waiting.is_empty() && std::mem::take(&mut self.failing).is_some() {
+            self.news.push("log files are written again".to_owned());
+        }
         self.tried = Instant::now();
         let doubled = self.pause.saturating_mul(2).min(RETRY_MAX);
         self.pause = if self.waiting.is_empty() { RETRY } else { doubled };
@@ -195,7 +211,13 @@ impl Store {
         }
     }
 
+    /// A file cannot be written. That is told once for all files, and again with another reason.
     fn fail(&mut self, path: &str, errno: Errno) {
         self.waiting.entry(path.to_owned()).or_default().errno = Some(errno);
+        if self.failing != Some(errno) {
+            self.failing = Some(errno);
+            let keeps = "lines are kept in memory until it can be, the oldest give way";
+            self.news.push(format!("log file {path} cannot be written: {errno}; {keeps}"));
+        }
     }
 }

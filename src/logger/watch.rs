@@ -88,6 +88,7 @@ impl Watch<'_> {
                 self.forget(id)?;
             }
         }
+        self.writer.tell_news();
         Ok(Next::Go)
     }
 

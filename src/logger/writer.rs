@@ -178,6 +178,13 @@ impl Writer {
         count
     }
 
+    /// Tells what is wrong with files where it does not need one: in the kernel's ring.
+    pub fn tell_news(&mut self) {
+        for line in self.store.news.drain(..) {
+            self.devices.put(Kind::Kmsg, "finit", format!("{line}\n").as_bytes());
+        }
+    }
+
     /// Finishes the batch that a dead writer had staged.
     fn redo(&mut self) {
         let Ok(raw) = self.pipes.look_staged() else { return };
