@@ -39,7 +39,7 @@ def half(vm: Machine):
     reboot(vm)
     output = vm.ok("finitctl status")
     check("status says so", "built-in login" in output, output)
-    vm.ok("finitctl start nginx")
+    vm.ok("until finitctl status nginx >/dev/null; do sleep 0.1; done")
     check("a second getty is not there", vm.run("finitctl status getty")[1] != 0)
 
 

@@ -262,7 +262,8 @@ pub(super) const KEYS: [Key; 47] = [
         "",
         r#""22""#,
         "Sockets on which finit accepts: each connection gets a process of its own, as its \
-         stdin and stdout.",
+         stdin and stdout. `before-start` runs once, before it listens, and not for each \
+         connection.",
     ),
     key(
         IN,
