@@ -5,7 +5,6 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    clippy::print_stderr,
     clippy::arithmetic_side_effects,
     reason = "a test may fail"
 )]
@@ -25,7 +24,7 @@ use finit::facts::{Errno, Exit, Pid, SignalNumber};
 use finit::os::spawn::{Launch, Plan, spawn};
 use finit::os::users::Accounts;
 use finit::os::{cgroup, fds, host, kill, kmsg, mount, proc, time, tty, wait};
-use helpers::{Folder, Running, alone, exit_of, need_root, until, words};
+use helpers::{Folder, Running, alone, exit_of, need_root, own_groups, until, words};
 
 #[test]
 fn waiting_sees_a_child_before_it_is_reaped() {
@@ -82,16 +81,10 @@ fn pid_1_survives_a_start_without_standard_descriptors() {
     assert_eq!(run(""), Exit::Code(134), "this is what would happen without help");
 }
 
-fn tree() -> cgroup::Tree {
-    let base = cgroup::find().expect("cgroup2 is mounted: mount -t cgroup2 none /sys/fs/cgroup");
-    cgroup::Tree::open(&base, &format!("finit-rest-{}", std::process::id()))
-        .expect("cgroup2 can be written: run sudo tests/run, in a container with --privileged")
-}
-
 #[test]
 fn groups_are_made_watched_killed_and_removed() {
     let _alone = alone();
-    let tree = tree();
+    let tree = own_groups();
     let odd = ["memory.max", "cgroup.procs", "..", ".", "a/b", "ünï", "x y%", "plain-1@tty_2"];
     for name in odd {
         let group = tree.make(name).unwrap();
@@ -142,7 +135,7 @@ fn groups_are_made_watched_killed_and_removed() {
 #[test]
 fn files_of_a_group_are_read_and_written_and_no_others() {
     let _alone = alone();
-    let tree = tree();
+    let tree = own_groups();
     let group = tree.make("files").unwrap();
     let child = Running::start(&Launch {
         argv: &words(&["/bin/sleep", "100"]),

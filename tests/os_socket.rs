@@ -5,7 +5,6 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    clippy::print_stderr,
     clippy::arithmetic_side_effects,
     reason = "a test may fail"
 )]
@@ -26,11 +25,7 @@ use std::path::PathBuf;
 use finit::facts::Errno;
 use finit::os::socket::{Endpoint, Internet, Options, bind};
 use finit::os::{fds, host, socket};
-use helpers::{Folder, alone, own_descriptors, until};
-
-fn root() -> bool {
-    nix::unistd::geteuid().is_root()
-}
+use helpers::{Folder, alone, need_root, own_descriptors, until};
 
 #[test]
 fn tcp_listens_on_both_families_and_says_who_connects() {
@@ -71,16 +66,15 @@ fn tcp_listens_on_both_families_and_says_who_connects() {
 #[test]
 fn a_socket_file_has_its_mode_and_replaces_only_a_socket() {
     let _alone = alone();
+    need_root();
     let folder = Folder::new("socket");
     let path = folder.0.join("s");
     let endpoint = Endpoint::UnixStream(path.clone());
-    let options = Options { mode: 0o642, gid: root().then_some(77), ..Options::default() };
+    let options = Options { mode: 0o642, gid: Some(77), ..Options::default() };
     let first = bind(&endpoint, &options).unwrap();
     let meta = fs::metadata(&path).unwrap();
     assert_eq!(meta.mode() & 0o7777, 0o642);
-    if root() {
-        assert_eq!(meta.gid(), 77);
-    }
+    assert_eq!(meta.gid(), 77);
     drop(first);
     let listener = bind(&endpoint, &options).unwrap();
     let _client = UnixStream::connect(&path).unwrap();

@@ -5,7 +5,6 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    clippy::print_stderr,
     clippy::arithmetic_side_effects,
     reason = "a test may fail"
 )]
@@ -29,10 +28,6 @@ use finit::os::{early, fds, kill, wait};
 use helpers::{Folder, Running, alone, exit_of, need_root, outcome, own_descriptors, until, words};
 
 const SLEEP: [&str; 2] = ["/bin/sleep", "100"];
-
-fn root() -> bool {
-    nix::unistd::geteuid().is_root()
-}
 
 /// Both ways: with a lane, and with a copy of everything.
 const WAYS: [Option<i32>; 2] = [None, Some(0)];
@@ -219,6 +214,7 @@ fn terminal() -> (nix::pty::PtyMaster, String) {
 #[test]
 fn a_terminal_becomes_its_own_and_is_taken_from_the_last_user() {
     let _alone = alone();
+    need_root();
     let argv = words(&SLEEP);
     let (_ours, path) = terminal();
     let launch = Launch { argv: &argv, tty: Some(path.as_bytes()), ..Launch::default() };
@@ -239,15 +235,10 @@ fn a_terminal_becomes_its_own_and_is_taken_from_the_last_user() {
     // Not killed by us: the second one is to end it.
     let first = std::mem::ManuallyDrop::new(start());
     let pid = first.0;
-    if root() {
-        // The hangup ends the first: sleep does not handle SIGHUP.
-        let _second = start();
-        let number = SignalNumber::HUP;
-        assert_eq!(exit_of(pid), Exit::Signal { number, core: false });
-    } else {
-        kill::kill(pid, SignalNumber::KILL).unwrap();
-        exit_of(pid);
-    }
+    // The hangup ends the first: sleep does not handle SIGHUP.
+    let _second = start();
+    let number = SignalNumber::HUP;
+    assert_eq!(exit_of(pid), Exit::Signal { number, core: false });
 }
 
 #[test]

@@ -5,7 +5,6 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    clippy::print_stderr,
     clippy::arithmetic_side_effects,
     reason = "a test may fail"
 )]
@@ -106,10 +105,9 @@ fn a_missing_directory_root_or_terminal() {
     fails(&launch, Stage::Tty, libc::ENOENT, "/dev/none");
     let launch = Launch { tty: Some(b"/dev/null"), ..usual.clone() };
     fails(&launch, Stage::Tty, libc::ENOTTY, "/dev/null");
-    if nix::unistd::geteuid().is_root() {
-        let launch = Launch { root: Some(b"/none"), ..usual.clone() };
-        fails(&launch, Stage::Root, libc::ENOENT, "/none");
-    }
+    need_root();
+    let launch = Launch { root: Some(b"/none"), ..usual.clone() };
+    fails(&launch, Stage::Root, libc::ENOENT, "/none");
 }
 
 #[test]

@@ -5,7 +5,6 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    clippy::print_stderr,
     clippy::arithmetic_side_effects,
     reason = "a test may fail"
 )]
@@ -24,7 +23,7 @@ use std::time::Instant;
 use finit::facts::{Errno, Exit, SignalNumber};
 use finit::os::spawn::{Launch, Plan, Spawned, spawn};
 use finit::os::{cgroup, fds, kill};
-use helpers::{Running, alone, exit_of, outcome, until, words};
+use helpers::{Running, alone, exit_of, outcome, own_groups, until, words};
 
 const SLEEP: [&str; 2] = ["/bin/sleep", "100"];
 
@@ -32,12 +31,11 @@ const SLEEP: [&str; 2] = ["/bin/sleep", "100"];
 struct Frozen(cgroup::Tree, cgroup::Group);
 
 impl Frozen {
-    fn new() -> Option<Self> {
-        let base = cgroup::find()?;
-        let tree = cgroup::Tree::open(&base, &format!("finit-test-{}", std::process::id())).ok()?;
-        let group = tree.make("a frozen.service/x").ok()?;
-        group.freeze(true).ok()?;
-        Some(Self(tree, group))
+    fn new() -> Self {
+        let tree = own_groups();
+        let group = tree.make("a frozen.service/x").unwrap();
+        group.freeze(true).unwrap();
+        Self(tree, group)
     }
 }
 
@@ -52,10 +50,7 @@ impl Drop for Frozen {
 #[test]
 fn children_that_hang_before_exec_hang_alone() {
     let _alone = alone();
-    let Some(frozen) = Frozen::new() else {
-        eprintln!("skipped: no writable cgroup2");
-        return;
-    };
+    let frozen = Frozen::new();
     let argv = words(&["/bin/sh", "-c", "exit 5"]);
     let launch = |cgroup| Launch { argv: &argv, cgroup, ..Launch::default() };
     // A connection of ours that closes while a child hangs is closed for good: the child does
@@ -92,10 +87,7 @@ fn children_that_hang_before_exec_hang_alone() {
 #[test]
 fn a_child_killed_before_it_came_for_its_descriptors_leaves_none_behind() {
     let _alone = alone();
-    let Some(frozen) = Frozen::new() else {
-        eprintln!("skipped: no writable cgroup2");
-        return;
-    };
+    let frozen = Frozen::new();
     let argv = words(&SLEEP);
     for _ in 0..50 {
         let (read, write) = fds::pipe(true, true).unwrap();
@@ -121,10 +113,7 @@ fn a_child_killed_before_it_came_for_its_descriptors_leaves_none_behind() {
 #[test]
 fn a_child_is_born_in_its_group() {
     let _alone = alone();
-    let Some(home) = Frozen::new() else {
-        eprintln!("skipped: no writable cgroup2");
-        return;
-    };
+    let home = Frozen::new();
     home.1.freeze(false).unwrap();
     let argv = words(&SLEEP);
     let cgroup = Some(home.1.as_fd());
@@ -172,10 +161,8 @@ fn without_clone3_the_old_clone_does_the_same() {
     let _alone = alone();
     let home = Frozen::new();
     without(libc::SYS_clone3, || {
-        if let Some(home) = &home {
-            home.1.freeze(false).unwrap();
-        }
-        let cgroup = home.as_ref().map(|home| home.1.as_fd());
+        home.1.freeze(false).unwrap();
+        let cgroup = Some(home.1.as_fd());
         let file = fds::memfd("one").unwrap();
         let passed = [file.as_fd()];
         let argv = words(&SLEEP);
@@ -185,9 +172,7 @@ fn without_clone3_the_old_clone_does_the_same() {
         for key in ["SigBlk", "SigIgn", "SigCgt", "SigPnd", "ShdPnd"] {
             assert_eq!(child.status(key), "0000000000000000", "{key}");
         }
-        if home.is_some() {
-            assert!(child.file("cgroup").contains("a%20frozen"));
-        }
+        assert!(child.file("cgroup").contains("a%20frozen"));
     });
 }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use finit::facts::{Exit, Pid, SignalNumber, SpawnError};
 use finit::os::spawn::{ChildMemory, Launch, Plan, STATUS_SIZE, Spawned, spawn};
-use finit::os::{fds, kill, wait};
+use finit::os::{cgroup, fds, kill, wait};
 
 /// One test at a time: they look at what the whole process has open and who its children are.
 #[allow(clippy::disallowed_types, reason = "the test harness has threads")]
@@ -22,6 +22,13 @@ pub fn alone() -> std::sync::MutexGuard<'static, ()> {
 /// For what the kernel grants to root alone: a test without it fails, and is not left out.
 pub fn need_root() {
     assert!(nix::unistd::geteuid().is_root(), "this needs root: run sudo tests/run");
+}
+
+/// A folder of control groups of our own; the test takes it away again.
+pub fn own_groups() -> cgroup::Tree {
+    let base = cgroup::find().expect("cgroup2 is mounted: mount -t cgroup2 none /sys/fs/cgroup");
+    cgroup::Tree::open(&base, &format!("finit-test-{}", std::process::id()))
+        .expect("cgroup2 can be written: run sudo tests/run, in a container with --privileged")
 }
 
 pub fn words(words: &[&str]) -> Vec<Vec<u8>> {
