@@ -27,8 +27,6 @@ pub struct Store {
     /// Files whose lines wait, by path: to keep the order, later lines wait too.
     waiting: BTreeMap<String, Waiting>,
     writable: bool,
-    /// The last reason why any file could not be written, until all are again.
-    failing: Option<Errno>,
     tried: Instant,
     pause: Duration,
     /// What an administrator has to know: that files cannot be written, and that they can again.
@@ -60,7 +58,6 @@ impl Store {
             spool,
             waiting,
             writable: false,
-            failing: None,
             tried,
             pause: RETRY,
             news: Vec::new(),
@@ -162,6 +159,7 @@ impl Store {
                 }
             }
         }
+        let was_failing = self.waiting.values().any(|waiting| waiting.errno.is_some());
         let rest: Vec<String> = self.waiting.keys().cloned().collect();
         for path in rest {
             if failed.contains(&path) || self.tell_lost(&path, millis).is_err() {
@@ -169,7 +167,7 @@ impl Store {
             }
             self.waiting.remove(&path);
         }
-        if self.waiting.is_empty() && std::mem::take(&mut self.failing).is_some() {
+        if self.waiting.is_empty() && was_failing {
             self.news.push("log files are written again".to_owned());
         }
         self.tried = Instant::now();
@@ -211,11 +209,11 @@ impl Store {
         }
     }
 
-    /// A file cannot be written. That is told once for all files, and again with another reason.
+    /// A file cannot be written. That is told once for all files that wait for the same reason.
     fn fail(&mut self, path: &str, errno: Errno) {
+        let is_known = self.waiting.values().any(|waiting| waiting.errno == Some(errno));
         self.waiting.entry(path.to_owned()).or_default().errno = Some(errno);
-        if self.failing != Some(errno) {
-            self.failing = Some(errno);
+        if !is_known {
             let keeps = "lines are kept in memory until it can be, the oldest give way";
             self.news.push(format!("log file {path} cannot be written: {errno}; {keeps}"));
         }
