@@ -11,9 +11,12 @@ const STEPS: &[(&str, &str)] = &[
     ("env-file ", "make the file or fix `env-file` in /etc/finit.toml, and run: finitctl start {}"),
     ("setrlimit ", "fix `limits` in /etc/finit.toml and run: finitctl start {}"),
     ("tty ", "fix `tty` in /etc/finit.toml and run: finitctl start {}"),
-    ("left out: ", "mend the file, which finitctl check shows, and run: finitctl apply"),
+    ("left out: ", MEND_THE_FILE),
     ("socket ", "see who holds the address (ss -lptn), then run: finitctl start {}"),
 ];
+
+/// For what the file leaves out, and for who needs it.
+const MEND_THE_FILE: &str = "mend the file, which finitctl check shows, and run: finitctl apply";
 
 /// What to do about a service; empty if nothing is wrong with it, or if its reason says so.
 pub fn for_service(service: &ServiceReport) -> String {
@@ -41,7 +44,7 @@ fn for_state(name: &str, state: StateWord, reason: &str) -> String {
             format!("see why: finitctl status {other}")
         }
         (StateWord::Waiting, None) if reason.contains("which was left out: ") => {
-            "mend the file, which finitctl check shows, and run: finitctl apply".to_owned()
+            MEND_THE_FILE.to_owned()
         }
         (StateWord::Failed | StateWord::Restarting, _) => {
             step.unwrap_or("see why: finitctl logs {}").replace("{}", name)

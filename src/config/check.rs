@@ -244,7 +244,8 @@ impl<'a> Names<'a> {
     }
 }
 
-fn fixed<'a>() -> impl Iterator<Item = &'a str> {
+/// Names that are there without a file.
+pub(super) fn fixed<'a>() -> impl Iterator<Item = &'a str> {
     TARGETS.into_iter().chain(STEPS).chain(MILESTONES)
 }
 

@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::check::{Draft, Relation, TARGETS};
-use super::spec::{LeftOut, MILESTONES, STEPS, SystemSpec};
+use super::check::{Draft, Relation, fixed};
+use super::spec::{LeftOut, SystemSpec};
 
 /// Names with the mistake that each was left out for; of several the first counts.
 #[derive(Default)]
@@ -32,8 +32,7 @@ impl Mistakes {
         drafts: &[Draft],
         spec: &SystemSpec,
     ) -> Vec<LeftOut> {
-        let mut there: BTreeSet<&str> =
-            TARGETS.into_iter().chain(STEPS).chain(MILESTONES).collect();
+        let mut there: BTreeSet<&str> = fixed().collect();
         for draft in drafts {
             there.insert(&draft.spec.name);
             there.extend(draft.spec.template.as_deref());

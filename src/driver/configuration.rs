@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use crate::config::spec::{LeftOut, ServiceSpec, SystemSpec};
+use crate::config::spec::{LeftOut, SystemSpec};
 use crate::config::{self, Disk, Source};
 use crate::proto::{Code, Refusal};
 
@@ -109,17 +109,16 @@ impl Configuration {
     }
 }
 
-/// What is good in a broken file, with the built-in login beside it, which is no matter of taste
-/// then.
+/// What is good in a broken file, with the built-in login beside it whatever the file says of one.
 fn with_login(mut spec: SystemSpec) -> SystemSpec {
     let own = config::builtin().services;
     let is_own = |name: &String| own.iter().any(|service| service.name == *name);
     spec.services.retain(|service| !is_own(&service.name));
     spec.left_out.retain(|left_out| !is_own(&left_out.name));
     // A terminal can be the console, and two on one terminal hang each other up forever.
-    let (terminals, others) = spec.services.into_iter().partition(|one| one.exec.tty.is_some());
+    let (terminals, others): (Vec<_>, Vec<_>) =
+        spec.services.into_iter().partition(|one| one.exec.tty.is_some());
     spec.services = others;
-    let terminals: Vec<Rc<ServiceSpec>> = terminals;
     spec.left_out.extend(terminals.into_iter().map(|one| LeftOut {
         name: one.name.clone(),
         mistake: "the built-in login has the console until the file is mended".to_owned(),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::state::State;
 use super::{Cause, Effect, Engine, Level};
 use crate::facts::Moment;
-use crate::proto::Power;
+use crate::proto::{Code, Power, Refusal};
 
 /// How often the late ones are named.
 const REPORT: Duration = Duration::from_secs(5);
@@ -60,6 +60,18 @@ impl fmt::Display for Phase {
 }
 
 impl Engine {
+    /// Whether a shutdown can still be asked for.
+    ///
+    /// # Errors
+    /// One has begun.
+    pub(super) fn may_go_down(&self) -> Result<(), Refusal> {
+        if self.phase.is_down() {
+            let message = format!("the machine is {} already", self.phase);
+            return Err(Refusal::new(Code::ShuttingDown, message));
+        }
+        Ok(())
+    }
+
     /// Brings the machine down. A second request changes nothing.
     pub(super) fn power(&mut self, how: Power) {
         if self.phase.is_down() {

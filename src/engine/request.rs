@@ -97,10 +97,7 @@ impl Engine {
                 Ok(Reply::Done { message: format!("{name}: cleared") })
             }
             Request::Power { how } => {
-                if self.phase.is_down() {
-                    let message = format!("the machine is {} already", self.phase);
-                    return Err(Refusal::new(Code::ShuttingDown, message));
-                }
+                self.may_go_down()?;
                 self.power(how);
                 Ok(Reply::Done { message: format!("the machine goes down: {how}") })
             }

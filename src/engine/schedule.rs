@@ -67,10 +67,7 @@ impl Engine {
         message: &str,
         audience: Audience,
     ) -> Result<Reply, Refusal> {
-        if self.phase.is_down() {
-            let message = format!("the machine is {} already", self.phase);
-            return Err(Refusal::new(Code::ShuttingDown, message));
-        }
+        self.may_go_down()?;
         let (at, cause) = (self.now.after(wait), self.cause.clone());
         let message = one_line(message);
         let new = Scheduled { how, at, next: self.now, cause, message, audience };
