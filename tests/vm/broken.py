@@ -7,8 +7,7 @@ COPY = "/var/lib/finitd/last-good/finit.toml"
 
 
 def reboot(vm: Machine):
-    vm.type("finitctl reboot\n")
-    vm.wait_event("RESET")
+    vm.reboot("finitctl reboot")
     vm.login()
 
 

@@ -134,6 +134,22 @@ class Machine:
             self.events.append(event)
         self.events.clear()
 
+    def reboot(self, command="reboot"):
+        """Has the machine start again."""
+        self.type(command + "\n")
+        self.wait_event("RESET")
+
+    def poweroff(self, within=PATIENCE):
+        """Has the machine go off, which takes so many seconds at most."""
+        self.type("poweroff\n")
+        self.wait_event("SHUTDOWN", within)
+        self.wait_exit()
+
+    def was_clean(self):
+        """Fails if file systems had to be repaired at mount in this boot, which the kernel says."""
+        output, _ = self.run("dmesg | grep -i 'EXT4-fs.*recover'")
+        same("journals replayed in this boot", output, "")
+
     def wait_exit(self, within=PATIENCE):
         """Waits for the end of QEMU, after which its disk files are complete."""
         deadline = time.monotonic() + within

@@ -10,12 +10,11 @@ def reboot(vm: Machine):
     """`finitctl reboot` comes back to a login"""
     vm.login()
     vm.ok("echo kept >/srv/note; echo kept >/root/note")
-    vm.type("finitctl reboot\n")
-    vm.wait_event("RESET")
+    vm.reboot("finitctl reboot")
     vm.login()
     same("a file on /", vm.ok("cat /root/note"), "kept")
     same("a file on /srv", vm.ok("cat /srv/note"), "kept")
-    was_clean(vm)
+    vm.was_clean()
 
 
 def ctrl_alt_del(vm: Machine):
@@ -24,16 +23,14 @@ def ctrl_alt_del(vm: Machine):
     vm.qmp("send-key", keys=keys)
     vm.wait_event("RESET")
     vm.login()
-    was_clean(vm)
+    vm.was_clean()
 
 
 def poweroff(vm: Machine):
     """`poweroff` ends the machine, its file systems unmounted"""
     # Something that ignores SIGTERM and holds /srv must not keep it from being unmounted.
     vm.ok("(trap '' TERM HUP; cd /srv; exec sleep 1000000) >/dev/null 2>&1 </dev/null &")
-    vm.type("poweroff\n")
-    vm.wait_event("SHUTDOWN")
-    vm.wait_exit()
+    vm.poweroff()
     for disk in (vm.disk, vm.disk.replace("root.img", "srv.img")):
         name = disk.rsplit("/", 1)[1]
         fsck = tool("e2fsck", "-fn", disk)
@@ -41,12 +38,6 @@ def poweroff(vm: Machine):
         header = tool("dumpe2fs", "-h", disk).stdout
         check(f"the journal of {name} needs no recovery", "needs_recovery" not in header, header)
         check(f"{name} is marked clean", "Filesystem state:         clean" in header, header)
-
-
-def was_clean(vm: Machine):
-    """The kernel says so when it has to repair a file system at mount."""
-    output, _ = vm.run("dmesg | grep -i 'EXT4-fs.*recover'")
-    same("journals replayed in this boot", output, "")
 
 
 def tool(*words):

@@ -67,17 +67,14 @@ def exit_comes_back(vm: Machine):
 
 def reboot(vm: Machine):
     """reboot works there"""
-    vm.type("reboot\n")
-    vm.wait_event("RESET")
+    vm.reboot()
     maintenance(vm)
     same("what was written is there", vm.run("test -e /root/here")[1], 0)
 
 
 def poweroff(vm: Machine):
     """poweroff works there"""
-    vm.type("poweroff\n")
-    vm.wait_event("SHUTDOWN")
-    vm.wait_exit()
+    vm.poweroff()
 
 
 def no_file(vm: Machine):
@@ -86,8 +83,7 @@ def no_file(vm: Machine):
     output = vm.ok("finitctl status")
     check("status names the file", "/etc/other.toml could not be read" in output, output)
     vm.ok(f"cat >/etc/other.toml <<'END'\n{OTHER}\nEND")
-    vm.type("reboot\n")
-    vm.wait_event("RESET")
+    vm.reboot()
 
 
 def debug(vm: Machine):
