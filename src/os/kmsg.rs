@@ -34,6 +34,8 @@ impl Kmsg {
                 b'\t' | b' '..=0x7e | 0x80.. => byte,
                 _ => b'?',
             }));
+            // Without it the kernel waits for more, and shows the record with the next one.
+            record.push(b'\n');
             fds::write(self.0.as_fd(), &record)?;
         }
         Ok(())
