@@ -203,7 +203,11 @@ impl Connection {
     /// # Errors
     /// The connection is gone.
     pub fn send_line(&mut self, line: &str) -> Result<(), Failure> {
-        self.stream.write_all(line.as_bytes()).map_err(|error| self.broken(&error))
+        match self.stream.write_all(line.as_bytes()) {
+            // Whoever is turned away has an answer to read before the question was sent.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            sent => sent.map_err(|error| self.broken(&error)),
+        }
     }
 
     /// The next line, without its end; none when the other side has closed between two lines.

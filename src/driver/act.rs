@@ -11,14 +11,20 @@ use crate::proto::{Refusal, Reply};
 use super::groups;
 use super::watch::Token;
 
-/// Programs started before those that began meanwhile are looked at: it bounds how many are
-/// between clone and exec at a time, and with them the memory they use.
+/// Programs started before those that began or ended meanwhile are looked at: it bounds how many
+/// are between clone and exec at a time, and with them the memory they use, and how many dead
+/// ones keep their numbers from those to come.
 const STARTS: u32 = 32;
 
 impl Driver {
     /// Tells the engine of an event and carries out what follows.
     pub(super) fn turn(&mut self, event: Event) {
         self.engine.handle(time::now(), event);
+        self.work();
+    }
+
+    /// Carries out all that the engine has ordered.
+    pub(super) fn work(&mut self) {
         let mut starts = 0u32;
         let mut words = Vec::new();
         while let Some(effect) = self.engine.next_effect() {
@@ -41,8 +47,9 @@ impl Driver {
         }
     }
 
-    /// Takes note of programs that were executed meanwhile; other news keep for later.
+    /// Takes note of programs that were executed or ended meanwhile; other news keep for later.
     fn collect(&mut self) {
+        self.reap();
         for token in self.watch.take() {
             match token {
                 Token::Status(run) => {
@@ -212,7 +219,7 @@ impl Driver {
         Some(folder.display().to_string())
     }
 
-    /// What a reaped process was, told to its owner.
+    /// What a reaped process was, told to its owner; what follows is not carried out yet.
     pub(super) fn on_run_ended(&mut self, run: RunId, pid: Pid, ended: Ended) {
         let serves = self.engine.is_connection(run);
         let group = if serves { Group::Inhabited } else { self.group_after(run.node, pid) };
@@ -220,7 +227,7 @@ impl Driver {
             site.runs.remove(&run.generation);
         }
         self.flush_line(run.node);
-        self.turn(Event::Exited { run, ended, group });
+        self.engine.handle(time::now(), Event::Exited { run, ended, group });
     }
 
     /// A hint that a descriptor of the set may be read.

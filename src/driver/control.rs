@@ -6,10 +6,11 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::time::{sleep, timeout};
 
 use crate::engine::{Access, Peer};
@@ -24,7 +25,7 @@ const FOR_ROOT: usize = 2;
 const EACH_USER: usize = 8;
 /// How long a begun line may take.
 const LINE: Duration = Duration::from_secs(5);
-/// How long a client may let its answers wait.
+/// How long a client may take nothing of an answer.
 const ANSWER: Duration = Duration::from_secs(10);
 /// Answers that wait for a client; one that reads more slowly is left.
 pub const ANSWERS: usize = 256;
@@ -50,7 +51,7 @@ pub async fn serve(listener: OwnedFd, power: PowerGroup, calls: mpsc::Sender<Cal
     let listener = std::os::unix::net::UnixListener::from(listener);
     let Ok(listener) = UnixListener::from_std(listener) else { return };
     // One weak reference a client: how many there are is counted, not remembered.
-    let mut guests: Vec<(u32, Weak<()>)> = Vec::new();
+    let mut guests: Vec<(u32, Weak<Notify>)> = Vec::new();
     loop {
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
@@ -64,15 +65,15 @@ pub async fn serve(listener: OwnedFd, power: PowerGroup, calls: mpsc::Sender<Cal
         let same = guests.iter().filter(|(uid, _)| *uid == peer.uid).count();
         let most = if peer.uid == 0 { CLIENTS } else { CLIENTS.saturating_sub(FOR_ROOT) };
         let crowded = guests.len() >= most || (peer.uid != 0 && same >= EACH_USER);
-        let token = Arc::new(());
-        guests.push((peer.uid, Arc::downgrade(&token)));
+        let taken = Arc::new(Notify::new());
+        guests.push((peer.uid, Arc::downgrade(&taken)));
         if crowded {
             tokio::spawn(turn_away(stream));
         } else {
             let (reader, writer) = stream.into_split();
             let (answers, outgoing) = mpsc::channel(ANSWERS);
-            tokio::spawn(write_answers(writer, outgoing, Arc::clone(&token)));
-            tokio::spawn(read_requests(reader, peer, calls.clone(), answers, token));
+            tokio::spawn(write_answers(writer, outgoing, Arc::clone(&taken)));
+            tokio::spawn(read_requests(reader, peer, calls.clone(), answers, taken));
         }
     }
 }
@@ -105,18 +106,20 @@ fn identify(stream: &UnixStream, power: PowerGroup) -> Result<Peer, Errno> {
 
 async fn turn_away(mut stream: UnixStream) {
     let refusal = Refusal::new(Code::Busy, "too many clients").hint("try again");
-    let line = frame::encode_answer(&Spelling::Words, &Answer::Refused(refusal));
+    // How it would have asked is not known; finitctl must understand it.
+    let line = frame::encode_answer(&Spelling::Json(Value::Null), &Answer::Refused(refusal));
     // Whoever does not read it has lost nothing.
     let _unread = timeout(ANSWER, stream.write_all(line.as_bytes())).await;
 }
 
-/// Lines of a client, one after the other, until it closes its side.
+/// Lines of a client, one after the other, until it closes its side. None is read while
+/// answers wait to be taken: they are longer than questions, and who asks may never read.
 async fn read_requests(
     reader: OwnedReadHalf,
     peer: Peer,
     calls: mpsc::Sender<Call>,
     answers: mpsc::Sender<String>,
-    token: Arc<()>,
+    taken: Arc<Notify>,
 ) {
     let mut reader = BufReader::with_capacity(1024, reader);
     while let Some(line) = read_line(&mut reader).await {
@@ -142,8 +145,10 @@ async fn read_requests(
         if calls.send(call).await.is_err() {
             break;
         }
+        while answers.capacity() < answers.max_capacity() && !answers.is_closed() {
+            taken.notified().await;
+        }
     }
-    drop(token);
 }
 
 /// The next line; none at the end, an error for one that is too long, too slow or no text.
@@ -170,13 +175,23 @@ async fn read_line(reader: &mut BufReader<OwnedReadHalf>) -> Option<Result<Strin
 async fn write_answers(
     mut writer: OwnedWriteHalf,
     mut outgoing: mpsc::Receiver<String>,
-    token: Arc<()>,
+    taken: Arc<Notify>,
 ) {
     while let Some(text) = outgoing.recv().await {
-        match timeout(ANSWER, writer.write_all(text.as_bytes())).await {
-            Ok(Ok(())) => {}
-            Ok(Err(_)) | Err(_) => break,
+        if write(&mut writer, text.as_bytes()).await.is_err() {
+            break;
         }
+        taken.notify_one();
     }
-    drop(token);
+    drop(outgoing);
+    taken.notify_one();
+}
+
+/// Writes all, as long as the client takes some of it now and then.
+async fn write(writer: &mut OwnedWriteHalf, mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        let count = timeout(ANSWER, writer.write(bytes)).await??;
+        bytes = bytes.get(count..).unwrap_or_default();
+    }
+    Ok(())
 }

@@ -192,8 +192,21 @@ impl Driver {
         Poll::Pending
     }
 
-    /// Reaps what has ended and tells its owners.
+    /// Reaps what has ended, tells its owners and does what follows.
     fn sweep(&mut self) {
+        self.reap();
+        self.work();
+        self.review_sessions();
+        if !self.more_children && !self.alone.is_empty() && !crate::os::wait::has_children() {
+            for tell in self.alone.drain(..) {
+                // Its step gave up waiting.
+                let _gone = tell.send(());
+            }
+        }
+    }
+
+    /// Reaps what has ended and tells its owners.
+    fn reap(&mut self) {
         let (reaped, more) = self.reaper.sweep();
         self.more_children = more;
         for dead in reaped {
@@ -204,13 +217,6 @@ impl Driver {
                     let _gone = tell.send(dead.ended);
                 }
                 Owner::LogWriter => self.on_writer_ended(dead.pid, &dead.ended.to_string()),
-            }
-        }
-        self.review_sessions();
-        if !more && !self.alone.is_empty() && !crate::os::wait::has_children() {
-            for tell in self.alone.drain(..) {
-                // Its step gave up waiting.
-                let _gone = tell.send(());
             }
         }
     }

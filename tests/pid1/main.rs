@@ -14,6 +14,7 @@
 )]
 
 mod boot;
+mod control;
 mod inetd;
 mod jobs;
 mod listen;

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use crate::machine::Machine;
+use crate::machine::{Machine, Plan};
 
 /// How much is a lot: more with FINIT_FULL=1.
 fn many() -> usize {
@@ -65,13 +65,21 @@ fn every_exit_status_and_every_signal_reaches_the_status() {
 
 #[test]
 fn of_very_many_tasks_and_orphans_at_once_not_one_exit_is_lost() {
-    let mut toml = String::new();
-    for number in 0..many() {
-        let code = number % 256;
-        writeln!(toml, "[task.t{number}]\ncommand = \"/programs/exiter {code}\"\nlog = \"none\"")
+    // A file has 1 MiB at most.
+    let mut plan = Plan::new();
+    for first in (0..many()).step_by(10_000) {
+        let mut toml = String::new();
+        for number in first..first + 10_000 {
+            let code = number % 256;
+            writeln!(
+                toml,
+                "[task.t{number}]\ncommand = \"/programs/exiter {code}\"\nlog = \"none\""
+            )
             .unwrap();
+        }
+        plan = plan.file(&format!("/etc/finit.toml.d/{first:06}.toml"), &toml);
     }
-    let machine = Machine::boot(&toml);
+    let machine = plan.boot("");
     // Processes are short: so many at a time as fit into the numbers that there are.
     for _ in 0..many() / 10_000 {
         assert_eq!(machine.run(&["/programs/orphans", "10000"]).text, "10000\n");

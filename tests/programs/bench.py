@@ -28,7 +28,11 @@ class Machine:
         self.launcher = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.pid = int(self.launcher.stdout.readline().split()[1])
         self.root = Path(f"/proc/{self.pid}/root")
-        (self.root / "etc/finit.toml").write_text("boot.tmpfiles = false\n" + toml)
+        (self.root / "etc/finit.toml").write_text("boot.tmpfiles = false\n")
+        (self.root / "etc/finit.toml.d").mkdir()
+        tables = toml.split("\n\n")
+        for i in range(0, len(tables), 10_000):  # a file has 1 MiB at most
+            (self.root / f"etc/finit.toml.d/{i:06}.toml").write_text("\n\n".join(tables[i:i + 10_000]))
         self.began = time.monotonic_ns()
         self.launcher.stdin.write(b"!")
         self.launcher.stdin.flush()
@@ -123,7 +127,7 @@ def floor(count, again, *argv):
 
 
 def service(name, command, rest='log = "none"'):
-    return f'[service.{name}]\ncommand = "{command}"\n{rest}\n'
+    return f'[service.{name}]\ncommand = "{command}"\n{rest}\n\n'
 
 
 def middle(text):
@@ -231,13 +235,13 @@ def reap(n=int(os.environ.get("FINIT_BENCH_REAP", "10000")), at_once=10_000):
         machine.until("the socket", lambda: (machine.root / "run/initctl").exists())
         machine.until("all to end", lambda: machine.ask("x").split()[1] == str(n // 10))
         least = (time.monotonic_ns() - machine.began) / 1e9 * 10
-    toml = "".join(f'[task.t{i}]\ncommand = "/programs/exiter {i % 256}"\nlog = "none"\n' for i in range(n))
+    toml = "".join(f'[task.t{i}]\ncommand = "/programs/exiter {i % 256}"\nlog = "none"\n\n' for i in range(n))
     with finit(toml) as machine:
         machine.until("the socket", lambda: (machine.root / "run/initctl").exists())
         ended = lambda: sum(s["state"] in ("done", "failed") for s in machine.services() if s["kind"] == "task") == n
         machine.until("all tasks to end", ended)
         wall = (time.monotonic_ns() - machine.began) / 1e9
-        told = {s["name"]: s["reason"] for s in machine.services()}
+        told = {s["name"]: s.get("reason") for s in machine.services()}
         exact = sum(told[f"t{i}"] == f"exited with status {i % 256}" for i in range(n))
         machine.until("the last zombie to go", lambda: not machine.zombies())
     yield f"{n} short tasks, file and all", "s", wall, least

@@ -1,0 +1,128 @@
+//! Who comes to the control socket, and with what.
+
+use crate::machine::Machine;
+use crate::talk::Line;
+
+const LIST: &str = "{\"method\":\"list\"}\n";
+
+#[allow(unsafe_code, reason = "nix changes all threads of the process")]
+/// Has somebody else than root do something: credentials belong to a thread.
+fn as_user<T: Send>(uid: u32, deed: impl FnOnce() -> T + Send) -> T {
+    std::thread::scope(|scope| {
+        let other = scope.spawn(|| {
+            // SAFETY: plain numbers. The raw call changes this thread alone, which ends below.
+            let done = unsafe { libc::syscall(libc::SYS_setresuid, -1, uid, -1) };
+            assert_eq!(done, 0, "setresuid: {}", std::io::Error::last_os_error());
+            deed()
+        });
+        other.join().unwrap()
+    })
+}
+
+fn services(count: usize) -> String {
+    (0..count)
+        .map(|n| format!("[service.s{n}]\ncommand = \"/programs/idle\"\nstart = \"manual\"\n"))
+        .collect()
+}
+
+fn most_memory(machine: &Machine) -> usize {
+    let text = machine.pid1_status("VmHWM");
+    text.trim_end_matches(" kB").parse().unwrap()
+}
+
+#[test]
+fn who_asks_and_never_reads_costs_no_memory() {
+    let machine = Machine::boot(&services(200));
+    machine.until("s0", "stopped");
+    let path = machine.path("/run/initctl");
+    let before = most_memory(&machine);
+    let deaf: Vec<Line> = as_user(1234, || {
+        let ask = |_| {
+            let mut line = Line::to(&path).unwrap();
+            line.send(LIST.repeat(200).as_bytes()).unwrap();
+            line
+        };
+        (0..8).map(ask).collect()
+    });
+    // Whoever comes after them is heard after them.
+    for _ in 0..100 {
+        assert!(machine.list().iter().any(|service| service["name"] == "s199"));
+    }
+    let grown = most_memory(&machine) - before;
+    assert!(grown < 16 * 1024, "{grown} KiB for 1,600 answers that nobody reads");
+    // And all answers are there for one that reads at last.
+    for mut line in deaf {
+        for _ in 0..200 {
+            assert!(line.hear().unwrap().contains("\"s199\""));
+        }
+    }
+}
+
+#[test]
+fn a_crowd_is_turned_away_and_root_still_gets_in() {
+    let machine = Machine::boot("");
+    machine.list();
+    let path = machine.path("/run/initctl");
+    let come = |_| {
+        let mut line = Line::to(&path).unwrap();
+        // One that is turned away may have its answer before it has asked.
+        let _closed = line.send(b"status\n");
+        let said = line.hear().unwrap();
+        (line, said)
+    };
+    let crowd: Vec<(Line, String)> = (1000..1020)
+        .flat_map(|uid| as_user(uid, || (0..9).map(come).collect::<Vec<_>>()))
+        .collect();
+    let inside: Vec<&str> = crowd
+        .iter()
+        .map(|(_, said)| said.as_str())
+        .filter(|said| !said.contains("too many clients"))
+        .collect();
+    assert!((8..=62).contains(&inside.len()), "{inside:?}");
+    assert!(crowd[8].1.contains("too many clients"), "the ninth of a user: {}", crowd[8].1);
+    assert_eq!(machine.ctl(&["status"]).code, 0);
+    for _ in 0..20 {
+        let said =
+            machine.run(&["setpriv", "--reuid=1000", "--clear-groups", "finitctl", "status"]);
+        assert_eq!(said.text, "finitctl: too many clients; try again\n", "{}", said.code);
+    }
+    drop(crowd);
+    machine.wait("places to be free", |_| {
+        let (_, said) = as_user(1000, || come(0));
+        (!said.contains("too many clients")).then_some(())
+    });
+}
+
+#[test]
+fn any_user_may_look_and_root_alone_may_act() {
+    let machine = Machine::boot(&services(1));
+    machine.until("s0", "stopped");
+    let path = machine.path("/run/initctl");
+    let [look, act] = as_user(1234, || {
+        ["status s0", "start s0"].map(|words| Line::to(&path).unwrap().ask(words).unwrap())
+    });
+    assert_eq!((look.as_str(), act.starts_with("error: ")), ("dead", true), "{act}");
+    assert_eq!(machine.status("s0")["state"], "stopped");
+}
+
+#[test]
+fn a_line_that_is_none_is_answered_and_the_next_client_is_served() {
+    let machine = Machine::boot("");
+    machine.list();
+    let long = vec![b'x'; 70_000];
+    for (bytes, answer) in [
+        (long.as_slice(), "error: the line is longer than 64 KiB"),
+        (b"status \xff\xfe\n", "error: the line is not UTF-8"),
+        (b"{\"method\":\"list\"", "error: the line took too long"),
+        (b"\0\0\0\0\n", "error: "),
+        (b"{\"method\":7}\n", "{\"error\":"),
+        (b"[[[[[[[[[[\n", "error: "),
+    ] {
+        let mut line = machine.connect();
+        // The rest of a line that is too long is not taken.
+        let _closed = line.send(bytes);
+        let said = line.hear().unwrap();
+        assert!(said.starts_with(answer), "{said}");
+        assert_eq!(machine.ctl(&["status"]).code, 0);
+    }
+}
