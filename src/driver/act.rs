@@ -15,6 +15,8 @@ use super::watch::Token;
 /// are between clone and exec at a time, and with them the memory they use, and how many dead
 /// ones keep their numbers from those to come.
 const STARTS: u32 = 32;
+/// Batches of dead processes reaped then: orphans may die faster than programs are started.
+const SWEEPS: u32 = 32;
 
 impl Driver {
     /// Tells the engine of an event and carries out what follows.
@@ -49,7 +51,12 @@ impl Driver {
 
     /// Takes note of programs that were executed or ended meanwhile; other news keep for later.
     fn collect(&mut self) {
-        self.reap();
+        for _ in 0..SWEEPS {
+            self.reap();
+            if !self.more_children {
+                break;
+            }
+        }
         for token in self.watch.take() {
             match token {
                 Token::Status(run) => {

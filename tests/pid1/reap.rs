@@ -4,12 +4,10 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use crate::machine::{Machine, Plan};
+use crate::machine::Machine;
 
-/// How much is a lot: more with FINIT_FULL=1.
-fn many() -> usize {
-    if std::env::var_os("FINIT_FULL").is_some() { 100_000 } else { 10_000 }
-}
+/// How much is a lot: a tenth of what `tests/bench reap` does with FINIT_BENCH_REAP=100000.
+const MANY: usize = 10_000;
 
 /// What the machine has besides its living processes.
 fn zombies(machine: &Machine) -> usize {
@@ -65,28 +63,18 @@ fn every_exit_status_and_every_signal_reaches_the_status() {
 
 #[test]
 fn of_very_many_tasks_and_orphans_at_once_not_one_exit_is_lost() {
-    // A file has 1 MiB at most.
-    let mut plan = Plan::new();
-    for first in (0..many()).step_by(10_000) {
-        let mut toml = String::new();
-        for number in first..first + 10_000 {
-            let code = number % 256;
-            writeln!(
-                toml,
-                "[task.t{number}]\ncommand = \"/programs/exiter {code}\"\nlog = \"none\""
-            )
+    let mut toml = String::new();
+    for number in 0..MANY {
+        let code = number % 256;
+        writeln!(toml, "[task.t{number}]\ncommand = \"/programs/exiter {code}\"\nlog = \"none\"")
             .unwrap();
-        }
-        plan = plan.file(&format!("/etc/finit.toml.d/{first:06}.toml"), &toml);
     }
-    let machine = plan.boot("");
-    // Processes are short: so many at a time as fit into the numbers that there are.
-    for _ in 0..many() / 10_000 {
-        assert_eq!(machine.run(&["/programs/orphans", "10000"]).text, "10000\n");
-    }
+    let machine = Machine::boot(&toml);
+    let made = machine.run(&["/programs/orphans", &MANY.to_string()]);
+    assert_eq!(made.text, format!("{MANY}\n"));
     all_tasks_ended(&machine);
     let reasons = reasons(&machine);
-    for number in 0..many() {
+    for number in 0..MANY {
         assert_eq!(reasons[&format!("t{number}")], format!("exited with status {}", number % 256));
     }
     no_zombie_is_left(&machine);
