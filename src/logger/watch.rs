@@ -1,5 +1,5 @@
 //! The loop of the log writer: messages of PID 1, bytes of services, and no timer unless a disk
-//! has failed.
+//! has failed, or memory that the start of services needed is to be given back.
 //!
 //! A pipe that has bytes gets one turn a round. Level-triggered, the kernel puts it behind all
 //! others that have some, so a flood takes its share and no more.
@@ -15,10 +15,14 @@ use super::kept::Kept;
 use super::message::{DATAGRAM_MAX, Message, unpack};
 use super::text::Tail;
 use super::writer::{Writer, now};
+use crate::os::memory;
 use crate::os::passing::receive_with_fds;
 
 /// The socket among the numbers of pipes.
 const SOCKET: u64 = u64::MAX;
+
+/// So long after PID 1 said something, it has probably said all.
+const QUIET: Duration = Duration::from_secs(1);
 
 /// How the loop goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +41,8 @@ struct Watch<'a> {
     socket: BorrowedFd<'a>,
     epoll: Epoll,
     writer: Writer,
+    /// Memory that messages needed is given back.
+    trimmed: bool,
 }
 
 /// Writes logs until PID 1 ends it.
@@ -46,7 +52,7 @@ pub fn watch(socket: BorrowedFd<'_>) -> Result<(), Errno> {
     let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
     epoll.add(socket, EpollEvent::new(EpollFlags::EPOLLIN, SOCKET))?;
     let writer = Writer::new(kept)?;
-    let mut watch = Watch { socket, epoll, writer };
+    let mut watch = Watch { socket, epoll, writer, trimmed: false };
     let mut next = watch.obey(messages)?;
     while next == Next::Go {
         next = watch.turn()?;
@@ -76,6 +82,9 @@ impl Watch<'_> {
                 return Ok(next);
             }
         }
+        if count == 0 && !std::mem::replace(&mut self.trimmed, true) {
+            memory::trim();
+        }
         if self.writer.store.retry_in() == Some(Duration::ZERO) {
             self.writer.store.retry(now());
         }
@@ -93,8 +102,10 @@ impl Watch<'_> {
     }
 
     fn timeout(&self) -> EpollTimeout {
-        let wait = self.writer.store.retry_in().map(|wait| wait.as_millis().saturating_add(1));
-        wait.map_or(EpollTimeout::NONE, |wait| {
+        let retry = self.writer.store.retry_in();
+        let quiet = (!self.trimmed).then_some(QUIET);
+        let wait = retry.into_iter().chain(quiet).min();
+        wait.map(|wait| wait.as_millis().saturating_add(1)).map_or(EpollTimeout::NONE, |wait| {
             EpollTimeout::try_from(wait).unwrap_or(EpollTimeout::NONE)
         })
     }
@@ -114,6 +125,7 @@ impl Watch<'_> {
     }
 
     fn obey(&mut self, messages: Messages) -> Result<Next, Errno> {
+        self.trimmed = false;
         for (message, fd) in messages {
             match (message, fd) {
                 (Message::Open { id, name, target, tag }, Some(fd)) => {
