@@ -30,20 +30,20 @@ pub(super) fn split(text: &str) -> Result<CommandLine, Problem> {
     if words.is_empty() {
         return Err(Problem::new("a command cannot be empty"));
     }
-    Ok(CommandLine { words })
+    Ok(CommandLine { words: words.into() })
 }
 
 /// A command line of exactly these words, in which nothing is expanded.
 pub(super) fn exact(words: Vec<String>) -> CommandLine {
-    CommandLine { words: words.into_iter().map(|word| vec![Piece::Text(word)]).collect() }
+    CommandLine { words: words.into_iter().map(|word| Box::from([Piece::Text(word)])).collect() }
 }
 
 /// The words that are executed, variables filled in by `lookup`; one that it does not know is
 /// empty. There may be no words at all if all of them were variables.
 pub fn expand(line: &CommandLine, lookup: impl Fn(&str) -> Option<String>) -> Vec<String> {
     let mut words = Vec::with_capacity(line.words.len());
-    for word in &line.words {
-        if let [Piece::Split(name)] = word.as_slice() {
+    for word in &*line.words {
+        if let [Piece::Split(name)] = &**word {
             let value = lookup(name).unwrap_or_default();
             words.extend(value.split_whitespace().map(str::to_owned));
             continue;
@@ -181,7 +181,7 @@ fn unclosed(here: usize) -> Problem {
 /// A word in the making.
 #[derive(Default)]
 struct Pieces {
-    pieces: Word,
+    pieces: Vec<Piece>,
 }
 
 impl Pieces {
@@ -202,11 +202,11 @@ impl Pieces {
         if let [Piece::Whole(name)] = self.pieces.as_slice()
             && raw.strip_prefix('$') == Some(name)
         {
-            return vec![Piece::Split(name.clone())];
+            return Box::from([Piece::Split(name.clone())]);
         }
         if self.pieces.is_empty() {
             self.pieces.push(Piece::Text(String::new()));
         }
-        self.pieces
+        self.pieces.into()
     }
 }

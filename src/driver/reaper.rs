@@ -25,13 +25,18 @@ pub enum Owner {
     LogWriter,
 }
 
-/// A process of ours, and what is kept until its program runs.
-pub struct Child {
-    /// Who is told.
-    pub owner: Owner,
+/// A process of ours.
+struct Child {
+    owner: Owner,
+    /// Until its program runs. In a box: a machine has many that run, and few that start.
+    starting: Option<Box<Starting>>,
+}
+
+/// What is kept of a process between clone and exec.
+struct Starting {
     /// Tells when its program was executed, or why not.
-    status: Option<OwnedFd>,
-    memory: Option<spawn::ChildMemory>,
+    status: OwnedFd,
+    memory: spawn::ChildMemory,
     /// What was read from the status pipe before the exit.
     said: Vec<u8>,
 }
@@ -58,29 +63,28 @@ pub struct Reaper {
 impl Reaper {
     /// Takes a new process in. Nothing may wait between the spawn and this.
     pub fn adopt(&mut self, spawned: spawn::Spawned, owner: Owner) {
-        let (status, memory) = (Some(spawned.status), Some(spawned.memory));
-        self.children.insert(spawned.pid, Child { owner, status, memory, said: Vec::new() });
+        let starting =
+            Starting { status: spawned.status, memory: spawned.memory, said: Vec::new() };
+        self.children.insert(spawned.pid, Child { owner, starting: Some(Box::new(starting)) });
     }
 
     /// The status pipe of a process that is being started.
     pub fn status(&self, pid: Pid) -> Option<&OwnedFd> {
-        self.children.get(&pid).and_then(|child| child.status.as_ref())
+        Some(&self.children.get(&pid)?.starting.as_ref()?.status)
     }
 
     /// Reads a status pipe that has something to say: whether the program was executed. False:
     /// it was not, and the exit that follows says why.
     pub fn executed(&mut self, pid: Pid) -> bool {
         let Some(child) = self.children.get_mut(&pid) else { return false };
-        let Some(status) = &child.status else { return false };
-        let Ok(said) = read_status(status) else { return false };
-        child.said.extend_from_slice(&said);
-        let failed = child.memory.as_ref().is_some_and(|m| m.failure(&child.said).is_some());
-        if failed || !said.is_empty() {
+        let Some(starting) = &mut child.starting else { return false };
+        let Ok(said) = read_status(&starting.status) else { return false };
+        starting.said.extend_from_slice(&said);
+        if !said.is_empty() || starting.memory.failure(&starting.said).is_some() {
             return false;
         }
         // End of file: the pipe was closed by exec, or by a death that its exit will tell.
-        child.status = None;
-        child.memory = None;
+        child.starting = None;
         true
     }
 
@@ -102,12 +106,12 @@ impl Reaper {
 
 /// One fact of two: how the process ended, and whether it had ever been what it should be.
 fn ending(child: &Child, exit: Exit) -> Ended {
-    let Some(memory) = &child.memory else { return Ended::Exit(exit) };
-    let mut said = child.said.clone();
+    let Some(starting) = &child.starting else { return Ended::Exit(exit) };
+    let mut said = starting.said.clone();
     if said.is_empty() {
-        said = child.status.as_ref().and_then(|s| read_status(s).ok()).unwrap_or_default();
+        said = read_status(&starting.status).unwrap_or_default();
     }
-    match memory.failure(&said) {
+    match starting.memory.failure(&said) {
         Some(error) => Ended::NotExecuted(error),
         None => Ended::Exit(exit),
     }

@@ -51,6 +51,8 @@ use state::State;
 
 /// Deadlines that one node may have at one time, one after the other; more is a bug.
 const DEADLINES: usize = 16;
+/// Orders for which there is room even when there is none.
+const ROOM: usize = 256;
 
 /// The machine's mind.
 #[derive(Debug)]
@@ -162,7 +164,12 @@ impl Engine {
 
     /// The next order, until there is none.
     pub fn next_effect(&mut self) -> Option<Effect> {
-        self.out.pop_front()
+        let next = self.out.pop_front();
+        if next.is_none() && self.out.capacity() > ROOM {
+            // What the start of a thousand services needed, nobody else does.
+            self.out = VecDeque::new();
+        }
+        next
     }
 
     /// When to come back with [`Event::Elapsed`], if nothing happens before.

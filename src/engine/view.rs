@@ -5,7 +5,7 @@ use super::id::NodeId;
 use super::node::{Body, Node};
 use super::power::Phase;
 use super::state::{DownWhy, State, Then};
-use crate::config::spec::{Address, Kind, LogTarget, Piece, UnixKind, UnixPath};
+use crate::config::spec::{Address, Kind, LogTarget, Piece, UnixKind, UnixPath, Word};
 use crate::facts::Pid;
 use crate::proto::report::Detail;
 use crate::proto::{MachineReport, ServiceReport, StateWord};
@@ -159,7 +159,7 @@ fn millis(time: std::time::Duration) -> u64 {
 
 /// A command as a person would write it.
 fn command(commands: &[crate::config::spec::CommandLine]) -> String {
-    let word = |pieces: &Vec<Piece>| -> String {
+    let word = |pieces: &Word| -> String {
         pieces
             .iter()
             .map(|piece| match piece {

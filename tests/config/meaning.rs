@@ -61,7 +61,7 @@ fn five_consoles() {
     assert_eq!(last.exec.tty.as_deref(), Some("tty5"));
     assert_eq!(last.dependencies.provides, ["login"]);
     let word = last.exec.commands[0].words.last().unwrap();
-    assert_eq!(*word, [Piece::Split("TERM".to_owned())]);
+    assert_eq!(**word, [Piece::Split("TERM".to_owned())]);
 }
 
 #[test]

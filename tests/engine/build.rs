@@ -16,7 +16,7 @@ pub struct Part(pub ServiceSpec);
 
 /// A command line of plain words.
 pub fn command(text: &str) -> CommandLine {
-    let words = text.split(' ').map(|word| vec![Piece::Text(word.to_owned())]).collect();
+    let words = text.split(' ').map(|word| Box::from([Piece::Text(word.to_owned())])).collect();
     CommandLine { words }
 }
 

@@ -10,11 +10,11 @@ use crate::facts::SignalNumber;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CommandLine {
     /// At least one.
-    pub words: Vec<Word>,
+    pub words: Box<[Word]>,
 }
 
 /// One word of a command line.
-pub type Word = Vec<Piece>;
+pub type Word = Box<[Piece]>;
 
 /// Part of a word.
 #[derive(Debug, Clone, PartialEq, Eq)]
