@@ -8,7 +8,7 @@ use super::cycle;
 use super::keys::nearest;
 use super::left_out::Mistakes;
 use super::report::{Place, Problem, Report, quoted};
-use super::spec::{MILESTONES, STEPS, ServiceSpec, SystemSpec};
+use super::spec::{Kind, MILESTONES, STEPS, ServiceSpec, Start, SystemSpec};
 
 /// Targets that are there without being defined.
 pub(super) const TARGETS: [&str; 3] = ["default", "rescue", "emergency"];
@@ -94,6 +94,8 @@ pub(super) fn check(
     apply_wanted_by(&names, &mut drafts);
     let on_cycles = cycle::find(&drafts, &spec.targets, report);
     leave_out(&mut drafts, &on_cycles, &mut mistakes);
+    let second = second_on_terminal(&drafts, report);
+    leave_out(&mut drafts, &second, &mut mistakes);
     let defined = |name: &str| definitions.places.contains_key(name);
     spec.left_out = mistakes.finish(defined, &drafts, spec);
     // Collected in place, where the drafts were, which were a hundred times as long.
@@ -267,6 +269,32 @@ fn check_twice(drafts: &[Draft], broken: &mut BTreeMap<usize, String>, report: &
             }
         }
     }
+}
+
+/// Two services that are there at a time cannot have one terminal: each start hangs the other up.
+/// A task may use it before.
+fn second_on_terminal(drafts: &[Draft], report: &mut Report<'_>) -> BTreeMap<usize, String> {
+    let mut second = BTreeMap::new();
+    let mut owners: BTreeMap<(&str, &str), &Draft> = BTreeMap::new();
+    for (number, draft) in drafts.iter().enumerate() {
+        let spec = &draft.spec;
+        let Some(tty) = &spec.exec.tty else { continue };
+        if spec.kind != Kind::Service || spec.start != Start::Boot || !spec.enabled {
+            continue;
+        }
+        let taken = spec.targets.iter().find_map(|target| owners.get(&(&**tty, &**target)));
+        if let Some(first) = taken {
+            let message = format!("the terminal {} is taken", quoted(tty));
+            let label = (first.at, format!("{} has it", quoted(&first.spec.name)));
+            let problem =
+                Problem::new(message.clone()).hint("take out one, or say start = \"manual\"");
+            report.error_with(draft.at, problem, &[label]);
+            second.insert(number, message);
+        } else {
+            owners.extend(spec.targets.iter().map(|target| ((&**tty, &**target), draft)));
+        }
+    }
+    second
 }
 
 /// `wanted-by` is a `wants` written from the other side; of a target, it is membership.

@@ -63,7 +63,7 @@ pub struct ExecSpec {
     pub tty: Option<String>,
     /// Where its output goes.
     pub log: LogTarget,
-    /// Name of this service and of its instance, for SERVICE_NAME-like words.
+    /// Whether execve(2) may never give it more rights; PR_SET_NO_NEW_PRIVS of prctl(2).
     pub no_new_privileges: bool,
 }
 
