@@ -23,8 +23,13 @@ pub enum Plan {
     Nothing,
     /// Bring it down later, or with a word to everybody.
     Schedule(Power, Notice),
-    /// Drop what was to come, with a message for everybody.
-    Cancel(String),
+    /// Drop what was to come, with a message, for the console only or for everybody.
+    Cancel {
+        /// Why.
+        message: String,
+        /// Whether nobody who is logged in hears of it.
+        quiet: bool,
+    },
 }
 
 /// Runs `poweroff`, `reboot`, `halt` or `shutdown`.
@@ -32,8 +37,8 @@ pub fn run(program: &str, words: &[String], mut session: Session) -> Status {
     let result = plan(program, words).map_err(Failure::Usage).and_then(|plan| match plan {
         Plan::Power(how, manner) => power::perform(&mut session, how, manner),
         Plan::Schedule(how, notice) => power::schedule(&mut session, how, notice),
-        Plan::Cancel(message) => {
-            let request = Request::CancelPower { message, quiet: false };
+        Plan::Cancel { message, quiet } => {
+            let request = Request::CancelPower { message, quiet };
             change::perform(&mut session, &request, Wait::Leave)
         }
         Plan::Help => {
@@ -148,14 +153,17 @@ fn shutdown(words: &[String]) -> Result<Plan, String> {
 
 /// `shutdown -c`: nothing beside it but a message, for a time there would mean something else.
 fn cancel(given: &[String], message: Vec<String>) -> Result<Plan, String> {
-    if let Some(other) = options(given).into_iter().find(|option| option != "-c") {
+    let mut others = options(given);
+    others.retain(|option| option != "-c");
+    let quiet = others.iter().any(|option| option == "--no-wall");
+    if let Some(other) = others.iter().find(|option| *option != "--no-wall") {
         return Err(format!("nothing is done: -c and `{other}` exclude each other"));
     }
     let first = message.first().map(String::as_str).unwrap_or_default();
     if first.starts_with('-') || When::parse(first).is_ok() {
         return Err(format!("nothing is done: -c and `{first}` exclude each other"));
     }
-    Ok(Plan::Cancel(message.join(" ")))
+    Ok(Plan::Cancel { message: message.join(" "), quiet })
 }
 
 /// Options one by one: `-fp` is `-f -p`. Words that are no options come as they are, and are

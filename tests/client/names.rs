@@ -21,6 +21,7 @@ fn the_old_names_understand_what_they_always_did() {
         let (message, quiet) = (message.to_owned(), false);
         Some(Plan::Schedule(how, Notice { when, message, quiet }))
     };
+    let cancel = |message: &str, quiet| Some(Plan::Cancel { message: message.to_owned(), quiet });
     let minutes = |count: u64| When::In(Duration::from_secs(count * 60));
     let table: &[(&str, Option<Plan>)] = &[
         ("poweroff", asked(Poweroff)),
@@ -52,8 +53,10 @@ fn the_old_names_understand_what_they_always_did() {
         ("shutdown 22:00", later(Poweroff, At { hour: 22, minute: 0 }, "")),
         ("shutdown -H 7:05 good night", later(Halt, At { hour: 7, minute: 5 }, "good night")),
         ("shutdown 22:00 -r", later(Reboot, At { hour: 22, minute: 0 }, "")),
-        ("shutdown -c", Some(Plan::Cancel(String::new()))),
-        ("shutdown -c all is well", Some(Plan::Cancel("all is well".to_owned()))),
+        ("shutdown -c", cancel("", false)),
+        ("shutdown -c all is well", cancel("all is well", false)),
+        ("shutdown -c --no-wall", cancel("", true)),
+        ("shutdown --no-wall -c why", cancel("why", true)),
         ("shutdown --help", Some(Plan::Help)),
         ("shutdown -h now --help", Some(Plan::Help)),
         ("poweroff --help", Some(Plan::Help)),
