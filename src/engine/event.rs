@@ -4,6 +4,8 @@ use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
 use super::NodeId;
 use super::id::{ConnectionId, RunId, Ticket};
 use crate::config::spec::SystemSpec;
@@ -101,7 +103,7 @@ pub enum Event {
 }
 
 /// How a run ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Ended {
     /// Its process ended.
     Exit(Exit),
@@ -191,6 +193,8 @@ pub enum Cause {
     Config,
     /// The machine goes down.
     Shutdown,
+    /// In the words of the finit that had this number before.
+    Told(String),
 }
 
 impl fmt::Display for Cause {
@@ -207,7 +211,21 @@ impl fmt::Display for Cause {
             Self::Connection => f.write_str("a connection"),
             Self::Config => f.write_str("the edited file"),
             Self::Shutdown => f.write_str("the shutdown"),
+            Self::Told(words) => f.write_str(words),
         }
+    }
+}
+
+/// In words: by then it is a story, and nothing depends on it.
+impl Serialize for Cause {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Cause {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(Self::Told)
     }
 }
 

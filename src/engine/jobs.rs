@@ -12,7 +12,8 @@ use crate::proto::{JobEvent, Outcome};
 /// All jobs that are not over.
 #[derive(Debug, Default)]
 pub struct Jobs {
-    last: u64,
+    /// Number of the newest.
+    pub last: u64,
     live: BTreeMap<u64, Job>,
 }
 

@@ -18,6 +18,7 @@ mod exit;
 mod id;
 mod jobs;
 mod load;
+mod memory;
 mod node;
 mod power;
 mod random;
@@ -38,6 +39,7 @@ pub use audit::Peek;
 pub use effect::{Aim, Effect, Level, Spawn, What};
 pub use event::{Access, Cause, Ended, Event, Extent, Group, Peer};
 pub use id::{ConnectionId, NodeId, RunId, Ticket};
+pub use memory::Memory;
 pub use view::address as describe_address;
 
 use crate::config::spec::SystemSpec;
@@ -94,7 +96,15 @@ impl Engine {
         seed: u64,
         now: Moment,
     ) -> Self {
-        let mut engine = Self {
+        let mut engine = Self::empty(target, warnings, Random::new(seed), now);
+        engine.load(spec, Extent::Everything);
+        engine.check_target();
+        engine
+    }
+
+    /// One that has no nodes yet.
+    fn empty(target: &str, warnings: Vec<String>, random: Random, now: Moment) -> Self {
+        Self {
             now,
             spec: Rc::new(SystemSpec::default()),
             nodes: Vec::new(),
@@ -110,14 +120,11 @@ impl Engine {
             began: now,
             warnings,
             jobs: Jobs::default(),
-            random: Random::new(seed),
+            random,
             unsettled: 0,
             active: 0,
             cause: Cause::Boot,
-        };
-        engine.load(spec, Extent::Everything);
-        engine.check_target();
-        engine
+        }
     }
 
     /// A target that is misspelt on the kernel command line must not cost the machine.

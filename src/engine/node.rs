@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use serde::{Deserialize, Serialize};
+
 use super::event::{Cause, Ended};
 use super::id::{NodeId, RunId};
 use super::respawn::History;
@@ -11,13 +13,15 @@ use crate::config::spec::{ServiceSpec, Start};
 use crate::facts::{Moment, Pid};
 
 /// One node of the graph.
-#[derive(Debug)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Node {
     /// Its name.
     pub name: String,
     /// What it is.
+    #[serde(skip)]
     pub body: Body,
     /// A newer definition, taken at the next start.
+    #[serde(skip)]
     pub pending: Option<Rc<ServiceSpec>>,
     /// What it is doing, since when, and who or what made it so. Written by
     /// `Engine::set_state` alone.
@@ -27,12 +31,14 @@ pub struct Node {
     /// Because of whom or what.
     pub cause: Cause,
     /// What it stands on and what stands on it.
+    #[serde(skip)]
     pub edges: Edges,
     /// What a person asked for; it outweighs all else.
     pub asked: Option<Asked>,
     /// Whether the target wants it.
     pub auto: bool,
     /// How many nodes that are wanted need or want this one.
+    #[serde(skip)]
     pub required: u32,
     /// The sum of these, as last computed.
     pub wanted: bool,
@@ -71,23 +77,27 @@ pub struct Node {
     /// How its last main process ended.
     pub last_exit: Option<Ended>,
     /// Jobs that wait for it.
+    #[serde(skip)]
     pub jobs: Vec<u64>,
     /// Whether its flags are to be brought up to date.
+    #[serde(skip)]
     pub fresh: bool,
     /// Whether it stands in the worklist.
+    #[serde(skip)]
     pub queued: bool,
     /// Whether others that come later have to wait for it, as last told to them.
     pub settled: bool,
 }
 
 /// What a node is.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub enum Body {
     /// A service or task.
     Service(Rc<ServiceSpec>),
     /// A boot step.
     Step(&'static str),
     /// A point of the boot.
+    #[default]
     Milestone,
     /// A named set.
     Target,
@@ -98,7 +108,7 @@ pub enum Body {
 }
 
 /// What a person asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Asked {
     /// To be there.
     Up,
@@ -129,7 +139,7 @@ impl Edges {
 }
 
 /// A process that serves a connection.
-#[derive(Debug)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Connection {
     /// From where.
     pub source: Option<String>,
@@ -138,7 +148,7 @@ pub struct Connection {
 }
 
 /// Processes that outlived their stop: nothing new is started beside them.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hung {
     /// The main process, while it is there.
     pub run: Option<RunId>,
@@ -147,7 +157,7 @@ pub struct Hung {
 }
 
 /// A command that runs beside a service, with its patience.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Beside {
     /// Which.
     pub aside: Aside,
@@ -156,7 +166,7 @@ pub struct Beside {
 }
 
 /// Which command runs beside a service.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Aside {
     /// An `after-start` command.
     AfterStart(usize),

@@ -1,7 +1,9 @@
 //! Numbers for jitter, from a seed: the same seed plays the same life again.
 
+use serde::{Deserialize, Serialize};
+
 /// xorshift64*, Vigna 2014: small, fast, and good enough to spread restarts.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Random(u64);
 
 impl Random {

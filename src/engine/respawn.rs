@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::event::Ended;
 use super::random::Random;
 use crate::config::spec::{OkExit, RestartSpec, RestartWhen, ServiceSpec};
 use crate::facts::{Exit, Moment, SignalNumber};
 
 /// What respawning remembers of a service.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct History {
     /// Restarts since the service last was up long enough.
     pub attempts: u32,

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Cause, Effect, Engine, Level};
 use crate::facts::Moment;
 use crate::proto::{Code, Power, Refusal, Reply, ScheduledReport};
@@ -20,7 +22,7 @@ const fn minutes(count: u64) -> Duration {
 }
 
 /// What is to come.
-#[derive(Debug)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Scheduled {
     how: Power,
     at: Moment,
@@ -33,7 +35,7 @@ pub struct Scheduled {
 }
 
 /// Who hears of a shutdown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Audience {
     /// The console and whoever is logged in.
     Everybody,

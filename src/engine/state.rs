@@ -12,12 +12,14 @@
 //! A node with sockets rests in `Listening`: finit holds them, nothing runs. A task that ended
 //! well is `Done`. What is wanted is computed elsewhere (`settle`); a state only says what is.
 
+use serde::{Deserialize, Serialize};
+
 use crate::facts::{Exit, Moment};
 
 use super::id::{NodeId, RunId};
 
 /// What a node is doing.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum State {
     /// Nothing, since nobody wants it.
     Down(DownWhy),
@@ -80,7 +82,7 @@ pub enum State {
 }
 
 /// Why nothing is done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum DownWhy {
     /// Nobody ever wanted it.
     NeverWanted,
@@ -91,7 +93,7 @@ pub enum DownWhy {
 }
 
 /// Whether what is waited for is on its way; of several the best counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Hope {
     /// It is not: nobody else is held up by this.
     Stuck,
@@ -102,7 +104,7 @@ pub enum Hope {
 }
 
 /// A step on the way up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum StartStep {
     /// Its sockets are being bound.
     Bind,
@@ -113,7 +115,7 @@ pub enum StartStep {
 }
 
 /// A rung of the stop ladder.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Rung {
     /// `stop.command` runs.
     Command,
@@ -124,7 +126,7 @@ pub enum Rung {
 }
 
 /// What follows a stop.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Then {
     /// Rest; if it is wanted it comes again at once.
     Down,

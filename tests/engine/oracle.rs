@@ -69,6 +69,18 @@ impl Oracle {
         }
     }
 
+    /// Another engine goes on; those who waited for a job ask again.
+    pub fn anew(&mut self) {
+        self.jobs.clear();
+    }
+
+    /// The other one has to see everything as it was.
+    pub fn same(&mut self, before: &[Peek], after: &[Peek]) {
+        let change = before.iter().zip(after).find(|(before, after)| before != after);
+        let same = change.is_none() && before.len() == after.len();
+        self.check(same, || format!("executed anew, {change:?}, {} nodes", after.len()));
+    }
+
     /// A shutdown that is to come.
     fn schedule(&mut self, event: &Event) {
         if self.scheduled.is_some_and(|at| at <= self.now) {

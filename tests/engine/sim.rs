@@ -41,6 +41,8 @@ enum Act {
     Stale(u64),
     /// The clock rings for nothing.
     Ring,
+    /// finit executes itself.
+    Anew,
 }
 
 /// What happens, and how long after the one before.
@@ -322,6 +324,7 @@ fn act(dice: &mut Dice) -> Act {
             Act::Ask(access, Request::CancelPower { message, quiet: true })
         }
         96 if dice.percent(10) => Act::Ask(Access::Power, Request::Power { how: Power::Halt }),
+        99 => Act::Anew,
         _ => Act::Ring,
     }
 }
@@ -350,6 +353,7 @@ fn do_it(world: &mut World<Chance>, blueprint: &mut Blueprint, act: &Act) {
             world.turn(Event::PowerAsked { how: *how, cause: Cause::Signal("SIGINT") });
         }
         Act::Stale(pick) => stale(world, *pick),
+        Act::Anew => world.anew(),
         Act::Ring => nothing_follows(world, |_| Event::Elapsed),
     }
 }

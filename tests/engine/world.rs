@@ -16,7 +16,7 @@ use finit::proto::{JobEvent, Power, Refusal, Reply, Request};
 
 use crate::diary::Diary;
 use crate::fates::{Fates, Program, StepResult};
-use crate::oracle::Oracle;
+use crate::oracle::{self, Oracle};
 
 #[derive(Debug)]
 struct Process {
@@ -407,6 +407,27 @@ impl<F: Fates> World<F> {
         let ticket = Some(Ticket(self.last_ticket));
         self.turn(Event::Loaded { spec: Rc::new(spec), extent, cause: Cause::Config, ticket });
         self.last_ticket
+    }
+
+    /// finit executes itself: another engine goes on from what this one hands over, and has to
+    /// see everything as it was.
+    pub fn anew(&mut self) {
+        let Ok(memory) = self.engine.memory() else { return };
+        let text = serde_json::to_string(&memory).expect("a memory is written");
+        let memory = serde_json::from_str(&text).expect("what was written is read");
+        let before = oracle::all(&self.engine);
+        self.engine = Engine::recall(Rc::clone(self.engine.spec()), memory, self.now);
+        // Whoever waits for an answer is gone, and the kernel is asked anew to tell.
+        self.watched.clear();
+        self.emptying.clear();
+        if let Some(oracle) = &mut self.oracle {
+            oracle.anew();
+        }
+        self.turn(Event::Began);
+        let after = oracle::all(&self.engine);
+        if let Some(oracle) = &mut self.oracle {
+            oracle.same(&before, &after);
+        }
     }
 
     /// The main process of a node, while it lives.

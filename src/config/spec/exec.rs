@@ -1,5 +1,6 @@
 //! What is executed, as whom, with which words, and what runs beside it.
 
+use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use crate::facts::SignalNumber;
 
 /// A command line, split into words but with its variables still in it: they are filled in
 /// from the environment that the service gets.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CommandLine {
     /// At least one.
     pub words: Box<[Word]>,
@@ -17,7 +18,7 @@ pub struct CommandLine {
 pub type Word = Box<[Piece]>;
 
 /// Part of a word.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Piece {
     /// As it stands.
     Text(String),
@@ -28,7 +29,7 @@ pub enum Piece {
 }
 
 /// What is executed, and as whom.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExecSpec {
     /// The commands: one, or the steps of a task, run one after the other. A `script` is
     /// `/bin/sh -eu -c SCRIPT`.
@@ -68,7 +69,7 @@ pub struct ExecSpec {
 }
 
 /// Whether a file may be missing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Missing {
     /// A missing file is no error.
     Allowed,
@@ -77,7 +78,7 @@ pub enum Missing {
 }
 
 /// Where the output of a service goes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum LogTarget {
     /// A file of its own in the log folder.
     Files,
@@ -94,7 +95,7 @@ pub enum LogTarget {
 }
 
 /// A command that runs beside the main one.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hook {
     /// What is run.
     pub command: CommandLine,
@@ -107,7 +108,7 @@ pub struct Hook {
 }
 
 /// Commands around the main one.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Hooks {
     /// Before each start, in order; a failure is a failed start.
     pub before_start: Vec<Hook>,
@@ -120,7 +121,7 @@ pub struct Hooks {
 }
 
 /// One step of a reload.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ReloadAction {
     /// Send this to the main process.
     Signal(SignalNumber),

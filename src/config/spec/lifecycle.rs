@@ -1,12 +1,13 @@
 //! When a service counts as up, when it comes back, how it is stopped.
 
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 use super::exec::Hook;
 use crate::facts::SignalNumber;
 
 /// When a service counts as up.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Ready {
     /// Its program is executed.
     Exec,
@@ -15,7 +16,7 @@ pub enum Ready {
 }
 
 /// When a service comes back after its end.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RestartSpec {
     /// After which ends.
     pub when: RestartWhen,
@@ -32,7 +33,7 @@ pub struct RestartSpec {
 }
 
 /// After which ends a service comes back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RestartWhen {
     /// Every end.
     Always,
@@ -47,7 +48,7 @@ pub enum RestartWhen {
 }
 
 /// Exits that count as success.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum OkExit {
     /// Status 0, the stop signal, and these codes and signals.
     Listed {
@@ -61,7 +62,7 @@ pub enum OkExit {
 }
 
 /// How a service is stopped.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StopSpec {
     /// First signal.
     pub signal: SignalNumber,
@@ -78,7 +79,7 @@ pub struct StopSpec {
 }
 
 /// Who gets the stop signals.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum StopScope {
     /// Everything in its control group; its process group where there is none.
     Cgroup,

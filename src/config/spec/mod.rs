@@ -10,6 +10,8 @@ mod sockets;
 use std::rc::Rc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 pub use exec::{CommandLine, ExecSpec, Hook, Hooks, LogTarget, Missing, Piece, ReloadAction, Word};
 pub use lifecycle::{OkExit, Ready, RestartSpec, RestartWhen, StopScope, StopSpec};
 pub use machine::{
@@ -46,7 +48,7 @@ pub struct LeftOut {
 }
 
 /// A service or task.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServiceSpec {
     /// Its name, `NAME@INSTANCE` for an instance of a template.
     pub name: String,
@@ -98,7 +100,7 @@ impl ServiceSpec {
 }
 
 /// A line number that is never a difference: moving a service in its file changes nothing.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub struct Line(pub usize);
 
 impl PartialEq for Line {
@@ -110,7 +112,7 @@ impl PartialEq for Line {
 impl Eq for Line {}
 
 /// Daemon or task.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Kind {
     /// Runs until told to stop.
     Service,
@@ -119,7 +121,7 @@ pub enum Kind {
 }
 
 /// What starts a service.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Start {
     /// Reaching one of its targets.
     Boot,
@@ -130,7 +132,7 @@ pub enum Start {
 }
 
 /// Part of the boot in which a service may start.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Stage {
     /// After the milestone `sysinit`.
     Main,
@@ -139,7 +141,7 @@ pub enum Stage {
 }
 
 /// What a service stands on, by name.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Dependencies {
     /// Must be up first; each entry is a list of alternatives.
     pub needs: Vec<Vec<String>>,

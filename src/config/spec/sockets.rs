@@ -1,11 +1,12 @@
 //! Sockets that are held for a service.
 
+use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 /// Sockets held for a service.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SocketsSpec {
     /// Who accepts.
     pub mode: SocketMode,
@@ -22,7 +23,7 @@ pub struct SocketsSpec {
 }
 
 /// Who accepts the connections.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SocketMode {
     /// finit, one process a connection, on its stdin and stdout.
     Inetd,
@@ -31,7 +32,7 @@ pub enum SocketMode {
 }
 
 /// One socket.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SocketSpec {
     /// Where.
     pub address: Address,
@@ -64,7 +65,7 @@ pub struct SocketSpec {
 }
 
 /// Where a socket is bound.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Address {
     /// A TCP port on all addresses, IPv6 and IPv4.
     TcpPort(u16),
@@ -81,7 +82,7 @@ pub enum Address {
 }
 
 /// Kind of a unix socket.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum UnixKind {
     /// SOCK_STREAM.
     Stream,
@@ -92,7 +93,7 @@ pub enum UnixKind {
 }
 
 /// Name of a unix socket.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum UnixPath {
     /// In the file system.
     File(PathBuf),
