@@ -23,10 +23,13 @@ fn main() -> ExitCode {
             return ExitCode::from(code);
         }
     }
-    if let [word, path] = words.as_slice()
-        && word == driver::KEEP_CONFIG
-    {
-        return ExitCode::from(driver::keep_config(Path::new(path)));
+    if let [word, path] = words.as_slice() {
+        if word == driver::KEEP_CONFIG {
+            return ExitCode::from(driver::keep_config(Path::new(path)));
+        }
+        if word == driver::CHECK_HANDOVER {
+            return ExitCode::from(driver::check_handover(Path::new(path)));
+        }
     }
     ExitCode::from(client::words::pass_on(&words))
 }
@@ -38,7 +41,7 @@ fn live(words: Vec<String>) -> ! {
     let start = Start { words, environment };
     let ended = std::panic::catch_unwind(|| driver::run(start));
     let why = match ended {
-        Ok(errno) => errno.to_string(),
+        Ok(why) => why,
         Err(_) => "a panic, which is a bug; see the lines before".to_owned(),
     };
     driver::lifeboat(&why)

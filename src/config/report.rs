@@ -7,13 +7,15 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 use std::path::PathBuf;
 
+use serde::{Deserialize, Serialize};
+
 use super::diagnose::{Diagnostic, LINE_MAX, Label, Severity};
 
 /// Most diagnostics kept.
 pub(super) const MOST: usize = 200;
 
 /// One file as it was read.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Source {
     /// Its name, for messages.
     pub path: PathBuf,

@@ -5,8 +5,10 @@
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::config::spec::{LeftOut, SystemSpec};
-use crate::config::{self, Disk, Source};
+use crate::config::{self, Disk, Loaded, Source};
 use crate::proto::{Code, Refusal};
 
 use super::lastgood::LAST_GOOD;
@@ -18,7 +20,7 @@ pub const RESCUE: &str = "rescue-shell";
 pub const FILE: &str = "/etc/finit.toml";
 
 /// The file as it was last read with success, and how it stands to the machine.
-#[derive(Debug)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Configuration {
     path: PathBuf,
     sources: Vec<Source>,
@@ -43,7 +45,21 @@ impl Configuration {
     /// Finds something to boot with, whatever the file looks like: itself, else the last good
     /// copy, else what is good in it with a login on the console beside it.
     pub fn boot(path: &Path) -> Booted {
-        let loaded = config::load(path, &Disk);
+        Self::booted(path, config::load(path, &Disk))
+    }
+
+    /// The same from what another finit has read, whatever the file looks like by now.
+    pub fn resume(self) -> Booted {
+        if self.sources.is_empty() {
+            return Self::boot(&self.path);
+        }
+        let mut loaded = config::parse(&self.sources);
+        loaded.sources.clone_from(&self.sources);
+        let booted = Self::booted(&self.path, loaded);
+        Booted { configuration: self, ..booted }
+    }
+
+    fn booted(path: &Path, loaded: Loaded) -> Booted {
         let errors = loaded.errors();
         let missing = !errors.is_empty() && loaded.sources.is_empty();
         let good = !loaded.is_broken();

@@ -46,8 +46,14 @@ pub struct Call {
 /// Which group may bring the machine down.
 pub type PowerGroup = Option<u32>;
 
-/// Accepts clients until the listener is closed by dropping the task.
-pub async fn serve(listener: OwnedFd, power: PowerGroup, calls: mpsc::Sender<Call>) {
+/// Accepts clients until the listener is closed by dropping the task. Each holds a copy of
+/// `present` for as long as it is there.
+pub async fn serve(
+    listener: OwnedFd,
+    power: PowerGroup,
+    calls: mpsc::Sender<Call>,
+    present: Arc<()>,
+) {
     let listener = std::os::unix::net::UnixListener::from(listener);
     let Ok(listener) = UnixListener::from_std(listener) else { return };
     // One weak reference a client: how many there are is counted, not remembered.
@@ -72,7 +78,11 @@ pub async fn serve(listener: OwnedFd, power: PowerGroup, calls: mpsc::Sender<Cal
         } else {
             let (reader, writer) = stream.into_split();
             let (answers, outgoing) = mpsc::channel(ANSWERS);
-            tokio::spawn(write_answers(writer, outgoing, Arc::clone(&taken)));
+            let (answered, present) = (Arc::clone(&taken), Arc::clone(&present));
+            tokio::spawn(async move {
+                write_answers(writer, outgoing, answered).await;
+                drop(present);
+            });
             tokio::spawn(read_requests(reader, peer, calls.clone(), answers, taken));
         }
     }

@@ -30,6 +30,23 @@ pub struct Logs {
     finished: bool,
 }
 
+impl Logs {
+    /// What the next finit has to keep.
+    pub fn kept(&self) -> Option<&Kept> {
+        self.kept.as_ref()
+    }
+
+    /// Whether the folder of the files can be written.
+    pub fn is_writable(&self) -> bool {
+        self.writable
+    }
+
+    /// Takes up what the finit before kept.
+    pub fn take_up(&mut self, kept: Option<Kept>, writable: bool) {
+        (self.kept, self.writable) = (kept, writable);
+    }
+}
+
 impl Driver {
     /// Makes the pipe of a service and tells the writer, if its output is kept.
     pub(super) fn prepare_output(
@@ -174,6 +191,11 @@ impl Driver {
             return;
         }
         self.console.tell(Level::Trouble, &format!("log writer {how}; starting another"));
+        self.reopen_outputs();
+    }
+
+    /// Tells a new writer of all pipes that there are.
+    pub(super) fn reopen_outputs(&mut self) {
         self.logs.queue.clear();
         let services: Vec<(NodeId, std::rc::Rc<ServiceSpec>)> = self.engine.services();
         for (node, spec) in services {

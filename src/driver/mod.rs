@@ -14,6 +14,7 @@ mod console;
 mod control;
 mod environment;
 mod groups;
+mod handover;
 mod lastgood;
 mod launch;
 mod lifeboat;
@@ -30,6 +31,7 @@ mod watch;
 use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -52,6 +54,7 @@ use site::Sites;
 use tools::{Ask, Hand};
 use watch::{Token, Watch};
 
+pub use handover::{CHECK as CHECK_HANDOVER, check as check_handover};
 pub use lastgood::{WORD as KEEP_CONFIG, keep as keep_config};
 pub use lifeboat::lifeboat;
 pub use start::{Start, run};
@@ -70,6 +73,9 @@ enum Fact {
     },
     /// Accepting on the sockets of this node may go on.
     Rested(NodeId),
+    /// Whether the program on the disk can take over, and how often to look whether this one
+    /// has the peace for it.
+    Checked(Result<u32, String>),
 }
 
 /// Everything that wakes the loop.
@@ -118,6 +124,12 @@ struct Driver {
     control: Option<tokio::task::JoinHandle<()>>,
     /// Soft and hard limit of descriptors as the kernel gave them, for what PID 1 starts.
     descriptors: Option<(u64, u64)>,
+    /// A copy is with every client that is there.
+    clients: Arc<()>,
+    /// The listener of that task, for the next finit.
+    listener: Option<OwnedFd>,
+    /// PID 1's own words, for the next finit.
+    own_words: Vec<String>,
     /// PID 1's own environment, for `env-pass`.
     environment: Vec<(String, String)>,
     /// There may be more children to reap than the last turn took.
@@ -224,6 +236,7 @@ impl Driver {
     fn on_fact(&mut self, fact: Fact) {
         match fact {
             Fact::StepEnded { run, step, report } => self.on_step_ended(run, step, report),
+            Fact::Checked(answer) => self.on_checked(answer),
             Fact::Rested(node) => {
                 if self.engine.is_watched(node) {
                     self.watch_sockets(node, true);

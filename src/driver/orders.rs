@@ -1,7 +1,8 @@
 //! Orders from outside: signals to PID 1, clients, and what boot steps ask for.
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use super::Driver;
 use super::control::{self, Call};
@@ -11,11 +12,11 @@ use super::tools::{Ask, SAY, Started};
 use crate::boot::{self, Place};
 use crate::config::spec::{PowerKey, SystemSpec};
 use crate::engine::{Access, Cause, Event, Extent, Level, Ticket};
-use crate::facts::SpawnError;
+use crate::facts::{Errno, SpawnError};
 use crate::os::reboot::{self, How};
 use crate::os::spawn::{self, Launch, Plan};
 use crate::os::users::Accounts;
-use crate::os::{socket, time};
+use crate::os::{fds, socket, time};
 use crate::proto::frame::{self, Answer};
 use crate::proto::{Power, Refusal, Request};
 
@@ -31,8 +32,9 @@ impl Driver {
             },
             Asked::Terminate if !machine => self.power(Power::Poweroff, "SIGTERM"),
             Asked::PowerOffContainer if !machine => self.power(Power::Poweroff, "SIGUSR2"),
-            Asked::Terminate | Asked::PowerOffContainer => {
-                let text = "SIGTERM and SIGUSR2 do nothing on a machine: use `finitctl poweroff`";
+            Asked::Terminate => self.ask_anew(),
+            Asked::PowerOffContainer => {
+                let text = "SIGUSR2 does nothing on a machine: use `finitctl poweroff`";
                 self.console.tell(Level::Trouble, text);
             }
             Asked::Reopen => self.open_control(),
@@ -97,25 +99,27 @@ impl Driver {
         if let Some(task) = self.control.take() {
             task.abort();
         }
-        let spec = &self.engine.spec().control;
-        let power = spec
-            .power_group
-            .as_ref()
-            .and_then(|name| Accounts::load().ok()?.group(name).map(|group| group.gid));
+        let path = self.engine.spec().control.socket.clone();
         // Anyone may look; who may do what is decided by credentials.
-        match socket::control_socket(&spec.socket, 0o666) {
-            Ok(listener) => {
-                let serve = control::serve(listener, power, self.callers.clone());
-                self.control = Some(tokio::spawn(serve));
-            }
-            Err(errno) => {
-                let text = format!(
-                    "control socket {}: {errno}; `kill -USR1 1` tries again",
-                    spec.socket.display()
-                );
-                self.console.tell(Level::Trouble, &text);
-            }
+        let opened = socket::control_socket(&path, 0o666).and_then(|l| self.serve_control(l));
+        if let Err(errno) = opened {
+            let path = path.display();
+            let text = format!("control socket {path}: {errno}; `kill -USR1 1` tries again");
+            self.console.tell(Level::Trouble, &text);
         }
+    }
+
+    /// Serves whoever comes to this listener.
+    pub(super) fn serve_control(&mut self, listener: OwnedFd) -> Result<(), Errno> {
+        let group = self.engine.spec().control.power_group.as_ref();
+        let power =
+            group.and_then(|name| Accounts::load().ok()?.group(name).map(|group| group.gid));
+        // For the next finit: whoever comes between the two waits.
+        self.listener = Some(fds::dup(listener.as_fd())?);
+        let serve =
+            control::serve(listener, power, self.callers.clone(), Arc::clone(&self.clients));
+        self.control = Some(tokio::spawn(serve));
+        Ok(())
     }
 
     /// A client asks.

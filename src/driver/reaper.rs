@@ -68,6 +68,26 @@ impl Reaper {
         self.children.insert(spawned.pid, Child { owner, starting: Some(Box::new(starting)) });
     }
 
+    /// Takes in a process whose program runs already.
+    pub fn adopt_running(&mut self, pid: Pid, owner: Owner) {
+        self.children.insert(pid, Child { owner, starting: None });
+    }
+
+    /// The processes of the engine's runs.
+    pub fn runs(&self) -> impl Iterator<Item = (Pid, RunId)> {
+        self.children.iter().filter_map(|(pid, child)| match child.owner {
+            Owner::Run(run) => Some((*pid, run)),
+            Owner::Future(_) | Owner::LogWriter => None,
+        })
+    }
+
+    /// Whether a run's process is between clone and exec. Of others only the end is told.
+    pub fn is_starting(&self) -> bool {
+        let starts =
+            |child: &Child| child.starting.is_some() && matches!(child.owner, Owner::Run(_));
+        self.children.values().any(starts)
+    }
+
     /// The status pipe of a process that is being started.
     pub fn status(&self, pid: Pid) -> Option<&OwnedFd> {
         Some(&self.children.get(&pid)?.starting.as_ref()?.status)

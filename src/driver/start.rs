@@ -12,6 +12,7 @@ use super::clock::Clock;
 use super::configuration::{Booted, Configuration, FILE};
 use super::console::Console;
 use super::groups::Groups;
+use super::handover::{self, Handover};
 use super::logs::Logs;
 use super::reaper::Reaper;
 use super::signals::Signals;
@@ -21,13 +22,13 @@ use super::watch::Watch;
 use crate::boot::{Context, Place};
 use crate::config::spec::STEPS;
 use crate::engine::{Engine, Level};
-use crate::facts::Errno;
+use crate::facts::{Errno, Moment};
 use crate::os::{early, host, mount, proc, reboot, time};
 
 /// What PID 1 was started with.
 #[derive(Debug, Default)]
 pub struct Start {
-    /// Its words.
+    /// Its words, without its name.
     pub words: Vec<String>,
     /// Its environment.
     pub environment: Vec<(String, String)>,
@@ -41,16 +42,22 @@ const CALLS: usize = 64;
 const FACTS: usize = 64;
 
 /// Runs the machine. Returns only when not even a loop could be made, with the reason.
-pub fn run(start: Start) -> Errno {
+pub fn run(mut start: Start) -> String {
     let began = time::now();
+    let handover = match handover::take(&mut start.words) {
+        Ok(handover) => handover,
+        Err(why) => return format!("the finit before has left nothing that is understood: {why}"),
+    };
     // A machine without /proc tells neither its command line nor its place.
     let proc = Path::new("/proc");
     if !mount::is_mount_point(proc) {
         // Told again, and louder, by the step that mounts the rest.
         let _later = mount::mount("proc", proc, "proc", "nosuid,noexec,nodev");
     }
-    // Without a console the descriptors stay what they are.
-    let _none = early::open_console();
+    if handover.is_none() {
+        // Without a console the descriptors stay what they are.
+        let _none = early::open_console();
+    }
     let place = if proc::pid_namespace_is_initial() { Place::Machine } else { Place::Container };
     if place == Place::Machine {
         // Refused only where there is no such key.
@@ -65,12 +72,16 @@ pub fn run(start: Start) -> Errno {
         .build();
     let runtime = match runtime {
         Ok(runtime) => runtime,
-        Err(error) => return error.into(),
+        Err(error) => return error.to_string(),
     };
     runtime.block_on(async {
-        match Driver::new(start, words, place, began) {
+        let driver = match handover {
+            None => Driver::boot(start, words, place, began),
+            Some(handover) => Driver::resume(start, words, place, handover),
+        };
+        match driver {
             Ok(driver) => driver.live().await,
-            Err(errno) => errno,
+            Err(errno) => errno.to_string(),
         }
     })
 }
@@ -131,13 +142,13 @@ fn level(words: &[String]) -> Level {
     }
 }
 
+fn context(engine: &Engine, words: Vec<String>, place: Place) -> Context {
+    Context { boot: engine.spec().boot.clone(), words, place, root: PathBuf::from("/") }
+}
+
 impl Driver {
-    fn new(
-        start: Start,
-        words: Vec<String>,
-        place: Place,
-        began: crate::facts::Moment,
-    ) -> Result<Self, Errno> {
+    /// One that is to bring the machine up.
+    fn boot(start: Start, words: Vec<String>, place: Place, began: Moment) -> Result<Self, Errno> {
         let mut console = Console::new(level(&words));
         let Booted { configuration, mut spec, warnings } = Configuration::boot(&file(&words));
         let target = target(&words).to_owned();
@@ -150,12 +161,40 @@ impl Driver {
         for warning in &warnings {
             console.tell(Level::Trouble, warning);
         }
-        let context = Context { boot: spec.boot.clone(), words, place, root: PathBuf::from("/") };
         let mut seed = [0; 8];
         // Any bytes will do: they only spread restarts.
         host::random(&mut seed);
         let seed = u64::from_ne_bytes(seed);
         let engine = Engine::new(Rc::new(spec), &target, warnings, seed, began);
+        let context = context(&engine, words, place);
+        Self::new(start, engine, configuration, context, console, raise_descriptors())
+    }
+
+    /// One that goes on where another finit has left off.
+    fn resume(
+        start: Start,
+        words: Vec<String>,
+        place: Place,
+        handover: Handover,
+    ) -> Result<Self, Errno> {
+        let console = Console::new(level(&words));
+        let Handover { engine, configuration, descriptors, held, written } = handover;
+        let Booted { configuration, spec, .. } = configuration.resume();
+        let engine = Engine::recall(Rc::new(spec), engine, time::now());
+        let context = context(&engine, words, place);
+        let mut driver = Self::new(start, engine, configuration, context, console, descriptors)?;
+        driver.take_up(held, written);
+        Ok(driver)
+    }
+
+    fn new(
+        start: Start,
+        engine: Engine,
+        configuration: Configuration,
+        context: Context,
+        console: Console,
+        descriptors: Option<(u64, u64)>,
+    ) -> Result<Self, Errno> {
         let (hand, asks) = Hand::new();
         let (facts, reports) = mpsc::channel(FACTS);
         let (callers, calls) = mpsc::channel(CALLS);
@@ -185,7 +224,10 @@ impl Driver {
             calls,
             callers,
             control: None,
-            descriptors: raise_descriptors(),
+            descriptors,
+            clients: Default::default(),
+            listener: None,
+            own_words: start.words,
             environment: start.environment,
             more_children: false,
             trimmed: false,

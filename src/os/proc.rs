@@ -29,6 +29,17 @@ pub struct Process {
     pub kernel: bool,
 }
 
+/// The file that this process executes, under the name that it had then: after an upgrade
+/// another file has it.
+///
+/// # Errors
+/// In words.
+pub fn own_program() -> Result<String, String> {
+    let link = nix::fcntl::readlink("/proc/self/exe").map_err(|errno| format!("/proc: {errno}"))?;
+    let path = link.into_string().map_err(|_| "its own name is no text".to_owned())?;
+    Ok(path.strip_suffix(" (deleted)").unwrap_or(&path).to_owned())
+}
+
 /// All processes but those that end while we look. Empty without /proc.
 pub fn processes() -> Vec<Process> {
     let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };

@@ -1,0 +1,262 @@
+//! finit executes itself: another program in the same process, with the same children, sockets,
+//! pipes and groups. What it has to know goes through a file in memory; the descriptors stay
+//! open under their numbers.
+//!
+//! The program on the disk is asked first whether it understands that file: one that does not,
+//! or does not even start, is never executed.
+
+use std::ffi::CString;
+use std::io::{Read, Seek, Write};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use nix::sys::signal::SigSet;
+use serde::{Deserialize, Serialize};
+
+use super::configuration::Configuration;
+use super::reaper::Owner;
+use super::{Driver, Fact};
+use crate::boot::Tools;
+use crate::engine::{Level, Memory, NodeId, RunId};
+use crate::facts::{Errno, Exit, Moment, Pid};
+use crate::logger::Kept;
+use crate::os::{fds, proc, time};
+
+/// The word before the number of the descriptor.
+const RESUME: &str = "--resume";
+/// The word before the path of a handover that is to be looked at.
+pub const CHECK: &str = "--check-handover";
+/// Programs that are between clone and exec are waited for, so often and so long.
+const LOOKS: u32 = 300;
+const LOOK: Duration = Duration::from_millis(10);
+/// So many of these looks are for clients too; one that only follows a job is left then.
+const ANSWERING: u32 = 50;
+/// How long the new program may look at the handover.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// All that the next finit has to know.
+#[derive(Serialize, Deserialize)]
+pub struct Handover {
+    /// What the engine knows.
+    pub engine: Memory,
+    /// The file as it was read last.
+    pub configuration: Configuration,
+    /// The limit of descriptors that the kernel gave.
+    pub descriptors: Option<(u64, u64)>,
+    /// What the driver holds.
+    pub held: Held,
+    /// When it was written.
+    pub written: Moment,
+}
+
+/// Processes and descriptors.
+#[derive(Serialize, Deserialize)]
+pub struct Held {
+    children: Vec<(Pid, RunId)>,
+    sites: Vec<HeldSite>,
+    /// What is kept for the log writer: staging pipe out and in, spool.
+    logs: Option<[RawFd; 3]>,
+    writable: bool,
+    listener: Option<RawFd>,
+}
+
+/// What is held for a node.
+#[derive(Serialize, Deserialize)]
+struct HeldSite {
+    node: NodeId,
+    group: Option<String>,
+    pipe: Option<(RawFd, RawFd)>,
+    sockets: Vec<RawFd>,
+    sessions: Vec<Pid>,
+}
+
+/// Whether this finit understands that handover, as an exit code.
+pub fn check(path: &Path) -> u8 {
+    let understood = std::fs::File::open(path).is_ok_and(|file| read(file).is_ok());
+    u8::from(!understood)
+}
+
+fn read(mut file: std::fs::File) -> Result<Handover, String> {
+    let mut bytes = Vec::new();
+    file.rewind().and_then(|()| file.read_to_end(&mut bytes)).map_err(|e| e.to_string())?;
+    serde_json::from_slice(&bytes).map_err(|error| error.to_string())
+}
+
+/// Takes the handover that these words name out of them, if they do.
+///
+/// # Errors
+/// In words. Whoever cannot read it must not start anything: all of it runs already.
+pub fn take(words: &mut Vec<String>) -> Result<Option<Handover>, String> {
+    let Some(at) = words.iter().position(|word| word == RESUME) else { return Ok(None) };
+    let number = words.drain(at..).nth(1).and_then(|number| number.parse().ok());
+    let file = number.and_then(fds::adopt).ok_or("there is no handover under that number")?;
+    read(file.into()).map(Some)
+}
+
+impl Driver {
+    /// Has the program on the disk look at a handover; if it is understood, it takes over.
+    pub(super) fn ask_anew(&mut self) {
+        let program = proc::own_program();
+        let written = program.and_then(|program| Ok((program, self.handover()?.0)));
+        let (program, file) = match written {
+            Ok(written) => written,
+            Err(why) => return self.stay(&why),
+        };
+        let (hand, facts) = (self.hand.clone(), self.facts.clone());
+        tokio::spawn(async move {
+            let path = format!("/proc/1/fd/{}", file.as_raw_fd());
+            let words = [program.as_str(), CHECK, &path];
+            let answer = match hand.run(&words, PATIENCE).await {
+                Ok(finished) if finished.exit == Exit::SUCCESS => Ok(LOOKS),
+                Ok(finished) => Err(format!("{program} does not understand: {}", finished.exit)),
+                Err(error) => Err(format!("{program}: {error}")),
+            };
+            // The loop never ends before its facts do.
+            let _end = facts.send(Fact::Checked(answer)).await;
+        });
+    }
+
+    fn stay(&mut self, why: &str) {
+        if self.control.is_none()
+            && let Some(listener) = self.listener.take()
+            && self.serve_control(listener).is_err()
+        {
+            self.open_control();
+        }
+        self.console.tell(Level::Trouble, &format!("finit is not executed anew: {why}"));
+    }
+
+    /// The program on the disk has looked at a handover.
+    pub(super) fn on_checked(&mut self, answer: Result<u32, String>) {
+        let looks = match answer {
+            Ok(looks) => looks,
+            Err(why) => return self.stay(&why),
+        };
+        // Who comes from now on waits for the next finit; who is there is answered first.
+        if let Some(task) = self.control.take() {
+            task.abort();
+        }
+        let answering = Arc::strong_count(&self.clients) > 1 && looks > LOOKS - ANSWERING;
+        if answering || self.reaper.is_starting() {
+            match looks.checked_sub(1) {
+                Some(looks) => self.later(LOOK, Fact::Checked(Ok(looks))),
+                None => self.stay("a program is being started and does not get on"),
+            }
+            return;
+        }
+        self.flush_logs();
+        // What comes meanwhile waits for the next finit.
+        let _blocked = SigSet::all().thread_block();
+        let why = match self.handover() {
+            Ok((file, numbers)) => self.execute(&file, &numbers),
+            Err(why) => why,
+        };
+        let _unblocked = SigSet::all().thread_unblock();
+        self.stay(&why);
+    }
+
+    /// Returns only if it fails, and why.
+    fn execute(&self, file: &OwnedFd, numbers: &[BorrowedFd<'_>]) -> String {
+        let program = match proc::own_program() {
+            Ok(program) => program,
+            Err(why) => return why,
+        };
+        let text = |text: &str| CString::new(text).unwrap_or_default();
+        let mut argv = vec![text(&program)];
+        argv.extend(self.own_words.iter().map(|word| text(word)));
+        argv.extend([text(RESUME), text(&file.as_raw_fd().to_string())]);
+        let variable = |(name, value): &(String, String)| text(&format!("{name}={value}"));
+        let env: Vec<CString> = self.environment.iter().map(variable).collect();
+        let all = || numbers.iter().copied().chain([file.as_fd()]);
+        let opened = all().try_for_each(|fd| fds::set_cloexec(fd, false));
+        let failed = opened
+            .err()
+            .or_else(|| nix::unistd::execve(&text(&program), &argv, &env).err().map(Errno::from));
+        for fd in all() {
+            // It was possible the other way round.
+            let _set = fds::set_cloexec(fd, true);
+        }
+        failed.map(|errno| format!("{program}: {errno}")).unwrap_or_default()
+    }
+
+    /// The file for the next finit, and the descriptors that it names.
+    fn handover(&self) -> Result<(OwnedFd, Vec<BorrowedFd<'_>>), String> {
+        let mut numbers = Vec::new();
+        let mut sites = Vec::new();
+        for (node, site) in self.sites.iter() {
+            let pipe = site.pipe.as_ref().map(|(read, write)| (read.as_fd(), write.as_fd()));
+            numbers.extend(pipe.iter().flat_map(|(read, write)| [*read, *write]));
+            numbers.extend(site.sockets.iter().map(AsFd::as_fd));
+            sites.push(HeldSite {
+                node,
+                group: site.group.as_ref().map(|group| group.name().to_owned()),
+                pipe: pipe.map(|(read, write)| (read.as_raw_fd(), write.as_raw_fd())),
+                sockets: site.sockets.iter().map(AsRawFd::as_raw_fd).collect(),
+                sessions: site.sessions.clone(),
+            });
+        }
+        let logs = self
+            .logs
+            .kept()
+            .map(|kept| [kept.staging_out.as_fd(), kept.staging_in.as_fd(), kept.spool.as_fd()]);
+        numbers.extend(logs.into_iter().flatten());
+        numbers.extend(self.listener.as_ref().map(AsFd::as_fd));
+        let held = Held {
+            children: self.reaper.runs().collect(),
+            sites,
+            logs: logs.map(|logs| logs.map(|fd| fd.as_raw_fd())),
+            writable: self.logs.is_writable(),
+            listener: self.listener.as_ref().map(AsRawFd::as_raw_fd),
+        };
+        let handover = Handover {
+            engine: self.engine.memory()?,
+            configuration: self.configuration.clone(),
+            descriptors: self.descriptors,
+            held,
+            written: time::now(),
+        };
+        let bytes = serde_json::to_vec(&handover).map_err(|error| error.to_string())?;
+        let file = fds::memfd("finit-handover").map_err(|errno| errno.to_string())?;
+        let copy = fds::dup(file.as_fd()).map_err(|errno| errno.to_string())?;
+        std::fs::File::from(copy).write_all(&bytes).map_err(|error| error.to_string())?;
+        Ok((file, numbers))
+    }
+
+    /// Takes up what the finit before has left; the engine has recalled its part already.
+    pub(super) fn take_up(&mut self, left: Held, written: Moment) {
+        self.open_groups();
+        for held in left.sites {
+            let group = held.group.and_then(|name| self.groups.make(&name).ok().flatten());
+            let Some(site) = self.sites.of(held.node) else { continue };
+            site.group = group;
+            site.pipe =
+                held.pipe.and_then(|(read, write)| Some((fds::adopt(read)?, fds::adopt(write)?)));
+            site.sockets = held.sockets.into_iter().filter_map(fds::adopt).collect();
+            site.sessions = held.sessions;
+        }
+        let count = left.children.len();
+        for (pid, run) in left.children {
+            if let Some(site) = self.sites.of(run.node) {
+                site.runs.insert(run.generation, pid);
+            }
+            self.reaper.adopt_running(pid, Owner::Run(run));
+        }
+        let kept = left.logs.and_then(|[out, into, spool]| {
+            let (staging_out, staging_in) = (fds::adopt(out)?, fds::adopt(into)?);
+            Some(Kept { staging_out, staging_in, spool: fds::adopt(spool)? })
+        });
+        self.logs.take_up(kept, left.writable);
+        self.reopen_outputs();
+        let listener = left.listener.and_then(fds::adopt);
+        if listener.is_none_or(|listener| self.serve_control(listener).is_err()) {
+            self.open_control();
+        }
+        // What has come since the other one blocked them is told now.
+        let _unblocked = SigSet::all().thread_unblock();
+        let took = time::now().since(written).as_millis();
+        let text = format!("finit was executed anew in {took} ms; {count} processes run on");
+        self.console.tell(Level::Trouble, &text);
+    }
+}
