@@ -29,6 +29,8 @@ fn every_request() -> Vec<Request> {
         Request::Restart { names: names() },
         Request::Reload { names: names() },
         Request::Apply,
+        Request::Upgrade { program: None },
+        Request::Upgrade { program: Some("/root/finit".to_owned()) },
         Request::Signal { name: name(), signal: "HUP".to_owned() },
         Request::Reset { name: name() },
         Request::Wait { job: 7 },
@@ -204,6 +206,8 @@ fn words_become_requests() {
         ("apply", Request::Apply),
         ("reload a", Request::Reload { names: names("a") }),
         ("signal HUP a", Request::Signal { name: name("a"), signal: name("HUP") }),
+        ("upgrade", Request::Upgrade { program: None }),
+        ("upgrade /root/finit", Request::Upgrade { program: Some(name("/root/finit")) }),
         ("reset a", Request::Reset { name: name("a") }),
         ("target rescue", Request::Target { name: name("rescue") }),
     ];

@@ -101,6 +101,44 @@ pub fn apply(session: &mut Session, matches: &ArgMatches) -> Result<Status, Fail
     perform(session, &Request::Apply, wait(matches))
 }
 
+/// A program, if not the one that runs.
+pub fn program(command: Command) -> Command {
+    command
+        .arg(Arg::new("program").value_name("PATH").help("Another program than the one that runs"))
+}
+
+/// `finitctl upgrade`.
+///
+/// # Errors
+/// Refused, or nobody there afterwards.
+pub fn upgrade(session: &mut Session, matches: &ArgMatches) -> Result<Status, Failure> {
+    replace(session, matches.get_one::<String>("program").cloned())
+}
+
+/// Has another program take the place of the finit that runs.
+///
+/// # Errors
+/// Refused, or nobody there afterwards.
+pub fn replace(session: &mut Session, program: Option<String>) -> Result<Status, Failure> {
+    let replaced = session.ask(&Request::Upgrade { program });
+    session.disconnect();
+    match replaced {
+        // The one that was asked is gone.
+        Err(Failure::Lost(_)) => {}
+        Err(other) => return Err(other),
+        Ok(reply) => return Err(unexpected(&reply)),
+    }
+    let reply = session.ask(&Request::Hello)?;
+    if session.form == Form::Json {
+        session.output.json(&reply);
+    }
+    let Reply::Hello { version, .. } = reply else { return Err(unexpected(&reply)) };
+    if session.form == Form::Text {
+        session.output.line(&format!("finit {version} was executed; nothing was restarted"));
+    }
+    Ok(Status::Done)
+}
+
 /// `finitctl target`.
 ///
 /// # Errors

@@ -175,6 +175,11 @@ impl Session {
         Ok(self.connection.insert(open))
     }
 
+    /// The next request makes a connection of its own.
+    pub fn disconnect(&mut self) {
+        self.connection = None;
+    }
+
     /// Sends a request and reads its reply.
     ///
     /// # Errors

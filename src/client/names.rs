@@ -62,11 +62,11 @@ pub fn telinit(program: &str, words: &[String], mut session: Session) -> Status 
             Ok(Status::Done)
         }
         [word] => match words::runlevel(word) {
-            Some(Ok(request @ Request::Power { .. })) => {
+            Some(request @ Request::Power { .. }) => {
                 change::perform(&mut session, &request, Wait::Leave)
             }
-            Some(Ok(request)) => change::perform(&mut session, &request, Wait::Follow),
-            Some(Err(why)) => Err(Failure::Local(why.to_owned())),
+            Some(Request::Upgrade { program }) => change::replace(&mut session, program),
+            Some(request) => change::perform(&mut session, &request, Wait::Follow),
             None => return words::pass_on_to(words, session),
         },
         [] => Err(Failure::Usage(format!("{program} takes a word; see {program} --help"))),
@@ -226,5 +226,6 @@ Usage: telinit WORD
   1, s, S      the target `rescue`
   2, 3, 4, 5   the target `default`
   q, Q         read /etc/finit.toml again: finitctl apply
+  u, U         execute the finit on the disk: finitctl upgrade
 or words for finit: status NAME, start NAME, poweroff, …
 ";

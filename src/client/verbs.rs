@@ -37,6 +37,7 @@ const VERBS: &[Verb] = &[
     Verb { name: "signal", about: "Send a signal to the main process of a service", arguments: change::signal_and_name, run: change::signal },
     Verb { name: "reset", about: "Forget that a service failed", arguments: change::one, run: change::reset },
     Verb { name: "apply", about: "Read the file again and make the machine match it", arguments: change::no_wait, run: change::apply },
+    Verb { name: "upgrade", about: "Execute the finit on the disk; nothing restarts", arguments: change::program, run: change::upgrade },
     Verb { name: "check", about: "Check a file, without a running finit", arguments: offline::check_arguments, run: offline::check },
     Verb { name: "explain", about: "What a key of the file means", arguments: offline::explain_arguments, run: offline::explain },
     Verb { name: "target", about: "Bring the machine to a target", arguments: change::one_and_wait, run: change::target },

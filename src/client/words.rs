@@ -2,7 +2,7 @@
 //! back as it is. For people, shell scripts and programs that know nothing else.
 
 use super::connect::Failure;
-use super::{Environment, Session, Status};
+use super::{Environment, Session, Status, change};
 use crate::proto::{Power, Request, words};
 
 /// Passes the words on to PID 1 and prints its answer; the exit code to end with. `status NAME`
@@ -18,18 +18,15 @@ pub fn pass_on_to(words: &[String], mut session: Session) -> Status {
 }
 
 /// What a runlevel or letter of sysvinit asks for; none if the word is neither.
-pub fn runlevel(word: &str) -> Option<Result<Request, &'static str>> {
-    let target = |name: &str| Some(Ok(Request::Target { name: name.to_owned() }));
+pub fn runlevel(word: &str) -> Option<Request> {
+    let target = |name: &str| Some(Request::Target { name: name.to_owned() });
     match word {
-        "0" => Some(Ok(Request::Power { how: Power::Poweroff })),
-        "6" => Some(Ok(Request::Power { how: Power::Reboot })),
+        "0" => Some(Request::Power { how: Power::Poweroff }),
+        "6" => Some(Request::Power { how: Power::Reboot }),
         "1" | "s" | "S" => target("rescue"),
         "2" | "3" | "4" | "5" => target("default"),
-        "q" | "Q" => Some(Ok(Request::Apply)),
-        "u" | "U" => Some(Err(
-            "this version of finit cannot replace itself while it runs; nothing is done, the new \
-             one starts with the next boot",
-        )),
+        "q" | "Q" => Some(Request::Apply),
+        "u" | "U" => Some(Request::Upgrade { program: None }),
         _ => None,
     }
 }
@@ -39,6 +36,9 @@ fn exchange(words: &[String], session: &mut Session) -> Result<Status, Failure> 
     // What is not understood never leaves: the server might be of another version.
     let request = words::parse(&line)
         .map_err(|refusal| Failure::Usage(Failure::Refused(refusal).to_string()))?;
+    if let Request::Upgrade { program } = request {
+        return change::replace(session, program);
+    }
     let connection = session.connection()?;
     connection.send_line(&format!("{line}\n"))?;
     let mut status = None;
@@ -68,11 +68,11 @@ fn exchange(words: &[String], session: &mut Session) -> Result<Status, Failure> 
 fn line(words: &[String]) -> Result<String, Failure> {
     let line = match words {
         [word] => match runlevel(word) {
-            Some(Ok(Request::Power { how: Power::Poweroff })) => "poweroff".to_owned(),
-            Some(Ok(Request::Power { .. })) => "reboot".to_owned(),
-            Some(Ok(Request::Target { name })) => format!("target {name}"),
-            Some(Ok(_)) => "apply".to_owned(),
-            Some(Err(why)) => return Err(Failure::Local(why.to_owned())),
+            Some(Request::Power { how: Power::Poweroff }) => "poweroff".to_owned(),
+            Some(Request::Power { .. }) => "reboot".to_owned(),
+            Some(Request::Target { name }) => format!("target {name}"),
+            Some(Request::Upgrade { .. }) => "upgrade".to_owned(),
+            Some(_) => "apply".to_owned(),
             None => word.clone(),
         },
         _ => words.join(" "),

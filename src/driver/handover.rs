@@ -16,23 +16,27 @@ use nix::sys::signal::SigSet;
 use serde::{Deserialize, Serialize};
 
 use super::configuration::Configuration;
+use super::control::Call;
 use super::reaper::Owner;
 use super::{Driver, Fact};
-use crate::boot::Tools;
+use crate::boot::{Finished, Tools};
 use crate::engine::{Level, Memory, NodeId, RunId};
 use crate::facts::{Errno, Exit, Moment, Pid};
 use crate::logger::Kept;
 use crate::os::{fds, proc, time};
+use crate::proto::{Code, Refusal};
 
 /// The word before the number of the descriptor.
 const RESUME: &str = "--resume";
 /// The word before the path of a handover that is to be looked at.
 pub const CHECK: &str = "--check-handover";
+/// What such a program says then. To end well is not enough: so does true(1).
+const UNDERSTOOD: &str = "understood";
 /// Programs that are between clone and exec are waited for, so often and so long.
 const LOOKS: u32 = 300;
 const LOOK: Duration = Duration::from_millis(10);
 /// So many of these looks are for clients too; one that only follows a job is left then.
-const ANSWERING: u32 = 50;
+const ANSWERING: u32 = 10;
 /// How long the new program may look at the handover.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -72,10 +76,12 @@ struct HeldSite {
     sessions: Vec<Pid>,
 }
 
-/// Whether this finit understands that handover, as an exit code.
+/// Says on stdout whether this finit understands that handover, and as an exit code.
 pub fn check(path: &Path) -> u8 {
-    let understood = std::fs::File::open(path).is_ok_and(|file| read(file).is_ok());
-    u8::from(!understood)
+    let read = std::fs::File::open(path).map_err(|e| e.to_string()).and_then(read);
+    let words = read.as_ref().map_or_else(String::as_str, |_| UNDERSTOOD);
+    let told = fds::write(std::io::stdout().as_fd(), words.as_bytes());
+    u8::from(read.is_err() || told.is_err())
 }
 
 fn read(mut file: std::fs::File) -> Result<Handover, String> {
@@ -95,11 +101,30 @@ pub fn take(words: &mut Vec<String>) -> Result<Option<Handover>, String> {
     read(file.into()).map(Some)
 }
 
+/// The program that is to take over.
+pub struct Successor {
+    program: String,
+    /// The client who asked; it is answered only if nothing comes of it.
+    asked_by: Option<Call>,
+    /// How often to look still whether this finit has the peace for it.
+    looks: u32,
+}
+
 impl Driver {
-    /// Has the program on the disk look at a handover; if it is understood, it takes over.
-    pub(super) fn ask_anew(&mut self) {
-        let program = proc::own_program();
-        let written = program.and_then(|program| Ok((program, self.handover()?.0)));
+    /// Has a program, without another word the one on the disk, look at a handover; if it is
+    /// understood, it takes over.
+    pub(super) fn replace_by(&mut self, program: Option<String>, asked_by: Option<Call>) {
+        if self.successor.is_some() {
+            let refusal = Refusal::new(Code::Busy, "finit is about to be replaced already");
+            if let Some(call) = asked_by {
+                self.refuse(&call, refusal);
+            }
+            return;
+        }
+        let found = program.map_or_else(proc::own_program, Ok);
+        let program = found.clone().unwrap_or_default();
+        self.successor = Some(Successor { program, asked_by, looks: LOOKS });
+        let written = found.and_then(|program| Ok((program, self.handover()?.0)));
         let (program, file) = match written {
             Ok(written) => written,
             Err(why) => return self.stay(&why),
@@ -109,8 +134,11 @@ impl Driver {
             let path = format!("/proc/1/fd/{}", file.as_raw_fd());
             let words = [program.as_str(), CHECK, &path];
             let answer = match hand.run(&words, PATIENCE).await {
-                Ok(finished) if finished.exit == Exit::SUCCESS => Ok(LOOKS),
-                Ok(finished) => Err(format!("{program} does not understand: {}", finished.exit)),
+                Ok(Finished { exit: Exit::SUCCESS, output }) if output == UNDERSTOOD => Ok(()),
+                Ok(Finished { exit, output }) => {
+                    let said = if output.is_empty() { exit.to_string() } else { output };
+                    Err(format!("{program} does not understand what it would get: {said}"))
+                }
                 Err(error) => Err(format!("{program}: {error}")),
             };
             // The loop never ends before its facts do.
@@ -118,6 +146,7 @@ impl Driver {
         });
     }
 
+    /// Nothing came of it.
     fn stay(&mut self, why: &str) {
         if self.control.is_none()
             && let Some(listener) = self.listener.take()
@@ -125,23 +154,33 @@ impl Driver {
         {
             self.open_control();
         }
-        self.console.tell(Level::Trouble, &format!("finit is not executed anew: {why}"));
+        let text = format!("finit is not executed anew: {why}");
+        self.console.tell(Level::Trouble, &text);
+        let successor = self.successor.take();
+        if let Some(call) = successor.and_then(|successor| successor.asked_by) {
+            self.refuse(&call, Refusal::new(Code::NotSupported, text));
+        }
     }
 
-    /// The program on the disk has looked at a handover.
-    pub(super) fn on_checked(&mut self, answer: Result<u32, String>) {
-        let looks = match answer {
-            Ok(looks) => looks,
-            Err(why) => return self.stay(&why),
-        };
+    /// The program has looked at a handover; or there was no peace yet.
+    pub(super) fn on_checked(&mut self, answer: Result<(), String>) {
+        if let Err(why) = answer {
+            return self.stay(&why);
+        }
         // Who comes from now on waits for the next finit; who is there is answered first.
         if let Some(task) = self.control.take() {
             task.abort();
         }
-        let answering = Arc::strong_count(&self.clients) > 1 && looks > LOOKS - ANSWERING;
+        let Some(successor) = &mut self.successor else { return };
+        let here = 1usize.saturating_add(usize::from(successor.asked_by.is_some()));
+        let answering =
+            Arc::strong_count(&self.clients) > here && successor.looks > LOOKS - ANSWERING;
         if answering || self.reaper.is_starting() {
-            match looks.checked_sub(1) {
-                Some(looks) => self.later(LOOK, Fact::Checked(Ok(looks))),
+            match successor.looks.checked_sub(1) {
+                Some(looks) => {
+                    successor.looks = looks;
+                    self.later(LOOK, Fact::Checked(Ok(())));
+                }
                 None => self.stay("a program is being started and does not get on"),
             }
             return;
@@ -159,12 +198,9 @@ impl Driver {
 
     /// Returns only if it fails, and why.
     fn execute(&self, file: &OwnedFd, numbers: &[BorrowedFd<'_>]) -> String {
-        let program = match proc::own_program() {
-            Ok(program) => program,
-            Err(why) => return why,
-        };
+        let Some(Successor { program, .. }) = &self.successor else { return String::new() };
         let text = |text: &str| CString::new(text).unwrap_or_default();
-        let mut argv = vec![text(&program)];
+        let mut argv = vec![text(program)];
         argv.extend(self.own_words.iter().map(|word| text(word)));
         argv.extend([text(RESUME), text(&file.as_raw_fd().to_string())]);
         let variable = |(name, value): &(String, String)| text(&format!("{name}={value}"));
@@ -173,7 +209,7 @@ impl Driver {
         let opened = all().try_for_each(|fd| fds::set_cloexec(fd, false));
         let failed = opened
             .err()
-            .or_else(|| nix::unistd::execve(&text(&program), &argv, &env).err().map(Errno::from));
+            .or_else(|| nix::unistd::execve(&text(program), &argv, &env).err().map(Errno::from));
         for fd in all() {
             // It was possible the other way round.
             let _set = fds::set_cloexec(fd, true);

@@ -47,6 +47,7 @@ use configuration::Configuration;
 use console::Console;
 use control::Call;
 use groups::Groups;
+use handover::Successor;
 use logs::Logs;
 use reaper::{Owner, Reaper};
 use signals::{Asked, Signals};
@@ -73,9 +74,8 @@ enum Fact {
     },
     /// Accepting on the sockets of this node may go on.
     Rested(NodeId),
-    /// Whether the program on the disk can take over, and how often to look whether this one
-    /// has the peace for it.
-    Checked(Result<u32, String>),
+    /// Whether the program that is to take over understands what it would get.
+    Checked(Result<(), String>),
 }
 
 /// Everything that wakes the loop.
@@ -124,6 +124,8 @@ struct Driver {
     control: Option<tokio::task::JoinHandle<()>>,
     /// Soft and hard limit of descriptors as the kernel gave them, for what PID 1 starts.
     descriptors: Option<(u64, u64)>,
+    /// Who is to take over.
+    successor: Option<Successor>,
     /// A copy is with every client that is there.
     clients: Arc<()>,
     /// The listener of that task, for the next finit.

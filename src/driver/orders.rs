@@ -11,7 +11,7 @@ use super::signals::Asked;
 use super::tools::{Ask, SAY, Started};
 use crate::boot::{self, Place};
 use crate::config::spec::{PowerKey, SystemSpec};
-use crate::engine::{Access, Cause, Event, Extent, Level, Ticket};
+use crate::engine::{Access, Cause, Event, Extent, Level, Peer, Ticket};
 use crate::facts::{Errno, SpawnError};
 use crate::os::reboot::{self, How};
 use crate::os::spawn::{self, Launch, Plan};
@@ -19,6 +19,11 @@ use crate::os::users::Accounts;
 use crate::os::{fds, socket, time};
 use crate::proto::frame::{self, Answer};
 use crate::proto::{Power, Refusal, Request};
+
+/// Whoever may bring the machine down may have it upgraded, and root alone says to what.
+fn may_replace(peer: &Peer, program: Option<&String>) -> bool {
+    peer.access == Access::Everything || (peer.access == Access::Power && program.is_none())
+}
 
 impl Driver {
     /// A signal to PID 1.
@@ -32,7 +37,7 @@ impl Driver {
             },
             Asked::Terminate if !machine => self.power(Power::Poweroff, "SIGTERM"),
             Asked::PowerOffContainer if !machine => self.power(Power::Poweroff, "SIGUSR2"),
-            Asked::Terminate => self.ask_anew(),
+            Asked::Terminate => self.replace_by(None, None),
             Asked::PowerOffContainer => {
                 let text = "SIGUSR2 does nothing on a machine: use `finitctl poweroff`";
                 self.console.tell(Level::Trouble, text);
@@ -135,6 +140,10 @@ impl Driver {
                 self.apply_for(call);
                 return;
             }
+            Request::Upgrade { program } if may_replace(&call.peer, program.as_ref()) => {
+                self.replace_by(program.clone(), Some(call));
+                return;
+            }
             // An edited file is read before a service is started from it, and nothing else of
             // it is followed.
             Request::Start { .. } | Request::Restart { .. } if root => {
@@ -174,7 +183,8 @@ impl Driver {
         Ticket(self.last_ticket)
     }
 
-    fn refuse(&self, call: &Call, refusal: Refusal) {
+    /// Answers with a refusal.
+    pub(super) fn refuse(&self, call: &Call, refusal: Refusal) {
         let text = frame::encode_answer(&call.spelling, &Answer::Refused(refusal));
         // A client that is gone misses its answer.
         let _gone = call.answers.try_send(text);

@@ -225,6 +225,7 @@ impl Driver {
             callers,
             control: None,
             descriptors,
+            successor: None,
             clients: Default::default(),
             listener: None,
             own_words: start.words,

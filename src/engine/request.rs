@@ -44,14 +44,16 @@ impl Engine {
             | Request::List
             | Request::Status { .. }
             | Request::Wait { .. } => Access::Look,
-            Request::Power { .. } | Request::SchedulePower { .. } | Request::CancelPower { .. } => {
-                Access::Power
-            }
+            Request::Power { .. }
+            | Request::SchedulePower { .. }
+            | Request::CancelPower { .. }
+            | Request::Upgrade { program: None } => Access::Power,
             Request::Start { .. }
             | Request::Stop { .. }
             | Request::Restart { .. }
             | Request::Reload { .. }
             | Request::Apply
+            | Request::Upgrade { program: Some(_) }
             | Request::Signal { .. }
             | Request::Reset { .. }
             | Request::Target { .. } => Access::Everything,
@@ -85,9 +87,9 @@ impl Engine {
             Request::Stop { names } => self.stop_named(&names),
             Request::Restart { names } => self.restart_named(&names),
             Request::Reload { names } => self.reload_named(&names),
-            // The driver reads the file and comes back with `Event::Loaded`, and keeps the news of
-            // jobs for those who follow one: neither gets here.
-            Request::Apply | Request::Wait { .. } => {
+            // The driver reads the file and comes back with `Event::Loaded`, keeps the news of jobs
+            // for those who follow one, and executes programs: none of them gets here.
+            Request::Apply | Request::Wait { .. } | Request::Upgrade { .. } => {
                 Err(Refusal::new(Code::NotSupported, "this is for the driver"))
             }
             Request::Signal { name, signal } => self.signal_named(&name, &signal),

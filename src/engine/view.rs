@@ -160,14 +160,16 @@ fn millis(time: std::time::Duration) -> u64 {
 /// A command as a person would write it.
 fn command(commands: &[crate::config::spec::CommandLine]) -> String {
     let word = |pieces: &Word| -> String {
-        pieces
+        let plain: String = pieces
             .iter()
             .map(|piece| match piece {
                 Piece::Text(text) => text.clone(),
                 Piece::Whole(name) => format!("${{{name}}}"),
                 Piece::Split(name) => format!("${name}"),
             })
-            .collect()
+            .collect();
+        let is_one_word = !plain.is_empty() && !plain.contains(char::is_whitespace);
+        if is_one_word { plain } else { format!("'{plain}'") }
     };
     let line = |command: &crate::config::spec::CommandLine| -> String {
         command.words.iter().map(word).collect::<Vec<_>>().join(" ")

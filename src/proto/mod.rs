@@ -54,6 +54,13 @@ pub enum Request {
     },
     /// Re-read the file and make the machine match it.
     Apply,
+    /// Execute the finit on the disk in the place of the one that runs; nothing restarts. Only a
+    /// refusal is answered: otherwise the connection ends, and the next one meets the new finit.
+    Upgrade {
+        /// Another program than the one that runs, by its whole path.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        program: Option<String>,
+    },
     /// Send a signal to the main process of a service.
     Signal {
         /// Its name.

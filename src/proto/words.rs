@@ -41,6 +41,8 @@ pub fn parse(line: &str) -> Result<Request, Refusal> {
         }
         "apply" | "reload" if names.is_empty() => Request::Apply,
         "reload" => Request::Reload { names: some()? },
+        "upgrade" if names.is_empty() => Request::Upgrade { program: None },
+        "upgrade" => Request::Upgrade { program: Some(one()?) },
         "reset" => Request::Reset { name: one()? },
         "target" => Request::Target { name: one()? },
         "signal" => match names.as_slice() {
@@ -51,8 +53,8 @@ pub fn parse(line: &str) -> Result<Request, Refusal> {
             let verb = shortened(verb);
             return Err(Refusal::new(Code::UnknownMethod, format!("`{verb}` is not understood"))
                 .hint(
-                "ping, list, status, start, stop, restart, reload, apply, signal, reset, target, \
-                 poweroff, reboot, halt, cancel",
+                "ping, list, status, start, stop, restart, reload, apply, upgrade, signal, reset, \
+                 target, poweroff, reboot, halt, cancel",
             ));
         }
     })

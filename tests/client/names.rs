@@ -158,7 +158,6 @@ fn the_old_names_ask_pid_1() {
             &["1"],
             vec![r#"{"id":1,"method":"target","params":{"name":"rescue"}}"#.to_owned()],
         ),
-        ("telinit", &["u"], vec![]),
         ("telinit", &["9"], vec![]),
         ("telinit", &[], vec![]),
         ("telinit", &["--help"], vec![]),

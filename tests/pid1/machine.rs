@@ -220,6 +220,11 @@ impl Machine {
         answer
     }
 
+    /// Ends the connection that is kept; the next request makes another.
+    pub fn hang_up(&self) {
+        *self.line.borrow_mut() = None;
+    }
+
     pub fn request(&self, json: &str) -> Value {
         self.try_request(json).unwrap_or_else(|| panic!("no answer to {json}\n{}", self.story()))
     }

@@ -26,3 +26,4 @@ mod programs;
 mod reap;
 mod stop;
 mod talk;
+mod upgrade;

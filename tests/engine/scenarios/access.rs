@@ -17,7 +17,7 @@ fn name() -> String {
 
 #[test]
 fn the_peer_decides_before_the_body_does() {
-    let requests: [(Access, Request); 16] = [
+    let requests: [(Access, Request); 18] = [
         (Look, Request::Hello),
         (Look, Request::Ping),
         (Look, Request::List),
@@ -31,6 +31,8 @@ fn the_peer_decides_before_the_body_does() {
         (Everything, Request::Restart { names: names() }),
         (Everything, Request::Reload { names: vec!["nobody".to_owned()] }),
         (Everything, Request::Apply),
+        (MayPower, Request::Upgrade { program: None }),
+        (Everything, Request::Upgrade { program: Some("/root/finit".to_owned()) }),
         (Everything, Request::Signal { name: name(), signal: "nonsense".to_owned() }),
         (Everything, Request::Reset { name: name() }),
         (Everything, Request::Target { name: "nowhere".to_owned() }),

@@ -1,5 +1,6 @@
 //! What a person reads: each state in a word, with the one reason that matters and its cause.
 
+use finit::config::spec::Piece;
 use finit::facts::Stage;
 use finit::proto::ServiceReport;
 
@@ -61,6 +62,17 @@ fn each_state_has_its_word_and_its_reason() {
     assert_eq!((machine.phase.as_str(), machine.target.as_str()), ("booting", "default"));
     let known = machine.services.iter().filter(|one| one.kind == "service").count();
     assert_eq!(known, 8);
+}
+
+#[test]
+fn a_command_is_shown_as_the_words_that_it_is() {
+    let mut shell = service("shell");
+    shell.0.exec.commands[0].words = ["/bin/sh", "-c", "sleep 1; echo", ""]
+        .map(|word| Box::from([Piece::Text(word.to_owned())]))
+        .into();
+    let mut rig = Rig::booted([shell]);
+    let detail = rig.status("shell").detail.unwrap();
+    assert_eq!(detail.command, "/bin/sh -c 'sleep 1; echo' ''");
 }
 
 #[test]

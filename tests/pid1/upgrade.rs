@@ -1,0 +1,159 @@
+//! Another finit takes the place of the one that runs: nothing restarts, nothing is forgotten.
+
+use serde_json::Value;
+
+use crate::machine::Machine;
+
+/// One of each: what is up, rests, waits, comes back, goes, and is over.
+const FILE: &str = r#"
+    [service.up]
+    command = "/programs/idle"
+    [service.by-hand]
+    command = "/programs/idle"
+    start = "manual"
+    [service.echo]
+    command = "/programs/serve"
+    inetd = "7"
+    [service.again]
+    command = "/programs/exiter 3"
+    restart = { delay = "1h", max-delay = "1h" }
+    [service.above]
+    command = "/programs/idle"
+    needs = "again"
+    [service.slow]
+    command = "/programs/idle"
+    start = "manual"
+    before-start = "/bin/sh -c 'touch /out/slow; until [ -e /out/go ]; do sleep 0.01; done'"
+    [service.stubborn]
+    command = "/bin/sh -c 'trap : TERM; touch /out/stubborn; while :; do sleep 0.01; done'"
+    stop.timeout = "1h"
+    [service.lost]
+    command = "/no/such/program"
+    restart = "never"
+    [task.over]
+    command = "/bin/true"
+    remain = true
+"#;
+
+/// What must not change: all but times, memory and the like.
+fn states(machine: &Machine) -> Vec<String> {
+    let line = |service: &Value| {
+        let of = |key: &str| service[key].to_string();
+        let keys = ["name", "state", "pid", "restarts", "connections"];
+        keys.map(of).join(" ")
+    };
+    machine.list().iter().map(line).collect()
+}
+
+/// A boot is not handed over.
+fn booted(machine: &Machine) {
+    machine.wait("the end of the boot", |m| {
+        let phase = &m.request(r#"{"method":"list"}"#)["result"]["machine"]["phase"];
+        (phase == "running").then_some(())
+    });
+}
+
+fn upgrade(machine: &Machine) {
+    machine.hang_up();
+    let said = machine.order(&["upgrade"]);
+    assert!(said.contains("was executed; nothing was restarted"), "{said}");
+}
+
+#[test]
+fn each_state_goes_on_as_if_nothing_had_been() {
+    let machine = Machine::boot(FILE);
+    machine.appears("/out/stubborn");
+    booted(&machine);
+    machine.order(&["start", "--no-wait", "slow"]);
+    machine.appears("/out/slow");
+    machine.until("again", "restarting");
+    machine.until("lost", "failed");
+    machine.order(&["stop", "--no-wait", "stubborn"]);
+    machine.until("stubborn", "stopping");
+    let before = states(&machine);
+    for _ in 0..10 {
+        upgrade(&machine);
+        assert_eq!(states(&machine), before);
+    }
+    // What was on its way goes on, what was asked for counts, and what dies is noticed.
+    machine.write("/out/go", "");
+    machine.until("slow", "up");
+    machine.order(&["start", "by-hand"]);
+    let pid = machine.main_pid("up");
+    assert_eq!(machine.run(&["kill", "-9", &pid.to_string()]).code, 0);
+    machine.wait("another process", |m| (m.status("up")["pid"] != pid).then_some(()));
+    assert_eq!(machine.status("up")["restarts"], 1);
+    let stubborn = machine.status("stubborn")["pid"].to_string();
+    assert_eq!(machine.run(&["kill", "-9", &stubborn]).code, 0);
+    machine.until("stubborn", "stopped");
+    machine.order(&["reset", "again"]);
+    machine.order(&["stop", "up", "by-hand", "slow", "echo", "above", "again"]);
+    upgrade(&machine);
+    assert_eq!(machine.status("by-hand")["state"], "stopped");
+    assert_eq!(machine.sh("pidof idle").text, "");
+}
+
+#[test]
+fn a_definition_that_waits_for_a_restart_waits_on() {
+    let file = |code: &str| format!("[service.up]\ncommand = \"/programs/idle /out/{code}\"\n");
+    let machine = Machine::boot(&file("old"));
+    machine.appears("/out/old");
+    booted(&machine);
+    machine.write("/etc/finit.toml", &file("new"));
+    // Reads the file, and follows nothing of it but this.
+    machine.order(&["start", "up"]);
+    machine.write("/etc/finit.toml", "[service.up]\nno such thing");
+    upgrade(&machine);
+    assert!(!machine.exists("/out/new"), "{}", machine.story());
+    machine.order(&["stop", "up"]);
+    machine.write("/etc/finit.toml", &file("new"));
+    machine.order(&["start", "up"]);
+    machine.appears("/out/new");
+}
+
+#[test]
+fn a_program_that_cannot_take_over_is_refused_and_all_goes_on() {
+    let machine = Machine::boot("[service.up]\ncommand = \"/programs/idle\"\n");
+    let pid = machine.main_pid("up");
+    booted(&machine);
+    for (program, why) in [
+        ("/programs/exiter", "/programs/exiter does not understand"),
+        ("/bin/true", "/bin/true does not understand"),
+        ("/bin/sh", "/bin/sh does not understand"),
+        ("/etc/finit.toml", "exec /etc/finit.toml"),
+        ("/no/such/program", "ENOENT"),
+    ] {
+        let said = machine.ctl(&["upgrade", program]);
+        assert!(said.code != 0 && said.text.contains(why), "{program}: {}", said.text);
+        assert_eq!(machine.main_pid("up"), pid);
+    }
+    for words in [["/usr/sbin/finit", "u"], ["/usr/sbin/finit", "upgrade"]] {
+        machine.hang_up();
+        let said = machine.run(&words);
+        assert!(said.text.contains("was executed; nothing was restarted"), "{}", said.text);
+        assert_eq!(machine.main_pid("up"), pid);
+    }
+}
+
+#[test]
+fn clients_and_connections_meet_one_of_the_two() {
+    let machine = Machine::boot(FILE);
+    booted(&machine);
+    std::thread::scope(|scope| {
+        let path = machine.path("/run/initctl");
+        let asking = scope.spawn(move || {
+            for _ in 0..300 {
+                let mut line = crate::talk::Line::to(&path).unwrap();
+                assert_eq!(line.ask("status up").unwrap(), "ok");
+            }
+        });
+        let mut served = machine.begin(&["/programs/clients", "7", "300", "2"]);
+        for _ in 0..20 {
+            upgrade(&machine);
+        }
+        asking.join().unwrap();
+        assert!(served.wait().unwrap().success());
+        let said = std::io::read_to_string(served.stdout.take().unwrap()).unwrap();
+        assert!(said.starts_with("300 ") && said.contains("0 refused"), "{said}");
+    });
+}
