@@ -3,6 +3,7 @@
 //! for an answer.
 //!
 //! Numbers stay what they are, since processes, log pipes and late news are known by them.
+//! What is added here later needs a default: an older finit has not written it.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;

@@ -45,10 +45,13 @@ class Machine:
         self.launcher.wait()
         os.rmdir(self.folder)
 
+    def enter(self, *argv):
+        """The words that start a program in the machine."""
+        return ["nsenter", "-t", str(self.pid), *"-p -m -u -i -n -C -r -w".split(), "--", *argv]
+
     def run(self, *argv):
         """What a program in the machine prints."""
-        enter = ["nsenter", "-t", str(self.pid), *"-p -m -u -i -n -C -r -w".split(), "--"]
-        done = subprocess.run([*enter, *argv], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+        done = subprocess.run(self.enter(*argv), stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
         if done.returncode:
             sys.exit(f"bench: {argv}: {done.stdout[-500:]}{done.stderr[-500:]}")
         return done.stdout
@@ -198,6 +201,23 @@ def status(n=100, times=500):
             yield f"status of 1 of {n}, by {Path(client).name}", "us", took / 1000, least / 1000
 
 
+def upgrade(n=1000):
+    toml = "".join(service(f"s{i}", "/programs/idle /out/all", "") for i in range(n))
+    with finit(toml, cgroup=True) as machine:
+        machine.stamps("/out/all", n)
+        machine.settled()
+        pids = lambda: [(s["name"], s.get("pid")) for s in machine.services()]
+        before, waits = pids(), []
+        other = subprocess.Popen(machine.enter("finitctl", "upgrade"), stdout=subprocess.DEVNULL)
+        while other.poll() is None:
+            began = time.monotonic_ns()
+            machine.ask('{"method":"ping"}')
+            waits.append((time.monotonic_ns() - began) / 1e6)
+        if other.returncode or pids() != before:
+            sys.exit("bench: the upgrade did not keep everything")
+        yield f"longest wait of a client over an upgrade, {n} services", "ms", max(waits), None
+
+
 def inetd(n=3000):
     def rate(machine, workers):
         words = machine.run("/programs/clients", "7", str(n), str(workers)).split()
@@ -249,16 +269,16 @@ def reap(n=int(os.environ.get("FINIT_BENCH_REAP", "10000")), at_once=10_000):
 
 
 def main():
-    parts = [sizes, start, restart, memory, status, inetd, reap]
+    parts = [sizes, start, restart, memory, status, upgrade, inetd, reap]
     wanted = sys.argv[3:] or [part.__name__ for part in parts]
-    print(f"{'':44} {'finit':>10} {'floor':>10} {'times':>7}")
+    print(f"{'':60} {'finit':>10} {'floor':>10} {'times':>7}")
     for part in parts:
         for what, unit, value, least in part() if part.__name__ in wanted else ():
             # A rate is better when it is higher.
             ratio = "" if not least or not value else f"{least / value if unit == '/s' else value / least:.2f}"
             shown = "" if least is None else f"{least:.10g}" if least == int(least) else f"{least:.1f}"
             mine = f"{value:.10g}" if value == int(value) else f"{value:.1f}"
-            print(f"{what + (f' [{unit}]' if unit else ''):44} {mine:>10} {shown:>10} {ratio:>7}", flush=True)
+            print(f"{what + (f' [{unit}]' if unit else ''):60} {mine:>10} {shown:>10} {ratio:>7}", flush=True)
 
 
 main()
