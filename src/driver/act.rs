@@ -51,6 +51,7 @@ impl Driver {
 
     /// Takes note of programs that were executed or ended meanwhile; other news keep for later.
     fn collect(&mut self) {
+        self.flush_logs();
         for _ in 0..SWEEPS {
             self.reap();
             if !self.more_children {

@@ -70,7 +70,6 @@ impl Driver {
         site.pipe = Some((read, write));
         let open = Message::Open { id: node.number(), name: spec.name.clone(), target, tag: None };
         self.logs.queue.push_back((open, Some(copy)));
-        self.flush_logs();
         Ok(())
     }
 
