@@ -36,7 +36,7 @@ const UNDERSTOOD: &str = "understood";
 const LOOKS: u32 = 300;
 const LOOK: Duration = Duration::from_millis(10);
 /// So many of these looks are for clients too; one that only follows a job is left then.
-const ANSWERING: u32 = 10;
+const ANSWERING: u32 = 100;
 /// How long the new program may look at the handover.
 const PATIENCE: Duration = Duration::from_secs(10);
 

@@ -3,7 +3,7 @@
 
 import json
 
-from machine import Machine, check, main, same
+from machine import Failed, Machine, check, main, same
 
 # A line every few milliseconds, with a number; one that dies at once when it is told so; one that is slow to stop.
 FILE = """
@@ -30,24 +30,31 @@ command = "/bin/sh -c 'exit 7'"
 KEPT = "is not executed anew: "
 
 
+def said(vm: Machine, command):
+    """The output of a command; on the console finit's own words might be in the middle of it."""
+    done = vm.ssh(command)
+    if done.returncode:
+        raise Failed(f"{command!r} exits {done.returncode}: {done.stdout}{done.stderr}")
+    return done.stdout.strip()
+
+
 def story(vm: Machine):
     """All services, with what must not change."""
     keys = ["name", "state", "pid", "restarts", "reason", "cgroup"]
-    # By ssh, which is also a connection that has to live on: sshd's session runs under inetd.
-    lines = vm.ssh("finitctl list --json").stdout.splitlines()
-    services = [service for service in map(json.loads, lines) if service["name"] != "sshd"]
-    return [[service.get(key) for key in keys] for service in services]
+    services = map(json.loads, said(vm, "finitctl list --json").splitlines())
+    # The session that asks is one of sshd's.
+    return {service["name"]: [service.get(key) for key in keys] for service in services if service["name"] != "sshd"}
 
 
-def anew(vm: Machine, said="was executed anew in [0-9]+ ms; [0-9]+ processes run on"):
+def anew(vm: Machine, words="was executed anew in [0-9]+ ms; [0-9]+ processes run on"):
     """Has PID 1 execute itself and waits until it says on the console how that went."""
     vm.type("kill -TERM 1\n")
-    return vm.expect(said + "[^\n]*\n", 60)[0]
+    return vm.expect(words + "[^\n]*\n", 60)[0]
 
 
 def mirror(vm: Machine):
     """What the service `fragile` got from PID 1 besides its program."""
-    return vm.ok("pid=$(pgrep -x -f '/bin/sleep infinity'); cd /proc/$pid && grep -E '^(Sig[^Q]|Shd|Cap|NoNew|Umask)' status"
+    return said(vm, "pid=$(pgrep -x -f '/bin/sleep infinity'); cd /proc/$pid && grep -E '^(Sig[^Q]|Shd|Cap|NoNew|Umask)' status"
                  " && cat limits cgroup && tr '\\0' '\\n' <environ && ls fd")
 
 
@@ -61,18 +68,19 @@ def nothing_restarts(vm: Machine):
     for _ in range(5):
         anew(vm)
         same("the machine", story(vm), before)
-    check("it has one log writer", vm.ok("pgrep -fc -- --log-writer") == "1")
-    same("descriptors that are open in PID 1 and not close-on-exec", vm.ok(
-        "for fd in /proc/1/fdinfo/*; do n=${fd##*/}; [ $n -gt 2 ] || continue;"
+    # The one before ends once it has written what it had. The brackets keep pgrep from finding the shell that runs it.
+    said(vm, "until [ $(pgrep -fc -- '--log-write[r]') = 1 ]; do sleep 0.1; done")
+    same("descriptors that are open in PID 1 and not close-on-exec", said(
+        vm, "for fd in /proc/1/fdinfo/*; do n=${fd##*/}; [ $n -gt 2 ] || continue;"
         " flags=$(sed -n 's/^flags:.//p' $fd); [ $((flags & 02000000)) != 0 ] || readlink /proc/1/fd/$n; done"), "")
 
 
 def supervision(vm: Machine):
     """what dies afterwards is noticed, stopped and started as ever"""
-    pid = vm.ok("finitctl status fragile | sed -n 's/.*(pid \\([0-9]*\\)).*/\\1/p'")
+    pid = story(vm)["fragile"][2]
     vm.ok(f"kill -9 {pid}; finitctl start fragile")
-    new = vm.ok("finitctl status fragile | sed -n 's/.*(pid \\([0-9]*\\)).*/\\1/p'")
-    check(f"after {pid} came {new}", new not in ("", pid))
+    new = story(vm)["fragile"][2]
+    check(f"after {pid} came {new}", new not in (None, pid))
     same("what it got", mirror(vm), vm.before)
     vm.ok("finitctl stop fragile; ! pgrep -f 'sleep infinity'")
     vm.ok("finitctl restart counter")
@@ -83,7 +91,7 @@ def sockets(vm: Machine):
     same("ssh", vm.ssh("echo hello").stdout.strip(), "hello")
     vm.ok("finitctl status held | grep -q listening || finitctl start held")
     client = "perl -MIO::Socket::UNIX -e 'print IO::Socket::UNIX->new(\"/run/held.sock\")->getline'"
-    same("the first one", vm.ok(client), "hello")
+    same("the first one", said(vm, client), "hello")
     # While it executes itself again and again, nobody who connects is refused.
     vm.ok("(for n in 1 2 3 4 5 6 7 8; do kill -TERM 1; sleep 0.3; done) & "
           "for n in $(seq 40); do finitctl list >/dev/null || exit 1; done; wait")
@@ -93,7 +101,7 @@ def sockets(vm: Machine):
 def lines(vm: Machine):
     """no line of a log is lost or there twice"""
     vm.ok("finitctl stop counter")
-    gaps = vm.ok("cat $(ls -rt /var/log/finit/counter.log*) | sed -n 's/.*line //p' | awk '"
+    gaps = said(vm, "cat $(ls -rt /var/log/finit/counter.log*) | sed -n 's/.*line //p' | awk '"
                  "$1 != 1 && $1 != last + 1 { print last, $1 } { last = $1 }'")
     same("gaps", gaps, "")
 
@@ -107,9 +115,9 @@ def broken(vm: Machine):
     vm.ok("rm /usr/sbin/finit")
     check("none at all", "ENOENT" in anew(vm, KEPT))
     vm.ok("cp /root/finit /usr/sbin/finit; finitctl status cron")
-    old = vm.ok("stat -c %i -L /proc/1/exe")
-    check("finitctl says how it went", "nothing was restarted" in vm.ok("finitctl upgrade"))
-    check("another file with that name", vm.ok("stat -c %i -L /proc/1/exe") != old)
+    old = said(vm, "stat -c %i -L /proc/1/exe")
+    check("finitctl says how it went", "nothing was restarted" in said(vm, "finitctl upgrade"))
+    check("another file with that name", said(vm, "stat -c %i -L /proc/1/exe") != old)
     vm.ok("finitctl status cron")
 
 
