@@ -167,11 +167,11 @@ impl Driver {
         if let Err(why) = answer {
             return self.stay(&why);
         }
+        let Some(successor) = &mut self.successor else { return };
         // Who comes from now on waits for the next finit; who is there is answered first.
         if let Some(task) = self.control.take() {
             task.abort();
         }
-        let Some(successor) = &mut self.successor else { return };
         let here = 1usize.saturating_add(usize::from(successor.asked_by.is_some()));
         let answering =
             Arc::strong_count(&self.clients) > here && successor.looks > LOOKS - ANSWERING;
@@ -189,7 +189,7 @@ impl Driver {
         // What comes meanwhile waits for the next finit.
         let _blocked = SigSet::all().thread_block();
         let why = match self.handover() {
-            Ok((file, numbers)) => self.execute(&file, &numbers),
+            Ok((file, kept)) => self.execute(&file, &kept),
             Err(why) => why,
         };
         let _unblocked = SigSet::all().thread_unblock();
@@ -197,7 +197,7 @@ impl Driver {
     }
 
     /// Returns only if it fails, and why.
-    fn execute(&self, file: &OwnedFd, numbers: &[BorrowedFd<'_>]) -> String {
+    fn execute(&self, file: &OwnedFd, kept: &[BorrowedFd<'_>]) -> String {
         let Some(Successor { program, .. }) = &self.successor else { return String::new() };
         let text = |text: &str| CString::new(text).unwrap_or_default();
         let mut argv = vec![text(program)];
@@ -205,7 +205,7 @@ impl Driver {
         argv.extend([text(RESUME), text(&file.as_raw_fd().to_string())]);
         let variable = |(name, value): &(String, String)| text(&format!("{name}={value}"));
         let env: Vec<CString> = self.environment.iter().map(variable).collect();
-        let all = || numbers.iter().copied().chain([file.as_fd()]);
+        let all = || kept.iter().copied().chain([file.as_fd()]);
         let opened = all().try_for_each(|fd| fds::set_cloexec(fd, false));
         let failed = opened
             .err()
@@ -219,32 +219,30 @@ impl Driver {
 
     /// The file for the next finit, and the descriptors that it names.
     fn handover(&self) -> Result<(OwnedFd, Vec<BorrowedFd<'_>>), String> {
-        let mut numbers = Vec::new();
+        let mut kept = Vec::new();
+        // A number cannot be written down without its descriptor staying open.
+        let mut keep = |fd| {
+            let fd: &OwnedFd = fd;
+            kept.push(fd.as_fd());
+            fd.as_raw_fd()
+        };
         let mut sites = Vec::new();
         for (node, site) in self.sites.iter() {
-            let pipe = site.pipe.as_ref().map(|(read, write)| (read.as_fd(), write.as_fd()));
-            numbers.extend(pipe.iter().flat_map(|(read, write)| [*read, *write]));
-            numbers.extend(site.sockets.iter().map(AsFd::as_fd));
             sites.push(HeldSite {
                 node,
                 group: site.group.as_ref().map(|group| group.name().to_owned()),
-                pipe: pipe.map(|(read, write)| (read.as_raw_fd(), write.as_raw_fd())),
-                sockets: site.sockets.iter().map(AsRawFd::as_raw_fd).collect(),
+                pipe: site.pipe.as_ref().map(|(read, write)| (keep(read), keep(write))),
+                sockets: site.sockets.iter().map(&mut keep).collect(),
                 sessions: site.sessions.clone(),
             });
         }
-        let logs = self
-            .logs
-            .kept()
-            .map(|kept| [kept.staging_out.as_fd(), kept.staging_in.as_fd(), kept.spool.as_fd()]);
-        numbers.extend(logs.into_iter().flatten());
-        numbers.extend(self.listener.as_ref().map(AsFd::as_fd));
+        let logs = self.logs.kept().map(|k| [&k.staging_out, &k.staging_in, &k.spool]);
         let held = Held {
             children: self.reaper.runs().collect(),
             sites,
-            logs: logs.map(|logs| logs.map(|fd| fd.as_raw_fd())),
+            logs: logs.map(|logs| logs.map(&mut keep)),
             writable: self.logs.is_writable(),
-            listener: self.listener.as_ref().map(AsRawFd::as_raw_fd),
+            listener: self.listener.as_ref().map(&mut keep),
         };
         let handover = Handover {
             engine: self.engine.memory()?,
@@ -255,9 +253,9 @@ impl Driver {
         };
         let bytes = serde_json::to_vec(&handover).map_err(|error| error.to_string())?;
         let file = fds::memfd("finit-handover").map_err(|errno| errno.to_string())?;
-        let copy = fds::dup(file.as_fd()).map_err(|errno| errno.to_string())?;
-        std::fs::File::from(copy).write_all(&bytes).map_err(|error| error.to_string())?;
-        Ok((file, numbers))
+        let mut file = std::fs::File::from(file);
+        file.write_all(&bytes).map_err(|error| error.to_string())?;
+        Ok((file.into(), kept))
     }
 
     /// Takes up what the finit before has left; the engine has recalled its part already.

@@ -11,7 +11,7 @@ use super::signals::Asked;
 use super::tools::{Ask, SAY, Started};
 use crate::boot::{self, Place};
 use crate::config::spec::{PowerKey, SystemSpec};
-use crate::engine::{Access, Cause, Event, Extent, Level, Peer, Ticket};
+use crate::engine::{Access, Cause, Event, Extent, Level, Ticket, needed};
 use crate::facts::{Errno, SpawnError};
 use crate::os::reboot::{self, How};
 use crate::os::spawn::{self, Launch, Plan};
@@ -19,11 +19,6 @@ use crate::os::users::Accounts;
 use crate::os::{fds, socket, time};
 use crate::proto::frame::{self, Answer};
 use crate::proto::{Power, Refusal, Request};
-
-/// Whoever may bring the machine down may have it upgraded, and root alone says to what.
-fn may_replace(peer: &Peer, program: Option<&String>) -> bool {
-    peer.access == Access::Everything || (peer.access == Access::Power && program.is_none())
-}
 
 impl Driver {
     /// A signal to PID 1.
@@ -129,24 +124,25 @@ impl Driver {
 
     /// A client asks.
     pub(super) fn on_call(&mut self, call: Call) {
-        let root = call.peer.access == Access::Everything;
+        // Whoever may not is refused by the engine, with all others.
+        let may = call.peer.access >= needed(&call.request);
         let mut notes = Vec::new();
         match &call.request {
             Request::Wait { job } => {
                 self.board.follow(*job, call.spelling, call.answers);
                 return;
             }
-            Request::Apply if root => {
+            Request::Apply if may => {
                 self.apply_for(call);
                 return;
             }
-            Request::Upgrade { program } if may_replace(&call.peer, program.as_ref()) => {
+            Request::Upgrade { program } if may => {
                 self.replace_by(program.clone(), Some(call));
                 return;
             }
             // An edited file is read before a service is started from it, and nothing else of
             // it is followed.
-            Request::Start { .. } | Request::Restart { .. } if root => {
+            Request::Start { .. } | Request::Restart { .. } if may => {
                 match self.configuration.reread() {
                     Ok(None) => {}
                     Ok(Some(spec)) => {

@@ -40,6 +40,7 @@ pub use effect::{Aim, Effect, Level, Spawn, What};
 pub use event::{Access, Cause, Ended, Event, Extent, Group, Peer};
 pub use id::{ConnectionId, NodeId, RunId, Ticket};
 pub use memory::Memory;
+pub use request::needed;
 pub use view::address as describe_address;
 
 use crate::config::spec::SystemSpec;

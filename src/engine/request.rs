@@ -17,6 +17,31 @@ fn audience(quiet: bool) -> Audience {
     if quiet { Audience::Console } else { Audience::Everybody }
 }
 
+/// What a client must be allowed to do for this: the one table of it.
+pub fn needed(request: &Request) -> Access {
+    match request {
+        Request::Hello
+        | Request::Ping
+        | Request::List
+        | Request::Status { .. }
+        | Request::Wait { .. } => Access::Look,
+        // Whoever may bring the machine down may have it upgraded; root alone says to what.
+        Request::Power { .. }
+        | Request::SchedulePower { .. }
+        | Request::CancelPower { .. }
+        | Request::Upgrade { program: None } => Access::Power,
+        Request::Start { .. }
+        | Request::Stop { .. }
+        | Request::Restart { .. }
+        | Request::Reload { .. }
+        | Request::Apply
+        | Request::Upgrade { program: Some(_) }
+        | Request::Signal { .. }
+        | Request::Reset { .. }
+        | Request::Target { .. } => Access::Everything,
+    }
+}
+
 impl Engine {
     /// Answers a request, exactly once.
     pub(super) fn on_request(&mut self, ticket: Ticket, peer: &Peer, request: Request) {
@@ -38,26 +63,7 @@ impl Engine {
 
     /// Decides by who asks, before it matters what exactly.
     fn refuse(&self, peer: &Peer, request: &Request) -> Option<Refusal> {
-        let needed = match request {
-            Request::Hello
-            | Request::Ping
-            | Request::List
-            | Request::Status { .. }
-            | Request::Wait { .. } => Access::Look,
-            Request::Power { .. }
-            | Request::SchedulePower { .. }
-            | Request::CancelPower { .. }
-            | Request::Upgrade { program: None } => Access::Power,
-            Request::Start { .. }
-            | Request::Stop { .. }
-            | Request::Restart { .. }
-            | Request::Reload { .. }
-            | Request::Apply
-            | Request::Upgrade { program: Some(_) }
-            | Request::Signal { .. }
-            | Request::Reset { .. }
-            | Request::Target { .. } => Access::Everything,
-        };
+        let needed = needed(request);
         if peer.access < needed {
             let message = format!("user {} may not do that", peer.uid);
             return Some(Refusal::new(Code::Denied, message).hint("ask as root: sudo finitctl …"));

@@ -28,10 +28,7 @@ fn a_broken_file_boots_to_a_login_says_where_and_starts_what_is_good() {
 #[test]
 fn an_empty_file_boots_and_takes_orders() {
     let machine = Machine::boot("");
-    machine.wait("the boot to be over", |m| {
-        let answer = m.request(r#"{"method":"list"}"#);
-        (answer["result"]["machine"]["phase"] == "running").then_some(())
-    });
+    machine.booted();
     assert_eq!(machine.ctl(&["status"]).code, 0);
 }
 

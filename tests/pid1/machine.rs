@@ -220,6 +220,14 @@ impl Machine {
         answer
     }
 
+    /// Waits until the boot is over.
+    pub fn booted(&self) {
+        self.wait("the end of the boot", |m| {
+            let answer = m.request(r#"{"method":"list"}"#);
+            (answer["result"]["machine"]["phase"] == "running").then_some(())
+        });
+    }
+
     /// Ends the connection that is kept; the next request makes another.
     pub fn hang_up(&self) {
         *self.line.borrow_mut() = None;

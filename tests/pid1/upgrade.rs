@@ -1,4 +1,5 @@
 //! Another finit takes the place of the one that runs: nothing restarts, nothing is forgotten.
+//! A boot is not handed over, so each test waits for the end of it.
 
 use serde_json::Value;
 
@@ -45,14 +46,6 @@ fn states(machine: &Machine) -> Vec<String> {
     machine.list().iter().map(line).collect()
 }
 
-/// A boot is not handed over.
-fn booted(machine: &Machine) {
-    machine.wait("the end of the boot", |m| {
-        let phase = &m.request(r#"{"method":"list"}"#)["result"]["machine"]["phase"];
-        (phase == "running").then_some(())
-    });
-}
-
 fn upgrade(machine: &Machine) {
     machine.hang_up();
     let said = machine.order(&["upgrade"]);
@@ -63,7 +56,7 @@ fn upgrade(machine: &Machine) {
 fn each_state_goes_on_as_if_nothing_had_been() {
     let machine = Machine::boot(FILE);
     machine.appears("/out/stubborn");
-    booted(&machine);
+    machine.booted();
     machine.order(&["start", "--no-wait", "slow"]);
     machine.appears("/out/slow");
     machine.until("again", "restarting");
@@ -98,7 +91,7 @@ fn a_definition_that_waits_for_a_restart_waits_on() {
     let file = |code: &str| format!("[service.up]\ncommand = \"/programs/idle /out/{code}\"\n");
     let machine = Machine::boot(&file("old"));
     machine.appears("/out/old");
-    booted(&machine);
+    machine.booted();
     machine.write("/etc/finit.toml", &file("new"));
     // Reads the file, and follows nothing of it but this.
     machine.order(&["start", "up"]);
@@ -115,7 +108,7 @@ fn a_definition_that_waits_for_a_restart_waits_on() {
 fn a_program_that_cannot_take_over_is_refused_and_all_goes_on() {
     let machine = Machine::boot("[service.up]\ncommand = \"/programs/idle\"\n");
     let pid = machine.main_pid("up");
-    booted(&machine);
+    machine.booted();
     for (program, why) in [
         ("/programs/exiter", "/programs/exiter does not understand"),
         ("/bin/true", "/bin/true does not understand"),
@@ -138,7 +131,7 @@ fn a_program_that_cannot_take_over_is_refused_and_all_goes_on() {
 #[test]
 fn clients_and_connections_meet_one_of_the_two() {
     let machine = Machine::boot(FILE);
-    booted(&machine);
+    machine.booted();
     std::thread::scope(|scope| {
         let path = machine.path("/run/initctl");
         let asking = scope.spawn(move || {
