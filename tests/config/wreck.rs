@@ -12,7 +12,9 @@ const ALL: &str = include_str!("good/everything.toml");
 
 /// Checks every place; the answer is the diagnostics, drawn.
 fn check_places(text: &str, loaded: &Loaded) {
-    let lines: Vec<&str> = text.split('\n').map(|line| line.trim_end_matches('\r')).collect();
+    // A line ends with \n or \r\n; any other \r is in it, and shown. After a last \n is one more.
+    let empty = text.is_empty() || text.ends_with('\n');
+    let lines: Vec<&str> = text.lines().chain(empty.then_some("")).collect();
     for Diagnostic { line, column, width, source_line, .. } in &loaded.diagnostics {
         // The last word, that there are more, is about the file.
         if *line == 0 {
