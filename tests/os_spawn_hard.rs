@@ -55,7 +55,7 @@ fn children_that_hang_before_exec_hang_alone() {
     let launch = |cgroup| Launch { argv: &argv, cgroup, ..Launch::default() };
     // A connection of ours that closes while a child hangs is closed for good: the child does
     // not hold it.
-    let (read, write) = fds::pipe(true, true).unwrap();
+    let (read, write) = fds::nonblocking_pipe().unwrap();
     let mut hung = vec![spawn(Plan::new(&launch(Some(frozen.1.as_fd()))).unwrap()).unwrap()];
     drop(write);
     assert_eq!(fds::read(read.as_fd(), &mut [0]), Ok(0));
@@ -90,7 +90,7 @@ fn a_child_killed_before_it_came_for_its_descriptors_leaves_none_behind() {
     let frozen = Frozen::new();
     let argv = words(&SLEEP);
     for _ in 0..50 {
-        let (read, write) = fds::pipe(true, true).unwrap();
+        let (read, write) = fds::nonblocking_pipe().unwrap();
         let launch = Launch {
             argv: &argv,
             stdout: Some(write.as_fd()),
@@ -186,7 +186,7 @@ extern "C" fn hear(_: libc::c_int) {
 #[test]
 fn no_handler_of_ours_runs_in_a_child() {
     let _alone = alone();
-    let (read, write) = fds::pipe(true, true).unwrap();
+    let (read, write) = fds::nonblocking_pipe().unwrap();
     HEARD.store(write.as_raw_fd(), Relaxed);
     let action = nix::sys::signal::SigHandler::Handler(hear);
     // SAFETY: the handler only writes.

@@ -64,8 +64,8 @@ impl Driver {
             errno,
             subject: "its log pipe".to_owned(),
         };
-        // The service writes to a pipe that waits; the writer reads from one that does not.
-        let (read, write) = fds::pipe(true, false).map_err(fail)?;
+        // It waits, as the service expects; the writer looks into it in ways that never do.
+        let (read, write) = fds::pipe().map_err(fail)?;
         let copy = fds::dup(read.as_fd()).map_err(fail)?;
         site.pipe = Some((read, write));
         let open = Message::Open { id: node.number(), name: spec.name.clone(), target, tag: None };

@@ -14,18 +14,14 @@ use crate::facts::Errno;
 /// serial line does not make us wait.
 const SAFE: OFlag = OFlag::O_CLOEXEC.union(OFlag::O_NOCTTY).union(OFlag::O_NONBLOCK);
 
-/// A pipe as (reading end, writing end), each non-blocking or not. EMFILE, ENFILE. pipe(2)
-pub fn pipe(read_waits_not: bool, write_waits_not: bool) -> Result<(OwnedFd, OwnedFd), Errno> {
-    let both = read_waits_not && write_waits_not;
-    let flags = if both { OFlag::O_CLOEXEC | OFlag::O_NONBLOCK } else { OFlag::O_CLOEXEC };
-    let (read, write) = nix::unistd::pipe2(flags)?;
-    if !both && read_waits_not {
-        set_nonblocking(read.as_fd(), true)?;
-    }
-    if !both && write_waits_not {
-        set_nonblocking(write.as_fd(), true)?;
-    }
-    Ok((read, write))
+/// A pipe as (reading end, writing end), close-on-exec. EMFILE, ENFILE. pipe(2)
+pub fn pipe() -> Result<(OwnedFd, OwnedFd), Errno> {
+    Ok(nix::unistd::pipe2(OFlag::O_CLOEXEC)?)
+}
+
+/// The same, and neither end ever waits.
+pub fn nonblocking_pipe() -> Result<(OwnedFd, OwnedFd), Errno> {
+    Ok(nix::unistd::pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)?)
 }
 
 /// Set or clear O_NONBLOCK, which all duplicates of the descriptor share, in other processes

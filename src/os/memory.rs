@@ -1,9 +1,10 @@
 //! Giving memory back: a boot needs much that the years after it do not.
 
-/// Returns free heap pages to the kernel, and forgets which pages of the program were used so
+/// Returns idle stacks and free heap pages to the kernel, and forgets which pages of the program were used so
 /// far: those that are needed again come back from the page cache, a boot's parsers and steps
 /// do not. malloc_trim(3), madvise(2)
 pub fn trim() {
+    super::stack::trim();
     // SAFETY: only free memory is given back.
     unsafe { libc::malloc_trim(0) };
     forget_text();

@@ -4,6 +4,7 @@
 use std::ffi::CString;
 use std::marker::PhantomData;
 use std::os::fd::{AsRawFd, BorrowedFd};
+use std::sync::atomic::Ordering::{Acquire, Relaxed};
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicU64};
 
 use super::launch::{Identity, Launch};
@@ -257,6 +258,11 @@ impl Script {
             self.sources.push(AtomicI32::new(fd.map_or(-1, |fd| fd.as_raw_fd())));
         }
         Ok(())
+    }
+
+    /// Whether the child has, or never waited for, what travels by a lane.
+    pub(super) fn has_arrived(&self) -> bool {
+        self.lane.load(Relaxed) < 0 || self.received.load(Acquire)
     }
 
     /// What an error at that stage is about, for people.

@@ -10,15 +10,13 @@
 //! its memory along. Older kernels, and children with an OOM score (the kernel sets it for all
 //! who share), get a copied memory on the same road. Without clone3, clone(2) does.
 
-use std::cell::RefCell;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::atomic::AtomicU8;
 use std::sync::atomic::Ordering::{Acquire, Relaxed};
 use std::sync::{Arc, OnceLock};
 
 use super::plan::Script;
-use super::stack::Stack;
-use super::{child, fds, lanes, syscall};
+use super::{child, fds, lanes, stack, syscall};
 use crate::facts::{Errno, Pid, SpawnError, Stage};
 
 pub use super::launch::{Identity, Launch};
@@ -44,49 +42,42 @@ pub struct Spawned {
 }
 
 /// The memory that a child uses until it execs or dies. Keep it until the status pipe ends or
-/// the child was reaped, to be able to name what failed. It may be dropped earlier: then it is
-/// parked until the kernel says that the child is gone.
-pub struct ChildMemory(Option<Held>);
-
-struct Held {
-    script: Arc<Script>,
-    stack: Stack,
-}
+/// the child was reaped, to be able to name what failed. It may be dropped earlier: nothing is
+/// freed before the kernel says that the child is gone.
+pub struct ChildMemory(Arc<Script>);
 
 /// Start it. Returns as soon as the process exists; the errors are those of making it: EAGAIN
 /// (too many processes), ENOMEM, EMFILE, ENFILE, and for its cgroup EACCES, EBUSY, ENODEV,
 /// EOPNOTSUPP. clone(2)
 pub fn spawn(plan: Plan<'_>) -> Result<Spawned, SpawnError> {
-    unpark();
     let fail = |errno| SpawnError { stage: Stage::Clone, errno, subject: String::new() };
-    let (status, write) = fds::pipe(true, true).map_err(fail)?;
-    let stack = Stack::take().map_err(fail)?;
+    let (status, write) = fds::nonblocking_pipe().map_err(fail)?;
     let script = Arc::new(plan.script);
-    let held = Held { script, stack };
-    let script = &held.script;
+    let (stack, stack_size) = stack::lend(&script).map_err(fail)?;
+    let birth = Birth { script: &script, stack, stack_size };
 
     let shared = script.oom_score.is_none() && memory_may_be_shared();
-    let by_lane = shared && lanes::book(script, write.as_fd());
+    let by_lane = shared && lanes::book(&script, write.as_fd());
     if !by_lane {
         script.status.store(write.as_raw_fd(), Relaxed);
     }
     let cgroup = plan.cgroup.map(|fd| fd.as_raw_fd());
     let mask = syscall::set_mask(u64::MAX);
-    let answer = held.clone3(shared, by_lane, cgroup);
+    let answer = birth.clone3(shared, by_lane, cgroup);
     let answer = match answer {
         // Not there, forbidden by a filter, or with flags it does not know.
         Err(libc::ENOSYS | libc::EPERM | libc::EINVAL | libc::E2BIG) => {
             lanes::settle();
             script.lane.store(-1, Relaxed);
             script.status.store(write.as_raw_fd(), Relaxed);
-            held.clone(cgroup)
+            birth.clone(cgroup)
         }
         answer => answer,
     };
     syscall::set_mask(mask);
 
     let pid = answer.and_then(|pid| i32::try_from(pid).ok().and_then(Pid::new).ok_or(libc::ECHILD));
-    let memory = ChildMemory(Some(held));
+    let memory = ChildMemory(script);
     match pid {
         Ok(pid) => Ok(Spawned { pid, status, memory }),
         Err(errno) => {
@@ -97,7 +88,15 @@ pub fn spawn(plan: Plan<'_>) -> Result<Spawned, SpawnError> {
     }
 }
 
-impl Held {
+/// What the clones need to know.
+struct Birth<'a> {
+    script: &'a Arc<Script>,
+    /// Its lowest address.
+    stack: *mut u8,
+    stack_size: usize,
+}
+
+impl Birth<'_> {
     /// The clone that is usual. CLONE_FS, CLONE_SIGHAND and CLONE_VFORK are left out on
     /// purpose: the child changes its directory, umask and signal actions, and we do not wait.
     fn clone3(&self, shared: bool, by_lane: bool, cgroup: Option<i32>) -> Result<usize, i32> {
@@ -106,8 +105,8 @@ impl Held {
         arguments.flags = CLONE_CLEAR_SIGHAND;
         self.script.resets.store(ignored(), Relaxed);
         arguments.exit_signal = libc::SIGCHLD as u64;
-        arguments.stack = self.stack.low().addr() as u64;
-        arguments.stack_size = self.stack.size() as u64;
+        arguments.stack = self.stack.addr() as u64;
+        arguments.stack_size = self.stack_size as u64;
         if shared {
             arguments.flags |= CLONE_VM | CLONE_CHILD_CLEARTID;
             arguments.child_tid = self.script.busy.as_ptr().addr() as u64;
@@ -129,14 +128,14 @@ impl Held {
     fn clone(&self, cgroup: Option<i32>) -> Result<usize, i32> {
         self.script.resets.store(u64::MAX, Relaxed);
         self.script.enter_cgroup.store(cgroup.unwrap_or(-1), Relaxed);
-        let top = self.stack.low().addr().saturating_add(self.stack.size());
+        let top = self.stack.addr().saturating_add(self.stack_size);
         self.begin(libc::SYS_clone, [libc::SIGCHLD as usize, top, 0, 0, 0])
     }
 
     fn begin(&self, number: libc::c_long, registers: [usize; 5]) -> Result<usize, i32> {
-        let script = Arc::as_ptr(&self.script);
-        // SAFETY: the stack is ours alone and 16-byte aligned; stack and script are kept by
-        // `ChildMemory` until the kernel clears `busy`; the caller has blocked all signals.
+        let script = Arc::as_ptr(self.script);
+        // SAFETY: the stack is lent to this child alone and 16-byte aligned; `stack` keeps it
+        // and the script until the kernel clears `busy`; the caller has blocked all signals.
         // With a copied memory the child has copies of both.
         let answer = unsafe { syscall::begin(number, registers, child::enter, script) };
         let answer = syscall::outcome(answer);
@@ -145,48 +144,28 @@ impl Held {
         }
         answer
     }
-
-    fn in_use(&self) -> bool {
-        self.script.busy.load(Acquire) != 0
-    }
-
-    /// The child is gone: close what it never fetched and keep its stack for another.
-    fn release(self) {
-        let Self { script, stack } = self;
-        let fetched = script.lane.load(Relaxed) < 0 || script.received.load(Acquire);
-        if !fetched {
-            lanes::settle();
-        }
-        stack.recycle();
-    }
 }
 
 impl ChildMemory {
     /// Whether the child has not yet left our memory.
     pub fn in_use(&self) -> bool {
-        self.0.as_ref().is_some_and(Held::in_use)
+        self.0.busy.load(Acquire) != 0
     }
 
     /// What went wrong before exec, from the bytes of the status pipe (none is fine); none if
     /// nothing did.
     pub fn failure(&self, bytes: &[u8]) -> Option<SpawnError> {
-        let note = self.0.as_ref().map_or(0, |held| held.script.note.load(Acquire)).to_le_bytes();
+        let note = self.0.note.load(Acquire).to_le_bytes();
         let bytes = if bytes.is_empty() { &note } else { bytes };
         let (stage, errno) = read_status(bytes)?;
         let detail = bytes.get(1).copied().unwrap_or(0);
-        let held = self.0.as_ref();
-        let subject = held.map_or_else(String::new, |held| held.script.subject(stage, detail));
-        Some(SpawnError { stage, errno, subject })
+        Some(SpawnError { stage, errno, subject: self.0.subject(stage, detail) })
     }
 }
 
 impl Drop for ChildMemory {
     fn drop(&mut self) {
-        match self.0.take() {
-            Some(held) if held.in_use() => park(held),
-            Some(held) => held.release(),
-            None => {}
-        }
+        stack::take_back(&self.0);
     }
 }
 
@@ -198,43 +177,6 @@ pub fn read_status(bytes: &[u8]) -> Option<(Stage, Errno)> {
         [_, _, _, _, 0, 0, 0, 0] => None,
         [stage, _, _, _, errno @ ..] => {
             Some((Stage::from_raw(*stage)?, Errno(i32::from_le_bytes(*errno))))
-        }
-    }
-}
-
-thread_local! {
-    static PARKED: RefCell<Parked> = const { RefCell::new(Parked(Vec::new())) };
-}
-
-/// Memory that was dropped while its child still used it.
-struct Parked(Vec<Held>);
-
-impl Drop for Parked {
-    fn drop(&mut self) {
-        // The thread ends and cannot look again: what is in use is given up for good.
-        for held in self.0.drain(..).filter(Held::in_use) {
-            Box::leak(Box::new(held));
-        }
-    }
-}
-
-fn park(held: Held) {
-    let mut held = Some(held);
-    let parked = PARKED.try_with(|parked| parked.borrow_mut().0.extend(held.take()));
-    if parked.is_err() {
-        // The thread is at its end; see above.
-        Box::leak(Box::new(held));
-    }
-}
-
-/// Free what was parked and is no longer in use.
-fn unpark() {
-    let parked = PARKED.with_borrow_mut(|parked| std::mem::take(&mut parked.0));
-    for held in parked {
-        if held.in_use() {
-            park(held);
-        } else {
-            held.release();
         }
     }
 }

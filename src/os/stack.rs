@@ -1,27 +1,119 @@
 //! Stacks for children that share PID 1's memory until they exec.
 //!
 //! Each is a mapping of its own with a guard page below, so a child that runs too deep faults
-//! alone instead of writing into its neighbour. They are kept and used again: a fresh mapping
-//! costs two system calls and two page faults for every spawn.
+//! alone instead of writing into its neighbour. They are used again as soon as the kernel says
+//! that the child has left this memory: a fresh mapping costs three system calls, two page
+//! faults and, while any child runs, an interrupt of the other processors for every spawn.
 
 use std::cell::RefCell;
 use std::ptr::NonNull;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Acquire;
 
+use super::lanes;
+use super::plan::Script;
 use crate::facts::Errno;
 
 /// What the child's code may use. It needs about 2 KiB; the rest is for unoptimised builds.
 const USABLE: usize = 64 << 10;
 /// The largest page size of the supported machines (aarch64 with 64 KiB pages).
 const GUARD: usize = 64 << 10;
-/// How many idle stacks are kept; more go back to the kernel.
-const KEPT: usize = 16;
+/// How many idle stacks are kept: as many as children are usually on their way when a whole
+/// machine starts. More go back to the kernel.
+const KEPT: usize = 32;
+/// How many are kept when that is over.
+const KEPT_IN_PEACE: usize = 2;
 
 thread_local! {
-    static IDLE: RefCell<Vec<Stack>> = const { RefCell::new(Vec::new()) };
+    static POOL: RefCell<Pool> = const { RefCell::new(Pool { idle: Vec::new(), lent: Vec::new() }) };
+}
+
+/// All stacks of a thread.
+struct Pool {
+    idle: Vec<Stack>,
+    /// Those of children that were not yet seen to be gone, with the script that says so.
+    lent: Vec<(Arc<Script>, Stack)>,
+}
+
+/// Lend a stack to the child that is to follow this script: its lowest address and its length.
+/// It comes back by itself when the child has left. ENOMEM when there is none. mmap(2)
+pub(super) fn lend(script: &Arc<Script>) -> Result<(*mut u8, usize), Errno> {
+    POOL.with_borrow_mut(|pool| {
+        if pool.idle.is_empty() {
+            pool.collect();
+        }
+        let stack = pool.idle.pop().map_or_else(Stack::map, Ok)?;
+        let low = stack.low();
+        pool.lent.push((Arc::clone(script), stack));
+        Ok((low, USABLE))
+    })
+}
+
+/// Take back what the child of this script used, if it has left. What its parent would have to
+/// remember is then freed at once and not only when the next child needs a stack.
+pub(super) fn take_back(script: &Arc<Script>) {
+    // At the end of a thread the pool may be gone, and has done this itself.
+    POOL.try_with(|pool| {
+        let mut pool = pool.borrow_mut();
+        let place = pool.lent.iter().position(|(lent, _)| Arc::ptr_eq(lent, script));
+        if let Some(place) = place.filter(|_| is_over(script)) {
+            let (script, stack) = pool.lent.swap_remove(place);
+            pool.recycle(&script, stack);
+        }
+    })
+    .ok();
+}
+
+/// Give idle stacks back to the kernel but for a few.
+pub(super) fn trim() {
+    lanes::settle();
+    POOL.with_borrow_mut(|pool| {
+        pool.collect();
+        pool.idle.truncate(KEPT_IN_PEACE);
+        pool.idle.shrink_to_fit();
+        pool.lent.shrink_to_fit();
+    });
+}
+
+/// Whether no child uses the script, nor the stack lent for it.
+fn is_over(script: &Script) -> bool {
+    script.busy.load(Acquire) == 0
+}
+
+impl Pool {
+    /// Take back what all children that have left used.
+    fn collect(&mut self) {
+        let lent = std::mem::take(&mut self.lent);
+        for (script, stack) in lent {
+            if is_over(&script) {
+                self.recycle(&script, stack);
+            } else {
+                self.lent.push((script, stack));
+            }
+        }
+    }
+
+    fn recycle(&mut self, script: &Script, stack: Stack) {
+        if !script.has_arrived() {
+            lanes::settle();
+        }
+        if self.idle.len() < KEPT {
+            self.idle.push(stack);
+        }
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        // The thread ends and cannot look again: what is in use is given up for good.
+        for lent in self.lent.drain(..).filter(|(script, _)| !is_over(script)) {
+            Box::leak(Box::new(lent));
+        }
+    }
 }
 
 /// One mapping: guard below, stack above.
-pub(super) struct Stack {
+struct Stack {
     base: NonNull<libc::c_void>,
 }
 
@@ -31,14 +123,6 @@ unsafe impl Send for Stack {}
 unsafe impl Sync for Stack {}
 
 impl Stack {
-    /// An idle stack or a new one; ENOMEM when there is none. mmap(2)
-    pub(super) fn take() -> Result<Self, Errno> {
-        match IDLE.with_borrow_mut(Vec::pop) {
-            Some(stack) => Ok(stack),
-            None => Self::map(),
-        }
-    }
-
     fn map() -> Result<Self, Errno> {
         let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_STACK | libc::MAP_NORESERVE;
         let size = GUARD.wrapping_add(USABLE);
@@ -56,32 +140,16 @@ impl Stack {
         if done == 0 { Ok(stack) } else { Err(nix::errno::Errno::last().into()) }
     }
 
-    /// Its lowest usable address, for clone3(2).
-    pub(super) fn low(&self) -> *mut u8 {
+    /// Its lowest usable address. Address and length are multiples of 16, so that the top is
+    /// aligned as a call needs it.
+    fn low(&self) -> *mut u8 {
         self.base.as_ptr().cast::<u8>().wrapping_add(GUARD)
-    }
-
-    /// Its length in bytes; a multiple of 16, so that the top is aligned as a call needs it.
-    pub(super) fn size(&self) -> usize {
-        USABLE
-    }
-
-    /// Put it back for the next child.
-    pub(super) fn recycle(self) {
-        // At the end of a thread the list may be gone; then the stack is dropped instead.
-        IDLE.try_with(|idle| {
-            let mut idle = idle.borrow_mut();
-            if idle.len() < KEPT {
-                idle.push(self);
-            }
-        })
-        .ok();
     }
 }
 
 impl Drop for Stack {
     fn drop(&mut self) {
-        // SAFETY: nobody runs on it: `spawn` keeps a stack until the kernel has said that its
+        // SAFETY: nobody runs on it: the pool keeps a stack until the kernel has said that its
         // child left this memory.
         unsafe { libc::munmap(self.base.as_ptr(), GUARD.wrapping_add(USABLE)) };
     }
