@@ -45,7 +45,12 @@ pub fn set_cloexec(fd: BorrowedFd<'_>, on: bool) -> Result<(), Errno> {
 
 /// Another descriptor for the same file, above the standard three, close-on-exec. EMFILE.
 pub fn dup(fd: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
-    let number = nix::fcntl::fcntl(fd, FcntlArg::F_DUPFD_CLOEXEC(3))?;
+    dup_above(fd, 3)
+}
+
+/// The same with a number of at least `lowest`. EINVAL above the limit. fcntl(2)
+pub fn dup_above(fd: BorrowedFd<'_>, lowest: RawFd) -> Result<OwnedFd, Errno> {
+    let number = nix::fcntl::fcntl(fd, FcntlArg::F_DUPFD_CLOEXEC(lowest))?;
     // SAFETY: the kernel gave us this descriptor just now.
     Ok(unsafe { OwnedFd::from_raw_fd(number) })
 }

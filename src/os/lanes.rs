@@ -25,14 +25,19 @@ use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 
 use super::calls;
 use super::child::Failure;
+use super::fds;
 use super::plan::Script;
 use crate::facts::{Errno, Stage};
 
-/// How many children may be on their way at a time. Each adds 0.12 µs to every start, and two
-/// processors seldom have more than twenty waiting.
+/// How many children may be on their way at a time: two processors seldom have more than twenty
+/// waiting. The later ones pay 0.12 µs for each that is before them.
 const COUNT: usize = 32;
 /// Where the sending ends go, to leave the low numbers to the receiving ones.
 const SENDERS: i32 = 256;
+/// The size of the table from the start. To enlarge one that children share, the kernel waits
+/// until no processor can look at the old one (synchronize_rcu): 10 to 20 ms each time that it
+/// doubles, in the middle of a boot. 8 bytes each.
+const TABLE: i32 = 4096;
 /// As many descriptors as the kernel sends in one message, unix(7).
 const SCM_MAX_FD: usize = 253;
 
@@ -40,11 +45,8 @@ thread_local! {
     static LANES: RefCell<Option<Lanes>> = const { RefCell::new(None) };
 }
 
-struct Lanes {
-    /// One more than the highest receiving end.
-    end: i32,
-    lanes: Vec<Lane>,
-}
+/// The lowest that is free is used: a child takes over what is below its lane and no other.
+struct Lanes(Vec<Lane>);
 
 struct Lane {
     receive: OwnedFd,
@@ -94,12 +96,11 @@ pub(super) fn book(script: &Arc<Script>, status: BorrowedFd<'_>) -> bool {
             *slot = Lanes::open().ok();
         }
         let Some(lanes) = slot else { return false };
-        let Some(lane) = lanes.lanes.iter_mut().find_map(Lane::free) else { return false };
+        let Some(lane) = lanes.0.iter_mut().find_map(Lane::free) else { return false };
         if !lane.dispatch(script, status) {
             return false;
         }
         lane.user = Some(Arc::clone(script));
-        script.lanes_end.store(lanes.end, Relaxed);
         script.lane.store(lane.receive.as_raw_fd(), Relaxed);
         true
     })
@@ -111,7 +112,7 @@ pub(super) fn settle() {
     // At the end of a thread the lanes may be gone, and their messages with them.
     LANES
         .try_with(|lanes| {
-            for lane in lanes.borrow_mut().iter_mut().flat_map(|lanes| &mut lanes.lanes) {
+            for lane in lanes.borrow_mut().iter_mut().flat_map(|lanes| &mut lanes.0) {
                 lane.free();
             }
         })
@@ -120,25 +121,27 @@ pub(super) fn settle() {
 
 impl Lanes {
     fn open() -> Result<Self, Errno> {
-        let mut lanes = Self { end: 0, lanes: Vec::with_capacity(COUNT) };
+        enlarge_table();
+        let mut lanes = Vec::with_capacity(COUNT);
         for _ in 0..COUNT {
             let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
             let (receive, send) =
                 socketpair(AddressFamily::Unix, SockType::SeqPacket, None, flags)?;
-            let send = raised(send);
-            lanes.end = lanes.end.max(receive.as_raw_fd().saturating_add(1));
-            lanes.lanes.push(Lane { receive, send, user: None });
+            // With a low number, if the limit allows no high one.
+            let send = fds::dup_above(send.as_fd(), SENDERS).unwrap_or(send);
+            lanes.push(Lane { receive, send, user: None });
         }
-        Ok(lanes)
+        Ok(Self(lanes))
     }
 }
 
-/// The same descriptor with a high number, if the limit allows one.
-fn raised(fd: OwnedFd) -> OwnedFd {
-    match nix::fcntl::fcntl(&fd, nix::fcntl::FcntlArg::F_DUPFD_CLOEXEC(SENDERS)) {
-        // SAFETY: the kernel gave us this descriptor just now.
-        Ok(number) => unsafe { OwnedFd::from_raw_fd(number) },
-        Err(_) => fd,
+/// Has the kernel make room for many descriptors, as far as the limit allows.
+fn enlarge_table() {
+    if let Ok((_read, write)) = fds::pipe() {
+        let mut size = TABLE;
+        while size > SENDERS && fds::dup_above(write.as_fd(), size.wrapping_sub(1)).is_err() {
+            size /= 2;
+        }
     }
 }
 
@@ -213,9 +216,9 @@ pub(super) fn arrive(script: &Script) -> Result<(), Failure> {
         return Ok(());
     }
     let failed = Failure::at(Stage::Descriptors);
-    let end = script.lanes_end.load(Relaxed).unsigned_abs();
+    let above = lane.unsigned_abs().saturating_add(1);
     // Not one descriptor may be touched before this has worked: they are PID 1's.
-    calls::close_range(end, libc::CLOSE_RANGE_UNSHARE).map_err(failed)?;
+    calls::close_range(above, libc::CLOSE_RANGE_UNSHARE).map_err(failed)?;
     // SAFETY: the lanes are open in PID 1 for ever, and this table is a copy of its.
     let lane = unsafe { BorrowedFd::borrow_raw(lane) };
     let (count, fds) = collect(lane).map_err(failed)?;

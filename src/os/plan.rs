@@ -67,8 +67,6 @@ pub(super) struct Script {
     pub(super) lane: AtomicI32,
     /// The lane is free again.
     pub(super) received: AtomicBool,
-    /// First descriptor that the child does not take over when it uses a lane.
-    pub(super) lanes_end: AtomicI32,
     /// Signals whose action is to be reset, a bit each, that of signal 1 the lowest.
     pub(super) resets: AtomicU64,
     /// The cgroup directory to enter by itself, where clone3 does not; -1 otherwise.
@@ -137,7 +135,6 @@ impl Script {
             listen_pid: Vec::new(),
             lane: AtomicI32::new(-1),
             received: AtomicBool::new(false),
-            lanes_end: AtomicI32::new(i32::MAX),
             enter_cgroup: AtomicI32::new(-1),
             resets: AtomicU64::new(u64::MAX),
             busy: AtomicI32::new(0),

@@ -2,8 +2,9 @@
 //!
 //! Each is a mapping of its own with a guard page below, so a child that runs too deep faults
 //! alone instead of writing into its neighbour. They are used again as soon as the kernel says
-//! that the child has left this memory: a fresh mapping costs three system calls, two page
-//! faults and, while any child runs, an interrupt of the other processors for every spawn.
+//! that the child has left this memory, and most are mapped before there is any child: a fresh
+//! mapping costs three system calls, a page fault, an interrupt of the other processors, and
+//! a wait for children that are just having a page fault of their own.
 
 use std::cell::RefCell;
 use std::ptr::NonNull;
@@ -18,10 +19,10 @@ use crate::facts::Errno;
 const USABLE: usize = 64 << 10;
 /// The largest page size of the supported machines (aarch64 with 64 KiB pages).
 const GUARD: usize = 64 << 10;
-/// How many idle stacks are kept: as many as children are usually on their way when a whole
-/// machine starts. More go back to the kernel.
+/// How many stacks are mapped at first and kept when idle: as many as children are usually on
+/// their way when a whole machine starts. Beyond, each goes back to the kernel after its use.
 const KEPT: usize = 32;
-/// How many are kept when that is over.
+/// How many idle ones keep the memory behind them when that is over.
 const KEPT_IN_PEACE: usize = 2;
 
 thread_local! {
@@ -40,7 +41,7 @@ struct Pool {
 pub(super) fn lend(script: &Arc<Script>) -> Result<(*mut u8, usize), Errno> {
     POOL.with_borrow_mut(|pool| {
         if pool.idle.is_empty() {
-            pool.collect();
+            pool.fill();
         }
         let stack = pool.idle.pop().map_or_else(Stack::map, Ok)?;
         let low = stack.low();
@@ -64,14 +65,14 @@ pub(super) fn take_back(script: &Arc<Script>) {
     .ok();
 }
 
-/// Give idle stacks back to the kernel but for a few.
+/// Give the memory of idle stacks back to the kernel but for a few: those that were used last,
+/// and will be used next.
 pub(super) fn trim() {
     lanes::settle();
     POOL.with_borrow_mut(|pool| {
         pool.collect();
-        pool.idle.truncate(KEPT_IN_PEACE);
-        pool.idle.shrink_to_fit();
-        pool.lent.shrink_to_fit();
+        let rest = pool.idle.len().saturating_sub(KEPT_IN_PEACE);
+        pool.idle.iter().take(rest).for_each(Stack::empty);
     });
 }
 
@@ -81,6 +82,16 @@ fn is_over(script: &Script) -> bool {
 }
 
 impl Pool {
+    /// Get idle stacks: all at the very first, then those of children that have left.
+    fn fill(&mut self) {
+        if self.lent.is_empty() {
+            // What cannot be had now may be had when it is needed.
+            self.idle.extend(std::iter::from_fn(|| Stack::map().ok()).take(KEPT));
+        } else {
+            self.collect();
+        }
+    }
+
     /// Take back what all children that have left used.
     fn collect(&mut self) {
         let lent = std::mem::take(&mut self.lent);
@@ -144,6 +155,13 @@ impl Stack {
     /// aligned as a call needs it.
     fn low(&self) -> *mut u8 {
         self.base.as_ptr().cast::<u8>().wrapping_add(GUARD)
+    }
+
+    /// Give back the memory behind it, which nobody uses; the next use gets it anew.
+    fn empty(&self) {
+        // SAFETY: the range is the usable part of a mapping of ours on which nobody runs, and
+        // nothing that is on it is read again.
+        unsafe { libc::madvise(self.low().cast(), USABLE, libc::MADV_DONTNEED) };
     }
 }
 
