@@ -42,7 +42,7 @@ const STORM_DELAY: Duration = Duration::from_millis(100);
 /// Whether an end counts as success.
 pub fn is_success(spec: &ServiceSpec, ended: &Ended) -> bool {
     let Ended::Exit(exit) = ended else { return false };
-    match (&spec.ok_exit, exit) {
+    match (&*spec.ok_exit, exit) {
         (OkExit::Any, _) | (_, Exit::Code(0)) => true,
         (OkExit::Listed { codes, .. }, Exit::Code(code)) => codes.contains(code),
         (OkExit::Listed { signals, .. }, Exit::Signal { number, .. }) => {

@@ -104,7 +104,7 @@ impl Engine {
             self.emit(Effect::Drop { connection });
             return;
         };
-        let command = spec.exec.commands.first().cloned();
+        let command = spec.commands.first().cloned();
         let command = command.filter(|_| !self.too_many_from(id, &sockets, source.as_deref()));
         let Some(command) = command else {
             self.emit(Effect::Drop { connection });
@@ -127,7 +127,7 @@ impl Engine {
     }
 
     /// The definition of a node that accepts connections now.
-    fn inetd(&self, id: NodeId) -> Option<(Rc<ServiceSpec>, SocketsSpec)> {
+    fn inetd(&self, id: NodeId) -> Option<(Rc<ServiceSpec>, Box<SocketsSpec>)> {
         let node = self.node(id)?;
         let spec = node.spec().filter(|_| matches!(node.state, State::Listening))?;
         let sockets = spec.sockets.clone().filter(|s| s.mode == SocketMode::Inetd)?;

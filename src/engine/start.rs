@@ -91,7 +91,7 @@ impl Engine {
                 (What::Hook, hook.command.clone(), hook.user.clone())
             }
             StartStep::Main(index) => {
-                let Some(command) = spec.exec.commands.get(index) else { return };
+                let Some(command) = spec.commands.get(index) else { return };
                 (What::Main, command.clone(), None)
             }
         };
@@ -145,7 +145,7 @@ impl Engine {
         let Some(node) = self.node(run.node) else { return };
         let (true, Some(spec)) = (node.is_main(run), node.spec()) else { return };
         let State::Starting { step: StartStep::Main(index), .. } = &node.state else { return };
-        let last = index.saturating_add(1) == spec.exec.commands.len();
+        let last = index.saturating_add(1) == spec.commands.len();
         if spec.ready == Ready::Exec && last {
             self.become_up(run);
         }
@@ -214,7 +214,7 @@ impl Engine {
             StartStep::Main(index) => {
                 let next = index.saturating_add(1);
                 let good = super::respawn::is_success(&spec, &ended);
-                let more = spec.ready == Ready::Exit && next < spec.exec.commands.len();
+                let more = spec.ready == Ready::Exit && next < spec.commands.len();
                 match (good && more, leaving) {
                     (true, false) => self.launch(id, &spec, StartStep::Main(next)),
                     (true, true) => self.finish_stop(id, Then::Down),

@@ -65,7 +65,7 @@ impl Engine {
         });
         Detail {
             description: spec.map(|spec| spec.description.clone()).unwrap_or_default(),
-            command: spec.map(|spec| command(&spec.exec.commands)).unwrap_or_default(),
+            command: spec.map(|spec| command(&spec.commands)).unwrap_or_default(),
             cause: node.cause.to_string(),
             last_exit: node.last_exit.as_ref().map(ToString::to_string),
             enabled: spec.is_some_and(|spec| spec.enabled),

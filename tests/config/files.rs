@@ -78,7 +78,7 @@ fn an_override_changes_what_another_file_defines() {
     ]);
     assert_eq!(loaded.errors(), Vec::<String>::new());
     let web = &loaded.spec.services[0];
-    assert_eq!(finit::config::expand(&web.exec.commands[0], |_| None)[3], "exec /b");
+    assert_eq!(finit::config::expand(&web.commands[0], |_| None)[3], "exec /b");
     assert_eq!(web.exec.user.as_deref(), Some("www"));
     assert_eq!(web.stop.timeout.map(|t| t.as_secs()), Some(2));
     assert!(web.stop.hup, "tables are laid over each other key by key");

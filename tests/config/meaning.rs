@@ -1,5 +1,6 @@
 //! What the words of the contract mean.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use finit::config::expand;
@@ -22,7 +23,7 @@ fn words(line: &CommandLine) -> Vec<String> {
 fn the_shortest_file_is_a_daemon_with_every_default() {
     let sshd = service("[service.sshd]\ncommand = \"/usr/sbin/sshd -D\"\n");
     assert_eq!((sshd.name.as_str(), sshd.kind, sshd.line.0), ("sshd", Kind::Service, 1));
-    assert_eq!(words(&sshd.exec.commands[0]), ["/usr/sbin/sshd", "-D"]);
+    assert_eq!(words(&sshd.commands[0]), ["/usr/sbin/sshd", "-D"]);
     assert_eq!((sshd.start, sshd.ready.clone(), sshd.enabled), (Start::Boot, Ready::Exec, true));
     assert_eq!(sshd.targets, ["default"]);
     assert_eq!(sshd.start_timeout, Some(Duration::from_secs(60)));
@@ -34,7 +35,7 @@ fn the_shortest_file_is_a_daemon_with_every_default() {
     assert_eq!(sshd.stop.timeout, Some(Duration::from_secs(10)));
     assert_eq!((sshd.stop.scope, sshd.stop.kill, sshd.stop.hup), (StopScope::Cgroup, true, false));
     assert_eq!((sshd.exec.umask, sshd.exec.no_new_privileges), (0o022, false));
-    assert_eq!(sshd.ok_exit, OkExit::Listed { codes: vec![], signals: vec![] });
+    assert_eq!(*sshd.ok_exit, OkExit::Listed { codes: vec![], signals: vec![] });
     assert!(sshd.sockets.is_none());
 }
 
@@ -60,7 +61,7 @@ fn five_consoles() {
     assert_eq!((last.name.as_str(), last.template.as_deref()), ("getty@tty5", Some("getty")));
     assert_eq!(last.exec.tty.as_deref(), Some("tty5"));
     assert_eq!(last.dependencies.provides, ["login"]);
-    let word = last.exec.commands[0].words.last().unwrap();
+    let word = last.commands[0].words.last().unwrap();
     assert_eq!(**word, [Piece::Split("TERM".to_owned())]);
 }
 
@@ -69,8 +70,8 @@ fn a_task_ends_and_counts_as_up() {
     let task = service("[task.x]\nsteps = ['/a 1', ['/b', '$x %%']]\n");
     assert_eq!((task.kind, task.ready.clone(), task.remain), (Kind::Task, Ready::Exit, true));
     assert_eq!(task.restart.when, RestartWhen::Never);
-    assert_eq!(words(&task.exec.commands[0]), ["/a", "1"]);
-    assert_eq!(words(&task.exec.commands[1]), ["/b", "$x %"]);
+    assert_eq!(words(&task.commands[0]), ["/a", "1"]);
+    assert_eq!(words(&task.commands[1]), ["/b", "$x %"]);
     assert!(!service("[task.x]\ncommand = '/a'\nremain = false\n").remain);
 }
 
@@ -95,14 +96,14 @@ fn commands_are_split_as_by_a_shell() {
     ];
     for (text, expected) in cases {
         let spec = service(&format!("[service.x]\ncommand = '''{text}'''\n"));
-        assert_eq!(expand(&spec.exec.commands[0], value), expected, "{text}");
+        assert_eq!(expand(&spec.commands[0], value), expected, "{text}");
     }
 }
 
 #[test]
 fn the_words_of_an_array_are_exact() {
     let spec = service("[service.x]\ncommand = ['/a', '$V', '${V}', '$$', 'b c', '%n']\n");
-    assert_eq!(words(&spec.exec.commands[0]), ["/a", "$V", "${V}", "$$", "b c", "x"]);
+    assert_eq!(words(&spec.commands[0]), ["/a", "$V", "${V}", "$$", "b c", "x"]);
 }
 
 #[test]
@@ -111,7 +112,7 @@ fn percent_signs_stand_for_name_and_instance() {
         "[service.t]\ninstances = ['a-b.c']\ncommand = '/x %i %I %n %% %s'\n\
          env = { WHO = '%n' }\nbefore-start = '/y %i'\ncwd = '/srv/%I'\n",
     );
-    assert_eq!(words(&spec.exec.commands[0]), ["/x", "a-b.c", "a/b.c", "t@a-b.c", "%", "%s"]);
+    assert_eq!(words(&spec.commands[0]), ["/x", "a-b.c", "a/b.c", "t@a-b.c", "%", "%s"]);
     assert_eq!(spec.exec.env, [("WHO".to_owned(), "t@a-b.c".to_owned())]);
     assert_eq!(words(&spec.hooks.before_start[0].command), ["/y", "a-b.c"]);
     assert_eq!(spec.exec.cwd.as_deref(), Some("/srv/a/b.c"));
@@ -121,7 +122,7 @@ fn percent_signs_stand_for_name_and_instance() {
 #[test]
 fn a_script_keeps_the_percent_signs_of_the_shell() {
     let text = "[service.t]\ninstances = ['one']\nscript = 'f=${1%%.*}; echo %i $f %s'\n";
-    let script = words(&service(text).exec.commands[0]);
+    let script = words(&service(text).commands[0]);
     assert_eq!(script, ["/bin/sh", "-eu", "-c", "f=${1%%.*}; echo one $f %s"]);
 }
 
@@ -174,7 +175,7 @@ fn no_odd_user_is_taken() {
 fn users_by_name_number_and_with_a_group() {
     let of = |text: &str| {
         let exec = service(&format!("{RUN}{text}\n")).exec.clone();
-        (exec.user, exec.group, exec.no_new_privileges)
+        (exec.user.clone(), exec.group.clone(), exec.no_new_privileges)
     };
     let some = |text: &str| Some(text.to_owned());
     assert_eq!(of("user = 'www-data'"), (some("www-data"), None, true));
@@ -334,8 +335,8 @@ fn hooks_reloads_and_exits_that_are_fine() {
     assert_eq!(spec.hooks.reload[0], ReloadAction::Signal(SignalNumber::HUP));
     assert!(matches!(&spec.hooks.reload[1], ReloadAction::Run(hook) if !hook.may_fail));
     let signals = vec![SignalNumber::parse("USR1").unwrap()];
-    assert_eq!(spec.ok_exit, OkExit::Listed { codes: vec![1, 143], signals });
-    assert_eq!(service(&format!("{RUN}ok-exit = 'any'\n")).ok_exit, OkExit::Any);
+    assert_eq!(*spec.ok_exit, OkExit::Listed { codes: vec![1, 143], signals });
+    assert_eq!(*service(&format!("{RUN}ok-exit = 'any'\n")).ok_exit, OkExit::Any);
 }
 
 #[test]
@@ -362,8 +363,8 @@ fn defaults_lie_below_every_service_and_task() {
     );
     let timeouts: Vec<_> = all.iter().map(|s| s.stop.timeout.unwrap().as_secs()).collect();
     assert_eq!(timeouts, [1, 1, 1, 1]);
-    assert_eq!(words(&all[0].exec.commands[0]), ["/d"]);
-    assert_eq!(words(&all[1].exec.commands[0])[3], "b");
+    assert_eq!(words(&all[0].commands[0]), ["/d"]);
+    assert_eq!(words(&all[1].commands[0])[3], "b");
     assert!(all[1].stop.hup);
     assert_eq!(all[2].sockets.as_ref().unwrap().max, 5);
     assert_eq!(all[2].restart.when, RestartWhen::OnFailure);
@@ -404,4 +405,16 @@ fn the_machine_itself() {
     assert_eq!(spec.shutdown.timeout, Duration::from_secs(9));
     assert_eq!((spec.log.max_size, spec.log.keep), (512 << 10, 2));
     assert_eq!(spec.control.group.as_deref(), Some("adm"));
+}
+
+/// A thousand services with the same policies have them in memory once.
+#[test]
+fn services_share_what_is_the_same() {
+    let text = "[service.a]\ncommand = '/a'\n[service.b]\ncommand = '/b'\n\
+                [service.c]\ncommand = '/c'\nstop.timeout = '1s'\n";
+    let all = read(text).spec.services;
+    assert!(Rc::ptr_eq(&all[0].exec, &all[1].exec) && Rc::ptr_eq(&all[0].stop, &all[1].stop));
+    assert!(Rc::ptr_eq(&all[1].exec, &all[2].exec) && !Rc::ptr_eq(&all[1].stop, &all[2].stop));
+    assert_eq!(all[0].stop.timeout, Some(Duration::from_secs(10)));
+    assert_eq!(all[2].stop.timeout, Some(Duration::from_secs(1)));
 }

@@ -1,6 +1,8 @@
 //! Random machines: a list of parts, each from a seed of its own, so that parts can be taken
 //! away, added and edited without the others changing.
 
+use std::rc::Rc;
+
 use finit::config::spec::{LeftOut, Ready, RestartWhen, StopScope, SystemSpec};
 
 use crate::build::{Part, hook, machine, millis, secs, service, task, with_targets};
@@ -105,7 +107,7 @@ fn part(draft: Draft) -> Part {
     }
     let spec = &mut part.0;
     if spec.ready == Ready::Exit && dice.percent(20) {
-        spec.exec.commands.push(crate::build::command("/sbin/second"));
+        spec.commands.push(crate::build::command("/sbin/second"));
     }
     spec.remain = dice.percent(80);
     spec.enabled = dice.percent(90);
@@ -131,11 +133,11 @@ fn policy(dice: &mut Dice, mut part: Part) -> Part {
         RestartWhen::Never,
     ];
     if dice.percent(40) {
-        part.0.restart.when = *dice.pick(&when);
+        Rc::make_mut(&mut part.0.restart).when = *dice.pick(&when);
     }
     // A task that succeeds is done, so it never repeats for ever.
     if !task && part.0.restart.when == RestartWhen::OnSuccess {
-        part.0.restart.when = RestartWhen::Always;
+        Rc::make_mut(&mut part.0.restart).when = RestartWhen::Always;
     }
     if dice.percent(40) {
         let first = *dice.pick(&[0, 0, 10, 1_000]);
@@ -154,12 +156,12 @@ fn policy(dice: &mut Dice, mut part: Part) -> Part {
 fn stop(dice: &mut Dice, mut part: Part) -> Part {
     let scopes = [StopScope::Main, StopScope::Mixed, StopScope::None];
     if dice.percent(25) {
-        part.0.stop.scope = *dice.pick(&scopes);
+        Rc::make_mut(&mut part.0.stop).scope = *dice.pick(&scopes);
     }
     if dice.percent(15) {
         part = part.stop_command("/sbin/ask-to-stop");
     }
-    part.0.stop.kill = dice.percent(95);
+    Rc::make_mut(&mut part.0.stop).kill = dice.percent(95);
     match dice.below(12) {
         0 => part.stop_timeout(None),
         1 => part.stop_timeout(Some(millis(0))),

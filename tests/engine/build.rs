@@ -4,8 +4,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use finit::config::spec::{
-    Address, CommandLine, Dependencies, ExecSpec, Hook, Hooks, Kind, Line, LogTarget, OkExit,
-    Piece, Ready, ReloadAction, RestartSpec, RestartWhen, ServiceSpec, SocketMode, SocketSpec,
+    Address, CommandLine, Dependencies, ExecSpec, Hook, Kind, Line, LogTarget, OkExit, Piece,
+    Ready, ReloadAction, RestartSpec, RestartWhen, ServiceSpec, SocketMode, SocketSpec,
     SocketsSpec, Stage, Start, StopScope, StopSpec, SystemSpec, TargetSpec,
 };
 use finit::facts::SignalNumber;
@@ -45,29 +45,30 @@ pub fn service(name: &str) -> Part {
         start: Start::Boot,
         stage: Stage::Main,
         targets: vec!["default".to_owned()],
-        exec: exec(name),
-        hooks: Hooks::default(),
+        commands: vec![command(&format!("/sbin/{name}"))],
+        exec: Rc::new(exec()),
+        hooks: Rc::default(),
         ready: Ready::Exec,
         start_timeout: Some(secs(60)),
         dependencies: Dependencies::default(),
-        restart: RestartSpec {
+        restart: Rc::new(RestartSpec {
             when: RestartWhen::Always,
             delay: millis(100),
             max_delay: secs(30),
             reset: secs(30),
             burst: None,
             within: secs(60),
-        },
-        ok_exit: OkExit::Listed { codes: Vec::new(), signals: Vec::new() },
+        }),
+        ok_exit: Rc::new(OkExit::Listed { codes: Vec::new(), signals: Vec::new() }),
         remain: true,
-        stop: StopSpec {
+        stop: Rc::new(StopSpec {
             signal: SignalNumber::TERM,
             timeout: Some(secs(10)),
             scope: StopScope::Cgroup,
             command: None,
             kill: true,
             hup: false,
-        },
+        }),
         sockets: None,
         line: Line::default(),
     })
@@ -78,13 +79,12 @@ pub fn task(name: &str) -> Part {
     let mut part = service(name);
     part.0.kind = Kind::Task;
     part.0.ready = Ready::Exit;
-    part.0.restart.when = RestartWhen::Never;
+    Rc::make_mut(&mut part.0.restart).when = RestartWhen::Never;
     part
 }
 
-fn exec(name: &str) -> ExecSpec {
+fn exec() -> ExecSpec {
     ExecSpec {
-        commands: vec![command(&format!("/sbin/{name}"))],
         user: None,
         group: None,
         groups: None,
@@ -176,11 +176,11 @@ impl Part {
     }
 
     pub fn runs(self, text: &str) -> Self {
-        self.with(|spec| spec.exec.commands = vec![command(text)])
+        self.with(|spec| spec.commands = vec![command(text)])
     }
 
     pub fn then_runs(self, text: &str) -> Self {
-        self.with(|spec| spec.exec.commands.push(command(text)))
+        self.with(|spec| spec.commands.push(command(text)))
     }
 
     pub fn forgets(self) -> Self {
@@ -188,11 +188,11 @@ impl Part {
     }
 
     pub fn ok_exit_any(self) -> Self {
-        self.with(|spec| spec.ok_exit = OkExit::Any)
+        self.with(|spec| spec.ok_exit = Rc::new(OkExit::Any))
     }
 
     pub fn restart(self, when: RestartWhen) -> Self {
-        self.with(|spec| spec.restart.when = when)
+        self.with(|spec| Rc::make_mut(&mut spec.restart).when = when)
     }
 
     pub fn restart_never(self) -> Self {
@@ -201,15 +201,15 @@ impl Part {
 
     pub fn delay(self, first: Duration, longest: Duration) -> Self {
         self.with(|spec| {
-            spec.restart.delay = first;
-            spec.restart.max_delay = longest;
+            Rc::make_mut(&mut spec.restart).delay = first;
+            Rc::make_mut(&mut spec.restart).max_delay = longest;
         })
     }
 
     pub fn burst(self, burst: u32, within: Duration) -> Self {
         self.with(|spec| {
-            spec.restart.burst = Some(burst);
-            spec.restart.within = within;
+            Rc::make_mut(&mut spec.restart).burst = Some(burst);
+            Rc::make_mut(&mut spec.restart).within = within;
         })
     }
 
@@ -218,53 +218,53 @@ impl Part {
     }
 
     pub fn stop_timeout(self, timeout: Option<Duration>) -> Self {
-        self.with(|spec| spec.stop.timeout = timeout)
+        self.with(|spec| Rc::make_mut(&mut spec.stop).timeout = timeout)
     }
 
     pub fn stop_scope(self, scope: StopScope) -> Self {
-        self.with(|spec| spec.stop.scope = scope)
+        self.with(|spec| Rc::make_mut(&mut spec.stop).scope = scope)
     }
 
     pub fn stop_command(self, text: &str) -> Self {
-        self.with(|spec| spec.stop.command = Some(hook(text)))
+        self.with(|spec| Rc::make_mut(&mut spec.stop).command = Some(hook(text)))
     }
 
     pub fn never_killed(self) -> Self {
-        self.with(|spec| spec.stop.kill = false)
+        self.with(|spec| Rc::make_mut(&mut spec.stop).kill = false)
     }
 
     pub fn before_start(self, hook: Hook) -> Self {
-        self.with(|spec| spec.hooks.before_start.push(hook))
+        self.with(|spec| Rc::make_mut(&mut spec.hooks).before_start.push(hook))
     }
 
     pub fn after_start(self, hook: Hook) -> Self {
-        self.with(|spec| spec.hooks.after_start.push(hook))
+        self.with(|spec| Rc::make_mut(&mut spec.hooks).after_start.push(hook))
     }
 
     pub fn after_stop(self, hook: Hook) -> Self {
-        self.with(|spec| spec.hooks.after_stop.push(hook))
+        self.with(|spec| Rc::make_mut(&mut spec.hooks).after_stop.push(hook))
     }
 
     pub fn reloads_by_signal(self, name: &str) -> Self {
         let signal = SignalNumber::parse(name).expect("a signal");
-        self.with(|spec| spec.hooks.reload.push(ReloadAction::Signal(signal)))
+        self.with(|spec| Rc::make_mut(&mut spec.hooks).reload.push(ReloadAction::Signal(signal)))
     }
 
     pub fn reloads_by(self, hook: Hook) -> Self {
-        self.with(|spec| spec.hooks.reload.push(ReloadAction::Run(hook)))
+        self.with(|spec| Rc::make_mut(&mut spec.hooks).reload.push(ReloadAction::Run(hook)))
     }
 
     fn sockets(self, mode: SocketMode, port: u16) -> Self {
         self.with(|spec| {
             spec.start = Start::Demand;
-            spec.sockets = Some(SocketsSpec {
+            spec.sockets = Some(Box::new(SocketsSpec {
                 mode,
                 sockets: vec![socket(port)],
                 max: 64,
                 max_per_source: None,
                 rate: None,
                 idle_stop: None,
-            });
+            }));
         })
     }
 

@@ -62,7 +62,14 @@ pub(super) fn lower(documents: &[Document], report: &mut Report<'_>) -> SystemSp
         let before = report.errors();
         let made = instances(kind, name, &whole, definition.at, report);
         match definition.mistake.clone().or_else(|| report.since(before)) {
-            None => drafts.extend(made),
+            None => {
+                for mut draft in made {
+                    if let Some(last) = drafts.last() {
+                        draft.spec.share(&last.spec);
+                    }
+                    drafts.push(draft);
+                }
+            }
             Some(mistake) => mistakes.add(name, &mistake),
         }
     }

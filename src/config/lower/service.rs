@@ -1,6 +1,7 @@
 //! Services and tasks.
 
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::time::Duration;
 
 use super::super::check::{Draft, Edge, Relation, Said};
@@ -81,24 +82,25 @@ pub(super) fn service(subject: Subject<'_>, report: &mut Report<'_>) -> Option<D
             .word("stage", &[("main", Stage::Main), ("early", Stage::Early)])
             .unwrap_or(Stage::Main),
         targets: names(&targets),
-        hooks: Hooks {
+        hooks: Rc::new(Hooks {
             before_start: hooks(s, "before-start"),
             after_start: hooks(s, "after-start"),
             after_stop: hooks(s, "after-stop"),
             reload: reload(s),
-        },
+        }),
         ready: ready(s, kind),
         start_timeout: s
             .patience("start-timeout")
             // A task takes as long as its work does.
             .unwrap_or((kind == Kind::Service).then_some(START)),
         dependencies,
-        restart: restart(s, kind),
-        ok_exit: ok_exit(s),
+        restart: Rc::new(restart(s, kind)),
+        ok_exit: Rc::new(ok_exit(s)),
         remain: s.flag("remain").unwrap_or(true),
-        stop: stop(s),
-        exec: exec(s, commands.clone().unwrap_or_default()),
-        sockets,
+        stop: Rc::new(stop(s)),
+        exec: Rc::new(exec(s)),
+        commands: commands.clone().unwrap_or_default(),
+        sockets: sockets.map(Box::new),
         line,
         name,
     };
@@ -172,11 +174,10 @@ fn commands(
     }
 }
 
-fn exec(s: &mut Section<'_, '_, '_>, commands: Vec<CommandLine>) -> ExecSpec {
+fn exec(s: &mut Section<'_, '_, '_>) -> ExecSpec {
     let (user, group) = identity(s);
     let is_root = user.as_deref().is_none_or(|user| user == "root" || user == "0");
     ExecSpec {
-        commands,
         no_new_privileges: !is_root,
         user,
         group,

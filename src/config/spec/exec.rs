@@ -28,12 +28,9 @@ pub enum Piece {
     Split(String),
 }
 
-/// What is executed, and as whom.
+/// As whom a program runs, and what it finds around it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExecSpec {
-    /// The commands: one, or the steps of a task, run one after the other. A `script` is
-    /// `/bin/sh -eu -c SCRIPT`.
-    pub commands: Vec<CommandLine>,
     /// Run as this user (name or number); root without.
     pub user: Option<String>,
     /// Its group, instead of the user's own.

@@ -68,10 +68,13 @@ pub struct ServiceSpec {
     pub stage: Stage,
     /// Targets that it belongs to.
     pub targets: Vec<String>,
-    /// What is executed, and as whom.
-    pub exec: ExecSpec,
+    /// The commands: one, or the steps of a task, run one after the other. A `script` is
+    /// `/bin/sh -eu -c SCRIPT`.
+    pub commands: Vec<CommandLine>,
+    /// As whom they run, and what they find around them.
+    pub exec: Rc<ExecSpec>,
     /// Commands around the main one.
-    pub hooks: Hooks,
+    pub hooks: Rc<Hooks>,
     /// When it counts as up.
     pub ready: Ready,
     /// How long it may take to become ready; none for ever.
@@ -79,20 +82,35 @@ pub struct ServiceSpec {
     /// What it stands on.
     pub dependencies: Dependencies,
     /// When it comes back after its end.
-    pub restart: RestartSpec,
+    pub restart: Rc<RestartSpec>,
     /// Exits that count as success.
-    pub ok_exit: OkExit,
+    pub ok_exit: Rc<OkExit>,
     /// Whether a finished task counts as up.
     pub remain: bool,
     /// How it is stopped.
-    pub stop: StopSpec,
+    pub stop: Rc<StopSpec>,
     /// Sockets held for it.
-    pub sockets: Option<SocketsSpec>,
+    pub sockets: Option<Box<SocketsSpec>>,
     /// Line in the file where it is defined, for messages; no part of its identity.
     pub line: Line,
 }
 
 impl ServiceSpec {
+    /// Keeps in memory once what is the same in the other. Most services of a machine have the
+    /// same policies; a copy for each would be two thirds of what a definition takes.
+    pub fn share(&mut self, other: &Self) {
+        fn one<T: PartialEq>(ours: &mut Rc<T>, theirs: &Rc<T>) {
+            if ours == theirs {
+                *ours = Rc::clone(theirs);
+            }
+        }
+        one(&mut self.exec, &other.exec);
+        one(&mut self.hooks, &other.hooks);
+        one(&mut self.restart, &other.restart);
+        one(&mut self.ok_exit, &other.ok_exit);
+        one(&mut self.stop, &other.stop);
+    }
+
     /// Whether each connection gets a process of its own, and the service has none.
     pub fn is_inetd(&self) -> bool {
         self.sockets.as_ref().is_some_and(|sockets| sockets.mode == SocketMode::Inetd)

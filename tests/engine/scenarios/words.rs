@@ -67,7 +67,7 @@ fn each_state_has_its_word_and_its_reason() {
 #[test]
 fn a_command_is_shown_as_the_words_that_it_is() {
     let mut shell = service("shell");
-    shell.0.exec.commands[0].words = ["/bin/sh", "-c", "sleep 1; echo", ""]
+    shell.0.commands[0].words = ["/bin/sh", "-c", "sleep 1; echo", ""]
         .map(|word| Box::from([Piece::Text(word.to_owned())]))
         .into();
     let mut rig = Rig::booted([shell]);
