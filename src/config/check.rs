@@ -285,10 +285,15 @@ fn second_on_terminal(drafts: &[Draft], report: &mut Report<'_>) -> BTreeMap<usi
         let taken = spec.targets.iter().find_map(|target| owners.get(&(&**tty, &**target)));
         if let Some(first) = taken {
             let message = format!("the terminal {} is taken", quoted(tty));
-            let label = (first.at, format!("{} has it", quoted(&first.spec.name)));
-            let problem =
-                Problem::new(message.clone()).hint("take out one, or say start = \"manual\"");
-            report.error_with(draft.at, problem, &[label]);
+            let problem = Problem::new(message.clone());
+            if first.at == draft.at {
+                let hint = "each instance wants one of its own: tty = \"%i\"";
+                report.error(draft.at, problem.hint(hint));
+            } else {
+                let label = (first.at, format!("{} has it", quoted(&first.spec.name)));
+                let hint = "take out one, or say start = \"manual\"";
+                report.error_with(draft.at, problem.hint(hint), &[label]);
+            }
             second.insert(number, message);
         } else {
             owners.extend(spec.targets.iter().map(|target| ((&**tty, &**target), draft)));
