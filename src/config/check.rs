@@ -46,6 +46,11 @@ pub(super) enum Relation {
     Wants,
     After,
     Before,
+    BoundTo,
+    PartOf,
+    Conflicts,
+    OnFailure,
+    ReloadWith,
 }
 
 /// What the files define.
@@ -183,12 +188,15 @@ impl<'a> Names<'a> {
     /// Every name that a service speaks of must be one.
     fn check_spoken(&self, draft: &Draft, report: &mut Report<'_>) {
         let own = &draft.spec.name;
-        for Edge { to, at, .. } in &draft.edges {
+        for Edge { relation, to, at } in &draft.edges {
             if to == own || draft.spec.template.as_ref() == Some(to) {
                 let problem = Problem::new(format!("{} speaks of itself", quoted(own)));
                 report.error(*at, problem.hint("remove it"));
             }
             self.check_known(to, *at, report);
+            if *relation == Relation::Conflicts {
+                self.check_rival(draft, to, *at, report);
+            }
         }
         for (name, at) in &draft.wanted_by {
             self.check_known(name, *at, report);
@@ -205,6 +213,24 @@ impl<'a> Names<'a> {
                 };
                 self.unknown(*at, problem.hint(hint), report);
             }
+        }
+    }
+
+    /// A rival is a service or task, and nothing that it stands on.
+    fn check_rival(&self, draft: &Draft, rival: &str, at: Place, report: &mut Report<'_>) {
+        let own = quoted(&draft.spec.name);
+        if self.definitions.is_target(rival) || fixed().any(|name| name == rival) {
+            let problem = Problem::new(format!("{own} cannot conflict with {}", quoted(rival)));
+            report.error(at, problem.hint("name services or tasks"));
+        }
+        let need = |edge: &&Edge| {
+            matches!(edge.relation, Relation::Needs | Relation::Wants | Relation::BoundTo)
+                && edge.to == rival
+        };
+        if let Some(edge) = draft.edges.iter().find(need) {
+            let message = format!("{own} conflicts with {}, which it needs", quoted(rival));
+            let label = (edge.at, "needed here".to_owned());
+            report.error_with(at, Problem::new(message).hint("remove one of them"), &[label]);
         }
     }
 
@@ -331,7 +357,7 @@ fn apply_wanted_by(names: &Names<'_>, drafts: &mut [Draft]) {
         let Some(to) = drafts.get(number).map(|draft| draft.spec.name.clone()) else { continue };
         for wanting in by_name.get(&name).into_iter().flatten() {
             if let Some(draft) = drafts.get_mut(*wanting) {
-                draft.spec.dependencies.wants.push(to.clone());
+                Rc::make_mut(&mut draft.spec.dependencies).wants.push(to.clone());
                 draft.edges.push(Edge { relation: Relation::Wants, to: to.clone(), at });
             }
         }

@@ -96,6 +96,12 @@ impl<'a> Graph<'a> {
                     Relation::Before => {
                         self.tie(names, &edge.to, own, "comes after", at);
                     }
+                    Relation::BoundTo => self.tie(names, own, &edge.to, "is bound to", at),
+                    // Nobody waits for these.
+                    Relation::PartOf
+                    | Relation::Conflicts
+                    | Relation::OnFailure
+                    | Relation::ReloadWith => {}
                 }
             }
             match draft.spec.stage {

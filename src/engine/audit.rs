@@ -135,6 +135,10 @@ pub struct Peek {
     pub needs: Vec<Vec<NodeId>>,
     /// What it comes after.
     pub after: Vec<NodeId>,
+    /// Needs that it cannot outlive.
+    pub bound: Vec<NodeId>,
+    /// What cannot be there at the same time.
+    pub rivals: Vec<NodeId>,
 }
 
 impl Engine {
@@ -160,6 +164,8 @@ impl Engine {
             connections: node.connections.len(),
             needs: node.edges.needs.clone(),
             after: node.edges.after.clone(),
+            bound: node.edges.ties.as_ref().map(|ties| ties.bound.clone()).unwrap_or_default(),
+            rivals: node.edges.rivals().to_vec(),
         })
     }
 }

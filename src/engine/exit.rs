@@ -170,6 +170,7 @@ impl Engine {
         node.stirred = false;
         node.pid = None;
         let (name, wanted) = (node.name.clone(), node.wanted);
+        let failed = matches!(then, Then::Fail(_));
         let state = match then {
             Then::Down => State::Down(DownWhy::Stopped),
             Then::Ended => State::Down(DownWhy::Ended),
@@ -186,6 +187,9 @@ impl Engine {
         }
         self.set_state(id, state);
         self.take_pending(id);
+        if failed {
+            self.call_for_help(id);
+        }
     }
 
     /// A command beside a service ended: the next one of its row, if the service is still

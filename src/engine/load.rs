@@ -133,6 +133,7 @@ impl Engine {
         if node.state.is_active() {
             node.restarting = true;
             node.wish = cause;
+            self.restart_parts(&[id]);
         } else if node.hung.is_none() {
             self.clear(id);
         }
@@ -225,6 +226,7 @@ impl Engine {
             edges.needs = target.needs.iter().map(|need| names.alternatives(need)).collect();
             edges.wants = target.wants.iter().flat_map(|name| names.resolve(name)).collect();
         }
+        self.tie(&names, &mut all);
         for (later, earlier) in after {
             if let Some(edges) = all.get_mut(later.index()) {
                 edges.after.push(earlier);
@@ -305,7 +307,7 @@ impl Engine {
 }
 
 /// Names as edges see them.
-struct Names<'a> {
+pub(super) struct Names<'a> {
     ids: &'a BTreeMap<String, NodeId>,
     providers: &'a BTreeMap<String, Vec<NodeId>>,
     instances: &'a BTreeMap<&'a str, Vec<NodeId>>,
@@ -313,7 +315,7 @@ struct Names<'a> {
 
 impl Names<'_> {
     /// The node of that name, or those that stand for it.
-    fn resolve(&self, name: &str) -> Vec<NodeId> {
+    pub(super) fn resolve(&self, name: &str) -> Vec<NodeId> {
         match self.ids.get(name) {
             Some(id) => vec![*id],
             None => self.providers.get(name).cloned().unwrap_or_default(),
@@ -321,7 +323,7 @@ impl Names<'_> {
     }
 
     /// The same for mere order: an umbrella that nobody opened orders its instances too.
-    fn ordered(&self, name: &str) -> Vec<NodeId> {
+    pub(super) fn ordered(&self, name: &str) -> Vec<NodeId> {
         let mut found = self.resolve(name);
         found.extend(self.instances.get(name).into_iter().flatten());
         found
@@ -354,6 +356,7 @@ impl Names<'_> {
         if let Some(spec) = node.newest_spec() {
             let on = &spec.dependencies;
             edges.needs = on.needs.iter().map(|need| self.alternatives(need)).collect();
+            edges.needs.extend(on.bound_to.iter().map(|name| self.resolve(name)));
             edges.wants = on.wants.iter().flat_map(|name| self.resolve(name)).collect();
             edges.after.extend(on.after.iter().flat_map(|name| self.ordered(name)));
         }

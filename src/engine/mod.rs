@@ -22,6 +22,7 @@ mod memory;
 mod node;
 mod power;
 mod random;
+mod relation;
 mod request;
 mod respawn;
 mod schedule;

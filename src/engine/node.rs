@@ -48,6 +48,9 @@ pub struct Node {
     pub leaving: bool,
     /// Whether others may stand on it, as last told to them.
     pub firm: bool,
+    /// Its whole was stopped, and it with that.
+    #[serde(default)]
+    pub parted: bool,
     /// A restart is under way: it counts as about to go, and comes back.
     pub restarting: bool,
     /// Not in the file any more: it goes when it is down.
@@ -129,9 +132,44 @@ pub struct Edges {
     pub needed_by: Vec<NodeId>,
     /// Those that come after it.
     pub ordered_by: Vec<NodeId>,
+    /// What few have.
+    pub ties: Option<Box<Ties>>,
+}
+
+/// How nodes are tied beside needs and order.
+#[derive(Debug, Clone, Default)]
+pub struct Ties {
+    /// Needs that are lost as soon as they are not up.
+    pub bound: Vec<NodeId>,
+    /// Those that are a part of it.
+    pub parts: Vec<NodeId>,
+    /// Those that cannot be there at the same time.
+    pub rivals: Vec<NodeId>,
+    /// Those that are started when it fails.
+    pub on_failure: Vec<NodeId>,
 }
 
 impl Edges {
+    /// Whether that need of it is lost as soon as it is not up.
+    pub fn is_bound(&self, need: &[NodeId]) -> bool {
+        self.ties.as_ref().is_some_and(|ties| need.iter().any(|id| ties.bound.contains(id)))
+    }
+
+    /// Those that are a part of it.
+    pub fn parts(&self) -> &[NodeId] {
+        self.ties.as_ref().map_or(&[], |ties| &ties.parts)
+    }
+
+    /// Those that cannot be there at the same time.
+    pub fn rivals(&self) -> &[NodeId] {
+        self.ties.as_ref().map_or(&[], |ties| &ties.rivals)
+    }
+
+    /// Those that are started when it fails.
+    pub fn on_failure(&self) -> &[NodeId] {
+        self.ties.as_ref().map_or(&[], |ties| &ties.on_failure)
+    }
+
     /// Those that are brought up with it: the first alternative of each need, and its wants.
     pub fn pulls(&self) -> impl Iterator<Item = NodeId> {
         self.needs.iter().filter_map(|need| need.first()).chain(&self.wants).copied()
@@ -194,6 +232,7 @@ impl Node {
             wish: Cause::Boot,
             leaving: false,
             firm: false,
+            parted: false,
             restarting: false,
             removed: false,
             bound: false,

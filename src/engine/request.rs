@@ -177,40 +177,49 @@ impl Engine {
 
     fn start_named(&mut self, names: &[String]) -> Result<Reply, Refusal> {
         let ids = self.find_all(names)?;
+        let away = self.make_way(&ids)?;
         for id in &ids {
-            self.clear(*id);
-            self.release_needs(*id);
             if let Some(node) = self.node_mut(*id) {
                 node.asked = Some(Asked::Up);
             }
             self.touch(*id);
         }
-        self.job(ids.into_iter().map(|id| (id, Goal::Up)).collect(), Vec::new())
+        self.job(ids.into_iter().map(|id| (id, Goal::Up)).collect(), away)
     }
 
     /// Who asks for a node asks for what it needs: what was stopped or has failed below it gets
-    /// another chance, as with every other init.
-    fn release_needs(&mut self, id: NodeId) {
-        let mut found = vec![id];
+    /// another chance, as with every other init, and what excludes any of it goes. The answer
+    /// is the names of those.
+    fn make_way(&mut self, ids: &[NodeId]) -> Result<Vec<String>, Refusal> {
+        let missing = self.missing_needs(ids);
+        let away = self.displace(&[ids, &missing].concat())?;
+        let parts = self.parts_of(ids);
+        self.rejoin(&[ids, &missing, &parts].concat());
+        for id in ids {
+            self.clear(*id);
+        }
+        for id in missing {
+            self.clear(id);
+            if let Some(node) = self.node_mut(id).filter(|n| n.asked == Some(Asked::Down)) {
+                node.asked = None;
+            }
+            self.touch(id);
+        }
+        Ok(away)
+    }
+
+    /// What these need and what that needs, as far as nothing that will do is there.
+    fn missing_needs(&self, ids: &[NodeId]) -> Vec<NodeId> {
+        let mut found = ids.to_vec();
         let mut next = 0;
         while let Some(above) = found.get(next).copied() {
             next = next.saturating_add(1);
-            for need in self.node(above).map(|node| node.edges.needs.clone()).unwrap_or_default() {
-                let Some(first) = need.first().copied().filter(|first| !found.contains(first))
-                else {
-                    continue;
-                };
-                if need.iter().any(|other| self.node(*other).is_some_and(|n| n.firm)) {
-                    continue;
-                }
-                found.push(first);
-                self.clear(first);
-                if let Some(node) = self.node_mut(first).filter(|n| n.asked == Some(Asked::Down)) {
-                    node.asked = None;
-                }
-                self.touch(first);
+            for need in self.node(above).map(|node| node.edges.needs.as_slice()).unwrap_or(&[]) {
+                let there = need.iter().any(|other| self.node(*other).is_some_and(|n| n.firm));
+                found.extend(need.first().filter(|first| !there && !found.contains(first)));
             }
         }
+        found.split_off(ids.len())
     }
 
     fn stop_named(&mut self, names: &[String]) -> Result<Reply, Refusal> {
@@ -224,17 +233,19 @@ impl Engine {
                 self.clear(*id);
             }
         }
-        let also = self.dependents(&ids);
+        let parts = self.parts_of(&ids);
+        self.part(&parts);
+        let also = self.dependents(&ids, &parts);
         let goals = ids.iter().map(|id| (*id, Goal::Down)).collect();
         self.job(goals, also)
     }
 
     fn restart_named(&mut self, names: &[String]) -> Result<Reply, Refusal> {
         let ids = self.find_all(names)?;
-        let also = self.dependents(&ids);
+        let mut also = self.make_way(&ids)?;
+        also.extend(self.dependents(&ids, &self.parts_of(&ids)));
+        self.restart_parts(&ids);
         for id in &ids {
-            self.clear(*id);
-            self.release_needs(*id);
             let cause = self.cause.clone();
             if let Some(node) = self.node_mut(*id) {
                 // What the target wants stays a matter of the target.
@@ -281,16 +292,18 @@ impl Engine {
         }
     }
 
-    /// Active nodes that need one of these, and those that need them, by name.
-    fn dependents(&self, ids: &[NodeId]) -> Vec<String> {
+    /// Active parts of these, active nodes that need one of them, and those that need those, by
+    /// name.
+    fn dependents(&self, ids: &[NodeId], parts: &[NodeId]) -> Vec<String> {
+        let active = |id: &NodeId| self.node(*id).is_some_and(|node| node.state.is_active());
         let mut found: Vec<NodeId> = ids.to_vec();
+        found.extend(parts.iter().copied().filter(active));
         let mut next = 0;
         while let Some(id) = found.get(next).copied() {
             next = next.saturating_add(1);
             let above = self.node(id).map(|node| node.edges.needed_by.clone()).unwrap_or_default();
             for other in above {
-                let active = self.node(other).is_some_and(|node| node.state.is_active());
-                if active && !found.contains(&other) {
+                if active(&other) && !found.contains(&other) {
                     found.push(other);
                 }
             }
@@ -316,6 +329,7 @@ impl Engine {
 
     fn reload_named(&mut self, names: &[String]) -> Result<Reply, Refusal> {
         let mut ids = self.find_all(names)?;
+        let with = self.reloaded_with(&ids);
         // The umbrella itself has nothing to reload.
         ids.retain(|id| self.node(*id).is_some_and(|n| !matches!(n.body, Body::Template)));
         ids.sort_unstable();
@@ -327,6 +341,7 @@ impl Engine {
             let message = format!("{} has no instances", names.join(", "));
             return Err(Refusal::new(Code::NotSupported, message));
         }
+        ids.extend(with.iter().filter(|id| self.may_reload(**id).is_ok()));
         self.job(ids.into_iter().map(|id| (id, Goal::Reloaded)).collect(), Vec::new())
     }
 

@@ -54,7 +54,8 @@ impl Engine {
         }
         // Those below have only waited for its end.
         if idle {
-            for other in edges.needs.iter().flatten().chain(&edges.wants).chain(&edges.after) {
+            let below = edges.needs.iter().flatten().chain(&edges.wants).chain(&edges.after);
+            for other in below.chain(edges.rivals()) {
                 self.touch(*other);
             }
         }
@@ -154,7 +155,8 @@ impl Engine {
             }
             self.touch(below);
         }
-        for other in edges.needed_by.iter().chain(&edges.ordered_by).chain(&edges.after) {
+        let around = edges.needed_by.iter().chain(&edges.ordered_by).chain(&edges.after);
+        for other in around.chain(edges.rivals()) {
             self.touch(*other);
         }
     }
@@ -166,7 +168,7 @@ impl Engine {
             && match node.asked {
                 Some(Asked::Up) => true,
                 Some(Asked::Down) => false,
-                None => node.auto || node.required > 0,
+                None => (node.auto || node.required > 0) && !node.parted,
             }
     }
 
@@ -251,6 +253,9 @@ impl Engine {
             let hopes = need.iter().filter_map(|other| self.node(*other)).map(hope);
             return Some((first, hopes.max().unwrap_or(Hope::Stuck)));
         }
+        if let Some(rival) = self.rival(node) {
+            return Some(rival);
+        }
         let in_way = |other: NodeId| self.node(other).is_some_and(is_in_way);
         // Most often it is the one of last time; with thousands of them that matters.
         let last = match node.state {
@@ -272,7 +277,10 @@ impl Engine {
         let lost = |need: &&Vec<NodeId>| {
             let mut others = need.iter().filter_map(|other| self.node(*other));
             // One that is about to go has to wait for this node: no hoping for another then.
-            !self.has_firm(need) && (others.clone().any(|n| n.leaving) || !others.any(recovers))
+            !self.has_firm(need)
+                && (node.edges.is_bound(need)
+                    || others.clone().any(|n| n.leaving)
+                    || !others.any(recovers))
         };
         node.edges.needs.iter().find(lost).and_then(|need| need.first().copied())
     }

@@ -93,13 +93,16 @@ impl Engine {
     /// The one reason that matters.
     fn reason(&self, node: &Node) -> String {
         match &node.state {
-            State::Waiting { on, .. } => {
-                let (name, on) = (self.name(*on), self.node(*on));
+            State::Waiting { on: on_id, .. } => {
+                let (name, on) = (self.name(*on_id), self.node(*on_id));
                 if let Some(Body::LeftOut(mistake)) = on.map(|node| &node.body) {
                     return format!("needs {name}, which was left out: {mistake}");
                 }
                 let word = on.map_or("gone", |node| word(&node.state).word());
-                format!("waits for {name}, which is {word}")
+                let rival = on.is_some_and(|rival| rival.state.is_active())
+                    && node.edges.rivals().contains(on_id);
+                let verb = if rival { "conflicts with" } else { "waits for" };
+                format!("{verb} {name}, which is {word}")
             }
             State::Backoff { until, why } => {
                 let wait = until.since(self.now);

@@ -208,6 +208,17 @@ fn sockets(dice: &mut Dice, draft: Draft, part: Part) -> Part {
     if dice.percent(25) { part.at_boot() } else { part }
 }
 
+/// A tie beside needs and order.
+fn relate(dice: &mut Dice, part: Part, name: &str) -> Part {
+    match dice.below(5) {
+        0 => part.bound_to(name),
+        1 => part.part_of(name),
+        2 => part.conflicts(name),
+        3 => part.on_failure(name),
+        _ => part.reload_with(name),
+    }
+}
+
 /// What it stands on, of those that are there.
 fn depend(draft: Draft, mut part: Part, known: &[(u64, String)]) -> Part {
     let mut dice = Dice::of(draft.seed ^ draft.edition, "depend");
@@ -226,6 +237,7 @@ fn depend(draft: Draft, mut part: Part, known: &[(u64, String)]) -> Part {
             (5, _) => part.wants(name),
             (6 | 7, _) => part.after(name),
             (8, _) if draft.number > 8 => part.after("network").needs(name),
+            (9, _) => relate(&mut dice, part, name),
             _ => part,
         };
     }

@@ -4,9 +4,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use finit::config::spec::{
-    Address, CommandLine, Dependencies, ExecSpec, Hook, Kind, Line, LogTarget, OkExit, Piece,
-    Ready, ReloadAction, RestartSpec, RestartWhen, ServiceSpec, SocketMode, SocketSpec,
-    SocketsSpec, Stage, Start, StopScope, StopSpec, SystemSpec, TargetSpec,
+    Address, CommandLine, ExecSpec, Hook, Kind, Line, LogTarget, OkExit, Piece, Ready,
+    ReloadAction, RestartSpec, RestartWhen, ServiceSpec, SocketMode, SocketSpec, SocketsSpec,
+    Stage, Start, StopScope, StopSpec, SystemSpec, TargetSpec,
 };
 use finit::facts::SignalNumber;
 
@@ -50,7 +50,7 @@ pub fn service(name: &str) -> Part {
         hooks: Rc::default(),
         ready: Ready::Exec,
         start_timeout: Some(secs(60)),
-        dependencies: Dependencies::default(),
+        dependencies: Rc::default(),
         restart: Rc::new(RestartSpec {
             when: RestartWhen::Always,
             delay: millis(100),
@@ -132,23 +132,43 @@ impl Part {
     /// `"a|b"` is either.
     pub fn needs(self, names: &str) -> Self {
         let need = names.split('|').map(str::to_owned).collect();
-        self.with(|spec| spec.dependencies.needs.push(need))
+        self.with(|spec| Rc::make_mut(&mut spec.dependencies).needs.push(need))
     }
 
     pub fn wants(self, name: &str) -> Self {
-        self.with(|spec| spec.dependencies.wants.push(name.to_owned()))
+        self.with(|spec| Rc::make_mut(&mut spec.dependencies).wants.push(name.to_owned()))
     }
 
     pub fn after(self, name: &str) -> Self {
-        self.with(|spec| spec.dependencies.after.push(name.to_owned()))
+        self.with(|spec| Rc::make_mut(&mut spec.dependencies).after.push(name.to_owned()))
     }
 
     pub fn before(self, name: &str) -> Self {
-        self.with(|spec| spec.dependencies.before.push(name.to_owned()))
+        self.with(|spec| Rc::make_mut(&mut spec.dependencies).before.push(name.to_owned()))
     }
 
     pub fn provides(self, name: &str) -> Self {
-        self.with(|spec| spec.dependencies.provides.push(name.to_owned()))
+        self.with(|spec| Rc::make_mut(&mut spec.dependencies).provides.push(name.to_owned()))
+    }
+
+    pub fn bound_to(self, name: &str) -> Self {
+        self.with(|spec| Rc::make_mut(&mut spec.dependencies).bound_to.push(name.to_owned()))
+    }
+
+    pub fn part_of(self, name: &str) -> Self {
+        self.with(|spec| Rc::make_mut(&mut spec.dependencies).part_of.push(name.to_owned()))
+    }
+
+    pub fn conflicts(self, name: &str) -> Self {
+        self.with(|spec| Rc::make_mut(&mut spec.dependencies).conflicts.push(name.to_owned()))
+    }
+
+    pub fn on_failure(self, name: &str) -> Self {
+        self.with(|spec| Rc::make_mut(&mut spec.dependencies).on_failure.push(name.to_owned()))
+    }
+
+    pub fn reload_with(self, name: &str) -> Self {
+        self.with(|spec| Rc::make_mut(&mut spec.dependencies).reload_with.push(name.to_owned()))
     }
 
     pub fn alias(self, name: &str) -> Self {

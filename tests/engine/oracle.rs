@@ -211,6 +211,11 @@ impl Oracle {
         self.check(moves, || format!("time stands still at {next:?}"));
         let after = all(engine);
         let before = std::mem::take(&mut self.before);
+        for node in after.iter().filter(|node| node.active && !node.leaving) {
+            let lost = node.bound.iter().any(|id| !at(&after, *id).up);
+            let goes = ["stopping", "cleaning"].contains(&node.label);
+            self.check(!lost || goes, || format!("{} outlives what it is bound to", node.name));
+        }
         for ((number, node), old) in (0..).zip(&after).zip(&before) {
             if node.label != old.label {
                 self.transition(&after, NodeId::from_number(number), old, node);
@@ -233,6 +238,10 @@ impl Oracle {
                 (below.wanted || below.label != "starting")
                     && moving.contains(&below.label)
                     && !knocked(below)
+            });
+            let rival = new.rivals.iter().map(|id| at(all, *id)).find(|rival| rival.active);
+            self.check(rival.is_none(), || {
+                format!("{name} starts beside {:?}", rival.map(|rival| &rival.name))
             });
             self.check(early.is_none(), || {
                 format!("{name} starts before {:?}", early.map(|below| &below.name))
@@ -305,8 +314,13 @@ impl Oracle {
             let late = !node.wanted && node.active;
             self.check(!late, || format!("{name} is {label}, and nobody wants it"));
             self.check(!node.leaving, || format!("{name} should have gone"));
-            if let Some(on) = node.waits_for.map(|on| at(&nodes, on)) {
-                let reason = ["down", "ended", "failed", "waiting"].contains(&on.label);
+            let lost = node.bound.iter().map(|id| at(&nodes, *id)).find(|below| !below.up);
+            self.check(!node.active || lost.is_none(), || {
+                format!("{name} is {label} without {:?}", lost.map(|below| &below.name))
+            });
+            if let Some((id, on)) = node.waits_for.map(|id| (id, at(&nodes, id))) {
+                let reason = ["down", "ended", "failed", "waiting"].contains(&on.label)
+                    || node.rivals.contains(&id) && on.active;
                 self.check(reason, || format!("{name} waits for {}, {}", on.name, on.label));
             }
         }

@@ -4,17 +4,12 @@ use super::{Key, later};
 
 const IN: &str = "service";
 
-pub(super) const KEYS: [Key; 43] = [
+pub(super) const KEYS: [Key; 38] = [
     later(IN, "dynamic-user", "Runs it as a user that exists only while it runs."),
     later(IN, "capabilities", "Capabilities that it keeps without being root."),
     later(IN, "pidfile", "The file in which a program that forks writes its main process."),
     later(IN, "notify-from", "Which of its processes may report readiness."),
     later(IN, "watchdog", "Longest time between two signs of life."),
-    later(IN, "part-of", "Stopped and restarted together with another service."),
-    later(IN, "bound-to", "Stopped when the other one ends."),
-    later(IN, "conflicts", "Services that cannot run at the same time."),
-    later(IN, "on-failure", "What is started when it fails."),
-    later(IN, "reload-with", "Services whose reload reloads this one, too."),
     later(IN, "needs-path", "Paths that must exist before it starts."),
     later(IN, "only-if-command", "A command that decides whether it is started."),
     later(IN, "schedule", "Times at which a task runs."),

@@ -14,7 +14,7 @@ const INTEGER: &str = "an integer";
 
 const IN: &str = "service";
 
-pub(super) const KEYS: [Key; 47] = [
+pub(super) const KEYS: [Key; 52] = [
     key(
         IN,
         "command",
@@ -218,6 +218,43 @@ pub(super) const KEYS: [Key; 47] = [
         r#""graphical""#,
         "Order only: if those come up too, this comes earlier.",
     ),
+    key(
+        IN,
+        "bound-to",
+        NAMES,
+        "",
+        r#""sshd""#,
+        "As `needs`, and stopped whenever that is not up, even if it only restarts; it comes \
+         back with it.",
+    ),
+    key(
+        IN,
+        "part-of",
+        NAMES,
+        "",
+        r#""sshd""#,
+        "Stopped and restarted together with those: what a person does to the whole, happens \
+         to this part.",
+    ),
+    key(
+        IN,
+        "conflicts",
+        NAMES,
+        "",
+        r#""cron""#,
+        "Services that cannot run at the same time, whichever of the two says it. Who asks for \
+         one stops the other; at boot, the first has it and the other waits.",
+    ),
+    key(
+        IN,
+        "on-failure",
+        NAMES,
+        "",
+        r#""cron""#,
+        "What is started when this has failed for good: a task that tells somebody, another \
+         service that steps in.",
+    ),
+    key(IN, "reload-with", NAMES, "", r#""sshd""#, "Services whose reload reloads this one, too."),
     key(
         IN,
         "provides",

@@ -93,7 +93,7 @@ pub(super) fn service(subject: Subject<'_>, report: &mut Report<'_>) -> Option<D
             .patience("start-timeout")
             // A task takes as long as its work does.
             .unwrap_or((kind == Kind::Service).then_some(START)),
-        dependencies,
+        dependencies: Rc::new(dependencies),
         restart: Rc::new(restart(s, kind)),
         ok_exit: Rc::new(ok_exit(s)),
         remain: s.flag("remain").unwrap_or(true),
@@ -312,9 +312,25 @@ fn dependencies(s: &mut Section<'_, '_, '_>) -> (Dependencies, Vec<Edge>, Vec<Sa
     let wants = plain("wants", Relation::Wants);
     let after = plain("after", Relation::After);
     let before = plain("before", Relation::Before);
+    let bound_to = plain("bound-to", Relation::BoundTo);
+    let part_of = plain("part-of", Relation::PartOf);
+    let conflicts = plain("conflicts", Relation::Conflicts);
+    let on_failure = plain("on-failure", Relation::OnFailure);
+    let reload_with = plain("reload-with", Relation::ReloadWith);
     let takes = s.said("provides", values::name).unwrap_or_default();
-    let needs = needs.into_iter().map(|(either, _)| either).collect();
-    (Dependencies { needs, wants, after, before, provides: names(&takes) }, edges, takes)
+    let dependencies = Dependencies {
+        needs: needs.into_iter().map(|(either, _)| either).collect(),
+        wants,
+        after,
+        before,
+        provides: names(&takes),
+        bound_to,
+        part_of,
+        conflicts,
+        on_failure,
+        reload_with,
+    };
+    (dependencies, edges, takes)
 }
 
 /// `"a|b"`: either of them.

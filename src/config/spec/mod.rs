@@ -80,7 +80,7 @@ pub struct ServiceSpec {
     /// How long it may take to become ready; none for ever.
     pub start_timeout: Option<Duration>,
     /// What it stands on.
-    pub dependencies: Dependencies,
+    pub dependencies: Rc<Dependencies>,
     /// When it comes back after its end.
     pub restart: Rc<RestartSpec>,
     /// Exits that count as success.
@@ -105,6 +105,7 @@ impl ServiceSpec {
             }
         }
         one(&mut self.exec, &other.exec);
+        one(&mut self.dependencies, &other.dependencies);
         one(&mut self.hooks, &other.hooks);
         one(&mut self.restart, &other.restart);
         one(&mut self.ok_exit, &other.ok_exit);
@@ -171,4 +172,14 @@ pub struct Dependencies {
     pub before: Vec<String>,
     /// Names that this stands for.
     pub provides: Vec<String>,
+    /// As `needs`, and stopped whenever one of them is not up, be it that it comes back.
+    pub bound_to: Vec<String>,
+    /// Stopped and restarted together with these.
+    pub part_of: Vec<String>,
+    /// Never up together with these.
+    pub conflicts: Vec<String>,
+    /// Started when this fails.
+    pub on_failure: Vec<String>,
+    /// Reloaded together with these.
+    pub reload_with: Vec<String>,
 }

@@ -8,6 +8,7 @@ mod load;
 mod needs;
 mod order;
 mod power;
+mod relations;
 mod restart;
 pub mod schedule;
 mod sockets;

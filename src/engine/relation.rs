@@ -1,0 +1,164 @@
+//! Ties beside needs and order: bound to another, part of a whole, rivals, and who steps in.
+//!
+//! * *Bound*: a need that is lost as soon as the other is not up, be it that it comes back.
+//! * *Part*: what a person does to the whole, happens to its parts. A part that went down with
+//!   its whole is wanted again when the whole, or itself, is asked for.
+//! * *Rivals* are never there at a time. Who asks for one stops the other; else the one that is
+//!   there stays, and the other waits.
+//! * *On failure*: started when the other has failed for good.
+
+use super::Engine;
+use super::id::NodeId;
+use super::load::Names;
+use super::node::{Asked, Edges, Node, Ties};
+use super::state::{Hope, State};
+use crate::proto::{Code, Refusal};
+
+impl Engine {
+    /// Puts the ties of all definitions into the edges.
+    pub(super) fn tie(&self, names: &Names<'_>, all: &mut [Edges]) {
+        for (id, node) in self.ids().zip(&self.nodes) {
+            let Some(spec) = node.living_spec() else { continue };
+            let on = &spec.dependencies;
+            let found = |list: &[String]| -> Vec<NodeId> {
+                list.iter().flat_map(|name| names.resolve(name)).collect()
+            };
+            for whole in found(&on.part_of) {
+                ties(all, whole, |ties| ties.parts.push(id));
+            }
+            let rivals = on.conflicts.iter().flat_map(|name| names.ordered(name));
+            // Who stands for a name may exclude all others that do.
+            for rival in rivals.filter(|rival| *rival != id) {
+                ties(all, id, |ties| ties.rivals.push(rival));
+                ties(all, rival, |ties| ties.rivals.push(id));
+            }
+            if !on.bound_to.is_empty() {
+                ties(all, id, |ties| ties.bound = found(&on.bound_to));
+            }
+            if !on.on_failure.is_empty() {
+                ties(all, id, |ties| ties.on_failure = found(&on.on_failure));
+            }
+        }
+    }
+
+    /// A rival that is there: while it is, this one cannot start.
+    pub(super) fn rival(&self, node: &Node) -> Option<(NodeId, Hope)> {
+        node.edges.rivals().iter().find_map(|id| {
+            let rival = self.node(*id).filter(|rival| rival.state.is_active())?;
+            // One that goes for good is all that is left to wait for.
+            Some((*id, if rival.wanted { Hope::Stuck } else { Hope::Coming }))
+        })
+    }
+
+    /// The parts of these, and their parts.
+    pub(super) fn parts_of(&self, ids: &[NodeId]) -> Vec<NodeId> {
+        let mut found = ids.to_vec();
+        let mut next = 0;
+        while let Some(id) = found.get(next).copied() {
+            next = next.saturating_add(1);
+            for part in self.node(id).map(|node| node.edges.parts()).unwrap_or_default() {
+                if !found.contains(part) {
+                    found.push(*part);
+                }
+            }
+        }
+        found.split_off(ids.len())
+    }
+
+    /// The whole is stopped: so are its parts, until it is asked for again.
+    pub(super) fn part(&mut self, parts: &[NodeId]) {
+        for id in parts {
+            if let Some(node) = self.node_mut(*id) {
+                node.parted = true;
+                node.asked = node.asked.filter(|asked| *asked == Asked::Down);
+            }
+            self.touch(*id);
+        }
+    }
+
+    /// Parts are no longer held down by what happened to their whole.
+    pub(super) fn rejoin(&mut self, parts: &[NodeId]) {
+        for id in parts {
+            if let Some(node) = self.node_mut(*id).filter(|node| node.parted) {
+                node.parted = false;
+                self.touch(*id);
+            }
+        }
+    }
+
+    /// Has those that are there go down and come again.
+    pub(super) fn restart_parts(&mut self, ids: &[NodeId]) {
+        let cause = self.cause.clone();
+        for id in self.parts_of(ids) {
+            if let Some(node) = self.node_mut(id).filter(|node| node.state.is_active()) {
+                node.restarting = true;
+                node.wish = cause.clone();
+                self.touch(id);
+            }
+        }
+    }
+
+    /// What stands in the way of these is asked to go; the answer is its names.
+    ///
+    /// # Errors
+    /// Two of these are rivals of each other.
+    pub(super) fn displace(&mut self, ids: &[NodeId]) -> Result<Vec<String>, Refusal> {
+        let mut away = Vec::new();
+        for id in ids {
+            let Some(node) = self.node(*id) else { continue };
+            for rival in node.edges.rivals() {
+                if ids.contains(rival) {
+                    let text =
+                        format!("{} and {} exclude each other", node.name, self.name(*rival));
+                    return Err(Refusal::new(Code::BadRequest, text).hint("start one of them"));
+                }
+                if !away.contains(rival) {
+                    away.push(*rival);
+                }
+            }
+        }
+        away.retain(|id| self.node(*id).is_some_and(|n| n.wanted || n.state.is_active()));
+        for id in &away {
+            if let Some(node) = self.node_mut(*id) {
+                node.asked = Some(Asked::Down);
+            }
+            self.touch(*id);
+        }
+        Ok(away.into_iter().map(|id| self.name(id).to_owned()).collect())
+    }
+
+    /// Others that say they are reloaded with one of these.
+    pub(super) fn reloaded_with(&self, ids: &[NodeId]) -> Vec<NodeId> {
+        let one_of = |name: &String| self.find(name).is_ok_and(|id| ids.contains(&id));
+        let with = self.ids().filter(|id| {
+            let spec = self.node(*id).and_then(|node| node.living_spec());
+            spec.is_some_and(|spec| spec.dependencies.reload_with.iter().any(one_of))
+        });
+        with.filter(|id| !ids.contains(id)).collect()
+    }
+
+    /// A service failed for good: whoever is to step in does. One that failed itself is not
+    /// asked again, so that two cannot call each other for ever.
+    pub(super) fn call_for_help(&mut self, id: NodeId) {
+        if self.phase.is_down() {
+            return;
+        }
+        let helpers = self.node(id).map(|node| node.edges.on_failure().to_vec());
+        for helper in helpers.unwrap_or_default() {
+            let Some(node) = self.node_mut(helper) else { continue };
+            if matches!(node.state, State::Failed(_)) {
+                continue;
+            }
+            node.asked = Some(Asked::Up);
+            // A task that told somebody once tells it again.
+            node.restarting |= matches!(node.state, State::Done(_));
+            self.touch(helper);
+        }
+    }
+}
+
+fn ties(all: &mut [Edges], id: NodeId, change: impl FnOnce(&mut Ties)) {
+    if let Some(edges) = all.get_mut(id.index()) {
+        change(edges.ties.get_or_insert_default());
+    }
+}

@@ -1,0 +1,197 @@
+//! Ties beside needs and order: bound-to, part-of, conflicts, on-failure, reload-with.
+
+use finit::config::spec::RestartWhen;
+use finit::proto::{Code, Outcome, Refusal, Reply, Request};
+
+use crate::build::{millis, secs, service, task};
+use crate::rig::Rig;
+
+#[test]
+fn a_bound_service_goes_with_a_crash_that_is_repaired_and_comes_back() {
+    let vpn = || service("vpn").delay(secs(5), secs(5));
+    let mut rig = Rig::booted([vpn(), service("app").bound_to("vpn"), service("web").needs("vpn")]);
+    rig.crashes("vpn");
+    assert_eq!(rig.state("vpn"), "restarting");
+    assert_eq!((rig.state("app"), rig.state("web")), ("waiting", "up"));
+    assert_eq!(rig.reason("app"), "waits for vpn, which is restarting");
+    rig.pass(secs(10));
+    assert_eq!((rig.state("app"), rig.starts("app")), ("up", 2));
+    assert_eq!(rig.starts("web"), 1);
+}
+
+#[test]
+fn a_bound_service_waits_for_the_other_and_brings_it_up() {
+    let mut rig = Rig::booted([service("vpn").manual(), service("app").bound_to("vpn").manual()]);
+    assert_eq!(rig.state("vpn"), "stopped");
+    let job = rig.start("app");
+    assert_eq!(rig.outcome(job), Some(Outcome::Done));
+    assert_eq!(rig.started(), ["/sbin/vpn", "/sbin/app"]);
+}
+
+#[test]
+fn parts_stop_and_restart_with_their_whole_and_come_back_with_it() {
+    let mut rig = Rig::booted([
+        service("web"),
+        service("cache").part_of("web"),
+        service("purge").part_of("cache"),
+        service("db"),
+    ]);
+    assert_eq!(also(rig.ask(Request::Stop { names: vec!["web".into()] })), ["cache", "purge"]);
+    for name in ["web", "cache", "purge"] {
+        assert_eq!(rig.state(name), "stopped", "{name}");
+    }
+    rig.start("web");
+    for name in ["web", "cache", "purge", "db"] {
+        assert_eq!(rig.state(name), "up", "{name}");
+    }
+    rig.restart("web");
+    assert_eq!((rig.starts("web"), rig.starts("cache"), rig.starts("purge")), (3, 3, 3));
+    assert_eq!(rig.starts("db"), 1);
+}
+
+#[test]
+fn a_part_alone_can_be_stopped_started_and_restarted() {
+    let mut rig = Rig::booted([service("web"), service("cache").part_of("web")]);
+    rig.restart("cache");
+    assert_eq!((rig.starts("web"), rig.starts("cache")), (1, 2));
+    rig.stop("cache");
+    rig.restart("web");
+    assert_eq!(rig.state("cache"), "stopped", "a person stopped it");
+    rig.stop("web");
+    rig.start("cache");
+    assert_eq!((rig.state("web"), rig.state("cache")), ("stopped", "up"));
+}
+
+#[test]
+fn a_crash_of_the_whole_leaves_its_parts_alone() {
+    let mut rig = Rig::booted([service("web"), service("cache").part_of("web")]);
+    rig.crashes("web");
+    rig.pass(secs(60));
+    assert_eq!((rig.starts("web"), rig.starts("cache")), (2, 1));
+}
+
+#[test]
+fn an_edited_whole_restarts_its_parts() {
+    let mut rig = Rig::booted([service("web"), service("cache").part_of("web")]);
+    rig.apply([service("web").runs("/sbin/other"), service("cache").part_of("web")]);
+    assert_eq!((rig.starts("web"), rig.starts("cache")), (2, 2));
+}
+
+#[test]
+fn of_two_rivals_the_first_is_there_and_the_other_says_why_it_waits() {
+    let mut rig = Rig::booted([service("exim"), service("postfix").conflicts("exim")]);
+    assert_eq!((rig.state("exim"), rig.state("postfix")), ("up", "waiting"));
+    assert_eq!(rig.reason("postfix"), "conflicts with exim, which is up");
+    rig.stop("exim");
+    assert_eq!((rig.state("exim"), rig.state("postfix")), ("stopped", "up"));
+}
+
+#[test]
+fn who_asks_for_one_rival_stops_the_other_whichever_of_them_says_it() {
+    let parts = [service("exim"), service("postfix").conflicts("exim").manual()];
+    let mut rig = Rig::booted_but(parts, |rig| rig.stubborn("exim"));
+    assert_eq!(also(rig.ask(Request::Start { names: vec!["postfix".into()] })), ["exim"]);
+    assert_eq!(rig.starts("postfix"), 0, "not beside it");
+    rig.pass(secs(30));
+    assert_eq!((rig.state("exim"), rig.state("postfix")), ("stopped", "up"));
+    assert_eq!(also(rig.ask(Request::Start { names: vec!["exim".into()] })), ["postfix"]);
+    rig.pass(secs(30));
+    assert_eq!((rig.state("exim"), rig.state("postfix")), ("up", "stopped"));
+}
+
+#[test]
+fn what_is_needed_displaces_its_rivals_too() {
+    let mut rig = Rig::booted([
+        service("exim"),
+        service("postfix").conflicts("exim").manual(),
+        service("list").needs("postfix").manual(),
+    ]);
+    let job = rig.start("list");
+    rig.pass(secs(30));
+    assert_eq!(rig.outcome(job), Some(Outcome::Done));
+    assert_eq!((rig.state("exim"), rig.state("list")), ("stopped", "up"));
+}
+
+#[test]
+fn two_rivals_cannot_be_asked_for_at_once() {
+    let mut rig = Rig::booted([
+        service("exim").manual(),
+        service("postfix").conflicts("exim").manual(),
+        service("both").needs("exim").needs("postfix").manual(),
+    ]);
+    let refusal = rig.ask(Request::Start { names: vec!["both".into()] }).unwrap_err();
+    assert_eq!(refusal.code, Code::BadRequest);
+    assert_eq!(refusal.message, "exim and postfix exclude each other");
+    assert_eq!(rig.state("exim"), "stopped", "nothing was begun");
+}
+
+#[test]
+fn those_that_provide_one_name_may_exclude_all_others_that_do() {
+    let mail = |name: &str| service(name).provides("mail").conflicts("mail");
+    let mut rig = Rig::booted([mail("exim"), mail("postfix"), service("cron").needs("mail")]);
+    assert_eq!((rig.state("exim"), rig.state("postfix")), ("up", "waiting"));
+    assert_eq!(rig.state("cron"), "up");
+}
+
+#[test]
+fn a_rival_that_restarts_keeps_its_place() {
+    let exim = service("exim").delay(millis(0), millis(0));
+    let mut rig = Rig::booted([exim, service("postfix").conflicts("exim")]);
+    rig.restart("exim");
+    rig.crashes("exim");
+    rig.pass(secs(60));
+    assert_eq!((rig.state("exim"), rig.starts("postfix")), ("up", 0));
+}
+
+#[test]
+fn a_failure_for_good_calls_for_help_every_time() {
+    let parts = [
+        service("db").restart(RestartWhen::Never).on_failure("alert"),
+        task("alert").manual(),
+        service("web").needs("db"),
+    ];
+    let mut rig = Rig::booted(parts);
+    rig.ends("alert", secs(1), 0);
+    rig.crashes("db");
+    rig.pass(secs(5));
+    assert_eq!((rig.state("db"), rig.state("alert")), ("failed", "done"));
+    rig.start("db");
+    rig.crashes("db");
+    rig.pass(secs(5));
+    assert_eq!(rig.starts("alert"), 2);
+}
+
+#[test]
+fn two_that_call_each_other_for_help_come_to_rest() {
+    let one = |name: &str, other: &str| service(name).restart_never().on_failure(other);
+    let mut rig = Rig::booted([one("a", "b"), one("b", "a").manual()]);
+    rig.ends("a", secs(1), 1);
+    rig.ends("b", secs(1), 1);
+    rig.crashes("a");
+    rig.pass(secs(60));
+    assert_eq!((rig.state("a"), rig.state("b")), ("failed", "failed"));
+    assert_eq!((rig.starts("a"), rig.starts("b")), (1, 1));
+}
+
+#[test]
+fn a_reload_reaches_those_that_are_reloaded_with_it() {
+    let hup = |name: &str| service(name).reloads_by_signal("HUP");
+    let mut rig = Rig::booted([
+        hup("nginx"),
+        hup("php").reload_with("nginx"),
+        hup("off").reload_with("nginx").manual(),
+        hup("db"),
+    ]);
+    rig.reload("nginx").unwrap();
+    assert_eq!(rig.signals("php"), ["SIGHUP"]);
+    assert_eq!((rig.signals("nginx").len(), rig.signals("off").len()), (1, 0));
+    assert!(rig.signals("db").is_empty());
+}
+
+/// What else an answer names.
+fn also(answer: Result<Reply, Refusal>) -> Vec<String> {
+    match answer {
+        Ok(Reply::Job { also, .. }) => also,
+        other => panic!("{other:?}"),
+    }
+}
