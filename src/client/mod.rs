@@ -42,6 +42,8 @@ pub mod text;
 pub mod verbs;
 #[cfg(feature = "client")]
 pub mod when;
+#[cfg(feature = "client")]
+pub mod why;
 pub mod words;
 
 use std::path::PathBuf;
@@ -208,6 +210,7 @@ pub fn unexpected(reply: &Reply) -> Failure {
         Reply::Pong => "pong",
         Reply::Machine(_) => "a machine",
         Reply::Service(_) => "a service",
+        Reply::Why(_) => "why",
         Reply::Job { .. } => "a job",
         Reply::Done { .. } => "done",
     };

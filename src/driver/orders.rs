@@ -38,7 +38,7 @@ impl Driver {
                 self.console.tell(Level::Trouble, text);
             }
             Asked::Reopen => self.open_control(),
-            Asked::Apply => self.apply(Cause::Signal("SIGHUP")),
+            Asked::Apply => self.apply(Cause::Signal("SIGHUP".into())),
             Asked::PowerFailure => self.power(Power::Poweroff, "SIGPWR"),
             Asked::KeyboardRequest => self.rescue_login(),
             Asked::Halt => self.power(Power::Halt, "SIGRTMIN+3"),
@@ -48,7 +48,7 @@ impl Driver {
     }
 
     fn power(&mut self, how: Power, signal: &'static str) {
-        self.turn(Event::PowerAsked { how, cause: Cause::Signal(signal) });
+        self.turn(Event::PowerAsked { how, cause: Cause::Signal(signal.into()) });
     }
 
     /// SIGHUP: the file is followed, or its errors are told.
@@ -147,7 +147,7 @@ impl Driver {
                     Ok(None) => {}
                     Ok(Some(spec)) => {
                         notes.push("the file has changed and was read again".to_owned());
-                        let cause = Cause::from(&call.peer);
+                        let cause = Cause::person(&call.peer, call.request.spoken());
                         self.loaded(spec, Extent::Definitions, cause, None);
                     }
                     Err(refusal) => {
@@ -166,7 +166,12 @@ impl Driver {
         match self.newest() {
             Ok(spec) => {
                 let ticket = self.ticket(&call, Vec::new());
-                self.loaded(spec, Extent::Everything, Cause::from(&call.peer), Some(ticket));
+                self.loaded(
+                    spec,
+                    Extent::Everything,
+                    Cause::person(&call.peer, call.request.spoken()),
+                    Some(ticket),
+                );
             }
             Err(refusal) => self.refuse(&call, refusal),
         }

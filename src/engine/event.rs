@@ -1,10 +1,11 @@
 //! What happened: facts, in past tense, in the words of the kernel or of a person.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 use super::NodeId;
 use super::id::{ConnectionId, RunId, Ticket};
@@ -166,7 +167,7 @@ pub enum Access {
 }
 
 /// Who or what made something happen.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Cause {
     /// The boot.
     Boot,
@@ -178,30 +179,30 @@ pub enum Cause {
         pid: i32,
         /// Its program.
         command: String,
+        /// What it asked for.
+        asked: String,
     },
     /// Another service.
     Dependency(String),
     /// A process that ended.
     Exit(String),
     /// A time that came.
-    Timer(&'static str),
+    Timer(Cow<'static, str>),
     /// A signal to PID 1.
-    Signal(&'static str),
+    Signal(Cow<'static, str>),
     /// A connection.
     Connection,
     /// An edited file.
     Config,
     /// The machine goes down.
     Shutdown,
-    /// In the words of the finit that had this number before.
-    Told(String),
 }
 
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Boot => f.write_str("the boot"),
-            Self::Person { uid, pid, command } => {
+            Self::Person { uid, pid, command, .. } => {
                 write!(f, "{command} (pid {pid}, uid {uid})")
             }
             Self::Dependency(name) => write!(f, "{name}"),
@@ -211,26 +212,29 @@ impl fmt::Display for Cause {
             Self::Connection => f.write_str("a connection"),
             Self::Config => f.write_str("the edited file"),
             Self::Shutdown => f.write_str("the shutdown"),
-            Self::Told(words) => f.write_str(words),
         }
     }
 }
 
-/// In words: by then it is a story, and nothing depends on it.
-impl Serialize for Cause {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+impl Cause {
+    /// What happened, as a line of a story.
+    pub fn story(&self) -> String {
+        match self {
+            Self::Person { asked, .. } => format!("{self} asked: {asked}"),
+            Self::Dependency(name) => format!("{name}, which it needs"),
+            Self::Boot
+            | Self::Exit(_)
+            | Self::Timer(_)
+            | Self::Signal(_)
+            | Self::Connection
+            | Self::Config
+            | Self::Shutdown => self.to_string(),
+        }
     }
-}
 
-impl<'de> Deserialize<'de> for Cause {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer).map(Self::Told)
-    }
-}
-
-impl From<&Peer> for Cause {
-    fn from(peer: &Peer) -> Self {
-        Self::Person { uid: peer.uid, pid: peer.pid, command: peer.command.clone() }
+    /// A person, and what that one asked for.
+    pub fn person(peer: &Peer, asked: impl Into<String>) -> Self {
+        let Peer { uid, pid, command, .. } = peer;
+        Self::Person { uid: *uid, pid: *pid, command: command.clone(), asked: asked.into() }
     }
 }

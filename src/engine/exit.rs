@@ -30,7 +30,7 @@ impl Engine {
             return;
         }
         let state = node.state.clone();
-        self.cause = Cause::Exit(ended.to_string());
+        self.because(Cause::Exit(ended.to_string()));
         match state {
             State::Starting { step, .. } => self.on_start_step_ended(id, step, ended, group),
             State::Up { .. } => self.main_ended(id, ended, group),
@@ -251,7 +251,7 @@ impl Engine {
         let Some(node) = self.node_mut(id) else { return };
         let Some(hung) = node.hung.take_if(|hung| hung.run.is_none()) else { return };
         if matches!(node.state, State::Failed(_)) {
-            self.cause = Cause::Exit("ended after all".to_owned());
+            self.because(Cause::Exit("ended after all".to_owned()));
             self.finish_stop(id, hung.then);
         }
     }

@@ -21,7 +21,7 @@ impl Engine {
         cause: Cause,
         ticket: Option<Ticket>,
     ) {
-        self.cause = cause;
+        self.because(cause);
         let summary = self.load(spec, extent);
         if extent == Extent::Everything {
             // They were about what ran before.
@@ -84,7 +84,7 @@ impl Engine {
             }
         }
         let id = NodeId(u32::try_from(self.nodes.len()).unwrap_or(u32::MAX));
-        self.nodes.push(Node::new(name.to_owned(), body, self.now));
+        self.nodes.push(Node::new(name.to_owned(), body, self.now, &self.cause));
         self.names.insert(name.to_owned(), id);
         id
     }

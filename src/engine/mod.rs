@@ -32,6 +32,7 @@ mod start;
 mod state;
 mod stop;
 mod view;
+mod why;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
@@ -52,6 +53,7 @@ use power::Phase;
 use random::Random;
 use schedule::Scheduled;
 use state::State;
+use why::Why;
 
 /// Deadlines that one node may have at one time, one after the other; more is a bug.
 const DEADLINES: usize = 16;
@@ -86,7 +88,7 @@ pub struct Engine {
     /// Nodes with something to stop: the services are down when there are none.
     active: usize,
     /// What made the event that is being handled happen.
-    cause: Cause,
+    cause: Why,
 }
 
 impl Engine {
@@ -125,7 +127,7 @@ impl Engine {
             random,
             unsettled: 0,
             active: 0,
-            cause: Cause::Boot,
+            cause: Why::first(now, Cause::Boot),
         }
     }
 
@@ -144,7 +146,7 @@ impl Engine {
         self.now = now.max(self.now);
         match event {
             Event::Began => {
-                self.cause = Cause::Boot;
+                self.because(Cause::Boot);
                 self.touch_all();
             }
             Event::Spawned { run, result } => self.on_spawned(run, result),
@@ -163,7 +165,7 @@ impl Engine {
                 self.on_loaded(spec, extent, cause, ticket);
             }
             Event::PowerAsked { how, cause } => {
-                self.cause = cause;
+                self.because(cause);
                 self.power(how);
             }
         }

@@ -5,10 +5,11 @@ use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
 
-use super::event::{Cause, Ended};
+use super::event::Ended;
 use super::id::{NodeId, RunId};
 use super::respawn::History;
 use super::state::{DownWhy, State, Then};
+use super::why::Why;
 use crate::config::spec::{ServiceSpec, Start};
 use crate::facts::{Moment, Pid};
 
@@ -29,7 +30,7 @@ pub struct Node {
     /// Since when.
     pub since: Moment,
     /// Because of whom or what.
-    pub cause: Cause,
+    pub cause: Why,
     /// What it stands on and what stands on it.
     #[serde(skip)]
     pub edges: Edges,
@@ -43,9 +44,11 @@ pub struct Node {
     /// The sum of these, as last computed.
     pub wanted: bool,
     /// Because of whom or what that changed, or a restart was asked for.
-    pub wish: Cause,
+    pub wish: Why,
     /// Whether it is to be stopped and is not yet, as last told to those around.
     pub leaving: bool,
+    /// Why, if it is for what it stands on.
+    pub loss: Option<Why>,
     /// Whether others may stand on it, as last told to them.
     pub firm: bool,
     /// Its whole was stopped, and it with that.
@@ -216,21 +219,22 @@ pub enum Aside {
 
 impl Node {
     /// A node that nobody wants yet.
-    pub fn new(name: String, body: Body, now: Moment) -> Self {
+    pub fn new(name: String, body: Body, now: Moment, why: &Why) -> Self {
         Self {
             name,
             body,
             pending: None,
             state: State::Down(DownWhy::NeverWanted),
             since: now,
-            cause: Cause::Boot,
+            cause: why.clone(),
             edges: Edges::default(),
             asked: None,
             auto: false,
             required: 0,
             wanted: false,
-            wish: Cause::Boot,
+            wish: why.clone(),
             leaving: false,
+            loss: None,
             firm: false,
             parted: false,
             restarting: false,
@@ -294,6 +298,15 @@ impl Node {
     pub fn deadline(&self) -> Option<Moment> {
         let asides = self.asides.values().map(|beside| beside.until);
         asides.chain([self.state.deadline(), self.throttled]).flatten().min()
+    }
+
+    /// Why it is as it is, or soon will not be.
+    pub fn departure(&self) -> Why {
+        match (self.leaving, self.wanted && !self.restarting, &self.loss) {
+            (true, false, _) => self.wish.clone(),
+            (true, true, Some(loss)) => loss.clone(),
+            (true, true, None) | (false, _, _) => self.cause.clone(),
+        }
     }
 
     /// Whether that run is its main one.

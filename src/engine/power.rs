@@ -80,7 +80,7 @@ impl Engine {
         self.scheduled = None;
         let text = format!("{how}, asked for by {}", self.cause);
         self.tell(Level::Trouble, text);
-        self.cause = Cause::Shutdown;
+        self.because(Cause::Shutdown);
         let shutdown = &self.spec.shutdown;
         // What is left after the services: SIGTERM and SIGKILL to everybody, and unmounting.
         let rest = (shutdown.term_wait.saturating_add(shutdown.kill_wait))

@@ -24,6 +24,7 @@ pub fn needed(request: &Request) -> Access {
         | Request::Ping
         | Request::List
         | Request::Status { .. }
+        | Request::Why { .. }
         | Request::Wait { .. } => Access::Look,
         // Whoever may bring the machine down may have it upgraded; root alone says to what.
         Request::Power { .. }
@@ -45,7 +46,7 @@ pub fn needed(request: &Request) -> Access {
 impl Engine {
     /// Answers a request, exactly once.
     pub(super) fn on_request(&mut self, ticket: Ticket, peer: &Peer, request: Request) {
-        self.cause = Cause::from(peer);
+        self.because(Cause::person(peer, request.spoken()));
         let result = match self.refuse(peer, &request) {
             Some(refusal) => Err(refusal),
             None => self.carry_out(peer, request),
@@ -88,6 +89,10 @@ impl Engine {
                 let id = self.find(&name)?;
                 let detail = peer.access == Access::Everything;
                 Ok(Reply::Service(Box::new(self.service_report(id, detail))))
+            }
+            Request::Why { name } => {
+                let chapters = self.chapters(self.find(&name)?, peer.access == Access::Everything);
+                Ok(Reply::Why(chapters))
             }
             Request::Start { names } => self.start_named(&names),
             Request::Stop { names } => self.stop_named(&names),
@@ -179,8 +184,10 @@ impl Engine {
         let ids = self.find_all(names)?;
         let away = self.make_way(&ids)?;
         for id in &ids {
+            let why = self.cause.clone();
             if let Some(node) = self.node_mut(*id) {
                 node.asked = Some(Asked::Up);
+                node.wish = why;
             }
             self.touch(*id);
         }

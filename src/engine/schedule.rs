@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Cause, Effect, Engine, Level};
+use super::why::Why;
+use super::{Effect, Engine, Level};
 use crate::facts::Moment;
 use crate::proto::{Code, Power, Refusal, Reply, ScheduledReport};
 
@@ -29,7 +30,7 @@ pub struct Scheduled {
     /// When there is something to say or to do next.
     next: Moment,
     /// Who wants it.
-    cause: Cause,
+    cause: Why,
     message: String,
     audience: Audience,
 }

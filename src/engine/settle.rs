@@ -19,6 +19,7 @@
 use super::id::NodeId;
 use super::node::{Asked, Node};
 use super::state::{DownWhy, Hope, State, Then};
+use super::why::Why;
 use super::{Cause, Engine, Level};
 
 /// Looks a node may take in one settling, on average; more is a bug in the rules above.
@@ -175,8 +176,10 @@ impl Engine {
     /// Keeps what others believe of a node, and tells them when that changes.
     fn refresh_leaving(&mut self, id: NodeId) {
         let leaving = self.node(id).is_some_and(|node| self.is_leaving(node));
-        let Some(node) = self.node_mut(id).filter(|node| node.leaving != leaving) else { return };
-        node.leaving = leaving;
+        let Some(node) = self.node(id).filter(|node| node.leaving != leaving) else { return };
+        let loss = if leaving { self.loss(node) } else { None };
+        let Some(node) = self.node_mut(id) else { return };
+        (node.leaving, node.loss) = (leaving, loss);
         let edges = node.edges.clone();
         for other in edges.needed_by.iter().chain(&edges.after) {
             self.touch(*other);
@@ -236,12 +239,20 @@ impl Engine {
         let Some(node) = self.node(id) else { return };
         let listening = matches!(node.state, State::Listening);
         if !listening {
-            self.cause = node.wish.clone();
+            let back = self.comes_back(node);
+            self.cause = back.unwrap_or_else(|| node.wish.clone());
         }
         match self.missing(id) {
             Some((on, hope)) if !listening => self.set_state(id, State::Waiting { on, hope }),
             Some(_) => {}
-            None => self.start(id),
+            None => {
+                if let (false, why, Some(node)) = (listening, self.cause.clone(), self.node_mut(id))
+                {
+                    // What it waited for is there: that is another story than when it was not.
+                    node.cause = why;
+                }
+                self.start(id);
+            }
         }
     }
 
@@ -273,7 +284,7 @@ impl Engine {
     }
 
     /// A need of an active node that is lost and does not come back by itself.
-    fn lost_need(&self, node: &Node) -> Option<NodeId> {
+    pub(super) fn lost_need(&self, node: &Node) -> Option<NodeId> {
         let lost = |need: &&Vec<NodeId>| {
             let mut others = need.iter().filter_map(|other| self.node(*other));
             // One that is about to go has to wait for this node: no hoping for another then.
@@ -307,12 +318,9 @@ impl Engine {
     fn try_stop(&mut self, id: NodeId) {
         let Some(node) = self.node(id).filter(|node| !self.is_held(id, node)) else { return };
         self.cause = if self.phase.is_down() {
-            Cause::Shutdown
-        } else if !node.wanted || node.restarting {
-            node.wish.clone()
+            Why::first(self.now, Cause::Shutdown)
         } else {
-            let need = self.lost_need(node).map(|need| self.name(need).to_owned());
-            Cause::Dependency(need.unwrap_or_default())
+            node.departure()
         };
         self.stop(id, Then::Down);
     }

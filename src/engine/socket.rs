@@ -32,7 +32,7 @@ impl Engine {
     /// The address may appear later: it is tried again and again, ever more rarely.
     fn bind_again(&mut self, id: NodeId, spec: &ServiceSpec, error: SpawnError) {
         let why = error.to_string();
-        self.cause = Cause::Exit(why.clone());
+        self.because(Cause::Exit(why.clone()));
         let Some(node) = self.nodes.get_mut(id.index()) else { return };
         let news = node.last_exit.as_ref() != Some(&Ended::NotExecuted(error.clone()));
         node.last_exit = Some(Ended::NotExecuted(error));
@@ -82,7 +82,7 @@ impl Engine {
 
     /// A first connection, or datagram: the service is to start.
     pub(super) fn on_stirred(&mut self, id: NodeId) {
-        self.cause = Cause::Connection;
+        self.because(Cause::Connection);
         let hands_over = self.socket_mode(id) == Some(SocketMode::Listen);
         let Some(node) = self.node_mut(id) else { return };
         if matches!(node.state, State::Listening) && node.on_demand() && hands_over {
@@ -99,7 +99,7 @@ impl Engine {
         connection: ConnectionId,
         source: Option<String>,
     ) {
-        self.cause = Cause::Connection;
+        self.because(Cause::Connection);
         let Some((spec, sockets)) = self.inetd(id) else {
             self.emit(Effect::Drop { connection });
             return;

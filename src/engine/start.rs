@@ -230,7 +230,7 @@ impl Engine {
         run: RunId,
         result: Result<Option<&'static str>, String>,
     ) {
-        self.cause = Cause::Boot;
+        self.because(Cause::Boot);
         let Some(node) = self.node(run.node).filter(|node| node.is_main(run)) else { return };
         let (name, took) = (node.name.clone(), self.now.since(node.since));
         let ms = took.as_millis();

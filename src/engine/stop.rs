@@ -176,13 +176,13 @@ impl Engine {
         let name = node.name.clone();
         match node.state.clone() {
             State::Backoff { .. } => {
-                self.cause = Cause::Timer("the end of its restart delay");
+                self.because_of_its_past(id, Cause::Timer("the end of its restart delay".into()));
                 self.apply(id, Then::Down);
             }
             State::Starting { run, step, .. } => self.on_start_late(id, &spec, run, step),
             State::Stopping { rung: Rung::Command, .. } => self.on_stop_command_ended(id),
             State::Stopping { run, rung: Rung::Asked, then, .. } => {
-                self.cause = Cause::Timer("the end of its stop.timeout");
+                self.because_of_its_past(id, Cause::Timer("the end of its stop.timeout".into()));
                 self.kill(id, &name, &spec, run, then);
             }
             State::Stopping { run, then, rung: Rung::Killed, .. } => {
@@ -217,7 +217,7 @@ impl Engine {
             self.set_state(id, State::Starting { run, step, until });
             return;
         }
-        self.cause = Cause::Timer("the end of its start-timeout");
+        self.because_of_its_past(id, Cause::Timer("the end of its start-timeout".into()));
         let ended = Ended::TooSlow(spec.start_timeout.unwrap_or_default());
         let then = self.what_follows(id, spec, &ended);
         if let Some(node) = self.node_mut(id) {

@@ -91,7 +91,7 @@ impl Engine {
     }
 
     /// The one reason that matters.
-    fn reason(&self, node: &Node) -> String {
+    pub(super) fn reason(&self, node: &Node) -> String {
         match &node.state {
             State::Waiting { on: on_id, .. } => {
                 let (name, on) = (self.name(*on_id), self.node(*on_id));

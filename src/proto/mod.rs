@@ -12,7 +12,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-pub use report::{MachineReport, ScheduledReport, ServiceReport, StateWord};
+pub use report::{Because, Chapter, MachineReport, ScheduledReport, ServiceReport, StateWord};
 
 /// Version of this protocol: raised when a change would mislead an older client.
 pub const PROTOCOL: u32 = 1;
@@ -30,6 +30,11 @@ pub enum Request {
     /// One service in full.
     Status {
         /// Its name, or an alias.
+        name: String,
+    },
+    /// Why a service is as it is, back to the first cause.
+    Why {
+        /// Its name.
         name: String,
     },
     /// Bring services up.
@@ -158,6 +163,8 @@ pub enum Reply {
     Machine(Box<MachineReport>),
     /// To `status`.
     Service(Box<ServiceReport>),
+    /// To `why`: the service, and then what it waits for, one behind the other.
+    Why(Vec<Chapter>),
     /// To a request that changes something: it is under way, and this is its number.
     Job {
         /// For `wait`.

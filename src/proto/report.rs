@@ -169,3 +169,32 @@ pub struct Detail {
     /// Processes that live on after its main one.
     pub strays: u32,
 }
+
+/// Part of the answer to `why`: one service, and why it is as it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Chapter {
+    /// Its name.
+    pub name: String,
+    /// State in one word.
+    pub state: StateWord,
+    /// How long it is in that state, in milliseconds.
+    pub since_ms: u64,
+    /// Main process.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pid: Option<i32>,
+    /// The one reason that matters; may be empty.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+    /// What made it so, what was behind that, and so on to the first cause. Only for those who
+    /// may know.
+    pub because: Vec<Because>,
+}
+
+/// One cause.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Because {
+    /// How long ago, in milliseconds.
+    pub ago_ms: u64,
+    /// Who or what.
+    pub text: String,
+}

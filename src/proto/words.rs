@@ -3,7 +3,32 @@
 use std::fmt::Write as _;
 
 use super::frame::{Answer, shortened};
-use super::{Code, Outcome, Power, Refusal, Reply, Request};
+use super::{Chapter, Code, Outcome, Power, Refusal, Reply, Request};
+
+impl Request {
+    /// What was asked for, as a person would have typed it.
+    pub fn spoken(&self) -> String {
+        match self {
+            Self::Hello => "hello".to_owned(),
+            Self::Ping => "ping".to_owned(),
+            Self::List => "list".to_owned(),
+            Self::Status { name } => format!("status {name}"),
+            Self::Why { name } => format!("why {name}"),
+            Self::Start { names } => format!("start {}", names.join(" ")),
+            Self::Stop { names } => format!("stop {}", names.join(" ")),
+            Self::Restart { names } => format!("restart {}", names.join(" ")),
+            Self::Reload { names } => format!("reload {}", names.join(" ")),
+            Self::Apply => "apply".to_owned(),
+            Self::Upgrade { .. } => "upgrade".to_owned(),
+            Self::Signal { name, signal } => format!("signal {signal} {name}"),
+            Self::Reset { name } => format!("reset {name}"),
+            Self::Wait { .. } => "wait".to_owned(),
+            Self::Power { how } | Self::SchedulePower { how, .. } => how.to_string(),
+            Self::CancelPower { .. } => "cancel".to_owned(),
+            Self::Target { name } => format!("target {name}"),
+        }
+    }
+}
 
 /// Reads a line of words.
 ///
@@ -29,6 +54,7 @@ pub fn parse(line: &str) -> Result<Request, Refusal> {
         "list" => Request::List,
         "status" if names.is_empty() => Request::List,
         "status" => Request::Status { name: one()? },
+        "why" => Request::Why { name: one()? },
         "start" => Request::Start { names: some()? },
         "stop" => Request::Stop { names: some()? },
         // As in the original: without a name the machine is meant.
@@ -53,7 +79,7 @@ pub fn parse(line: &str) -> Result<Request, Refusal> {
             let verb = shortened(verb);
             return Err(Refusal::new(Code::UnknownMethod, format!("`{verb}` is not understood"))
                 .hint(
-                "ping, list, status, start, stop, restart, reload, apply, upgrade, signal, reset, \
+                "ping, list, status, why, start, stop, restart, reload, apply, upgrade, signal, reset, \
                  target, poweroff, reboot, halt, cancel",
             ));
         }
@@ -76,6 +102,13 @@ pub fn render(answer: &Answer) -> String {
         Answer::Reply(Reply::Service(service)) => {
             writeln!(text, "{}", if service.state.is_up() { "ok" } else { "dead" })
         }
+        Answer::Reply(Reply::Why(chapters)) => chapters.iter().try_for_each(|chapter| {
+            let Chapter { name, state, reason, because, .. } = chapter;
+            writeln!(text, "{name} {} {}", state.word(), plain(reason))?;
+            because.iter().try_for_each(|why| {
+                writeln!(text, "  {} s ago: {}", why.ago_ms / 1000, plain(&why.text))
+            })
+        }),
         Answer::Reply(Reply::Job { job, .. }) => writeln!(text, "job {job}"),
         Answer::Reply(Reply::Done { message }) => writeln!(text, "{}", plain(message)),
         Answer::Refused(refusal) => writeln!(text, "error: {}", one_line(refusal)),

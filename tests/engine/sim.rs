@@ -350,7 +350,7 @@ fn do_it(world: &mut World<Chance>, blueprint: &mut Blueprint, act: &Act) {
             }
         }
         Act::Power(how) => {
-            world.turn(Event::PowerAsked { how: *how, cause: Cause::Signal("SIGINT") });
+            world.turn(Event::PowerAsked { how: *how, cause: Cause::Signal("SIGINT".into()) });
         }
         Act::Stale(pick) => stale(world, *pick),
         Act::Anew => world.anew(),

@@ -15,4 +15,5 @@ mod sockets;
 mod stop;
 mod tasks;
 mod templates;
+mod why;
 mod words;

@@ -35,7 +35,7 @@ fn the_first_request_counts() {
     let refusal = rig.power(Power::Halt).unwrap_err();
     assert_eq!(refusal.code, Code::ShuttingDown);
     assert_eq!(refusal.message, "the machine is shutting down: reboot already");
-    let cause = Cause::Signal("SIGINT");
+    let cause = Cause::Signal("SIGINT".into());
     rig.world.turn(Event::PowerAsked { how: Power::Poweroff, cause });
     rig.pass(secs(60));
     assert_eq!(rig.world.finished, [Power::Reboot]);

@@ -104,7 +104,7 @@ fn one_at_once_does_not_wait_for_it() {
         |rig| drop(rig.power(Power::Halt).expect("it goes down")),
         |rig| drop(rig.ask(later(Power::Halt, 0, "")).expect("it goes down")),
         |rig| {
-            let cause = Cause::Signal("SIGRTMIN+3");
+            let cause = Cause::Signal("SIGRTMIN+3".into());
             rig.world.turn(Event::PowerAsked { how: Power::Halt, cause });
         },
     ];
