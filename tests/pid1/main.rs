@@ -24,6 +24,7 @@ mod order;
 mod power;
 mod programs;
 mod reap;
+mod relations;
 mod stop;
 mod talk;
 mod upgrade;
