@@ -188,3 +188,18 @@ fn pid_1_links_few_libraries_and_the_readme_says_why() {
         assert!(readme.contains(name), "README does not say why {name} is linked");
     }
 }
+
+/// The faults of `tests/mutants` still have their places in the code.
+#[test]
+fn each_mutant_has_one_place() {
+    let list: toml::Table =
+        fs::read_to_string(top().join("tests/mutants.toml")).unwrap().parse().unwrap();
+    let mutants = list["mutant"].as_array().unwrap();
+    assert!(mutants.len() >= 10);
+    for mutant in mutants {
+        let word = |key: &str| mutant[key].as_str().unwrap();
+        assert!(["lives", "scenarios"].contains(&word("by")), "{mutant:?}");
+        let text = fs::read_to_string(top().join(word("file"))).unwrap();
+        assert_eq!(text.matches(word("old")).count(), 1, "{mutant:?}");
+    }
+}

@@ -39,6 +39,11 @@ pub fn no_wait(command: Command) -> Command {
     )
 }
 
+/// No words of its own.
+pub fn nothing(command: Command) -> Command {
+    command
+}
+
 /// A name, and whether to wait.
 pub fn one_and_wait(command: Command) -> Command {
     no_wait(one(command))

@@ -31,6 +31,8 @@ pub mod output;
 #[cfg(feature = "client")]
 pub mod overview;
 #[cfg(feature = "client")]
+pub mod plan;
+#[cfg(feature = "client")]
 pub mod power;
 #[cfg(feature = "client")]
 pub mod remote;
@@ -211,6 +213,7 @@ pub fn unexpected(reply: &Reply) -> Failure {
         Reply::Machine(_) => "a machine",
         Reply::Service(_) => "a service",
         Reply::Why(_) => "why",
+        Reply::Plan(_) => "a plan",
         Reply::Job { .. } => "a job",
         Reply::Done { .. } => "done",
     };

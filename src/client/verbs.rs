@@ -11,7 +11,9 @@ use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
 use super::connect::Failure;
-use super::{Form, Session, Status, change, list, logs, offline, power, remote, status, text, why};
+use super::{
+    Form, Session, Status, change, list, logs, offline, plan, power, remote, status, text, why,
+};
 
 /// What people type.
 const NAME: &str = "finitctl";
@@ -37,6 +39,7 @@ const VERBS: &[Verb] = &[
     Verb { name: "reload", about: "Let services read their own files again; without a name: apply", arguments: change::names_or_none, run: change::reload },
     Verb { name: "signal", about: "Send a signal to the main process of a service", arguments: change::signal_and_name, run: change::signal },
     Verb { name: "reset", about: "Forget that a service failed", arguments: change::one, run: change::reset },
+    Verb { name: "plan", about: "What apply would do, and why; nothing is changed", arguments: change::nothing, run: plan::run },
     Verb { name: "apply", about: "Read the file again and make the machine match it", arguments: change::no_wait, run: change::apply },
     Verb { name: "upgrade", about: "Execute the finit on the disk; nothing restarts", arguments: change::program, run: change::upgrade },
     Verb { name: "check", about: "Check a file, without a running finit", arguments: offline::check_arguments, run: offline::check },

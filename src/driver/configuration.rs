@@ -106,17 +106,30 @@ impl Configuration {
         self.followed && std::mem::take(&mut self.unkept)
     }
 
-    /// Reads the file again, if it is not what it was. Nothing changes when it has errors.
+    /// Reads the file and forgets it.
     ///
     /// # Errors
     /// All its errors, as the client shows them.
-    pub fn reread(&mut self) -> Result<Option<Rc<SystemSpec>>, Refusal> {
+    pub fn look(&self) -> Result<Rc<SystemSpec>, Refusal> {
+        Ok(Rc::new(with_rescue(self.load()?.spec)))
+    }
+
+    fn load(&self) -> Result<Loaded, Refusal> {
         let loaded = config::load(&self.path, &Disk);
         if loaded.is_broken() {
             let text = loaded.errors().join("\n");
             return Err(Refusal::new(Code::BrokenConfig, text)
                 .hint("nothing was changed; mend the file and try again"));
         }
+        Ok(loaded)
+    }
+
+    /// Reads the file again, if it is not what it was. Nothing changes when it has errors.
+    ///
+    /// # Errors
+    /// All its errors, as the client shows them.
+    pub fn reread(&mut self) -> Result<Option<Rc<SystemSpec>>, Refusal> {
+        let loaded = self.load()?;
         if loaded.sources == self.sources {
             return Ok(None);
         }

@@ -18,7 +18,7 @@ use crate::os::spawn::{self, Launch, Plan};
 use crate::os::users::Accounts;
 use crate::os::{fds, socket, time};
 use crate::proto::frame::{self, Answer};
-use crate::proto::{Power, Refusal, Request};
+use crate::proto::{Power, Refusal, Reply, Request};
 
 impl Driver {
     /// A signal to PID 1.
@@ -136,6 +136,15 @@ impl Driver {
                 self.apply_for(call);
                 return;
             }
+            Request::Plan if may => {
+                let plan = self.configuration.look().map(|spec| self.engine.plan(spec));
+                self.trimmed = false;
+                match plan {
+                    Ok(changes) => self.answer(&call, Reply::Plan(changes)),
+                    Err(refusal) => self.refuse(&call, refusal),
+                }
+                return;
+            }
             Request::Upgrade { program } if may => {
                 self.replace_by(program.clone(), Some(call));
                 return;
@@ -184,9 +193,17 @@ impl Driver {
         Ticket(self.last_ticket)
     }
 
+    fn answer(&self, call: &Call, reply: Reply) {
+        self.send(call, &Answer::Reply(reply));
+    }
+
     /// Answers with a refusal.
     pub(super) fn refuse(&self, call: &Call, refusal: Refusal) {
-        let text = frame::encode_answer(&call.spelling, &Answer::Refused(refusal));
+        self.send(call, &Answer::Refused(refusal));
+    }
+
+    fn send(&self, call: &Call, answer: &Answer) {
+        let text = frame::encode_answer(&call.spelling, answer);
         // A client that is gone misses its answer.
         let _gone = call.answers.try_send(text);
     }

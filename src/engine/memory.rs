@@ -129,13 +129,18 @@ impl Engine {
         if let Some(step) = self.nodes.iter().find(runs) {
             return Err(format!("the step {} is running", step.name));
         }
+        Ok(self.recollect(boot))
+    }
+
+    /// All that there is to know, whatever time it is.
+    pub(super) fn recollect(&self, boot: Duration) -> Memory {
         let specs = by_name(&self.spec);
         let remember = |node: &Node| Remembered {
             kind: Kind::of(node, &specs),
             pending: node.pending.as_ref().map(|spec| Definition::of(spec, &specs)),
             node: node.clone(),
         };
-        Ok(Memory {
+        Memory {
             target: self.target.clone(),
             began: self.began,
             boot,
@@ -144,7 +149,7 @@ impl Engine {
             last_job: self.jobs.last,
             random: self.random.clone(),
             nodes: self.nodes.iter().map(remember).collect(),
-        })
+        }
     }
 
     /// An engine that goes on where another one left off; `spec` is what that one had read last.

@@ -20,6 +20,7 @@ mod jobs;
 mod load;
 mod memory;
 mod node;
+mod plan;
 mod power;
 mod random;
 mod relation;

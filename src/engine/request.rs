@@ -35,6 +35,7 @@ pub fn needed(request: &Request) -> Access {
         | Request::Stop { .. }
         | Request::Restart { .. }
         | Request::Reload { .. }
+        | Request::Plan
         | Request::Apply
         | Request::Upgrade { program: Some(_) }
         | Request::Signal { .. }
@@ -100,7 +101,7 @@ impl Engine {
             Request::Reload { names } => self.reload_named(&names),
             // The driver reads the file and comes back with `Event::Loaded`, keeps the news of jobs
             // for those who follow one, and executes programs: none of them gets here.
-            Request::Apply | Request::Wait { .. } | Request::Upgrade { .. } => {
+            Request::Plan | Request::Apply | Request::Wait { .. } | Request::Upgrade { .. } => {
                 Err(Refusal::new(Code::NotSupported, "this is for the driver"))
             }
             Request::Signal { name, signal } => self.signal_named(&name, &signal),

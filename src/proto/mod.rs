@@ -12,7 +12,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-pub use report::{Because, Chapter, MachineReport, ScheduledReport, ServiceReport, StateWord};
+pub use report::{
+    Because, Change, Chapter, MachineReport, ScheduledReport, ServiceReport, StateWord, Verb,
+};
 
 /// Version of this protocol: raised when a change would mislead an older client.
 pub const PROTOCOL: u32 = 1;
@@ -37,6 +39,8 @@ pub enum Request {
         /// Its name.
         name: String,
     },
+    /// What `apply` would do.
+    Plan,
     /// Bring services up.
     Start {
         /// Their names.
@@ -165,6 +169,8 @@ pub enum Reply {
     Service(Box<ServiceReport>),
     /// To `why`: the service, and then what it waits for, one behind the other.
     Why(Vec<Chapter>),
+    /// To `plan`; empty if nothing would change.
+    Plan(Vec<Change>),
     /// To a request that changes something: it is under way, and this is its number.
     Job {
         /// For `wait`.

@@ -198,3 +198,46 @@ pub struct Because {
     /// Who or what.
     pub text: String,
 }
+
+/// What following the file would do to one service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change {
+    /// Its name.
+    pub name: String,
+    /// What.
+    pub verb: Verb,
+    /// Why.
+    pub why: String,
+}
+
+/// What happens to a service when the file is followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verb {
+    /// It is known from then on, and not started.
+    Add,
+    /// It is started.
+    Start,
+    /// It is stopped and started again.
+    Restart,
+    /// It is stopped.
+    Stop,
+    /// Its new definition is taken at its next start.
+    Change,
+    /// It is not known any more; it did not run.
+    Remove,
+}
+
+impl Verb {
+    /// The word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Add => "add",
+            Self::Start => "start",
+            Self::Restart => "restart",
+            Self::Stop => "stop",
+            Self::Change => "change",
+            Self::Remove => "remove",
+        }
+    }
+}

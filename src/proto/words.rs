@@ -18,6 +18,7 @@ impl Request {
             Self::Stop { names } => format!("stop {}", names.join(" ")),
             Self::Restart { names } => format!("restart {}", names.join(" ")),
             Self::Reload { names } => format!("reload {}", names.join(" ")),
+            Self::Plan => "plan".to_owned(),
             Self::Apply => "apply".to_owned(),
             Self::Upgrade { .. } => "upgrade".to_owned(),
             Self::Signal { name, signal } => format!("signal {signal} {name}"),
@@ -65,6 +66,7 @@ pub fn parse(line: &str) -> Result<Request, Refusal> {
         "cancel" if names.is_empty() => {
             Request::CancelPower { message: String::new(), quiet: false }
         }
+        "plan" if names.is_empty() => Request::Plan,
         "apply" | "reload" if names.is_empty() => Request::Apply,
         "reload" => Request::Reload { names: some()? },
         "upgrade" if names.is_empty() => Request::Upgrade { program: None },
@@ -79,7 +81,7 @@ pub fn parse(line: &str) -> Result<Request, Refusal> {
             let verb = shortened(verb);
             return Err(Refusal::new(Code::UnknownMethod, format!("`{verb}` is not understood"))
                 .hint(
-                "ping, list, status, why, start, stop, restart, reload, apply, upgrade, signal, reset, \
+                "ping, list, status, why, start, stop, restart, reload, plan, apply, upgrade, signal, reset, \
                  target, poweroff, reboot, halt, cancel",
             ));
         }
@@ -108,6 +110,9 @@ pub fn render(answer: &Answer) -> String {
             because.iter().try_for_each(|why| {
                 writeln!(text, "  {} s ago: {}", why.ago_ms / 1000, plain(&why.text))
             })
+        }),
+        Answer::Reply(Reply::Plan(changes)) => changes.iter().try_for_each(|change| {
+            writeln!(text, "{} {}: {}", change.verb.word(), change.name, plain(&change.why))
         }),
         Answer::Reply(Reply::Job { job, .. }) => writeln!(text, "job {job}"),
         Answer::Reply(Reply::Done { message }) => writeln!(text, "{}", plain(message)),

@@ -18,7 +18,9 @@ use crate::oracle::{self, Oracle};
 use crate::world::World;
 
 /// Lives played without another word.
-const SEEDS: u64 = 2_000;
+const SEEDS: u64 = 10_000;
+/// Tests that share them, so that all processors have something to do.
+const SHARES: u64 = 4;
 /// Events in which a machine without faults has to come to rest.
 const PATIENCE: usize = 20_000;
 
@@ -433,21 +435,44 @@ pub fn setting(name: &str) -> Option<u64> {
     std::env::vars().find(|(key, _)| key == name)?.1.parse().ok()
 }
 
-#[test]
-fn lives_of_random_machines_go_right_and_the_same_twice() {
+/// Plays one share of the lives.
+fn lives(share: u64) {
     if let Some(seed) = setting("FINIT_SEED") {
-        println!("{}", Life::of(seed).play(true, true).lines.join("\n"));
-        check(seed);
+        if share == seed % SHARES {
+            println!("{}", Life::of(seed).play(true, true).lines.join("\n"));
+            check(seed);
+        }
         return;
     }
     let seeds = setting("FINIT_SEEDS").unwrap_or(SEEDS);
     let first = setting("FINIT_SEED_FROM").unwrap_or(0);
+    let mine = (first..first + seeds).filter(|seed| seed % SHARES == share);
     let began = std::time::Instant::now();
-    let events: u64 = (first..first + seeds).map(check).sum();
+    let (count, events) = mine.fold((0, 0), |(n, events), seed| (n + 1, events + check(seed)));
     let took = began.elapsed().as_secs_f64();
     println!(
-        "{seeds} lives, {events} events and effects, {:.0} lives/s, {:.0} events/s",
-        seeds as f64 / took,
+        "{count} lives, {events} events and effects, {:.0} lives/s, {:.0} events/s",
+        f64::from(count) / took,
         events as f64 * 2.0 / took
     );
+}
+
+#[test]
+fn lives_of_random_machines_go_right_and_the_same_twice() {
+    lives(0);
+}
+
+#[test]
+fn lives_of_a_second_share() {
+    lives(1);
+}
+
+#[test]
+fn lives_of_a_third_share() {
+    lives(2);
+}
+
+#[test]
+fn lives_of_a_fourth_share() {
+    lives(3);
 }

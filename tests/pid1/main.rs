@@ -21,6 +21,7 @@ mod listen;
 mod machine;
 mod mirror;
 mod order;
+mod plan;
 mod power;
 mod programs;
 mod reap;

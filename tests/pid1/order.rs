@@ -96,7 +96,7 @@ fn a_circle_is_told_and_costs_neither_the_login_nor_the_others() {
     assert_eq!(machine.status("b")["state"], "up");
 }
 
-/// A crash that is repaired is no reason to take others along: `bound-to` will be for that.
+/// A crash that is repaired is no reason to take others along: `bound-to` is for that.
 #[test]
 fn a_dependent_lives_on_while_what_it_needs_crashes_and_comes_back() {
     let toml = [diarist("a", "restart = { delay = \"1ms\" }"), diarist("b", "needs = \"a\"")];

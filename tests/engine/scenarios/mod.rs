@@ -7,6 +7,7 @@ mod left_out;
 mod load;
 mod needs;
 mod order;
+mod plan;
 mod power;
 mod relations;
 mod restart;

@@ -1,0 +1,126 @@
+//! What following an edited file would do: the engine tries it on a copy of itself, whose
+//! orders nobody carries out, and compares. So a plan cannot say anything else than `apply` does.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::Engine;
+use super::event::{Cause, Event, Extent};
+use super::node::{Body, Node};
+use super::state::State;
+use crate::config::spec::{ServiceSpec, SystemSpec};
+use crate::proto::{Change, Verb};
+
+impl Engine {
+    /// The changes, in the order of the nodes.
+    pub fn plan(&self, spec: Rc<SystemSpec>) -> Vec<Change> {
+        let memory = self.recollect(Duration::ZERO);
+        let mut copy = Self::recall(Rc::clone(&self.spec), memory, self.now);
+        let (extent, cause) = (Extent::Everything, Cause::Config);
+        copy.handle(self.now, Event::Loaded { spec, extent, cause, ticket: None });
+        let changes = copy.nodes.iter().enumerate().filter_map(|(place, new)| {
+            let old = self.nodes.get(place).filter(|old| !old.name.is_empty());
+            change(old, new)
+        });
+        changes.collect()
+    }
+}
+
+/// What happens to one node; none for most.
+fn change(old: Option<&Node>, new: &Node) -> Option<Change> {
+    let name = if new.name.is_empty() { &old?.name } else { &new.name };
+    let told = |verb, why: String| Some(Change { name: name.clone(), verb, why });
+    match &new.body {
+        Body::Service(_) => {}
+        Body::LeftOut(mistake) if old.is_none_or(|old| !matches!(old.body, Body::LeftOut(_))) => {
+            return told(Verb::Remove, format!("left out: {mistake}"));
+        }
+        Body::Step(_) | Body::Milestone | Body::Target | Body::Template | Body::LeftOut(_) => {
+            return None;
+        }
+    }
+    let Some(old) = old else {
+        let starts = new.wanted && !new.name.is_empty();
+        return told(if starts { Verb::Start } else { Verb::Add }, "new in the file".to_owned());
+    };
+    let goes = old.state.is_active() && !is_going(old) && (is_going(new) || old.state != new.state);
+    if new.name.is_empty() || new.removed && !old.removed {
+        let verb = if old.state.is_active() { Verb::Stop } else { Verb::Remove };
+        return told(verb, "not in the file any more".to_owned());
+    }
+    let keys = match (old.spec(), new.newest_spec()) {
+        (Some(old), Some(new)) => differences(old, new),
+        _ => Vec::new(),
+    };
+    let changed = format!("changed: {}", keys.join(", "));
+    match (goes, new.wanted, keys.is_empty()) {
+        (true, true, false) => told(Verb::Restart, changed),
+        (true, true, true) => told(Verb::Restart, new.departure().cause().story()),
+        (true, false, _) => told(Verb::Stop, "nobody wants it any more".to_owned()),
+        (false, true, _) if !old.wanted => told(Verb::Start, "it is wanted now".to_owned()),
+        (false, true, false) if !old.state.is_active() => told(Verb::Start, changed),
+        (false, _, false) => told(Verb::Change, changed),
+        (false, _, true) => None,
+    }
+}
+
+fn is_going(node: &Node) -> bool {
+    node.leaving || matches!(node.state, State::Stopping { .. } | State::Cleaning { .. })
+}
+
+/// The keys, as the file calls them, in which two definitions differ.
+fn differences(old: &ServiceSpec, new: &ServiceSpec) -> Vec<&'static str> {
+    let (was, is) = (&old.exec, &new.exec);
+    let (stood, stands) = (&old.dependencies, &new.dependencies);
+    let (around, hooks) = (&old.hooks, &new.hooks);
+    let who = |exec: &crate::config::spec::ExecSpec| {
+        (exec.user.clone(), exec.group.clone(), exec.groups.clone())
+    };
+    [
+        ("description", old.description != new.description),
+        ("alias", old.alias != new.alias),
+        ("enabled", old.enabled != new.enabled),
+        ("start", old.start != new.start),
+        ("stage", old.stage != new.stage),
+        ("targets", old.targets != new.targets),
+        ("command", old.commands != new.commands),
+        ("user", who(was) != who(is)),
+        ("umask", was.umask != is.umask),
+        ("cwd", was.cwd != is.cwd),
+        ("root", was.root != is.root),
+        ("env", was.env != is.env || was.env_unset != is.env_unset),
+        ("env-file", was.env_files != is.env_files),
+        ("env-pass", was.env_pass != is.env_pass),
+        ("limits", was.limits != is.limits),
+        ("nice", was.nice != is.nice),
+        ("oom-score", was.oom_score != is.oom_score),
+        ("tty", was.tty != is.tty),
+        ("log", was.log != is.log),
+        ("sandbox", was.no_new_privileges != is.no_new_privileges),
+        ("before-start", around.before_start != hooks.before_start),
+        ("after-start", around.after_start != hooks.after_start),
+        ("after-stop", around.after_stop != hooks.after_stop),
+        ("reload", around.reload != hooks.reload),
+        ("ready", old.ready != new.ready),
+        ("start-timeout", old.start_timeout != new.start_timeout),
+        ("needs", stood.needs != stands.needs),
+        ("wants", stood.wants != stands.wants),
+        ("after", stood.after != stands.after),
+        ("before", stood.before != stands.before),
+        ("provides", stood.provides != stands.provides),
+        ("bound-to", stood.bound_to != stands.bound_to),
+        ("part-of", stood.part_of != stands.part_of),
+        ("conflicts", stood.conflicts != stands.conflicts),
+        ("on-failure", stood.on_failure != stands.on_failure),
+        ("reload-with", stood.reload_with != stands.reload_with),
+        ("restart", old.restart != new.restart),
+        ("ok-exit", old.ok_exit != new.ok_exit),
+        ("remain", old.remain != new.remain),
+        ("stop", old.stop != new.stop),
+        ("sockets", old.sockets != new.sockets),
+        ("kind", old.kind != new.kind || old.template != new.template),
+    ]
+    .into_iter()
+    .filter_map(|(key, differs)| differs.then_some(key))
+    .collect()
+}

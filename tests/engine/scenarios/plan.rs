@@ -1,0 +1,82 @@
+//! `finitctl plan`: what following an edited file would do, and nothing done.
+
+use std::rc::Rc;
+
+use finit::proto::Change;
+
+use crate::build::{Part, machine, secs, service, task};
+use crate::rig::Rig;
+
+fn plan(rig: &Rig, parts: impl IntoIterator<Item = Part>) -> Vec<String> {
+    let changes = rig.world.engine.plan(Rc::new(machine(parts)));
+    let line = |Change { name, verb, why }: Change| format!("{} {name}: {why}", verb.word());
+    changes.into_iter().map(line).collect()
+}
+
+#[test]
+fn the_same_file_changes_nothing() {
+    let parts =
+        || [service("db"), service("web").needs("db"), task("once"), service("on").listens(80)];
+    let rig = Rig::booted_but(parts(), |rig| rig.ends("once", secs(1), 0));
+    assert_eq!(plan(&rig, parts()), Vec::<String>::new());
+}
+
+#[test]
+fn each_kind_of_change_is_told_with_its_reason() {
+    let mut rig = Rig::booted([
+        service("db"),
+        service("app").needs("db"),
+        service("old"),
+        service("idle").manual(),
+        service("off").manual(),
+        service("gone").manual(),
+        service("other"),
+    ]);
+    let edited = || {
+        [
+            service("db").runs("/sbin/new-db"),
+            service("app").needs("db"),
+            service("idle").manual().runs("/sbin/idler"),
+            service("off"),
+            service("other"),
+            service("new"),
+            service("spare").manual(),
+        ]
+    };
+    let planned = plan(&rig, edited());
+    assert_eq!(
+        planned,
+        [
+            "restart db: changed: command",
+            "restart app: db, which it needs",
+            "stop old: not in the file any more",
+            "change idle: changed: command",
+            "start off: it is wanted now",
+            "remove gone: not in the file any more",
+            "start new: new in the file",
+            "add spare: new in the file",
+        ]
+    );
+    // Nothing was done by that.
+    assert_eq!((rig.starts("db"), rig.state("old"), rig.state("off")), (1, "up", "stopped"));
+    // And what was told is what happens.
+    rig.apply(edited());
+    assert_eq!((rig.starts("db"), rig.starts("app"), rig.starts("other")), (2, 2, 1));
+    assert_eq!((rig.state("off"), rig.state("new"), rig.state("spare")), ("up", "up", "stopped"));
+    assert_eq!(plan(&rig, edited()), Vec::<String>::new());
+}
+
+#[test]
+fn sockets_that_change_are_a_restart_of_who_listens() {
+    let rig = Rig::booted([service("web").listens(80)]);
+    assert_eq!(plan(&rig, [service("web").listens(81)]), ["restart web: changed: sockets"]);
+}
+
+#[test]
+fn what_a_machine_that_still_boots_would_do() {
+    let mut rig = Rig::cold(machine([service("web")]), "default");
+    assert_eq!(plan(&rig, [service("web")]), Vec::<String>::new());
+    assert_eq!(plan(&rig, [service("web"), service("db")]), ["start db: new in the file"]);
+    rig.boot();
+    assert_eq!(plan(&rig, [service("web")]), Vec::<String>::new());
+}

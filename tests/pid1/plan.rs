@@ -1,0 +1,57 @@
+//! `finitctl plan` and `apply` on a running machine.
+
+use crate::machine::Machine;
+
+const IDLE: &str = "command = \"/programs/idle\"\n";
+
+#[test]
+fn a_plan_is_told_and_nothing_is_done_until_apply() {
+    let unit = |name: &str, rest: &str| format!("[service.{name}]\n{IDLE}{rest}");
+    let before =
+        [unit("db", ""), unit("web", "needs = \"db\"\n"), unit("old", ""), unit("same", "")];
+    let machine = Machine::boot(&before.concat());
+    for name in ["db", "web", "old", "same"] {
+        machine.until(name, "up");
+    }
+    machine.booted();
+    assert_eq!(machine.order(&["plan"]).trim(), "nothing would change");
+    let pids = ["db", "web", "old", "same"].map(|name| machine.main_pid(name));
+
+    let after = [
+        unit("db", "env = { A = \"1\" }\n"),
+        unit("web", "needs = \"db\"\n"),
+        "# a comment\n".to_owned(),
+        unit("same", ""),
+        unit("new", ""),
+    ];
+    machine.write("/etc/finit.toml", &after.concat());
+    let said = machine.order(&["plan"]);
+    let lines: Vec<Vec<&str>> =
+        said.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(
+        lines,
+        [
+            vec!["restart", "db", "changed:", "env"],
+            vec!["restart", "web", "db,", "which", "it", "needs"],
+            vec!["stop", "old", "not", "in", "the", "file", "any", "more"],
+            vec!["start", "new", "new", "in", "the", "file"],
+        ],
+        "{said}"
+    );
+    assert_eq!(["db", "web", "old", "same"].map(|name| machine.main_pid(name)), pids);
+
+    machine.write("/etc/finit.toml", &format!("{}neds = \"db\"\n", after.concat()));
+    let said = machine.ctl(&["plan"]);
+    assert!(said.code == 1 && said.text.contains("did you mean `needs`?"), "{said:?}");
+
+    machine.write("/etc/finit.toml", &after.concat());
+    machine.order(&["apply"]);
+    machine.until("new", "up");
+    machine.wait("both to be others", |m| {
+        let now = ["db", "web"].map(|name| m.status(name));
+        let other = |at: usize| now[at]["state"] == "up" && now[at]["pid"] != pids[at];
+        (other(0) && other(1)).then_some(())
+    });
+    assert_eq!(machine.main_pid("same"), pids[3]);
+    assert_eq!(machine.order(&["plan"]).trim(), "nothing would change");
+}
