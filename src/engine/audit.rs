@@ -145,6 +145,9 @@ impl Engine {
     /// A look at the node of that number, while there is one.
     pub fn peek(&self, number: u32) -> Option<Peek> {
         let node = self.node(NodeId::from_number(number))?;
+        // What is forgotten has no names to be found by again; only what goes itself knows it.
+        let known = |id: &&NodeId| self.node(**id).is_some_and(|node| !node.name.is_empty());
+        let known = |ids: &[NodeId]| ids.iter().filter(known).copied().collect::<Vec<_>>();
         Some(Peek {
             name: node.name.clone(),
             label: label(&node.state),
@@ -162,10 +165,10 @@ impl Engine {
             throttled: node.throttled.is_some(),
             stirred: node.stirred,
             connections: node.connections.len(),
-            needs: node.edges.needs.clone(),
-            after: node.edges.after.clone(),
-            bound: node.edges.ties.as_ref().map(|ties| ties.bound.clone()).unwrap_or_default(),
-            rivals: node.edges.rivals().to_vec(),
+            needs: node.edges.needs.iter().map(|need| known(need)).collect(),
+            after: known(&node.edges.after),
+            bound: node.edges.ties.as_ref().map(|ties| known(&ties.bound)).unwrap_or_default(),
+            rivals: known(node.edges.rivals()),
         })
     }
 }

@@ -131,9 +131,11 @@ impl Engine {
         let cause = self.cause.clone();
         let Some(node) = self.node_mut(id).filter(|node| node.pending.is_some()) else { return };
         if node.state.is_active() {
-            node.restarting = true;
+            let begun = std::mem::replace(&mut node.restarting, true);
             node.wish = cause;
-            self.restart_parts(&[id]);
+            if !begun {
+                self.restart_parts(&[id]);
+            }
         } else if node.hung.is_none() {
             self.clear(id);
         }

@@ -77,6 +77,21 @@ fn an_edited_whole_restarts_its_parts() {
     assert_eq!((rig.starts("web"), rig.starts("cache")), (2, 2));
 }
 
+/// Found by seed 9109.
+#[test]
+fn a_whole_that_is_long_in_stopping_restarts_its_parts_once() {
+    let parts = [service("web"), service("cache").part_of("web")];
+    let mut rig = Rig::booted_but(parts, |rig| rig.stubborn("web"));
+    let edited = || [service("web").runs("/sbin/other"), service("cache").part_of("web")];
+    for _ in 0..3 {
+        rig.apply(edited());
+        rig.pass(secs(1));
+        assert_eq!((rig.state("web"), rig.starts("cache")), ("stopping", 2));
+    }
+    rig.pass(secs(60));
+    assert_eq!((rig.state("web"), rig.starts("cache")), ("up", 2));
+}
+
 #[test]
 fn of_two_rivals_the_first_is_there_and_the_other_says_why_it_waits() {
     let mut rig = Rig::booted([service("exim"), service("postfix").conflicts("exim")]);
