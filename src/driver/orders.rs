@@ -140,7 +140,7 @@ impl Driver {
                 let plan = self.configuration.look().map(|spec| self.engine.plan(spec));
                 self.trimmed = false;
                 match plan {
-                    Ok(changes) => self.answer(&call, Reply::Plan(changes)),
+                    Ok(changes) => self.send(&call, &Answer::Reply(Reply::Plan(changes))),
                     Err(refusal) => self.refuse(&call, refusal),
                 }
                 return;
@@ -191,10 +191,6 @@ impl Driver {
         let waiting = (call.spelling.clone(), call.answers.clone(), notes);
         self.tickets.insert(self.last_ticket, waiting);
         Ticket(self.last_ticket)
-    }
-
-    fn answer(&self, call: &Call, reply: Reply) {
-        self.send(call, &Answer::Reply(reply));
     }
 
     /// Answers with a refusal.

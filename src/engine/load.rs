@@ -134,7 +134,8 @@ impl Engine {
             let begun = std::mem::replace(&mut node.restarting, true);
             node.wish = cause;
             if !begun {
-                self.restart_parts(&[id]);
+                let parts = self.parts_of(&[id]);
+                self.restart_parts(&parts);
             }
         } else if node.hung.is_none() {
             self.clear(id);

@@ -87,13 +87,13 @@ impl Engine {
     }
 
     /// Has those that are there go down and come again.
-    pub(super) fn restart_parts(&mut self, ids: &[NodeId]) {
+    pub(super) fn restart_parts(&mut self, parts: &[NodeId]) {
         let cause = self.cause.clone();
-        for id in self.parts_of(ids) {
-            if let Some(node) = self.node_mut(id).filter(|node| node.state.is_active()) {
+        for id in parts {
+            if let Some(node) = self.node_mut(*id).filter(|node| node.state.is_active()) {
                 node.restarting = true;
                 node.wish = cause.clone();
-                self.touch(id);
+                self.touch(*id);
             }
         }
     }

@@ -251,8 +251,9 @@ impl Engine {
     fn restart_named(&mut self, names: &[String]) -> Result<Reply, Refusal> {
         let ids = self.find_all(names)?;
         let mut also = self.make_way(&ids)?;
-        also.extend(self.dependents(&ids, &self.parts_of(&ids)));
-        self.restart_parts(&ids);
+        let parts = self.parts_of(&ids);
+        also.extend(self.dependents(&ids, &parts));
+        self.restart_parts(&parts);
         for id in &ids {
             let cause = self.cause.clone();
             if let Some(node) = self.node_mut(*id) {

@@ -246,8 +246,8 @@ impl Engine {
             Some((on, hope)) if !listening => self.set_state(id, State::Waiting { on, hope }),
             Some(_) => {}
             None => {
-                if let (false, why, Some(node)) = (listening, self.cause.clone(), self.node_mut(id))
-                {
+                let why = self.cause.clone();
+                if let Some(node) = self.node_mut(id).filter(|_| !listening) {
                     // What it waited for is there: that is another story than when it was not.
                     node.cause = why;
                 }

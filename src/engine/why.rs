@@ -64,10 +64,11 @@ impl Why {
 
     /// For a report.
     fn told(&self, now: Moment) -> Vec<Because> {
-        let millis = |at: Moment| u64::try_from(now.since(at).as_millis()).unwrap_or(u64::MAX);
-        self.links()
-            .map(|why| Because { ago_ms: millis(why.at()), text: why.0.cause.story() })
-            .collect()
+        let told = |why: &Self| Because {
+            ago_ms: view::millis(now.since(why.at())),
+            text: why.cause().story(),
+        };
+        self.links().map(told).collect()
     }
 }
 
@@ -150,7 +151,7 @@ impl Engine {
             told.push(Chapter {
                 name: node.name.clone(),
                 state: view::word(&node.state),
-                since_ms: u64::try_from(self.now.since(node.since).as_millis()).unwrap_or(u64::MAX),
+                since_ms: view::millis(self.now.since(node.since)),
                 pid: node.pid.map(Pid::raw),
                 reason: self.reason(node),
                 because: if detail { node.cause.told(self.now) } else { Vec::new() },

@@ -4,9 +4,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use finit::config::spec::{
-    Address, CommandLine, ExecSpec, Hook, Kind, Line, LogTarget, OkExit, Piece, Ready,
-    ReloadAction, RestartSpec, RestartWhen, ServiceSpec, SocketMode, SocketSpec, SocketsSpec,
-    Stage, Start, StopScope, StopSpec, SystemSpec, TargetSpec,
+    Address, CommandLine, Dependencies, ExecSpec, Hook, Kind, Line, LogTarget, OkExit, Piece,
+    Ready, ReloadAction, RestartSpec, RestartWhen, ServiceSpec, SocketMode, SocketSpec,
+    SocketsSpec, Stage, Start, StopScope, StopSpec, SystemSpec, TargetSpec,
 };
 use finit::facts::SignalNumber;
 
@@ -130,45 +130,49 @@ impl Part {
     }
 
     /// `"a|b"` is either.
+    fn tied(self, change: impl FnOnce(&mut Dependencies)) -> Self {
+        self.with(|spec| change(Rc::make_mut(&mut spec.dependencies)))
+    }
+
     pub fn needs(self, names: &str) -> Self {
         let need = names.split('|').map(str::to_owned).collect();
-        self.with(|spec| Rc::make_mut(&mut spec.dependencies).needs.push(need))
+        self.tied(|on| on.needs.push(need))
     }
 
     pub fn wants(self, name: &str) -> Self {
-        self.with(|spec| Rc::make_mut(&mut spec.dependencies).wants.push(name.to_owned()))
+        self.tied(|on| on.wants.push(name.to_owned()))
     }
 
     pub fn after(self, name: &str) -> Self {
-        self.with(|spec| Rc::make_mut(&mut spec.dependencies).after.push(name.to_owned()))
+        self.tied(|on| on.after.push(name.to_owned()))
     }
 
     pub fn before(self, name: &str) -> Self {
-        self.with(|spec| Rc::make_mut(&mut spec.dependencies).before.push(name.to_owned()))
+        self.tied(|on| on.before.push(name.to_owned()))
     }
 
     pub fn provides(self, name: &str) -> Self {
-        self.with(|spec| Rc::make_mut(&mut spec.dependencies).provides.push(name.to_owned()))
+        self.tied(|on| on.provides.push(name.to_owned()))
     }
 
     pub fn bound_to(self, name: &str) -> Self {
-        self.with(|spec| Rc::make_mut(&mut spec.dependencies).bound_to.push(name.to_owned()))
+        self.tied(|on| on.bound_to.push(name.to_owned()))
     }
 
     pub fn part_of(self, name: &str) -> Self {
-        self.with(|spec| Rc::make_mut(&mut spec.dependencies).part_of.push(name.to_owned()))
+        self.tied(|on| on.part_of.push(name.to_owned()))
     }
 
     pub fn conflicts(self, name: &str) -> Self {
-        self.with(|spec| Rc::make_mut(&mut spec.dependencies).conflicts.push(name.to_owned()))
+        self.tied(|on| on.conflicts.push(name.to_owned()))
     }
 
     pub fn on_failure(self, name: &str) -> Self {
-        self.with(|spec| Rc::make_mut(&mut spec.dependencies).on_failure.push(name.to_owned()))
+        self.tied(|on| on.on_failure.push(name.to_owned()))
     }
 
     pub fn reload_with(self, name: &str) -> Self {
-        self.with(|spec| Rc::make_mut(&mut spec.dependencies).reload_with.push(name.to_owned()))
+        self.tied(|on| on.reload_with.push(name.to_owned()))
     }
 
     pub fn alias(self, name: &str) -> Self {
