@@ -1,13 +1,16 @@
 //! finitctl: the client of finit, and the programs `poweroff`, `reboot`, `halt`, `shutdown` and
 //! `telinit` when it is linked under those names.
 
+#![no_main]
+
 use std::ffi::OsString;
 use std::path::Path;
-use std::process::ExitCode;
 
 use finit::client::{self, Environment, Session, Status, connect::Failure};
 
-fn main() -> ExitCode {
+finit::short_program!(run);
+
+fn run() -> u8 {
     let environment = Environment::read();
     let mut arguments = std::env::args_os();
     let program = arguments.next().unwrap_or_default();
@@ -21,5 +24,5 @@ fn main() -> ExitCode {
             Session::new(&program, &environment).end(Err(Failure::Usage(message)))
         }
     };
-    status.into()
+    status.code()
 }

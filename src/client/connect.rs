@@ -224,7 +224,8 @@ impl Connection {
             let left = self.end.left()?;
             // Only its own zero is refused, and that never comes out of `left`.
             self.stream.set_read_timeout(left).map_err(|error| self.broken(&error))?;
-            let mut chunk = [0; 16 * 1024];
+            // A page: most answers fit, and more would be four fresh pages for each client.
+            let mut chunk = [0; 4096];
             let count = match self.stream.read(&mut chunk) {
                 Ok(0) if self.pending.is_empty() => return Ok(None),
                 Ok(0) => return Err(Failure::Lost("half a line came".to_owned())),

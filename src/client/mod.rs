@@ -49,7 +49,6 @@ pub mod why;
 pub mod words;
 
 use std::path::PathBuf;
-use std::process::ExitCode;
 use std::time::Duration;
 
 use connect::{Connection, Failure, PATIENCE};
@@ -87,12 +86,6 @@ impl Status {
     /// The number.
     pub fn code(self) -> u8 {
         self as u8
-    }
-}
-
-impl From<Status> for ExitCode {
-    fn from(status: Status) -> Self {
-        Self::from(status.code())
     }
 }
 

@@ -18,15 +18,18 @@ use crate::facts::Errno;
 // SAFETY: the section holds pointers to functions of this type, called once on the main thread
 // before `main`; this one uses neither std's runtime nor anything else that is set up there.
 #[unsafe(link_section = ".init_array")]
-static FILL: extern "C" fn() = fill;
+static FILL: extern "C" fn() = fill_in_pid_1;
 
-/// Put an empty file of memory, which needs no /dev, on each closed standard descriptor of
-/// PID 1. Other programs need no such help.
-extern "C" fn fill() {
+/// Other programs can rely on /dev/null.
+extern "C" fn fill_in_pid_1() {
     // SAFETY: asks for a number and cannot fail.
-    if unsafe { libc::getpid() } != 1 {
-        return;
+    if unsafe { libc::getpid() } == 1 {
+        fill();
     }
+}
+
+/// Put an empty file of memory, which needs no /dev, on each closed standard descriptor.
+pub(super) fn fill() {
     for wanted in 0..3 {
         if fds::is_open(wanted) {
             continue;

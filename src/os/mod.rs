@@ -31,6 +31,7 @@ mod watch;
 
 pub mod cgroup;
 pub mod early;
+pub mod entry;
 pub mod fds;
 pub mod host;
 pub mod kill;

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -71,6 +72,27 @@ fn refusals_have_their_codes() {
         let ran = server.run(&["restart", "web"]);
         assert_eq!(ran.code, exit, "{code:?}");
         assert_eq!(ran.err, "finitctl: no; do this\n");
+    }
+}
+
+/// The connection would be given the number of the one that is closed.
+#[test]
+fn what_is_printed_never_goes_to_pid_1() {
+    let up = || Answer::Reply(Reply::Service(Box::new(service("web", StateWord::Up))));
+    for closed in ["0<&-", "1>&-", "2>&-", "0<&- 1>&- 2>&-"] {
+        let server = Server::new(move |request| match request {
+            Request::Status { name } if name == "web" => vec![up()],
+            _ => vec![Answer::Refused(Refusal::new(Code::NoSuchService, "no"))],
+        });
+        let usual = command(&server.folder, "finitctl", &[]);
+        let mut shell = Command::new("/bin/sh");
+        let script = format!("exec \"$0\" status web nix {closed}");
+        shell.args(["-c", &script]).arg(usual.get_program()).stdin(Stdio::null());
+        shell.env("FINIT_SOCKET", server.folder.join("initctl"));
+        assert_eq!(Ran::of(&mut shell).code, 4, "{closed}");
+        // Connections are served one after the other: all of the first has been read by now.
+        assert_eq!(server.run(&["status", "web"]).code, 0);
+        assert_eq!(server.requests().len(), 3, "{closed}");
     }
 }
 
