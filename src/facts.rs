@@ -102,6 +102,8 @@ impl SignalNumber {
     pub const HUP: Self = Self(1);
     /// SIGINT.
     pub const INT: Self = Self(2);
+    /// SIGABRT, which leaves a core dump.
+    pub const ABRT: Self = Self(6);
     /// SIGPIPE.
     pub const PIPE: Self = Self(13);
     /// SIGKILL, which no process can refuse.

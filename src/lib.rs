@@ -5,6 +5,7 @@
 //! * [`os`]: system calls, and the only unsafe code. [`proto`]: the control protocol.
 //! * [`config`]: text to typed definitions, with diagnostics.
 //! * [`engine`]: pure; decides. State in, state and effects out.
+//! * [`probe`]: finds out when a service is up, in a process of its own.
 //! * [`driver`]: the only room that names tokio; perceives and acts. [`boot`]: the steps before
 //!   and after the services. [`logger`]: the process that writes the log files.
 //! * [`client`]: what finitctl does.
@@ -16,6 +17,7 @@ pub mod engine;
 pub mod facts;
 pub mod logger;
 pub mod os;
+pub mod probe;
 pub mod proto;
 
 pub mod client;

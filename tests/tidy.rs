@@ -15,7 +15,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each room and those it may name: only what is on a floor below, and `facts` for all.
-const ROOMS: [(&str, &[&str]); 9] = [
+const ROOMS: [(&str, &[&str]); 10] = [
     ("facts", &[]),
     ("os", &["facts"]),
     ("proto", &["facts"]),
@@ -23,7 +23,8 @@ const ROOMS: [(&str, &[&str]); 9] = [
     ("engine", &["facts", "proto", "config"]),
     ("boot", &["facts", "os", "config"]),
     ("logger", &["facts", "os"]),
-    ("driver", &["facts", "os", "proto", "config", "engine", "boot", "logger"]),
+    ("probe", &["facts", "os", "config"]),
+    ("driver", &["facts", "os", "proto", "config", "engine", "boot", "logger", "probe"]),
     ("client", &["facts", "os", "proto", "config"]),
 ];
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use finit::driver::{self, Start};
-use finit::{boot, client, logger};
+use finit::{boot, client, logger, probe};
 
 fn main() -> ExitCode {
     let words: Vec<String> =
@@ -24,6 +24,9 @@ fn main() -> ExitCode {
         }
     }
     if let [word, path] = words.as_slice() {
+        if word == probe::WORD {
+            return ExitCode::from(probe::run(path));
+        }
         if word == driver::KEEP_CONFIG {
             return ExitCode::from(driver::keep_config(Path::new(path)));
         }

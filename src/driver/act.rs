@@ -65,7 +65,11 @@ impl Driver {
                         self.engine.handle(time::now(), Event::Executed { run });
                     }
                 }
-                Token::Socket(..) | Token::Groups | Token::Logs => self.tokens.push(token),
+                Token::Socket(..)
+                | Token::Notify(_)
+                | Token::Line(_)
+                | Token::Groups
+                | Token::Logs => self.tokens.push(token),
             }
         }
     }
@@ -97,6 +101,7 @@ impl Driver {
             Effect::Watch { node } => self.watch_sockets(node, true),
             Effect::Unwatch { node } => self.watch_sockets(node, false),
             Effect::Drop { connection } => drop(self.connections.remove(&connection)),
+            Effect::Unkeep { node } => self.unkeep(node),
             Effect::Forget { node } => self.forget(node),
             Effect::Reply { ticket, result } => self.reply(ticket.0, result),
             Effect::Publish(event) => self.board.publish(event),
@@ -180,6 +185,7 @@ impl Driver {
     /// A node is gone for good.
     fn forget(&mut self, node: NodeId) {
         self.unbind(node);
+        self.close_notify(node);
         self.close_output(node);
         let Some(site) = self.sites.of(node) else { return };
         if let Some(group) = site.group.take() {
@@ -229,6 +235,12 @@ impl Driver {
 
     /// What a reaped process was, told to its owner; what follows is not carried out yet.
     pub(super) fn on_run_ended(&mut self, run: RunId, pid: Pid, ended: Ended) {
+        // What it said before it ended counts: another process may be the main one now.
+        self.hear(run.node);
+        let of_run = self.sites.get(run.node).and_then(|site| site.runs.get(&run.generation));
+        if of_run != Some(&pid) {
+            return;
+        }
         let serves = self.engine.is_connection(run);
         let group = if serves { Group::Inhabited } else { self.group_after(run.node, pid) };
         if let Some(site) = self.sites.of(run.node) {
@@ -247,6 +259,8 @@ impl Driver {
                 }
             }
             Token::Socket(node, index) => self.on_socket(node, index),
+            Token::Notify(node) => self.on_notify(node),
+            Token::Line(run) => self.on_line(run),
             Token::Groups => {
                 for node in self.groups.changed(&self.watch) {
                     if self.is_empty(node) {

@@ -46,6 +46,11 @@ impl Groups {
         self.tree.as_ref().map(|tree| tree.make(name)).transpose()
     }
 
+    /// Whether a process is in a group.
+    pub fn holds(&self, group: &Group, pid: i32) -> bool {
+        group.holds(NAME, pid)
+    }
+
     /// Folder of a group, for the status.
     pub fn folder(&self, group: &Group) -> Option<PathBuf> {
         self.tree.as_ref().map(|tree| tree.path().join(Path::new(group.name())))

@@ -74,6 +74,12 @@ struct HeldSite {
     pipe: Option<(RawFd, RawFd)>,
     sockets: Vec<RawFd>,
     sessions: Vec<Pid>,
+    #[serde(default)]
+    notify: Option<RawFd>,
+    #[serde(default)]
+    line: Option<(u32, RawFd)>,
+    #[serde(default)]
+    kept: Vec<(String, RawFd)>,
 }
 
 /// Says on stdout whether this finit understands that handover, and as an exit code.
@@ -234,6 +240,9 @@ impl Driver {
                 pipe: site.pipe.as_ref().map(|(read, write)| (keep(read), keep(write))),
                 sockets: site.sockets.iter().map(&mut keep).collect(),
                 sessions: site.sessions.clone(),
+                notify: site.notify.as_ref().map(&mut keep),
+                line: site.line.as_ref().map(|(generation, fd)| (*generation, keep(fd))),
+                kept: site.kept.iter().map(|(name, fd)| (name.clone(), keep(fd))).collect(),
             });
         }
         let logs = self.logs.kept().map(|k| [&k.staging_out, &k.staging_in, &k.spool]);
@@ -269,6 +278,11 @@ impl Driver {
                 held.pipe.and_then(|(read, write)| Some((fds::adopt(read)?, fds::adopt(write)?)));
             site.sockets = held.sockets.into_iter().filter_map(fds::adopt).collect();
             site.sessions = held.sessions;
+            site.notify = held.notify.and_then(fds::adopt);
+            site.line = held.line.and_then(|(run, fd)| Some((run, fds::adopt(fd)?)));
+            site.kept =
+                held.kept.into_iter().filter_map(|(n, fd)| Some((n, fds::adopt(fd)?))).collect();
+            self.listen_again(held.node);
         }
         let count = left.children.len();
         for (pid, run) in left.children {

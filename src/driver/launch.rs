@@ -5,13 +5,16 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::Driver;
 use super::environment::{Environment, PATH};
+use crate::boot;
 use crate::config;
-use crate::config::spec::{ExecSpec, LogTarget, SocketMode, SocketSpec};
-use crate::engine::{Spawn, What};
+use crate::config::spec::{ExecSpec, LogTarget, ServiceSpec, SocketMode, SocketSpec};
+use crate::engine::{NodeId, RunId, Spawn, What};
 use crate::facts::{Errno, Pid, SpawnError, Stage};
-use crate::os::spawn::{self, Identity, Launch, Plan};
+use crate::os::spawn::{self, Identity, Launch, Plan, Spawned};
 use crate::os::users::{Accounts, User};
+use crate::probe;
 
+use super::notify;
 use super::reaper::Owner;
 use super::watch::Token;
 
@@ -23,6 +26,7 @@ impl Driver {
         let exec = &spec.exec;
         let connection = match order.what {
             What::Connection(id) => self.connections.remove(&id),
+            What::Probe => return self.launch_probe(order),
             What::Main | What::Hook => None,
         };
         let (user, identity) = identity(exec, order.user.as_deref())?;
@@ -30,6 +34,14 @@ impl Driver {
         if let Some(pid) = order.main_pid {
             environment.set("MAINPID", &pid.to_string());
         }
+        let line = match order.what {
+            What::Main => {
+                self.prepare_notify(node, spec)?;
+                self.prepare_line(order.run, spec)?
+            }
+            What::Connection(_) | What::Hook | What::Probe => None,
+        };
+        tell_how_to_notify(&mut environment, node, spec);
         let words = config::expand(&order.command, |name| environment.get(name).map(str::to_owned));
         let argv: Vec<Vec<u8>> = words.into_iter().map(String::into_bytes).collect();
         let path = environment.get("PATH").unwrap_or(PATH).to_owned();
@@ -50,13 +62,19 @@ impl Driver {
         };
         let handed = order.what == What::Main
             && spec.sockets.as_ref().is_some_and(|s| s.mode == SocketMode::Listen);
-        let (passed, names) = match (&spec.sockets, handed) {
+        let (mut passed, mut names) = match (&spec.sockets, handed) {
             (Some(sockets), true) => (
                 site.sockets.iter().map(OwnedFd::as_fd).collect(),
                 socket_names(&spec.name, &sockets.sockets),
             ),
             _ => (Vec::new(), String::new()),
         };
+        if order.what == What::Main {
+            for (name, fd) in notify::kept(site) {
+                passed.push(fd);
+                names = if names.is_empty() { name.to_owned() } else { format!("{names}:{name}") };
+            }
+        }
         let env = environment.into_bytes();
         let root = exec.root.as_ref().map(String::as_bytes);
         let accepted = connection.as_ref().map(OwnedFd::as_fd);
@@ -70,6 +88,7 @@ impl Driver {
             blocking_stdio: accepted.is_some(),
             passed: &passed,
             passed_names: names.as_bytes(),
+            line: line.as_ref().map(|(number, fd)| (*number, fd.as_fd())),
             cgroup: site.group.as_ref().map(AsFd::as_fd),
             tty: tty.as_ref().map(String::as_bytes),
             root,
@@ -83,18 +102,50 @@ impl Driver {
             ..Launch::default()
         })?;
         let spawned = spawn::spawn(plan)?;
+        Ok(self.take_in(order.run, spawned))
+    }
+
+    /// A process of a run is there.
+    fn take_in(&mut self, run: RunId, spawned: Spawned) -> Pid {
         let pid = spawned.pid;
-        site.runs.insert(order.run.generation, pid);
-        self.reaper.adopt(spawned, Owner::Run(order.run));
+        if let Some(site) = self.sites.of(run.node) {
+            site.runs.insert(run.generation, pid);
+        }
+        self.reaper.adopt(spawned, Owner::Run(run));
         if let Some(status) = self.reaper.status(pid) {
             // Not watched, its exit tells the same later.
-            let _late = self.watch.readable(status, Token::Status(order.run));
+            let _late = self.watch.readable(status, Token::Status(run));
         }
-        Ok(pid)
+        pid
+    }
+
+    /// Starts finit itself to find out when a service is up. It is a process of the service, so
+    /// that it goes with it, but not as its user nor in its root: it has to find finit.
+    fn launch_probe(&mut self, order: &Spawn) -> Result<Pid, SpawnError> {
+        let node = order.run.node;
+        let when = serde_json::to_vec(&order.service.ready.when).unwrap_or_default();
+        let argv = [boot::MYSELF.into(), probe::WORD.into(), when];
+        let mut environment = Environment::default();
+        tell_how_to_notify(&mut environment, node, &order.service);
+        let env = environment.into_bytes();
+        let limits = self.limits(&[]);
+        let site = self.sites.of(node).ok_or_else(|| internal(libc::ENOMEM))?;
+        let output = site.pipe.as_ref().map(|(_, write)| write.as_fd());
+        let plan = Plan::new(&Launch {
+            argv: &argv,
+            env: &env,
+            stdout: output,
+            stderr: output,
+            cgroup: site.group.as_ref().map(AsFd::as_fd),
+            limits: &limits,
+            ..Launch::default()
+        })?;
+        let spawned = spawn::spawn(plan)?;
+        Ok(self.take_in(order.run, spawned))
     }
 
     /// The control group of a service, from the first of its processes on.
-    fn prepare_group(&mut self, node: crate::engine::NodeId, name: &str) -> Result<(), SpawnError> {
+    fn prepare_group(&mut self, node: NodeId, name: &str) -> Result<(), SpawnError> {
         let Some(site) = self.sites.of(node) else { return Ok(()) };
         if site.group.is_some() {
             return Ok(());
@@ -105,6 +156,17 @@ impl Driver {
             subject: name.to_owned(),
         })?;
         Ok(())
+    }
+}
+
+/// Where a service can tell of itself, and how often it has to; sd_notify(3).
+fn tell_how_to_notify(environment: &mut Environment, node: NodeId, spec: &ServiceSpec) {
+    if !spec.ready.listens() {
+        return;
+    }
+    environment.set("NOTIFY_SOCKET", &notify::path(node).display().to_string());
+    if let Some(time) = spec.ready.watchdog {
+        environment.set("WATCHDOG_USEC", &time.as_micros().to_string());
     }
 }
 

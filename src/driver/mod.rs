@@ -19,6 +19,7 @@ mod lastgood;
 mod launch;
 mod lifeboat;
 mod logs;
+mod notify;
 mod orders;
 mod reaper;
 mod signals;
@@ -74,6 +75,8 @@ enum Fact {
     },
     /// Accepting on the sockets of this node may go on.
     Rested(NodeId),
+    /// A service that said too much at once is heard again.
+    Quieted(NodeId),
     /// Whether the program that is to take over understands what it would get.
     Checked(Result<(), String>),
 }
@@ -239,6 +242,7 @@ impl Driver {
         match fact {
             Fact::StepEnded { run, step, report } => self.on_step_ended(run, step, report),
             Fact::Checked(answer) => self.on_checked(answer),
+            Fact::Quieted(node) => self.on_notify(node),
             Fact::Rested(node) => {
                 if self.engine.is_watched(node) {
                     self.watch_sockets(node, true);

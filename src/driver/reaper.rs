@@ -73,6 +73,11 @@ impl Reaper {
         self.children.insert(pid, Child { owner, starting: None });
     }
 
+    /// A process is nobody's any more: its end tells nobody anything.
+    pub fn release(&mut self, pid: Pid) {
+        self.children.remove(&pid);
+    }
+
     /// The processes of the engine's runs.
     pub fn runs(&self) -> impl Iterator<Item = (Pid, RunId)> {
         self.children.iter().filter_map(|(pid, child)| match child.owner {

@@ -22,6 +22,12 @@ pub struct Site {
     pub pipe: Option<(OwnedFd, OwnedFd)>,
     /// Its sockets.
     pub sockets: Vec<OwnedFd>,
+    /// By which it tells of itself.
+    pub notify: Option<OwnedFd>,
+    /// The pipe for the line of a run, by its generation.
+    pub line: Option<(u32, OwnedFd)>,
+    /// Descriptors that it gave to be kept for its next start, with their names.
+    pub kept: Vec<(String, OwnedFd)>,
     /// Whether connections are to be told.
     pub watched: bool,
     /// Whether its emptiness is to be told.

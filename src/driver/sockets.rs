@@ -26,8 +26,11 @@ impl Driver {
         let Some(sockets) = &spec.sockets else { return Ok(()) };
         let mut bound = Vec::with_capacity(sockets.sockets.len());
         for one in &sockets.sockets {
-            let fail =
-                |errno| SpawnError { stage: Stage::Socket, errno, subject: describe(&one.address) };
+            let fail = |errno| SpawnError {
+                stage: Stage::Socket,
+                errno,
+                subject: one.address.to_string(),
+            };
             let options = options(one, sockets.mode).map_err(fail)?;
             bound.push(socket::bind(&endpoint(&one.address), &options).map_err(fail)?);
         }
@@ -165,8 +168,4 @@ fn options(socket: &SocketSpec, mode: SocketMode) -> Result<Options, Errno> {
         }
     }
     Ok(options)
-}
-
-fn describe(address: &Address) -> String {
-    crate::engine::describe_address(address)
 }

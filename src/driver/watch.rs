@@ -21,6 +21,10 @@ pub enum Token {
     Status(RunId),
     /// A socket of a node: the index among its sockets.
     Socket(NodeId, u32),
+    /// The socket by which a service tells of itself.
+    Notify(NodeId),
+    /// The pipe for the line of a run.
+    Line(RunId),
     /// The inotify descriptor of all control groups.
     Groups,
     /// Room in the socket to the log writer.
@@ -34,6 +38,8 @@ const STATUS: u64 = 0;
 const SOCKET: u64 = 1;
 const GROUPS: u64 = 2;
 const LOGS: u64 = 3;
+const NOTIFY: u64 = 4;
+const LINE: u64 = 5;
 
 impl Token {
     /// Kind in the top byte, node in the next three, the rest below.
@@ -44,6 +50,8 @@ impl Token {
         match self {
             Self::Status(run) => join(STATUS, run.node, run.generation),
             Self::Socket(node, index) => join(SOCKET, node, index),
+            Self::Notify(node) => join(NOTIFY, node, 0),
+            Self::Line(run) => join(LINE, run.node, run.generation),
             Self::Groups => GROUPS << 56,
             Self::Logs => LOGS << 56,
         }
@@ -55,6 +63,8 @@ impl Token {
         match raw >> 56 {
             SOCKET => Self::Socket(node, low),
             GROUPS => Self::Groups,
+            NOTIFY => Self::Notify(node),
+            LINE => Self::Line(RunId { node, generation: low }),
             LOGS => Self::Logs,
             _ => Self::Status(RunId { node, generation: low }),
         }

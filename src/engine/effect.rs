@@ -61,6 +61,11 @@ pub enum Effect {
         /// Which.
         connection: ConnectionId,
     },
+    /// Let go of the descriptors that a node had kept for its next start.
+    Unkeep {
+        /// Whose.
+        node: NodeId,
+    },
     /// A node is gone for good: forget its pipe and its group.
     Forget {
         /// Which.
@@ -128,6 +133,8 @@ pub enum What {
     Connection(ConnectionId),
     /// One beside it.
     Hook,
+    /// finit itself, which waits until the service is up: as root, in none of its folders.
+    Probe,
 }
 
 /// Who gets a signal.

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::NodeId;
 use super::id::{ConnectionId, RunId, Ticket};
+use super::notice::Notice;
 use crate::config::spec::SystemSpec;
 use crate::facts::{Exit, Pid, SpawnError};
 use crate::proto::{Power, Request};
@@ -29,6 +30,18 @@ pub enum Event {
     Executed {
         /// Of this run.
         run: RunId,
+    },
+    /// It wrote a line to the descriptor that tells of its readiness.
+    Wrote {
+        /// Of this run.
+        run: RunId,
+    },
+    /// It told something of itself, and was allowed to; what it said of its main process is true.
+    Notified {
+        /// Which.
+        node: NodeId,
+        /// What.
+        notice: Notice,
     },
     /// Its process ended and was reaped. Exactly once for each run with a process.
     Exited {
@@ -112,6 +125,8 @@ pub enum Ended {
     NotExecuted(SpawnError),
     /// It was not ready after this time and is being stopped.
     TooSlow(Duration),
+    /// It was up, gave no sign of life for this time and is being stopped.
+    Silent(Duration),
 }
 
 impl fmt::Display for Ended {
@@ -120,6 +135,7 @@ impl fmt::Display for Ended {
             Self::Exit(exit) => exit.fmt(f),
             Self::NotExecuted(error) => error.fmt(f),
             Self::TooSlow(limit) => write!(f, "not ready after {limit:?} (start-timeout)"),
+            Self::Silent(limit) => write!(f, "no sign of life for {limit:?} (watchdog)"),
         }
     }
 }

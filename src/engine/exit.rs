@@ -55,6 +55,7 @@ impl Engine {
 
     /// The main process ended by itself.
     pub(super) fn main_ended(&mut self, id: NodeId, ended: Ended, group: Group) {
+        self.end_probe(id);
         let Some(spec) = self.node(id).and_then(|node| node.spec()).map(Rc::clone) else { return };
         let then = self.what_follows(id, &spec, &ended);
         if let Some(node) = self.node_mut(id) {
@@ -184,6 +185,7 @@ impl Engine {
         };
         if !wanted {
             self.unbind(id);
+            self.unkeep(id);
         }
         self.set_state(id, state);
         self.take_pending(id);
@@ -201,6 +203,7 @@ impl Engine {
         let up = self.node(id).is_some_and(|n| matches!(n.state, State::Up { .. }) && !n.leaving);
         match aside {
             Aside::Stop => self.on_stop_command_ended(id),
+            Aside::Probe => self.on_probe_ended(id, success),
             Aside::Reload(index) if success && up => self.reload_step(id, index.saturating_add(1)),
             Aside::Reload(_) if success => {
                 self.finish_reload(id, Err("reload: it is being stopped".to_owned()));

@@ -20,9 +20,11 @@ mod jobs;
 mod load;
 mod memory;
 mod node;
+mod notice;
 mod plan;
 mod power;
 mod random;
+mod ready;
 mod relation;
 mod request;
 mod respawn;
@@ -43,8 +45,8 @@ pub use effect::{Aim, Effect, Level, Spawn, What};
 pub use event::{Access, Cause, Ended, Event, Extent, Group, Peer};
 pub use id::{ConnectionId, NodeId, RunId, Ticket};
 pub use memory::Memory;
+pub use notice::{Descriptors, Notice, Watchdog};
 pub use request::needed;
-pub use view::address as describe_address;
 
 use crate::config::spec::SystemSpec;
 use crate::facts::Moment;
@@ -152,6 +154,8 @@ impl Engine {
             }
             Event::Spawned { run, result } => self.on_spawned(run, result),
             Event::Executed { run } => self.on_executed(run),
+            Event::Wrote { run } => self.on_wrote(run),
+            Event::Notified { node, notice } => self.on_notified(node, notice),
             Event::Exited { run, ended, group } => self.on_exited(run, ended, group),
             Event::Emptied { node } => self.on_emptied(node),
             Event::StepEnded { run, result } => self.on_step_ended(run, result),
@@ -227,6 +231,7 @@ impl Engine {
             node.since = now;
         }
         node.state = state;
+        node.review_tidings();
         let after = node.deadline();
         self.rearm(id, before, after);
         match (was_active, is_active) {
@@ -290,6 +295,8 @@ impl Engine {
                 self.on_deadline(id);
             } else if is_over(node.throttled) {
                 self.on_throttle_over(id);
+            } else if is_over(node.tidings.as_ref().and_then(|tidings| tidings.deadline())) {
+                self.on_tidings_due(id);
             } else {
                 self.on_aside_late(id);
             }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::event::Ended;
 use super::id::{NodeId, RunId};
+use super::ready::Tidings;
 use super::respawn::History;
 use super::state::{DownWhy, State, Then};
 use super::why::Why;
@@ -74,6 +75,9 @@ pub struct Node {
     pub asides: BTreeMap<u32, Beside>,
     /// Pid of its main process.
     pub pid: Option<Pid>,
+    /// What it tells of itself.
+    #[serde(default)]
+    pub tidings: Option<Box<Tidings>>,
     /// What not even SIGKILL has ended yet.
     pub hung: Option<Hung>,
     /// Number of the next run.
@@ -215,6 +219,8 @@ pub enum Aside {
     Reload(usize),
     /// `stop.command`.
     Stop,
+    /// Whoever looks whether it is up.
+    Probe,
 }
 
 impl Node {
@@ -247,6 +253,7 @@ impl Node {
             connections: BTreeMap::new(),
             asides: BTreeMap::new(),
             pid: None,
+            tidings: None,
             hung: None,
             generation: 0,
             history: History::default(),
@@ -297,7 +304,8 @@ impl Node {
     /// When something happens to it by itself.
     pub fn deadline(&self) -> Option<Moment> {
         let asides = self.asides.values().map(|beside| beside.until);
-        asides.chain([self.state.deadline(), self.throttled]).flatten().min()
+        let tidings = self.tidings.as_ref().and_then(|tidings| tidings.deadline());
+        asides.chain([self.state.deadline(), self.throttled, tidings]).flatten().min()
     }
 
     /// Why it is as it is, or soon will not be.

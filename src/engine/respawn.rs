@@ -68,7 +68,8 @@ pub fn decide(
 ) -> Next {
     let policy = &spec.restart;
     let success = is_success(spec, ended);
-    let crash = !success && matches!(ended, Ended::Exit(Exit::Signal { .. }) | Ended::TooSlow(_));
+    let crash = !success
+        && matches!(ended, Ended::Exit(Exit::Signal { .. }) | Ended::TooSlow(_) | Ended::Silent(_));
     let again = match policy.when {
         RestartWhen::Always => true,
         RestartWhen::OnFailure => !success,

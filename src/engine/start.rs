@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::event::Ended;
 use super::id::{NodeId, RunId};
-use super::node::{Aside, Beside, Body};
+use super::node::{Aside, Beside, Body, Node};
 use super::state::{StartStep, State, Then};
 use super::{Cause, Effect, Engine, Group, Level, Spawn, What};
 use crate::config::spec::{Hook, Ready, ServiceSpec};
@@ -83,7 +83,7 @@ impl Engine {
     fn launch(&mut self, id: NodeId, spec: &Rc<ServiceSpec>, step: StartStep) {
         let mut until = self.start_deadline(id, spec);
         let (what, command, user) = match step {
-            StartStep::Bind => return,
+            StartStep::Bind | StartStep::Adopt => return,
             StartStep::Before(index) => {
                 let Some(hook) = spec.hooks.before_start.get(index) else { return };
                 let own = hook.timeout.map(|timeout| self.now.after(timeout));
@@ -112,13 +112,23 @@ impl Engine {
         let Some(service) = self.node(id).and_then(|node| node.spec()).map(Rc::clone) else {
             return;
         };
-        let run = self.new_run(id);
-        let until = hook.timeout.or(patience).map(|patience| self.now.after(patience));
-        let beside = Beside { aside, until };
-        self.change(id, |node| node.asides.insert(run.generation, beside));
+        let run = self.new_aside(id, aside, hook.timeout.or(patience));
         let main_pid = self.node(id).and_then(|node| node.pid).map(Pid::raw);
         let (what, command, user) = (What::Hook, hook.command.clone(), hook.user.clone());
         self.emit(Effect::Spawn(Box::new(Spawn { run, service, what, command, user, main_pid })));
+    }
+
+    /// A number for a new run beside the service, which may take that long.
+    pub(super) fn new_aside(
+        &mut self,
+        id: NodeId,
+        aside: Aside,
+        patience: Option<Duration>,
+    ) -> RunId {
+        let run = self.new_run(id);
+        let until = patience.map(|patience| self.now.after(patience));
+        self.change(id, |node| node.asides.insert(run.generation, Beside { aside, until }));
+        run
     }
 
     /// The process of a run is there, or it could not even be made.
@@ -138,37 +148,6 @@ impl Engine {
         {
             node.pid = Some(pid);
         }
-    }
-
-    /// The program of a run was executed: that is all the readiness some promise.
-    pub(super) fn on_executed(&mut self, run: RunId) {
-        let Some(node) = self.node(run.node) else { return };
-        let (true, Some(spec)) = (node.is_main(run), node.spec()) else { return };
-        let State::Starting { step: StartStep::Main(index), .. } = &node.state else { return };
-        let last = index.saturating_add(1) == spec.commands.len();
-        if spec.ready == Ready::Exec && last {
-            self.become_up(run);
-        }
-    }
-
-    fn become_up(&mut self, run: RunId) {
-        let id = run.node;
-        let Some(node) = self.node_mut(id) else { return };
-        node.stirred = false;
-        let leaving = node.leaving;
-        self.set_state(id, State::Up { run: Some(run) });
-        self.tell_up(id);
-        if !leaving {
-            self.after_start(id, 0);
-        }
-    }
-
-    fn tell_up(&mut self, id: NodeId) {
-        let Some(node) = self.node(id) else { return };
-        let level = if node.history.restarts == 0 { Level::Progress } else { Level::Detail };
-        let pid = node.pid.map(|pid| format!(" (pid {pid})")).unwrap_or_default();
-        let text = format!("{} is up{pid}", node.name);
-        self.tell(level, text);
     }
 
     /// Runs the `after-start` command of that number, if there is one.
@@ -191,6 +170,9 @@ impl Engine {
         let Some(spec) = self.node(id).and_then(|node| node.spec()).map(Rc::clone) else { return };
         match step {
             StartStep::Bind => {}
+            // Until the daemon is known, nobody's end can be its.
+            StartStep::Adopt if self.node(id).is_none_or(|node| node.pid.is_none()) => {}
+            StartStep::Adopt => self.main_ended(id, ended, group),
             StartStep::Before(index) => {
                 let may_fail = spec.hooks.before_start.get(index).is_some_and(|hook| hook.may_fail);
                 if ended != Ended::Exit(Exit::SUCCESS) && !may_fail {
@@ -214,7 +196,11 @@ impl Engine {
             StartStep::Main(index) => {
                 let next = index.saturating_add(1);
                 let good = super::respawn::is_success(&spec, &ended);
-                let more = spec.ready == Ready::Exit && next < spec.commands.len();
+                let more = spec.ready.when == Ready::Exit && next < spec.commands.len();
+                if let (true, Some(run)) = (good, self.forks(id, &spec)) {
+                    self.adopt(id, run, &spec);
+                    return;
+                }
                 match (good && more, leaving) {
                     (true, false) => self.launch(id, &spec, StartStep::Main(next)),
                     (true, true) => self.finish_stop(id, Then::Down),
@@ -224,6 +210,12 @@ impl Engine {
         }
     }
 
+    /// The run of a start that leaves a daemon behind.
+    fn forks(&self, id: NodeId, spec: &ServiceSpec) -> Option<RunId> {
+        let node = self.node(id).filter(|node| !node.leaving)?;
+        spec.ready.when.pidfile().and(node.state.run())
+    }
+
     /// A boot step came to its end.
     pub(super) fn on_step_ended(
         &mut self,
@@ -231,7 +223,8 @@ impl Engine {
         result: Result<Option<&'static str>, String>,
     ) {
         self.because(Cause::Boot);
-        let Some(node) = self.node(run.node).filter(|node| node.is_main(run)) else { return };
+        let is_step = |node: &&Node| node.is_main(run) && matches!(node.body, Body::Step(_));
+        let Some(node) = self.node(run.node).filter(is_step) else { return };
         let (name, took) = (node.name.clone(), self.now.since(node.since));
         let ms = took.as_millis();
         match result {

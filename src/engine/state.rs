@@ -112,6 +112,8 @@ pub enum StartStep {
     Before(usize),
     /// The main command or a step of a task.
     Main(usize),
+    /// The started program has ended, as it should, and left a daemon behind that is looked for.
+    Adopt,
 }
 
 /// A rung of the stop ladder.

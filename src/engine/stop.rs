@@ -42,6 +42,10 @@ impl Engine {
             State::Done(_) => self.begin_stop(id, &spec, None, then),
             // The answer comes in this same turn, and with it the stop.
             State::Starting { step: StartStep::Bind, .. } => {}
+            // The program that was started has ended, and the one that it left is not known yet.
+            State::Starting { step: StartStep::Adopt, .. } if node.pid.is_none() => {
+                self.begin_stop(id, &spec, None, then);
+            }
             State::Starting { run, .. } => self.begin_stop(id, &spec, Some(run), then),
             State::Up { run } => self.begin_stop(id, &spec, run, then),
             State::Stopping { run, rung, until, .. } => {
@@ -55,6 +59,7 @@ impl Engine {
 
     /// The first rung.
     fn begin_stop(&mut self, id: NodeId, spec: &Rc<ServiceSpec>, run: Option<RunId>, then: Then) {
+        self.end_probe(id);
         let until = self.stop_deadline(spec);
         let main = self.node(id).is_some_and(|node| node.pid.is_some());
         if let (Some(hook), true) = (&spec.stop.command, main) {
@@ -79,7 +84,7 @@ impl Engine {
         }
     }
 
-    fn stop_deadline(&self, spec: &ServiceSpec) -> Option<Moment> {
+    pub(super) fn stop_deadline(&self, spec: &ServiceSpec) -> Option<Moment> {
         spec.stop.timeout.map(|timeout| self.now.after(timeout))
     }
 
@@ -220,10 +225,11 @@ impl Engine {
         self.because_of_its_past(id, Cause::Timer("the end of its start-timeout".into()));
         let ended = Ended::TooSlow(spec.start_timeout.unwrap_or_default());
         let then = self.what_follows(id, spec, &ended);
+        let lost = step == StartStep::Adopt && self.node(id).is_some_and(|n| n.pid.is_none());
         if let Some(node) = self.node_mut(id) {
             node.last_exit = Some(ended);
         }
-        self.begin_stop(id, spec, Some(run), then);
+        self.begin_stop(id, spec, (!lost).then_some(run), then);
     }
 
     /// The last rung.

@@ -5,7 +5,7 @@ use super::id::NodeId;
 use super::node::{Body, Node};
 use super::power::Phase;
 use super::state::{DownWhy, State, Then};
-use crate::config::spec::{Address, Kind, LogTarget, Piece, UnixKind, UnixPath, Word};
+use crate::config::spec::{Kind, LogTarget, Piece, Ready, Word};
 use crate::facts::Pid;
 use crate::proto::report::Detail;
 use crate::proto::{MachineReport, ServiceReport, StateWord};
@@ -72,7 +72,7 @@ impl Engine {
             changed: node.pending.is_some(),
             sockets: spec
                 .and_then(|spec| spec.sockets.as_ref())
-                .map(|s| s.sockets.iter().map(|one| address(&one.address)).collect())
+                .map(|s| s.sockets.iter().map(|one| one.address.to_string()).collect())
                 .unwrap_or_default(),
             needs: node.edges.needs.iter().flatten().filter_map(state_of).collect(),
             after: node.edges.after.iter().filter_map(state_of).collect(),
@@ -116,14 +116,22 @@ impl Engine {
                 format!("stopped by {}", node.cause)
             }
             State::Stopping { then: Then::Fail(why), .. } => why.clone(),
-            State::Down(_)
-            | State::Listening
-            | State::Starting { .. }
-            | State::Up { .. }
-            | State::Stopping { .. }
-            | State::Cleaning { .. } => String::new(),
+            State::Starting { .. } => awaited(node),
+            State::Up { .. } => node.tidings.as_ref().map(|t| t.words()).unwrap_or_default(),
+            State::Down(_) | State::Listening | State::Stopping { .. } | State::Cleaning { .. } => {
+                String::new()
+            }
         }
     }
+}
+
+/// What a start waits for, beside the end of its own programs.
+fn awaited(node: &Node) -> String {
+    let waits = node.spec().filter(|spec| !matches!(spec.ready.when, Ready::Exec | Ready::Exit));
+    let Some(spec) = waits else { return String::new() };
+    let said = node.tidings.as_ref().map(|tidings| tidings.words()).filter(|t| !t.is_empty());
+    let said = said.map(|words| format!("; it says: {words}")).unwrap_or_default();
+    format!("not ready yet ({}){said}", spec.ready.when)
 }
 
 /// The word for a state.
@@ -178,26 +186,4 @@ fn command(commands: &[crate::config::spec::CommandLine]) -> String {
         command.words.iter().map(word).collect::<Vec<_>>().join(" ")
     };
     commands.iter().map(line).collect::<Vec<_>>().join("; ")
-}
-
-/// An address as the file spells it.
-pub fn address(address: &Address) -> String {
-    match address {
-        Address::TcpPort(port) => format!("tcp:{port}"),
-        Address::Tcp(address) => format!("tcp:{address}"),
-        Address::UdpPort(port) => format!("udp:{port}"),
-        Address::Udp(address) => format!("udp:{address}"),
-        Address::Unix(kind, path) => {
-            let kind = match kind {
-                UnixKind::Stream => "",
-                UnixKind::Datagram => "unix-dgram:",
-                UnixKind::Seqpacket => "unix-seqpacket:",
-            };
-            match path {
-                UnixPath::File(path) => format!("{kind}{}", path.display()),
-                UnixPath::Abstract(name) => format!("{kind}@{name}"),
-            }
-        }
-        Address::Fifo(path) => format!("fifo:{}", path.display()),
-    }
 }

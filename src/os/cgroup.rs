@@ -173,6 +173,19 @@ impl Group {
         &self.name
     }
 
+    /// Whether a process is in it or below, in a tree of that name; false once it is reaped.
+    pub fn holds(&self, tree: &str, pid: i32) -> bool {
+        let path = Path::new("/proc").join(pid.to_string()).join("cgroup");
+        let text = fds::read_head(&path, LIST_MAX).unwrap_or_default();
+        let text = String::from_utf8_lossy(&text);
+        let Some(path) = text.lines().find_map(|line| line.strip_prefix("0::")) else {
+            return false;
+        };
+        let part = format!("/{tree}/{}", escape(&self.name));
+        let rest = path.rsplit_once(&part).map(|(_, rest)| rest);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+
     /// SIGKILL to every process in it and below, at once, even to those that fork meanwhile:
     /// cgroup.kill of Linux 5.14. Before that each is signalled, again and again for a bounded
     /// number of rounds; EBUSY if that was not enough.

@@ -191,6 +191,15 @@ fn whole_write(file: BorrowedFd<'_>, bytes: &[u8]) -> Result<(), Errno> {
     if write(file, bytes)? == bytes.len() { Ok(()) } else { Err(Errno(libc::EIO)) }
 }
 
+/// A folder of our own, made if there is none. EEXIST if something else is there.
+pub fn make_folder(path: &Path, mode: u32) -> Result<(), Errno> {
+    let mode = nix::sys::stat::Mode::from_bits_truncate(mode);
+    match nix::unistd::mkdir(path, mode) {
+        Err(nix::errno::Errno::EEXIST) if path.is_dir() => Ok(()),
+        answer => Ok(answer?),
+    }
+}
+
 /// Whether a descriptor number is open in this process.
 pub(super) fn is_open(number: RawFd) -> bool {
     // SAFETY: F_GETFD takes any number and only answers.

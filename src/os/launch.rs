@@ -36,6 +36,8 @@ pub struct Launch<'a> {
     pub passed: &'a [BorrowedFd<'a>],
     /// Their names, "a:b", for LISTEN_FDNAMES; none when empty.
     pub passed_names: &'a [u8],
+    /// One more, at that number, which is above those: without a word in the environment.
+    pub line: Option<(u8, BorrowedFd<'a>)>,
     /// The directory of a control group that the child is born in; cgroups(7).
     pub cgroup: Option<BorrowedFd<'a>>,
     /// A terminal by path: taken from whoever has it, then the controlling terminal and
@@ -76,6 +78,7 @@ impl Default for Launch<'_> {
             blocking_stdio: false,
             passed: &[],
             passed_names: b"",
+            line: None,
             cgroup: None,
             tty: None,
             root: None,

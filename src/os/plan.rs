@@ -254,6 +254,14 @@ impl Script {
         for fd in standard.map(|fd| fd.filter(|_| launch.tty.is_none())).into_iter().chain(passed) {
             self.sources.push(AtomicI32::new(fd.map_or(-1, |fd| fd.as_raw_fd())));
         }
+        if let Some((number, fd)) = launch.line {
+            let number = usize::from(number);
+            if number < self.sources.len() {
+                return Err(refuse(Stage::Descriptors, libc::EEXIST, b"the one for its line"));
+            }
+            self.sources.resize_with(number, || AtomicI32::new(-1));
+            self.sources.push(AtomicI32::new(fd.as_raw_fd()));
+        }
         Ok(())
     }
 

@@ -4,6 +4,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use super::fds;
+use crate::facts::Pid;
 
 /// The most processes that are listed: PID_MAX_LIMIT.
 const PROCESSES_MAX: usize = 4 << 20;
@@ -27,6 +28,20 @@ pub struct Process {
     pub name: Vec<u8>,
     /// A thread of the kernel: it cannot be killed.
     pub kernel: bool,
+    /// It has ended, and its parent has not yet asked how.
+    pub ended: bool,
+}
+
+/// The process of that number, if there is one.
+pub fn process(pid: i32) -> Option<Process> {
+    let path = Path::new("/proc").join(pid.to_string()).join("stat");
+    parse_stat(pid, &fds::read_head(&path, 4096).ok()?)
+}
+
+/// The user that a process runs as.
+pub fn owner(pid: Pid) -> Option<u32> {
+    let path = Path::new("/proc").join(pid.to_string());
+    nix::sys::stat::stat(&path).ok().map(|stat| stat.st_uid)
 }
 
 /// The file that this process executes, under the name that it had then: after an upgrade
@@ -61,11 +76,12 @@ fn parse_stat(pid: i32, line: &[u8]) -> Option<Process> {
     let close = line.iter().rposition(|byte| *byte == b')')?;
     let name = line.get(open.checked_add(1)?..close)?.to_vec();
     let rest = std::str::from_utf8(line.get(close.checked_add(1)?..)?).ok()?;
-    let mut fields = rest.split_ascii_whitespace().skip(1);
+    let mut fields = rest.split_ascii_whitespace();
+    let ended = matches!(fields.next()?, "Z" | "X");
     let ppid = fields.next()?.parse().ok()?;
     let session = fields.nth(1)?.parse().ok()?;
     let flags: u64 = fields.nth(2)?.parse().ok()?;
-    Some(Process { pid, ppid, session, name, kernel: flags & KERNEL_THREAD != 0 })
+    Some(Process { pid, ppid, session, name, kernel: flags & KERNEL_THREAD != 0, ended })
 }
 
 /// The words of the kernel's command line; none without /proc.

@@ -24,7 +24,10 @@ fn the_shortest_file_is_a_daemon_with_every_default() {
     let sshd = service("[service.sshd]\ncommand = \"/usr/sbin/sshd -D\"\n");
     assert_eq!((sshd.name.as_str(), sshd.kind, sshd.line.0), ("sshd", Kind::Service, 1));
     assert_eq!(words(&sshd.commands[0]), ["/usr/sbin/sshd", "-D"]);
-    assert_eq!((sshd.start, sshd.ready.clone(), sshd.enabled), (Start::Boot, Ready::Exec, true));
+    assert_eq!(
+        (sshd.start, sshd.ready.when.clone(), sshd.enabled),
+        (Start::Boot, Ready::Exec, true)
+    );
     assert_eq!(sshd.targets, ["default"]);
     assert_eq!(sshd.start_timeout, Some(Duration::from_secs(60)));
     assert_eq!(sshd.restart.when, RestartWhen::Always);
@@ -68,7 +71,7 @@ fn five_consoles() {
 #[test]
 fn a_task_ends_and_counts_as_up() {
     let task = service("[task.x]\nsteps = ['/a 1', ['/b', '$x %%']]\n");
-    assert_eq!((task.kind, task.ready.clone(), task.remain), (Kind::Task, Ready::Exit, true));
+    assert_eq!((task.kind, task.ready.when.clone(), task.remain), (Kind::Task, Ready::Exit, true));
     assert_eq!(task.restart.when, RestartWhen::Never);
     assert_eq!(words(&task.commands[0]), ["/a", "1"]);
     assert_eq!(words(&task.commands[1]), ["/b", "$x %"]);

@@ -13,6 +13,8 @@ fn file(key: &Key, value: &str) -> (String, usize) {
     let runs = matches!(name, "command" | "script" | "steps");
     let run = if runs && key.table == "service" { "" } else { "command = \"/bin/true\"\n" };
     let more = match name {
+        "pidfile" => "ready = \"forked\"\n",
+        "notify-from" => "ready = \"notify\"\n",
         "inetd-max" | "inetd-max-per-source" | "inetd-rate" => "inetd = \"22\"\n",
         _ => "",
     };
@@ -35,6 +37,11 @@ fn file(key: &Key, value: &str) -> (String, usize) {
         "service.socket" => {
             let on = if name == "on" { "" } else { "on = \"/run/x\", " };
             let line = format!("listen = {{ {on}{name} = {value} }}");
+            return at_end("[service.x]\ncommand = \"/bin/true\"\n", &line);
+        }
+        "service.ready" => {
+            let run = if name == "command" { "" } else { "command = \"/bin/true\", " };
+            let line = format!("ready = {{ {run}{name} = {value} }}");
             return at_end("[service.x]\ncommand = \"/bin/true\"\n", &line);
         }
         "service.instances" => {

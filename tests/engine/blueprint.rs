@@ -106,7 +106,7 @@ fn part(draft: Draft) -> Part {
         part = sockets(&mut dice, draft, part);
     }
     let spec = &mut part.0;
-    if spec.ready == Ready::Exit && dice.percent(20) {
+    if spec.ready.when == Ready::Exit && dice.percent(20) {
         spec.commands.push(crate::build::command("/sbin/second"));
     }
     spec.remain = dice.percent(80);
@@ -120,11 +120,20 @@ fn part(draft: Draft) -> Part {
     if dice.percent(10) && spec.sockets.is_none() {
         part = part.manual();
     }
+    let inetd = part.0.is_inetd();
+    if part.0.ready.when == Ready::Exec && !inetd && dice.percent(30) {
+        part = match dice.below(5) {
+            0 | 1 => part.notifies(),
+            2 => part.ready(Ready::Descriptor(9)),
+            3 => part.forks(),
+            _ => part.accepts(),
+        };
+    }
     part
 }
 
 fn policy(dice: &mut Dice, mut part: Part) -> Part {
-    let task = part.0.ready == Ready::Exit;
+    let task = part.0.ready.when == Ready::Exit;
     let when = [
         RestartWhen::Always,
         RestartWhen::OnFailure,

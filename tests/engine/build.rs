@@ -4,9 +4,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use finit::config::spec::{
-    Address, CommandLine, Dependencies, ExecSpec, Hook, Kind, Line, LogTarget, OkExit, Piece,
-    Ready, ReloadAction, RestartSpec, RestartWhen, ServiceSpec, SocketMode, SocketSpec,
-    SocketsSpec, Stage, Start, StopScope, StopSpec, SystemSpec, TargetSpec,
+    Address, CommandLine, Dependencies, ExecSpec, Hook, Kind, Line, LogTarget, NotifyFrom, OkExit,
+    Piece, Probe, Readiness, Ready, ReloadAction, RestartSpec, RestartWhen, ServiceSpec,
+    SocketMode, SocketSpec, SocketsSpec, Stage, Start, StopScope, StopSpec, SystemSpec, TargetSpec,
 };
 use finit::facts::SignalNumber;
 
@@ -48,7 +48,11 @@ pub fn service(name: &str) -> Part {
         commands: vec![command(&format!("/sbin/{name}"))],
         exec: Rc::new(exec()),
         hooks: Rc::default(),
-        ready: Ready::Exec,
+        ready: Rc::new(Readiness {
+            when: Ready::Exec,
+            notify_from: NotifyFrom::Main,
+            watchdog: None,
+        }),
         start_timeout: Some(secs(60)),
         dependencies: Rc::default(),
         restart: Rc::new(RestartSpec {
@@ -78,7 +82,7 @@ pub fn service(name: &str) -> Part {
 pub fn task(name: &str) -> Part {
     let mut part = service(name);
     part.0.kind = Kind::Task;
-    part.0.ready = Ready::Exit;
+    Rc::make_mut(&mut part.0.ready).when = Ready::Exit;
     Rc::make_mut(&mut part.0.restart).when = RestartWhen::Never;
     part
 }
@@ -132,6 +136,36 @@ impl Part {
     /// `"a|b"` is either.
     fn tied(self, change: impl FnOnce(&mut Dependencies)) -> Self {
         self.with(|spec| change(Rc::make_mut(&mut spec.dependencies)))
+    }
+
+    pub fn ready(mut self, when: Ready) -> Self {
+        Rc::make_mut(&mut self.0.ready).when = when;
+        self
+    }
+
+    /// Up once it says so.
+    pub fn notifies(self) -> Self {
+        self.ready(Ready::Notify)
+    }
+
+    /// Up once the daemon that it leaves behind is known.
+    pub fn forks(self) -> Self {
+        self.ready(Ready::Found(Probe::Forked("/run/app.pid".into())))
+    }
+
+    /// Up once somebody accepts its connections.
+    pub fn accepts(self) -> Self {
+        self.ready(Ready::Found(Probe::Accepts(Address::TcpPort(80))))
+    }
+
+    /// Up once this command ends well.
+    pub fn ready_by(self, text: &str, every: Duration) -> Self {
+        self.ready(Ready::Found(Probe::Command(Box::new(hook(text)), every)))
+    }
+
+    pub fn watchdog(mut self, time: Duration) -> Self {
+        Rc::make_mut(&mut self.0.ready).watchdog = Some(time);
+        self
     }
 
     pub fn needs(self, names: &str) -> Self {

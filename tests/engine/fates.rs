@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use finit::engine::Spawn;
+use finit::engine::{Spawn, What};
 use finit::facts::{Exit, Moment, SpawnError};
 
 /// What a started program will do.
@@ -18,6 +18,8 @@ pub struct Program {
     pub obeys: Option<Duration>,
     /// How long SIGKILL takes.
     pub dies: Duration,
+    /// When it says that it is up, after it was executed; none: never.
+    pub tells: Option<Duration>,
     /// How many it leaves behind in its group, and whether those obey.
     pub leaves: u32,
 }
@@ -31,6 +33,7 @@ impl Program {
             ends: None,
             obeys: Some(Duration::ZERO),
             dies: Duration::ZERO,
+            tells: Some(Duration::ZERO),
             leaves: 0,
         }
     }
@@ -38,6 +41,20 @@ impl Program {
     /// Ends by itself.
     pub fn ends(after: Duration, code: u8) -> Self {
         Self { ends: Some((after, Exit::Code(code))), ..Self::daemon() }
+    }
+
+    /// What an order is for, where all goes well.
+    pub fn usual(order: &Spawn) -> Self {
+        let forks = order.what == What::Main && order.service.ready.when.pidfile().is_some();
+        if forks || order.what == What::Probe {
+            return Self::ends(Duration::ZERO, 0);
+        }
+        Self::daemon()
+    }
+
+    /// Never says that it is up.
+    pub fn mute() -> Self {
+        Self { tells: None, ..Self::daemon() }
     }
 
     /// Ignores what asks it to end.

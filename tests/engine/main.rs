@@ -39,6 +39,7 @@
 
 mod blueprint;
 mod build;
+mod chance;
 mod diary;
 mod dice;
 mod fates;
@@ -48,4 +49,5 @@ mod oracle;
 mod rig;
 mod scenarios;
 mod sim;
+mod telling;
 mod world;

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::time::Duration;
 
-use finit::config::spec::{ServiceSpec, SocketMode, StopScope};
+use finit::config::spec::{Ready, ServiceSpec, SocketMode, StopScope};
 use finit::engine::{Effect, Engine, Event, NodeId, Peek, RunId, What};
-use finit::facts::Moment;
+use finit::facts::{Moment, SignalNumber};
 use finit::proto::{Outcome, Reply, Request};
 
 /// The onlooker.
@@ -25,6 +25,8 @@ pub struct Oracle {
     main_runs: BTreeSet<RunId>,
     connection_runs: BTreeSet<RunId>,
     ordered: BTreeSet<RunId>,
+    /// Runs that are known to be up.
+    ready: BTreeSet<RunId>,
     living: BTreeSet<RunId>,
     tickets: BTreeSet<u64>,
     jobs: BTreeSet<u64>,
@@ -135,6 +137,8 @@ impl Oracle {
                 let twice = self.bound.insert(*node, Rc::clone(spec)).is_some();
                 self.check(!twice, || format!("{} is bound twice", spec.name));
             }
+            // It hangs, which is as good as a crash.
+            Effect::Signal { node, signal: SignalNumber::ABRT, .. } => self.exited = Some(*node),
             Effect::Unbind { node } => self.unbind(engine, *node),
             Effect::Finish(_) => self.finish(engine),
             _ => {}
@@ -166,7 +170,7 @@ impl Oracle {
                 // It serves those that stand on it until the last of them has gone.
                 self.check(node.wanted || node.leaving, || format!("{name} serves for nobody"));
             }
-            What::Hook => {
+            What::Hook | What::Probe => {
                 let last = ["stopping", "cleaning"].contains(&node.label);
                 self.check(node.wanted || last, || {
                     format!("a hook of {name} runs in state {}", node.label)
@@ -218,9 +222,22 @@ impl Oracle {
         }
         for ((number, node), old) in (0..).zip(&after).zip(&before) {
             if node.label != old.label {
+                self.up_early(engine, NodeId::from_number(number), old, node);
                 self.transition(&after, NodeId::from_number(number), old, node);
             }
         }
+    }
+
+    /// A service is up when it is said to be, and not before.
+    fn up_early(&mut self, engine: &Engine, id: NodeId, old: &Peek, new: &Peek) {
+        if (old.label, new.label) != ("starting", "up") {
+            return;
+        }
+        let specs = engine.services();
+        let spec = specs.into_iter().find(|(known, _)| *known == id).map(|(_, spec)| spec);
+        let said = spec.is_none_or(|spec| matches!(spec.ready.when, Ready::Exec | Ready::Exit));
+        let known = new.run.is_some_and(|run| self.ready.contains(&run));
+        self.check(said || known, || format!("{} is up before it is ready", new.name));
     }
 
     /// Order, both ways.
@@ -292,6 +309,11 @@ impl Oracle {
         self.check(binding.is_none(), || format!("{binding:?} waits for no answer"));
         let open = self.tickets.first().copied();
         self.check(open.is_none(), || format!("ticket {open:?} is not answered"));
+    }
+
+    /// It was said, or found, that a run is up.
+    pub fn is_ready(&mut self, run: RunId) {
+        self.ready.insert(run);
     }
 
     pub fn lives(&mut self, run: RunId) {

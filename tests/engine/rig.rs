@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use finit::config::spec::SystemSpec;
-use finit::engine::{Access, Ended, Event, Extent, Level, RunId, Spawn, What};
+use finit::engine::{Access, Ended, Event, Extent, Level, Notice, RunId, Spawn, What};
 use finit::facts::{Errno, Exit, Moment, SignalNumber, SpawnError, Stage};
 use finit::proto::{
     JobEvent, MachineReport, Outcome, Power, Refusal, Reply, Request, ServiceReport,
@@ -27,18 +27,19 @@ pub struct Script {
 impl Fates for Script {
     fn program(&mut self, order: &Spawn, _: Moment) -> Result<Program, SpawnError> {
         let name = match order.what {
+            What::Probe => format!("{}?", order.service.name),
             What::Hook => format!("{:?}", order.command.words),
             What::Main | What::Connection(_) => order.service.name.clone(),
         };
         let hit = |known: &&String| match order.what {
             What::Hook => name.contains(&format!("\"{known}\"")),
-            What::Main | What::Connection(_) => **known == name,
+            What::Main | What::Connection(_) | What::Probe => **known == name,
         };
         if self.clone_fails.iter().any(|known| hit(&known)) {
             return Err(error(Stage::Clone));
         }
         let known = self.programs.iter().find(|(known, _)| hit(known));
-        Ok(known.map_or_else(Program::daemon, |(_, program)| program.clone()))
+        Ok(known.map_or_else(|| Program::usual(order), |(_, program)| program.clone()))
     }
 
     fn bind(&mut self, name: &str, _: Moment) -> Result<(), SpawnError> {
@@ -194,6 +195,13 @@ impl Rig {
         self.world.main_run(name).unwrap_or_else(|| panic!("{name} has no process"))
     }
 
+    /// A process of this tells something of it, in the words of sd_notify(3).
+    pub fn tells(&mut self, name: &str, text: &str) {
+        let node = self.world.engine.number(name).expect("a node");
+        self.world.tells(node, Notice::parse(text.as_bytes()));
+        self.now();
+    }
+
     /// The connections that are served end.
     pub fn connection_ends(&mut self) {
         let run = self.world.living(|what| matches!(what, What::Connection(_)))[0];
@@ -326,7 +334,9 @@ impl Rig {
     /// How often the main program of this was started.
     pub fn starts(&self, name: &str) -> usize {
         let started = self.world.started.iter();
-        started.filter(|(who, _, what)| who == name && *what != What::Hook).count()
+        started
+            .filter(|(who, _, what)| who == name && !matches!(what, What::Hook | What::Probe))
+            .count()
     }
 
     /// What was started, in order, as it would be typed; hooks as well.

@@ -7,13 +7,14 @@
 
 use std::time::Duration;
 
-use finit::engine::{Access, Cause, Ended, Event, Extent, Group, Spawn, What};
-use finit::facts::{Errno, Exit, Moment, SignalNumber, SpawnError, Stage};
+use finit::engine::{Access, Cause, Ended, Event, Extent, Group, Notice};
+use finit::facts::{Exit, SignalNumber};
 use finit::proto::{Power, Request};
 
 use crate::blueprint::{Blueprint, Draft, name};
+use crate::build::millis;
+use crate::chance::Chance;
 use crate::dice::Dice;
-use crate::fates::{Fates, Program, StepResult};
 use crate::oracle::{self, Oracle};
 use crate::world::World;
 
@@ -27,6 +28,19 @@ const PATIENCE: usize = 20_000;
 /// Where connections come from.
 const SOURCES: [&str; 2] = ["10.0.0.1", "10.0.0.2"];
 
+/// What services say.
+const WORDS: [&str; 9] = [
+    "READY=1",
+    "RELOADING=1",
+    "STOPPING=1",
+    "STATUS=busy",
+    "WATCHDOG=1",
+    "WATCHDOG=trigger",
+    "WATCHDOG_USEC=2000000",
+    "EXTEND_TIMEOUT_USEC=5000000",
+    "nonsense",
+];
+
 /// Something that the world does to the engine.
 #[derive(Debug, Clone, PartialEq)]
 enum Act {
@@ -38,6 +52,8 @@ enum Act {
     Connect(u64, &'static str),
     /// A process is killed from outside.
     Kill(u64),
+    /// A service says something.
+    Tell(u64, &'static str),
     Power(Power),
     /// Something is told that is long over.
     Stale(u64),
@@ -68,95 +84,6 @@ struct Outcome {
     hash: u64,
     count: u64,
     lines: Vec<String>,
-}
-
-/// Chance, as long as faults are on.
-struct Chance {
-    seed: u64,
-    dice: Dice,
-    calm: bool,
-}
-
-impl Fates for Chance {
-    fn program(&mut self, order: &Spawn, _: Moment) -> Result<Program, SpawnError> {
-        let purpose = format!("{}#{}", order.service.name, order.run.generation);
-        let mut dice = Dice::of(self.seed, &purpose);
-        let task = order.service.ready == finit::config::spec::Ready::Exit;
-        let ends = task || order.what != What::Main;
-        if self.calm {
-            let program = if ends { Program::ends(millis(10), 0) } else { Program::daemon() };
-            return Ok(program);
-        }
-        // Some services are worse than others.
-        let bad = Dice::of(self.seed, &order.service.name).below(40);
-        if dice.percent(2) {
-            return Err(error(Stage::Clone));
-        }
-        let mut program = Program::daemon();
-        program.executes = Some(*dice.pick(&[millis(0), millis(0), millis(1), millis(30)]));
-        if ends && !dice.percent(5) {
-            let code = u8::from(dice.percent(bad));
-            program.ends = Some((millis(*dice.pick(&[0, 1, 50, 3_000])), Exit::Code(code)));
-        }
-        if !ends && dice.percent(bad) {
-            let after = *dice.pick(&[0, 0, 1, 20, 500, 20_000]);
-            program.ends = Some((millis(after), exit(&mut dice)));
-        }
-        if dice.percent(bad / 3) {
-            program.fails = Some(error(*dice.pick(&[Stage::Exec, Stage::User, Stage::Chdir])));
-            program.ends = None;
-        } else if dice.percent(bad / 4) {
-            program.executes = None;
-            program.ends = None;
-        }
-        program.obeys = (!dice.percent(bad)).then(|| millis(*dice.pick(&[0, 0, 5, 2_000])));
-        program.dies = millis(*dice.pick(&[0, 0, 1, 100]));
-        if dice.percent(bad / 4) {
-            program.dies = millis(30_000);
-        }
-        if dice.percent(bad / 2) {
-            program.leaves = 1;
-        }
-        Ok(program)
-    }
-
-    fn bind(&mut self, _: &str, _: Moment) -> Result<(), SpawnError> {
-        let fails = !self.calm && self.dice.percent(10);
-        if fails { Err(error(Stage::Socket)) } else { Ok(()) }
-    }
-
-    fn step(&mut self, step: &'static str, _: Moment) -> Option<(Duration, StepResult)> {
-        let mut dice = Dice::of(self.seed, step);
-        let result = match dice.below(10) {
-            0 => Err("no such thing".to_owned()),
-            1 | 2 => Ok(Some("not here")),
-            _ => Ok(None),
-        };
-        if dice.percent(1) && !self.calm {
-            return None;
-        }
-        Some((millis(*dice.pick(&[0, 0, 0, 1, 10, 900])), result))
-    }
-
-    fn tie(&mut self) -> u64 {
-        self.dice.throw()
-    }
-}
-
-fn millis(millis: u64) -> Duration {
-    Duration::from_millis(millis)
-}
-
-fn error(stage: Stage) -> SpawnError {
-    SpawnError { stage, errno: Errno(2), subject: String::new() }
-}
-
-fn exit(dice: &mut Dice) -> Exit {
-    match dice.below(3) {
-        0 => Exit::Code(0),
-        1 => Exit::Code(1),
-        _ => Exit::Signal { number: SignalNumber::KILL, core: false },
-    }
 }
 
 impl Life {
@@ -314,7 +241,8 @@ fn act(dice: &mut Dice) -> Act {
         67..=69 => Act::Reread,
         70..=80 => Act::Connect(dice.below(16), SOURCES[usize::from(dice.percent(50))]),
         81..=89 => Act::Kill(dice.throw()),
-        90..=95 => Act::Stale(dice.throw()),
+        90..=92 => Act::Stale(dice.throw()),
+        93..=95 => Act::Tell(dice.below(16), WORDS[usize::try_from(dice.below(9)).unwrap()]),
         97 if dice.percent(10) => {
             let (how, seconds) = (Power::Reboot, dice.below(400));
             let message = String::new();
@@ -342,6 +270,12 @@ fn do_it(world: &mut World<Chance>, blueprint: &mut Blueprint, act: &Act) {
         Act::Connect(number, source) => {
             let name = name(Draft { number: *number, seed: 0, edition: 0 });
             world.connect(&name, Some(source));
+        }
+        Act::Tell(number, words) => {
+            let name = name(Draft { number: *number, seed: 0, edition: 0 });
+            if let Some(run) = world.main_run(&name) {
+                world.tells(run.node, Notice::parse(words.as_bytes()));
+            }
         }
         Act::Kill(pick) => {
             let living = world.living(|_| true);

@@ -19,20 +19,23 @@ use crate::fates::{Fates, Program, StepResult};
 use crate::oracle::{self, Oracle};
 
 #[derive(Debug)]
-struct Process {
-    program: Program,
-    what: What,
+pub struct Process {
+    pub program: Program,
+    pub what: What,
+    /// When its service counts as up.
+    pub ready: Ready,
     /// It should end by itself.
-    ends: bool,
+    pub ends: bool,
     /// The signal that it ignores so far.
-    asked: Option<SignalNumber>,
+    pub asked: Option<SignalNumber>,
 }
 
 #[derive(Debug, Clone)]
-enum Fact {
+pub enum Fact {
     Executed(RunId),
     NotExecuted(RunId, SpawnError),
     Ends(RunId, Exit),
+    Tells(RunId),
     StrayEnds(NodeId),
     StepEnds(RunId, StepResult),
     Knocks(NodeId),
@@ -59,18 +62,20 @@ pub struct World<F> {
     /// Signals by the name of whom they were for.
     pub signals: Vec<(String, Aim, SignalNumber)>,
     pub dropped: Vec<ConnectionId>,
+    /// Whose descriptors were let go.
+    pub unkept: Vec<String>,
     agenda: BTreeMap<(Moment, u64, u64), Fact>,
     orders: VecDeque<Effect>,
-    runs: BTreeMap<RunId, Process>,
-    ended_runs: Vec<RunId>,
-    strays: BTreeMap<NodeId, u32>,
+    pub runs: BTreeMap<RunId, Process>,
+    pub ended_runs: Vec<RunId>,
+    pub strays: BTreeMap<NodeId, u32>,
     emptying: BTreeSet<NodeId>,
     pub bound: BTreeMap<NodeId, Rc<ServiceSpec>>,
     watched: BTreeSet<NodeId>,
     backlog: BTreeMap<NodeId, Vec<Option<String>>>,
-    steps: BTreeSet<RunId>,
+    pub steps: BTreeSet<RunId>,
     sequence: u64,
-    last_pid: i32,
+    pub last_pid: i32,
     last_connection: u64,
     last_ticket: u64,
 }
@@ -93,6 +98,7 @@ impl<F: Fates> World<F> {
             started: Vec::new(),
             signals: Vec::new(),
             dropped: Vec::new(),
+            unkept: Vec::new(),
             agenda: BTreeMap::new(),
             orders: VecDeque::new(),
             runs: BTreeMap::new(),
@@ -180,6 +186,7 @@ impl<F: Fates> World<F> {
                 self.watched.remove(&node);
             }
             Effect::Drop { connection } => self.dropped.push(connection),
+            Effect::Unkeep { node } => self.unkept.push(self.engine.name(node).to_owned()),
             Effect::Forget { .. } => {}
             Effect::Reply { ticket, result } => {
                 self.replies.insert(ticket.0, result);
@@ -198,7 +205,8 @@ impl<F: Fates> World<F> {
         let text = words.collect::<String>().replace("[Text(\"", "").replace("\")]", " ");
         self.started.push((name, text.trim_end().to_owned(), order.what));
         let (run, what) = (order.run, order.what);
-        let ends = what != What::Main || order.service.ready == Ready::Exit;
+        let ready = order.service.ready.when.clone();
+        let ends = what != What::Main || ready == Ready::Exit || ready.pidfile().is_some();
         let program = match self.fates.program(order, self.now) {
             Ok(program) => program,
             Err(error) => {
@@ -220,14 +228,14 @@ impl<F: Fates> World<F> {
         if let Some((after, exit)) = program.ends {
             self.plan(after, Fact::Ends(run, exit));
         }
-        self.runs.insert(run, Process { program, what, ends, asked: None });
+        self.runs.insert(run, Process { program, what, ready, ends, asked: None });
         if let Some(oracle) = &mut self.oracle {
             oracle.lives(run);
         }
         self.hand_over(Event::Spawned { run, result: Ok(pid) });
     }
 
-    fn plan(&mut self, after: Duration, fact: Fact) {
+    pub fn plan(&mut self, after: Duration, fact: Fact) {
         self.sequence += 1;
         self.agenda.insert((self.now.after(after), self.fates.tie(), self.sequence), fact);
     }
@@ -271,6 +279,15 @@ impl<F: Fates> World<F> {
         if let Some(oracle) = &mut self.oracle {
             oracle.ended(run);
         }
+        let well = ended == Ended::Exit(Exit::SUCCESS);
+        match process.what {
+            // What a program leaves behind that is to do so.
+            What::Main if well && process.ends && process.ready.pidfile().is_some() => {
+                *self.strays.entry(run.node).or_default() += 1;
+            }
+            What::Probe | What::Hook if well => self.found(run.node, &process.ready),
+            What::Main | What::Probe | What::Hook | What::Connection(_) => {}
+        }
         let serves = matches!(process.what, What::Connection(_));
         let left = serves || !self.is_empty(run.node);
         let group = if left { Group::Inhabited } else { Group::Empty };
@@ -304,14 +321,19 @@ impl<F: Fates> World<F> {
         match fact {
             Fact::Executed(run) => {
                 let Some(process) = self.runs.get(&run) else { return };
+                let tells = process.program.tells;
                 if process.what == What::Main {
                     // It accepts what has waited.
                     self.backlog.remove(&run.node);
+                    if let Some(after) = tells {
+                        self.plan(after, Fact::Tells(run));
+                    }
                 }
                 self.turn(Event::Executed { run });
             }
             Fact::NotExecuted(run, error) => self.end(run, Ended::NotExecuted(error)),
             Fact::Ends(run, exit) => self.end(run, Ended::Exit(exit)),
+            Fact::Tells(run) => self.says_up(run),
             Fact::StrayEnds(node) => {
                 let strays = self.strays.entry(node).or_default();
                 *strays = strays.saturating_sub(1);
@@ -444,35 +466,5 @@ impl<F: Fates> World<F> {
     /// Runs that are over, for those who tell of them again.
     pub fn over(&self) -> &[RunId] {
         &self.ended_runs
-    }
-
-    /// From now on whatever hung does not any more, and all obey.
-    pub fn calm(&mut self) {
-        let runs: Vec<RunId> = self.runs.keys().copied().collect();
-        for run in runs {
-            let Some(process) = self.runs.get_mut(&run) else { continue };
-            process.program.obeys = Some(Duration::ZERO);
-            process.program.dies = Duration::ZERO;
-            process.program.leaves = 0;
-            if let Some(number) = process.asked {
-                self.plan(Duration::ZERO, Fact::Ends(run, Exit::Signal { number, core: false }));
-                continue;
-            }
-            if process.program.executes.is_none() {
-                process.program.executes = Some(Duration::ZERO);
-                self.plan(Duration::ZERO, Fact::Executed(run));
-            }
-            if self.runs.get(&run).is_some_and(|process| process.ends) {
-                self.plan(Duration::from_secs(1), Fact::Ends(run, Exit::SUCCESS));
-            }
-        }
-        for (node, strays) in self.strays.clone() {
-            for _ in 0..strays {
-                self.plan(Duration::ZERO, Fact::StrayEnds(node));
-            }
-        }
-        for run in self.steps.clone() {
-            self.plan(Duration::ZERO, Fact::StepEnds(run, Ok(None)));
-        }
     }
 }

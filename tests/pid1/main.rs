@@ -24,6 +24,7 @@ mod order;
 mod plan;
 mod power;
 mod programs;
+mod ready;
 mod reap;
 mod relations;
 mod stop;

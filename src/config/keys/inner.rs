@@ -13,8 +13,18 @@ const STOP: &str = "service.stop";
 const RESTART: &str = "service.restart";
 const HOOK: &str = "service.hook";
 const SOCKET: &str = "service.socket";
+const READY: &str = "service.ready";
 
-pub(super) const KEYS: [Key; 30] = [
+pub(super) const KEYS: [Key; 32] = [
+    key(
+        READY,
+        "command",
+        "a command or a table",
+        "",
+        r#""/bin/true""#,
+        "Run until it ends with success: then the service is up.",
+    ),
+    key(READY, "every", DURATION, r#""1s""#, r#""5s""#, "How long until it is run again."),
     key(STOP, "signal", "a signal", r#""TERM""#, r#""INT""#, "The first signal."),
     key(STOP, "timeout", DURATION, r#""10s""#, r#""30s""#, "How long it has until SIGKILL."),
     key(

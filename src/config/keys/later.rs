@@ -4,12 +4,9 @@ use super::{Key, later};
 
 const IN: &str = "service";
 
-pub(super) const KEYS: [Key; 38] = [
+pub(super) const KEYS: [Key; 35] = [
     later(IN, "dynamic-user", "Runs it as a user that exists only while it runs."),
     later(IN, "capabilities", "Capabilities that it keeps without being root."),
-    later(IN, "pidfile", "The file in which a program that forks writes its main process."),
-    later(IN, "notify-from", "Which of its processes may report readiness."),
-    later(IN, "watchdog", "Longest time between two signs of life."),
     later(IN, "needs-path", "Paths that must exist before it starts."),
     later(IN, "only-if-command", "A command that decides whether it is started."),
     later(IN, "schedule", "Times at which a task runs."),

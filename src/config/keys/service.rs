@@ -14,7 +14,7 @@ const INTEGER: &str = "an integer";
 
 const IN: &str = "service";
 
-pub(super) const KEYS: [Key; 52] = [
+pub(super) const KEYS: [Key; 55] = [
     key(
         IN,
         "command",
@@ -129,11 +129,44 @@ pub(super) const KEYS: [Key; 52] = [
     key(
         IN,
         "ready",
-        r#""exec" or "exit""#,
+        r#""exec", "exit", "notify", "fd:NUMBER", "forked", "dbus:NAME", "tcp:PORT", "unix:PATH", "file:PATH" or a table"#,
         r#""exec", in a task "exit""#,
-        r#""exec""#,
-        "When it counts as up: once its program is executed, or, for a task, once it ended \
-         well.",
+        r#""notify""#,
+        "When it counts as up: `exec`, once its program is executed; `exit`, for a task, once it \
+         ended well; `notify`, once it says READY=1 as sd_notify(3) does; `fd:3`, once it writes \
+         a line to that descriptor, as services of s6 do; `forked`, once the started program \
+         has ended well and `pidfile` names the daemon that it left, which is its main process \
+         from then on; `dbus:NAME`, once somebody has that name on the system bus; `tcp:PORT`, \
+         `tcp:ADDRESS:PORT` or `unix:PATH`, once somebody accepts connections there; \
+         `file:PATH`, once there is such a file; `{ command, every }`, once that command ends \
+         with success.",
+    ),
+    key(
+        IN,
+        "pidfile",
+        "a path",
+        "",
+        r#""/run/app.pid""#,
+        "The file in which a program that forks leaves the number of its main process; with \
+         `ready = \"forked\"`.",
+    ),
+    key(
+        IN,
+        "notify-from",
+        r#""main" or "any""#,
+        r#""main""#,
+        r#""any""#,
+        "Whose words count (NOTIFY_SOCKET): those of its main process and of the commands around \
+         it, or those of each of its processes.",
+    ),
+    key(
+        IN,
+        "watchdog",
+        DURATION,
+        "",
+        r#""30s""#,
+        "The longest time between two signs of life (WATCHDOG=1, sd_watchdog_enabled(3)) once it \
+         is up. One that is silent for longer is ended with SIGABRT, and that is a crash.",
     ),
     key(
         IN,

@@ -1,10 +1,10 @@
-//! When a service counts as up, comes back, and how it is stopped.
+//! When a service comes back, and how it is stopped.
 
 use std::time::Duration;
 
 use super::super::raw::Value;
 use super::super::report::{Problem, quoted};
-use super::super::spec::{Kind, OkExit, Ready, RestartSpec, RestartWhen, StopScope, StopSpec};
+use super::super::spec::{Kind, OkExit, RestartSpec, RestartWhen, StopScope, StopSpec};
 use super::super::values;
 use super::commands::one_hook;
 use super::section::Section;
@@ -12,22 +12,6 @@ use crate::facts::SignalNumber;
 
 /// How long a service has to stop.
 const STOP: Duration = Duration::from_secs(10);
-
-pub(super) fn ready(s: &mut Section<'_, '_, '_>, kind: Kind) -> Ready {
-    let by_default = if kind == Kind::Task { Ready::Exit } else { Ready::Exec };
-    let known = s.get("ready", |text| match text {
-        "exec" => Ok(Ready::Exec),
-        "exit" => Ok(Ready::Exit),
-        _ => Err(Problem::new(format!("{} is no readiness of this version", quoted(text)))
-            .hint("\"exec\" or \"exit\"; notify, fd, forked, dbus, tcp, unix and file come later")),
-    });
-    if let (Some(Ready::Exit), Kind::Service, Some(place)) = (&known, kind, s.place("ready")) {
-        let problem =
-            Problem::new("a service that is up once it ended is a task").hint("make it a [task]");
-        s.report.error(place, problem);
-    }
-    known.unwrap_or(by_default)
-}
 
 const WHEN: [(&str, RestartWhen); 5] = [
     ("always", RestartWhen::Always),

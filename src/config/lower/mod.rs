@@ -7,6 +7,7 @@ mod gather;
 mod instances;
 mod lifecycle;
 mod machine;
+mod ready;
 mod section;
 mod service;
 mod sockets;

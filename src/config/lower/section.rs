@@ -277,10 +277,11 @@ fn inner_kind(kind: &str, name: &str) -> Option<&'static str> {
     match (kind, name) {
         ("service", "stop") => Some("service.stop"),
         ("service", "restart") => Some("service.restart"),
+        ("service", "ready") => Some("service.ready"),
         ("service", "instances") => Some("service.instances"),
         ("service", "listen" | "inetd") => Some("service.socket"),
         ("service", "before-start" | "after-start" | "after-stop" | "reload")
-        | ("service.stop", "command") => Some("service.hook"),
+        | ("service.stop" | "service.ready", "command") => Some("service.hook"),
         _ => None,
     }
 }

@@ -14,7 +14,8 @@ use super::super::spec::{
 };
 use super::super::values;
 use super::commands::{command, hooks, reload, script};
-use super::lifecycle::{ok_exit, ready, restart, stop};
+use super::lifecycle::{ok_exit, restart, stop};
+use super::ready::readiness;
 use super::section::{Section, one_of};
 use super::sockets::sockets;
 
@@ -88,7 +89,7 @@ pub(super) fn service(subject: Subject<'_>, report: &mut Report<'_>) -> Option<D
             after_stop: hooks(s, "after-stop"),
             reload: reload(s),
         }),
-        ready: ready(s, kind),
+        ready: Rc::new(readiness(s, kind, sockets.as_ref())),
         start_timeout: s
             .patience("start-timeout")
             // A task takes as long as its work does.

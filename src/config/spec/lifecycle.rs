@@ -1,10 +1,32 @@
 //! When a service counts as up, when it comes back, how it is stopped.
 
-use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::exec::Hook;
+use super::sockets::Address;
 use crate::facts::SignalNumber;
+
+/// When a service counts as up, and what it may tell of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Readiness {
+    /// When.
+    pub when: Ready,
+    /// Who of it may tell, sd_notify(3).
+    pub notify_from: NotifyFrom,
+    /// The longest time between two of its signs of life, once it is up; sd_watchdog_enabled(3).
+    pub watchdog: Option<Duration>,
+}
+
+impl Readiness {
+    /// Whether it is given a socket to tell of itself.
+    pub fn listens(&self) -> bool {
+        self.when == Ready::Notify || self.watchdog.is_some() || self.when.pidfile().is_some()
+    }
+}
 
 /// When a service counts as up.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -13,6 +35,64 @@ pub enum Ready {
     Exec,
     /// It ended with success (tasks).
     Exit,
+    /// It says so, sd_notify(3).
+    Notify,
+    /// It writes a line to this descriptor, as services of s6 do.
+    Descriptor(u8),
+    /// Somebody else finds that it is.
+    Found(Probe),
+}
+
+/// How somebody else finds that a service is up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Probe {
+    /// The started program has ended with success, and this file names the process that it left
+    /// behind: from then on that is the main one, daemon(7).
+    Forked(PathBuf),
+    /// Somebody accepts connections there.
+    Accepts(Address),
+    /// There is such a file.
+    File(PathBuf),
+    /// Somebody has this name on the system bus.
+    Bus(String),
+    /// This command ends with success; it is run again and again, with so much time in between.
+    Command(Box<Hook>, Duration),
+}
+
+impl Ready {
+    /// The file that names the main process.
+    pub fn pidfile(&self) -> Option<&Path> {
+        match self {
+            Self::Found(Probe::Forked(path)) => Some(path),
+            Self::Found(_) | Self::Exec | Self::Exit | Self::Notify | Self::Descriptor(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for Ready {
+    /// As the file spells it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exec => f.write_str("exec"),
+            Self::Exit => f.write_str("exit"),
+            Self::Notify => f.write_str("notify"),
+            Self::Descriptor(number) => write!(f, "fd:{number}"),
+            Self::Found(Probe::Forked(path)) => write!(f, "forked, {}", path.display()),
+            Self::Found(Probe::Accepts(address)) => address.fmt(f),
+            Self::Found(Probe::File(path)) => write!(f, "file:{}", path.display()),
+            Self::Found(Probe::Bus(name)) => write!(f, "dbus:{name}"),
+            Self::Found(Probe::Command(..)) => f.write_str("command"),
+        }
+    }
+}
+
+/// Whose words count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum NotifyFrom {
+    /// Those of its main process and of the commands around it.
+    Main,
+    /// Those of each of its processes.
+    Any,
 }
 
 /// When a service comes back after its end.

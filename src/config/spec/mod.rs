@@ -13,7 +13,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 pub use exec::{CommandLine, ExecSpec, Hook, Hooks, LogTarget, Missing, Piece, ReloadAction, Word};
-pub use lifecycle::{OkExit, Ready, RestartSpec, RestartWhen, StopScope, StopSpec};
+pub use lifecycle::{
+    NotifyFrom, OkExit, Probe, Readiness, Ready, RestartSpec, RestartWhen, StopScope, StopSpec,
+};
 pub use machine::{
     BootSpec, ControlSpec, Devices, LogSpec, MILESTONES, PowerKey, STEPS, ShutdownSpec, TargetSpec,
 };
@@ -75,8 +77,8 @@ pub struct ServiceSpec {
     pub exec: Rc<ExecSpec>,
     /// Commands around the main one.
     pub hooks: Rc<Hooks>,
-    /// When it counts as up.
-    pub ready: Ready,
+    /// When it counts as up, and what it may tell.
+    pub ready: Rc<Readiness>,
     /// How long it may take to become ready; none for ever.
     pub start_timeout: Option<Duration>,
     /// What it stands on.
@@ -107,6 +109,7 @@ impl ServiceSpec {
         one(&mut self.exec, &other.exec);
         one(&mut self.dependencies, &other.dependencies);
         one(&mut self.hooks, &other.hooks);
+        one(&mut self.ready, &other.ready);
         one(&mut self.restart, &other.restart);
         one(&mut self.ok_exit, &other.ok_exit);
         one(&mut self.stop, &other.stop);

@@ -1,9 +1,11 @@
 //! Sockets that are held for a service.
 
-use serde::{Deserialize, Serialize};
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
 
 /// Sockets held for a service.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -99,4 +101,28 @@ pub enum UnixPath {
     File(PathBuf),
     /// Abstract, without its leading NUL.
     Abstract(String),
+}
+
+impl fmt::Display for Address {
+    /// As the file spells it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TcpPort(port) => write!(f, "tcp:{port}"),
+            Self::Tcp(address) => write!(f, "tcp:{address}"),
+            Self::UdpPort(port) => write!(f, "udp:{port}"),
+            Self::Udp(address) => write!(f, "udp:{address}"),
+            Self::Unix(kind, path) => {
+                f.write_str(match kind {
+                    UnixKind::Stream => "",
+                    UnixKind::Datagram => "unix-dgram:",
+                    UnixKind::Seqpacket => "unix-seqpacket:",
+                })?;
+                match path {
+                    UnixPath::File(path) => write!(f, "{}", path.display()),
+                    UnixPath::Abstract(name) => write!(f, "@{name}"),
+                }
+            }
+            Self::Fifo(path) => write!(f, "fifo:{}", path.display()),
+        }
+    }
 }

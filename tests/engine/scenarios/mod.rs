@@ -9,6 +9,7 @@ mod needs;
 mod order;
 mod plan;
 mod power;
+mod ready;
 mod relations;
 mod restart;
 pub mod schedule;

@@ -1,0 +1,279 @@
+//! What services tell of themselves, sd_notify(3), and their lines of readiness, as in s6.
+//!
+//! One socket a service: the kernel keeps a short queue for each, so that a flood of one slows
+//! its senders and keeps neither the words of others nor PID 1 waiting.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::reaper::Owner;
+use super::site::Site;
+use super::watch::Token;
+use super::{Driver, Fact};
+use crate::config::spec::{NotifyFrom, Ready, ServiceSpec};
+use crate::engine::{Descriptors, Event, Level, NodeId, Notice, RunId};
+use crate::facts::{Errno, Pid, SpawnError, Stage};
+use crate::os::socket::{self, Endpoint, Options, Peer};
+use crate::os::{fds, proc};
+
+/// Where the sockets are: nobody can list it, and nobody but root can put anything there.
+const FOLDER: &str = "/run/finitd/notify";
+/// The longest datagram that is read, as with systemd; a longer one is not looked at.
+const LONGEST: usize = 4096;
+/// Most datagrams of one service in one turn.
+const BATCH: usize = 32;
+/// How long a service that has more is not heard then.
+const REST: Duration = Duration::from_millis(10);
+/// Descriptors kept for one service.
+const KEPT: usize = 64;
+
+impl Driver {
+    /// Makes the socket of a service before its first start; before a later one it takes away
+    /// what was said to the run before.
+    pub(super) fn prepare_notify(
+        &mut self,
+        node: NodeId,
+        spec: &ServiceSpec,
+    ) -> Result<(), SpawnError> {
+        let Some(site) = self.sites.of(node) else { return Ok(()) };
+        if let Some(socket) = &site.notify {
+            let mut buffer = [0; 1];
+            while let Ok(Some(_)) = socket::receive(socket.as_fd(), &mut buffer) {}
+            return Ok(());
+        }
+        if !spec.ready.listens() {
+            return Ok(());
+        }
+        let path = path(node);
+        let made = folder().and_then(|()| {
+            let options = Options { mode: 0o666, ..Options::default() };
+            let socket = socket::bind(&Endpoint::UnixDatagram(path.clone()), &options)?;
+            socket::pass_credentials(socket.as_fd())?;
+            self.watch.readable(&socket, Token::Notify(node))?;
+            Ok(socket)
+        });
+        let subject = path.display().to_string();
+        let fail = |errno| SpawnError { stage: Stage::Socket, errno, subject };
+        site.notify = Some(made.map_err(fail)?);
+        Ok(())
+    }
+
+    /// Makes the pipe for the line of a run; the writing end is for it alone.
+    pub(super) fn prepare_line(
+        &mut self,
+        run: RunId,
+        spec: &ServiceSpec,
+    ) -> Result<Option<(u8, OwnedFd)>, SpawnError> {
+        let Some(site) = self.sites.of(run.node) else { return Ok(None) };
+        site.line = None;
+        let Ready::Descriptor(number) = spec.ready.when else { return Ok(None) };
+        let made = fds::nonblocking_pipe().and_then(|(read, write)| {
+            self.watch.readable(&read, Token::Line(run))?;
+            Ok((read, write))
+        });
+        let fail = |errno| SpawnError {
+            stage: Stage::Descriptors,
+            errno,
+            subject: spec.ready.when.to_string(),
+        };
+        let (read, write) = made.map_err(fail)?;
+        site.line = Some((run.generation, read));
+        Ok(Some((number, write)))
+    }
+
+    /// Something came through the pipe of a run: a whole line says that it is up, and what
+    /// follows says nothing.
+    pub(super) fn on_line(&mut self, run: RunId) {
+        let Some(site) = self.sites.of(run.node) else { return };
+        let Some((_, pipe)) = site.line.take_if(|(generation, _)| *generation == run.generation)
+        else {
+            return;
+        };
+        let mut bytes = [0; 256];
+        match fds::read(pipe.as_fd(), &mut bytes) {
+            Ok(count) if bytes.iter().take(count).any(|byte| *byte == b'\n') => {
+                self.turn(Event::Wrote { run });
+            }
+            // The beginning of a line.
+            Ok(1..) | Err(Errno(libc::EAGAIN)) => {
+                // Not watched, its start is too slow.
+                let _late = self.watch.readable(&pipe, Token::Line(run));
+                site.line = Some((run.generation, pipe));
+            }
+            // It closed its end without a word.
+            Ok(0) | Err(_) => {}
+        }
+    }
+
+    /// The socket of a service has something.
+    pub(super) fn on_notify(&mut self, node: NodeId) {
+        let more = self.hear(node);
+        self.work();
+        if more {
+            self.later(REST, Fact::Quieted(node));
+        } else {
+            self.listen_to(node);
+        }
+    }
+
+    /// Hears a service again.
+    pub(super) fn listen_to(&self, node: NodeId) {
+        if let Some(socket) = self.sites.get(node).and_then(|site| site.notify.as_ref()) {
+            // It was watched a moment ago; the kernel has its place for it.
+            let _same = self.watch.readable(socket, Token::Notify(node));
+        }
+    }
+
+    /// Another finit listens from now on.
+    pub(super) fn listen_again(&self, node: NodeId) {
+        self.listen_to(node);
+        let line = self.sites.get(node).and_then(|site| site.line.as_ref());
+        if let Some((generation, pipe)) = line {
+            let run = RunId { node, generation: *generation };
+            // Not watched, its start is too slow.
+            let _late = self.watch.readable(pipe, Token::Line(run));
+        }
+    }
+
+    /// Reads what a service has said and tells the engine; what follows is not carried out yet.
+    /// True if there may be more.
+    pub(super) fn hear(&mut self, node: NodeId) -> bool {
+        let mut buffer = [0; LONGEST];
+        for _ in 0..BATCH {
+            let Some(site) = self.sites.get(node) else { return false };
+            let Some(socket) = &site.notify else { return false };
+            let Ok(Some(datagram)) = socket::receive(socket.as_fd(), &mut buffer) else {
+                return false;
+            };
+            let may = datagram.sender.is_some_and(|sender| self.may_tell(node, site, sender));
+            if !may || datagram.cut {
+                continue;
+            }
+            let mut notice = Notice::parse(buffer.get(..datagram.length).unwrap_or_default());
+            self.keep_descriptors(node, &notice.descriptors, datagram.fds);
+            if let Some(pid) = notice.main_pid
+                && let Err(why) = self.follow_main(node, pid)
+            {
+                notice.main_pid = None;
+                let text = format!("{}: MAINPID={pid}: {why}", self.engine.name(node));
+                self.console.tell(Level::Trouble, &text);
+            }
+            self.engine.handle(crate::os::time::now(), Event::Notified { node, notice });
+        }
+        true
+    }
+
+    /// Whether the words of that process count.
+    fn may_tell(&self, node: NodeId, site: &Site, sender: Peer) -> bool {
+        let sent_by = |pid: &Pid| pid.raw() == sender.pid;
+        if site.runs.values().any(sent_by) {
+            return true;
+        }
+        if self.engine.notify_from(node) != Some(NotifyFrom::Any) {
+            return false;
+        }
+        match proc::process(sender.pid) {
+            Some(process) => self.is_of(site, &process),
+            // It has ended since: of others nobody but root and the user of the service counts.
+            None => {
+                let main =
+                    self.engine.main_run(node).and_then(|run| site.runs.get(&run.generation));
+                sender.uid == 0 || main.and_then(|pid| proc::owner(*pid)) == Some(sender.uid)
+            }
+        }
+    }
+
+    /// Whether a process belongs to a service: by its group, or its session where there is none.
+    fn is_of(&self, site: &Site, process: &proc::Process) -> bool {
+        match &site.group {
+            Some(group) => self.groups.holds(group, process.pid),
+            None => {
+                let mut leaders = site.runs.values().chain(&site.sessions);
+                leaders.any(|leader| leader.raw() == process.session)
+            }
+        }
+    }
+
+    /// Another process is the main one of a service from now on.
+    fn follow_main(&mut self, node: NodeId, pid: Pid) -> Result<(), &'static str> {
+        let run = self.engine.main_run(node).ok_or("it is not running")?;
+        let site = self.sites.get(node).ok_or("it is not running")?;
+        if site.runs.get(&run.generation) == Some(&pid) {
+            return Ok(());
+        }
+        let process = proc::process(pid.raw()).ok_or("there is no such process")?;
+        if process.ended {
+            return Err("that process has ended");
+        }
+        // A daemon leads a session of its own; where there are no groups, only its parent tells.
+        let orphan = site.group.is_none() && process.ppid == 1;
+        if !orphan && !self.is_of(site, &process) {
+            return Err("that process is none of this service");
+        }
+        let grouped = site.group.is_some();
+        let Some(site) = self.sites.of(node) else { return Ok(()) };
+        if let Some(former) = site.runs.insert(run.generation, pid) {
+            self.reaper.release(former);
+            if !grouped {
+                site.sessions.push(former);
+            }
+        }
+        self.reaper.adopt_running(pid, Owner::Run(run));
+        Ok(())
+    }
+
+    /// What is done with descriptors that came with a notice; the rest are closed here.
+    fn keep_descriptors(&mut self, node: NodeId, wish: &Descriptors, came: Vec<OwnedFd>) {
+        let Some(site) = self.sites.of(node) else { return };
+        match wish {
+            Descriptors::Keep(name) => {
+                let room = KEPT.saturating_sub(site.kept.len());
+                let lost = came.len().saturating_sub(room);
+                site.kept.extend(came.into_iter().take(room).map(|fd| (name.clone(), fd)));
+                if lost > 0 {
+                    let text = format!(
+                        "{}: {lost} descriptors are not kept: it has {KEPT} already (FDSTORE)",
+                        self.engine.name(node)
+                    );
+                    self.console.tell(Level::Trouble, &text);
+                }
+            }
+            Descriptors::Drop(name) => site.kept.retain(|(known, _)| known != name),
+            Descriptors::Unwanted | Descriptors::Barrier => {}
+        }
+    }
+
+    /// A service that is not wanted any more needs nothing kept, and a node that is gone needs
+    /// no socket.
+    pub(super) fn unkeep(&mut self, node: NodeId) {
+        if let Some(site) = self.sites.of(node) {
+            site.kept.clear();
+        }
+    }
+
+    /// The node is gone for good.
+    pub(super) fn close_notify(&mut self, node: NodeId) {
+        let Some(site) = self.sites.of(node) else { return };
+        site.kept.clear();
+        site.line = None;
+        if site.notify.take().is_some() {
+            socket::unlink(&Endpoint::UnixDatagram(path(node)));
+        }
+    }
+}
+
+/// The path for NOTIFY_SOCKET: a name may be longer than a socket address has room for.
+pub fn path(node: NodeId) -> PathBuf {
+    Path::new(FOLDER).join(node.number().to_string())
+}
+
+fn folder() -> Result<(), Errno> {
+    fds::make_folder(Path::new("/run/finitd"), 0o755)?;
+    fds::make_folder(Path::new(FOLDER), 0o711)
+}
+
+/// What a main process is handed beside its sockets, with names.
+pub fn kept(site: &Site) -> impl Iterator<Item = (&str, BorrowedFd<'_>)> {
+    site.kept.iter().map(|(name, fd)| (name.as_str(), fd.as_fd()))
+}

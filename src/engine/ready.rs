@@ -1,0 +1,324 @@
+//! When a started service counts as up, and what it tells of itself from then on.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::event::Ended;
+use super::id::{NodeId, RunId};
+use super::node::{Aside, Node};
+use super::notice::{Notice, Watchdog};
+use super::state::{Rung, StartStep, State};
+use super::{Aim, Cause, Effect, Engine, Level, Spawn, What};
+use crate::config::spec::{CommandLine, NotifyFrom, Probe, Ready, ServiceSpec};
+use crate::facts::{Moment, Pid, SignalNumber};
+
+/// How long until a look that came to nothing is taken again.
+const AGAIN: Duration = Duration::from_secs(1);
+/// How long a daemon may be unknown after the program that left it has ended, where nothing else
+/// is said: it may have died.
+const ADOPTION: Duration = Duration::from_secs(60);
+
+/// What is known of a running service beside its state; most tell nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tidings {
+    /// What it does, in its own words.
+    pub status: String,
+    /// What it is about.
+    pub doing: Doing,
+    /// The time between two signs of life that it asked for itself.
+    pub watchdog: Option<Duration>,
+    /// When it will have been silent for too long.
+    pub silent_at: Option<Moment>,
+    /// When to look again whether it is up.
+    pub probe_at: Option<Moment>,
+}
+
+/// What a service says that it is about.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Doing {
+    /// Its work.
+    #[default]
+    Work,
+    /// It reads its configuration again.
+    Reloading,
+    /// It goes down by itself.
+    Stopping,
+}
+
+impl Tidings {
+    /// When something happens by itself.
+    pub fn deadline(&self) -> Option<Moment> {
+        [self.silent_at, self.probe_at].into_iter().flatten().min()
+    }
+
+    /// The words for a status; empty where there are none.
+    pub fn words(&self) -> String {
+        let doing = match self.doing {
+            Doing::Work => "",
+            Doing::Reloading => "reloading",
+            Doing::Stopping => "says that it is stopping",
+        };
+        match (doing.is_empty(), self.status.is_empty()) {
+            (_, true) => doing.to_owned(),
+            (true, false) => self.status.clone(),
+            (false, false) => format!("{doing}: {}", self.status),
+        }
+    }
+}
+
+impl Node {
+    /// Forgets what the new state has no use for.
+    pub fn review_tidings(&mut self) {
+        match self.state {
+            State::Starting { .. } | State::Up { .. } => {}
+            State::Stopping { .. } => {
+                if let Some(tidings) = &mut self.tidings {
+                    (tidings.silent_at, tidings.probe_at) = (None, None);
+                }
+            }
+            _ => self.tidings = None,
+        }
+    }
+
+    /// The process that a start is about, and whether all of its programs have been started.
+    fn is_last_step(&self) -> Option<RunId> {
+        let State::Starting { run, step, .. } = &self.state else { return None };
+        let last = match step {
+            StartStep::Main(index) => index.saturating_add(1) == self.spec()?.commands.len(),
+            StartStep::Adopt => true,
+            StartStep::Bind | StartStep::Before(_) => false,
+        };
+        last.then_some(*run)
+    }
+}
+
+impl Engine {
+    /// The program of a run was executed: that is all the readiness some promise.
+    pub(super) fn on_executed(&mut self, run: RunId) {
+        let Some(node) = self.node(run.node).filter(|node| node.is_last_step() == Some(run)) else {
+            return;
+        };
+        match node.spec().map(|spec| &spec.ready.when) {
+            Some(Ready::Exec) => self.become_up(run),
+            // The started program has to end first.
+            Some(Ready::Found(Probe::Forked(_))) => {}
+            Some(Ready::Found(_)) => self.probe(run.node),
+            Some(Ready::Exit | Ready::Notify | Ready::Descriptor(_)) | None => {}
+        }
+    }
+
+    /// A line came through the descriptor of a run.
+    pub(super) fn on_wrote(&mut self, run: RunId) {
+        let Some(node) = self.node(run.node).filter(|node| node.is_last_step() == Some(run)) else {
+            return;
+        };
+        if node.spec().is_some_and(|spec| matches!(spec.ready.when, Ready::Descriptor(_))) {
+            self.become_up(run);
+        }
+    }
+
+    /// The program that was to leave a daemon behind has ended well: which process is it?
+    pub(super) fn adopt(&mut self, id: NodeId, run: RunId, spec: &ServiceSpec) {
+        let until = self.start_deadline(id, spec).or(Some(self.now.after(ADOPTION)));
+        if let Some(node) = self.node_mut(id) {
+            node.pid = None;
+        }
+        self.set_state(id, State::Starting { run, step: StartStep::Adopt, until });
+        self.probe(id);
+    }
+
+    /// The run of the main process of a node, whether or not it is known which that is.
+    pub fn main_run(&self, id: NodeId) -> Option<RunId> {
+        let node = self.node(id)?;
+        match node.state {
+            State::Starting { .. } => node.is_last_step(),
+            State::Up { run } | State::Stopping { run, .. } => run,
+            _ => None,
+        }
+    }
+
+    /// Whose words count.
+    pub fn notify_from(&self, id: NodeId) -> Option<NotifyFrom> {
+        self.node(id).and_then(|node| node.spec()).map(|spec| spec.ready.notify_from)
+    }
+
+    /// Has somebody look whether it is up.
+    fn probe(&mut self, id: NodeId) {
+        let Some(service) = self.node(id).and_then(|node| node.spec()).map(Rc::clone) else {
+            return;
+        };
+        let Ready::Found(probe) = &service.ready.when else { return };
+        if let Probe::Command(hook, _) = probe {
+            self.launch_aside(id, Aside::Probe, hook, None);
+            return;
+        }
+        let run = self.new_aside(id, Aside::Probe, None);
+        let command = CommandLine { words: Box::default() };
+        let (what, user, main_pid) = (What::Probe, None, None);
+        self.emit(Effect::Spawn(Box::new(Spawn { run, service, what, command, user, main_pid })));
+    }
+
+    /// Whoever looked has an answer; or is gone, and another one looks after a while.
+    pub(super) fn on_probe_ended(&mut self, id: NodeId, found: bool) {
+        let Some(node) = self.node(id) else { return };
+        let (Some(run), Some(spec)) = (node.is_last_step(), node.spec()) else { return };
+        let lacks_main = spec.ready.when.pidfile().is_some() && node.pid.is_none();
+        if found && !lacks_main {
+            self.become_up(run);
+            return;
+        }
+        let every = match &spec.ready.when {
+            Ready::Found(Probe::Command(_, every)) => *every,
+            _ => AGAIN,
+        };
+        let at = self.now.after(every);
+        self.change(id, |node| node.tidings.get_or_insert_default().probe_at = Some(at));
+    }
+
+    /// Nobody has to look any more.
+    pub(super) fn end_probe(&mut self, id: NodeId) {
+        let Some(node) = self.node(id) else { return };
+        let is_probe = |aside: Aside| aside == Aside::Probe;
+        let probe = node.asides.iter().find(|(_, beside)| is_probe(beside.aside));
+        let Some(generation) = probe.map(|(generation, _)| *generation) else { return };
+        self.change(id, |node| node.asides.retain(|_, beside| !is_probe(beside.aside)));
+        self.signal(id, Aim::Run(RunId { node: id, generation }), SignalNumber::KILL);
+    }
+
+    /// It tells something of itself.
+    pub(super) fn on_notified(&mut self, id: NodeId, notice: Notice) {
+        let spec = self.node(id).and_then(|node| node.spec()).map(Rc::clone);
+        let (Some(run), Some(spec)) = (self.main_run(id), spec) else { return };
+        self.take_down(id, &notice);
+        if let Some(time) = notice.extend {
+            self.extend(id, time);
+        }
+        let starts = matches!(self.node(id), Some(node) if node.is_last_step() == Some(run));
+        if notice.ready && starts && spec.ready.when == Ready::Notify {
+            self.become_up(run);
+        }
+        match notice.watchdog {
+            Some(Watchdog::Trigger) => self.on_silent(id, "asked for it"),
+            Some(Watchdog::Alive) => self.feed(id),
+            None if notice.watchdog_time.is_some() => self.feed(id),
+            None => {}
+        }
+    }
+
+    /// Keeps what was told.
+    fn take_down(&mut self, id: NodeId, notice: &Notice) {
+        let Some(node) = self.node_mut(id) else { return };
+        if let Some(pid) = notice.main_pid {
+            node.pid = Some(pid);
+        }
+        let doing = match notice {
+            Notice { stopping: true, .. } => Some(Doing::Stopping),
+            Notice { reloading: true, .. } => Some(Doing::Reloading),
+            Notice { ready: true, .. } => Some(Doing::Work),
+            _ => None,
+        };
+        if doing.is_none() && notice.status.is_none() && notice.watchdog_time.is_none() {
+            return;
+        }
+        let tidings = node.tidings.get_or_insert_default();
+        tidings.doing = doing.unwrap_or(tidings.doing);
+        tidings.watchdog = notice.watchdog_time.or(tidings.watchdog);
+        if let Some(status) = &notice.status {
+            status.clone_into(&mut tidings.status);
+        }
+    }
+
+    /// It needs more time for what it is doing: it gets that, and never less than it had.
+    fn extend(&mut self, id: NodeId, time: Duration) {
+        let later = |until: Option<Moment>| until.map(|until| until.max(self.now.after(time)));
+        let Some(node) = self.node(id) else { return };
+        let state = match node.state.clone() {
+            State::Starting { run, step, until } => {
+                State::Starting { run, step, until: later(until) }
+            }
+            State::Stopping { run, rung, until, then } if rung < Rung::Killed => {
+                State::Stopping { run, rung, until: later(until), then }
+            }
+            _ => return,
+        };
+        self.set_state(id, state);
+    }
+
+    /// A sign of life, once it is up: the time runs anew.
+    pub(super) fn feed(&mut self, id: NodeId) {
+        let Some(node) = self.node(id) else { return };
+        let own = node.tidings.as_ref().and_then(|tidings| tidings.watchdog);
+        let time = own.or(node.spec().and_then(|spec| spec.ready.watchdog));
+        if let (State::Up { run: Some(_) }, Some(time)) = (&node.state, time) {
+            let at = (!time.is_zero()).then(|| self.now.after(time));
+            self.change(id, |node| node.tidings.get_or_insert_default().silent_at = at);
+        }
+    }
+
+    /// The time of its tidings has come.
+    pub(super) fn on_tidings_due(&mut self, id: NodeId) {
+        let now = self.now;
+        let due = |at: Option<Moment>| at.is_some_and(|at| at <= now);
+        let Some(tidings) = self.node(id).and_then(|node| node.tidings.as_ref()) else { return };
+        if due(tidings.probe_at) {
+            self.change(id, |node| node.tidings.as_mut().map(|tidings| tidings.probe_at.take()));
+            self.probe(id);
+        } else if due(tidings.silent_at) {
+            self.on_silent(id, "gave no sign of life");
+        }
+    }
+
+    /// It hangs: SIGABRT lets it leave a core dump, and what follows is as after a crash.
+    fn on_silent(&mut self, id: NodeId, what: &str) {
+        let Some(node) = self.node(id) else { return };
+        let (State::Up { run: Some(run) }, Some(spec)) =
+            (node.state.clone(), node.spec().map(Rc::clone))
+        else {
+            return;
+        };
+        let name = node.name.clone();
+        let own = node.tidings.as_ref().and_then(|tidings| tidings.watchdog);
+        let ended = Ended::Silent(own.or(spec.ready.watchdog).unwrap_or_default());
+        self.because_of_its_past(id, Cause::Timer("the end of its watchdog time".into()));
+        self.tell(Level::Trouble, format!("{name} {what}: it is ended with SIGABRT (watchdog)"));
+        let then = self.what_follows(id, &spec, &ended);
+        if let Some(node) = self.node_mut(id) {
+            node.last_exit = Some(ended);
+        }
+        let until = self.stop_deadline(&spec);
+        self.set_state(id, State::Stopping { run: Some(run), rung: Rung::Asked, until, then });
+        self.signal(id, Aim::Run(run), SignalNumber::ABRT);
+        self.signal(id, Aim::Run(run), SignalNumber::CONT);
+    }
+
+    /// Nobody wants it any more: what it gave to be kept for its next start goes.
+    pub(super) fn unkeep(&mut self, id: NodeId) {
+        if self.node(id).and_then(|node| node.spec()).is_some_and(|spec| spec.ready.listens()) {
+            self.emit(Effect::Unkeep { node: id });
+        }
+    }
+
+    fn become_up(&mut self, run: RunId) {
+        let id = run.node;
+        self.end_probe(id);
+        let Some(node) = self.node_mut(id) else { return };
+        node.stirred = false;
+        let leaving = node.leaving;
+        self.set_state(id, State::Up { run: Some(run) });
+        self.feed(id);
+        self.tell_up(id);
+        if !leaving {
+            self.after_start(id, 0);
+        }
+    }
+
+    fn tell_up(&mut self, id: NodeId) {
+        let Some(node) = self.node(id) else { return };
+        let level = if node.history.restarts == 0 { Level::Progress } else { Level::Detail };
+        let pid = node.pid.map(Pid::raw).map(|pid| format!(" (pid {pid})")).unwrap_or_default();
+        let text = format!("{} is up{pid}", node.name);
+        self.tell(level, text);
+    }
+}

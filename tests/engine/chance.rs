@@ -1,0 +1,135 @@
+//! What happens by chance while faults are on, and the calm after them.
+
+use std::time::Duration;
+
+use finit::config::spec::Ready;
+use finit::engine::{RunId, Spawn, What};
+use finit::facts::{Errno, Exit, Moment, SignalNumber, SpawnError, Stage};
+
+use crate::build::millis;
+use crate::dice::Dice;
+use crate::fates::{Fates, Program, StepResult};
+use crate::world::{Fact, World};
+
+/// Chance, as long as faults are on.
+pub struct Chance {
+    pub seed: u64,
+    pub dice: Dice,
+    pub calm: bool,
+}
+
+impl Fates for Chance {
+    fn program(&mut self, order: &Spawn, _: Moment) -> Result<Program, SpawnError> {
+        let purpose = format!("{}#{}", order.service.name, order.run.generation);
+        let mut dice = Dice::of(self.seed, &purpose);
+        let task = order.service.ready.when == Ready::Exit;
+        let forks = order.service.ready.when.pidfile().is_some();
+        let ends = task || forks || order.what != What::Main;
+        if self.calm {
+            let program = if ends { Program::ends(millis(10), 0) } else { Program::daemon() };
+            return Ok(program);
+        }
+        // Some services are worse than others.
+        let bad = Dice::of(self.seed, &order.service.name).below(40);
+        if dice.percent(2) {
+            return Err(error(Stage::Clone));
+        }
+        let mut program = Program::daemon();
+        program.executes = Some(*dice.pick(&[millis(0), millis(0), millis(1), millis(30)]));
+        if ends && !dice.percent(5) {
+            let code = u8::from(dice.percent(bad));
+            program.ends = Some((millis(*dice.pick(&[0, 1, 50, 3_000])), Exit::Code(code)));
+        }
+        if !ends && dice.percent(bad) {
+            let after = *dice.pick(&[0, 0, 1, 20, 500, 20_000]);
+            program.ends = Some((millis(after), exit(&mut dice)));
+        }
+        if dice.percent(bad / 3) {
+            program.fails = Some(error(*dice.pick(&[Stage::Exec, Stage::User, Stage::Chdir])));
+            program.ends = None;
+        } else if dice.percent(bad / 4) {
+            program.executes = None;
+            program.ends = None;
+        }
+        program.obeys = (!dice.percent(bad)).then(|| millis(*dice.pick(&[0, 0, 5, 2_000])));
+        program.dies = millis(*dice.pick(&[0, 0, 1, 100]));
+        if dice.percent(bad / 4) {
+            program.dies = millis(30_000);
+        }
+        if dice.percent(bad / 2) {
+            program.leaves = 1;
+        }
+        let tells = millis(*dice.pick(&[0, 0, 1, 800]));
+        program.tells = (!dice.percent(bad / 4)).then_some(tells);
+        Ok(program)
+    }
+
+    fn bind(&mut self, _: &str, _: Moment) -> Result<(), SpawnError> {
+        let fails = !self.calm && self.dice.percent(10);
+        if fails { Err(error(Stage::Socket)) } else { Ok(()) }
+    }
+
+    fn step(&mut self, step: &'static str, _: Moment) -> Option<(Duration, StepResult)> {
+        let mut dice = Dice::of(self.seed, step);
+        let result = match dice.below(10) {
+            0 => Err("no such thing".to_owned()),
+            1 | 2 => Ok(Some("not here")),
+            _ => Ok(None),
+        };
+        if dice.percent(1) && !self.calm {
+            return None;
+        }
+        Some((millis(*dice.pick(&[0, 0, 0, 1, 10, 900])), result))
+    }
+
+    fn tie(&mut self) -> u64 {
+        self.dice.throw()
+    }
+}
+
+fn error(stage: Stage) -> SpawnError {
+    SpawnError { stage, errno: Errno(2), subject: String::new() }
+}
+
+fn exit(dice: &mut Dice) -> Exit {
+    match dice.below(3) {
+        0 => Exit::Code(0),
+        1 => Exit::Code(1),
+        _ => Exit::Signal { number: SignalNumber::KILL, core: false },
+    }
+}
+
+impl<F: Fates> World<F> {
+    /// From now on whatever hung does not any more, and all obey.
+    pub fn calm(&mut self) {
+        let runs: Vec<RunId> = self.runs.keys().copied().collect();
+        for run in runs {
+            let Some(process) = self.runs.get_mut(&run) else { continue };
+            process.program.obeys = Some(Duration::ZERO);
+            process.program.dies = Duration::ZERO;
+            process.program.leaves = 0;
+            if let Some(number) = process.asked {
+                self.plan(Duration::ZERO, Fact::Ends(run, Exit::Signal { number, core: false }));
+                continue;
+            }
+            if process.program.executes.is_none() {
+                process.program.executes = Some(Duration::ZERO);
+                process.program.tells = Some(Duration::ZERO);
+                self.plan(Duration::ZERO, Fact::Executed(run));
+            } else if process.what == What::Main {
+                self.plan(Duration::from_secs(1), Fact::Tells(run));
+            }
+            if self.runs.get(&run).is_some_and(|process| process.ends) {
+                self.plan(Duration::from_secs(1), Fact::Ends(run, Exit::SUCCESS));
+            }
+        }
+        for (node, strays) in self.strays.clone() {
+            for _ in 0..strays {
+                self.plan(Duration::ZERO, Fact::StrayEnds(node));
+            }
+        }
+        for run in self.steps.clone() {
+            self.plan(Duration::ZERO, Fact::StepEnds(run, Ok(None)));
+        }
+    }
+}

@@ -1,0 +1,281 @@
+//! When a started service counts as up, and what it tells of itself.
+
+use finit::config::spec::{NotifyFrom, Ready};
+use finit::proto::Outcome;
+
+use crate::build::{millis, secs, service};
+use crate::fates::Program;
+use crate::rig::Rig;
+
+/// A machine with a service that says nothing by itself.
+fn silent(part: crate::build::Part) -> Rig {
+    let name = part.0.name.clone();
+    let after = service("after").needs(&name);
+    Rig::booted_but([part, after], |rig| rig.program(&name, Program::mute()))
+}
+
+#[test]
+fn whoever_notifies_is_up_once_it_says_so_and_those_that_need_it_wait() {
+    let mut rig = silent(service("db").notifies());
+    assert_eq!((rig.state("db"), rig.state("after")), ("starting", "waiting"));
+    assert_eq!(rig.reason("db"), "not ready yet (notify)");
+    rig.tells("db", "STATUS=replaying the journal");
+    assert_eq!(rig.reason("db"), "not ready yet (notify); it says: replaying the journal");
+    assert_eq!(rig.state("db"), "starting");
+    rig.tells("db", "READY=1\nSTATUS=at work");
+    assert_eq!((rig.state("db"), rig.state("after")), ("up", "up"));
+    assert_eq!(rig.reason("db"), "at work");
+}
+
+/// TF11: the word of one run is none for the next.
+#[test]
+fn every_run_has_to_say_it_again() {
+    let mut rig = silent(service("db").notifies());
+    rig.tells("db", "READY=1");
+    rig.crashes("db");
+    rig.pass(secs(1));
+    assert_eq!((rig.state("db"), rig.starts("db")), ("starting", 2));
+    rig.tells("db", "READY=1");
+    let job = rig.restart("db");
+    assert_eq!((rig.state("db"), rig.outcome(job)), ("starting", None));
+    rig.tells("db", "READY=1");
+    assert_eq!((rig.state("db"), rig.outcome(job)), ("up", Some(Outcome::Done)));
+    assert_eq!(rig.starts("after"), 2, "it goes and comes with what it needs");
+}
+
+#[test]
+fn a_reload_that_is_told_of_shows_and_touches_nobody() {
+    let mut rig = silent(service("db").notifies().reloads_by_signal("HUP"));
+    rig.tells("db", "READY=1");
+    assert!(rig.reload("db").is_ok());
+    rig.tells("db", "RELOADING=1\nSTATUS=reading");
+    assert_eq!((rig.state("db"), rig.reason("db")), ("up", "reloading: reading".to_owned()));
+    rig.tells("db", "READY=1\nSTATUS=");
+    assert_eq!((rig.state("db"), rig.reason("db")), ("up", String::new()));
+    assert_eq!((rig.starts("db"), rig.starts("after")), (1, 1));
+}
+
+/// SD34: it says that it reloads, and ends.
+#[test]
+fn an_end_while_reloading_is_an_end() {
+    let mut rig = silent(service("db").notifies());
+    rig.tells("db", "READY=1");
+    rig.tells("db", "RELOADING=1");
+    rig.exits("db", 0);
+    rig.pass(secs(1));
+    assert_eq!((rig.state("db"), rig.starts("db")), ("starting", 2));
+    assert_eq!(rig.reason("db"), "not ready yet (notify)");
+}
+
+#[test]
+fn whoever_never_says_it_is_stopped_and_counts_as_failed() {
+    let mut rig = silent(service("db").notifies().restart_never());
+    rig.pass(secs(60));
+    assert_eq!(rig.state("db"), "failed");
+    assert_eq!(rig.reason("db"), "not ready after 60s (start-timeout)");
+    assert_eq!(rig.signals("db"), ["SIGTERM"]);
+    assert_eq!(rig.state("after"), "waiting");
+}
+
+/// SD23: more time for a start, a stop; and never less.
+#[test]
+fn a_service_can_ask_for_more_time() {
+    let mut rig = silent(service("db").notifies());
+    rig.pass(secs(50));
+    rig.tells("db", "EXTEND_TIMEOUT_USEC=30000000");
+    rig.pass(secs(29));
+    assert_eq!(rig.state("db"), "starting");
+    rig.tells("db", "EXTEND_TIMEOUT_USEC=1");
+    rig.tells("db", "READY=1");
+    assert_eq!(rig.state("db"), "up");
+
+    rig.program("db", Program { tells: None, ..Program::stubborn() });
+    rig.restart("db");
+    rig.tells("db", "READY=1");
+    rig.stop("db");
+    rig.pass(secs(9));
+    rig.tells("db", "EXTEND_TIMEOUT_USEC=20000000");
+    rig.pass(secs(19));
+    assert_eq!(
+        (rig.state("db"), rig.signals("db").contains(&"SIGKILL".to_owned())),
+        ("stopping", false)
+    );
+    rig.pass(secs(2));
+    assert_eq!(rig.state("db"), "stopped");
+    assert_eq!(rig.signals("db").last().map(String::as_str), Some("SIGKILL"));
+}
+
+#[test]
+fn a_line_is_the_word_of_those_who_were_promised_one() {
+    let mut rig = Rig::booted_but([service("s6").ready(Ready::Descriptor(3))], |rig| {
+        rig.program("s6", Program { tells: Some(secs(2)), ..Program::daemon() });
+    });
+    assert_eq!((rig.state("s6"), rig.reason("s6").as_str()), ("starting", "not ready yet (fd:3)"));
+    rig.pass(secs(2));
+    assert_eq!(rig.state("s6"), "up");
+}
+
+#[test]
+fn a_watchdog_that_is_not_fed_ends_a_service_that_hangs() {
+    let mut rig =
+        Rig::booted([service("db").notifies().watchdog(secs(10)).delay(secs(3), secs(3))]);
+    for _ in 0..5 {
+        rig.pass(secs(9));
+        rig.tells("db", "WATCHDOG=1");
+    }
+    assert_eq!((rig.state("db"), rig.starts("db")), ("up", 1));
+    rig.program("db", Program { dies: millis(10), ..Program::stubborn() });
+    rig.pass(secs(11));
+    assert_eq!(rig.signals("db"), ["SIGABRT"]);
+    assert_eq!(rig.trouble(), ["db gave no sign of life: it is ended with SIGABRT (watchdog)"]);
+    // The program of before obeys nothing but SIGKILL.
+    rig.pass(secs(14));
+    assert_eq!((rig.state("db"), rig.starts("db")), ("up", 2));
+    let why = rig.status("db").detail.expect("in full").cause;
+    assert_eq!(why, "the end of its watchdog time");
+}
+
+#[test]
+fn a_watchdog_waits_until_it_is_up_and_rests_while_it_stops() {
+    let mut rig = silent(service("db").notifies().watchdog(secs(5)));
+    rig.pass(secs(30));
+    assert_eq!(rig.state("db"), "starting");
+    rig.program("db", Program::stubborn());
+    rig.tells("db", "READY=1");
+    rig.stop("db");
+    rig.pass(secs(9));
+    assert!(!rig.signals("db").contains(&"SIGABRT".to_owned()));
+}
+
+#[test]
+fn a_service_sets_its_own_watchdog_and_can_trigger_it() {
+    let mut rig = Rig::booted([service("db").notifies()]);
+    rig.tells("db", "WATCHDOG_USEC=2000000");
+    rig.pass(millis(1_900));
+    rig.tells("db", "WATCHDOG=1");
+    rig.pass(millis(1_900));
+    assert_eq!(rig.starts("db"), 1);
+    rig.tells("db", "WATCHDOG=trigger");
+    assert_eq!(rig.signals("db"), ["SIGABRT"]);
+    assert_eq!(rig.trouble(), ["db asked for it: it is ended with SIGABRT (watchdog)"]);
+}
+
+#[test]
+fn a_daemon_is_its_main_process_once_it_is_known() {
+    let mut rig = Rig::booted([service("nginx").forks(), service("web").needs("nginx")]);
+    assert_eq!((rig.state("nginx"), rig.state("web")), ("up", "up"));
+    let pid = rig.status("nginx").pid;
+    assert_eq!(pid, Some(103), "neither the program nor who looked for it");
+    rig.crashes("nginx");
+    rig.pass(secs(1));
+    assert_eq!((rig.state("nginx"), rig.starts("nginx")), ("up", 2));
+    rig.stop("nginx");
+    assert_eq!(rig.state("nginx"), "stopped");
+    assert_eq!(rig.signals("nginx"), ["SIGTERM"]);
+}
+
+#[test]
+fn a_program_that_fails_leaves_no_daemon() {
+    let mut rig = Rig::booted_but([service("nginx").forks().restart_never()], |rig| {
+        rig.ends("nginx", millis(5), 1);
+    });
+    rig.pass(millis(5));
+    assert_eq!(
+        (rig.state("nginx"), rig.reason("nginx").as_str()),
+        ("failed", "exited with status 1")
+    );
+}
+
+/// Its file comes late, or never.
+#[test]
+fn a_daemon_that_nobody_finds_is_stopped_with_all_that_is_left_of_it() {
+    let mut rig = Rig::booted_but([service("nginx").forks().restart_never()], |rig| {
+        rig.program("nginx?", Program::daemon());
+    });
+    assert_eq!(rig.reason("nginx"), "not ready yet (forked, /run/app.pid)");
+    rig.pass(secs(60));
+    assert_eq!(rig.state("nginx"), "failed");
+    assert_eq!(rig.reason("nginx"), "not ready after 60s (start-timeout)");
+    assert_eq!(rig.signals("nginx"), ["SIGKILL", "SIGTERM"], "who looks, and the group");
+}
+
+#[test]
+fn a_stop_while_the_daemon_is_looked_for_waits_for_no_process_that_is_gone() {
+    let mut rig = Rig::booted_but([service("nginx").forks()], |rig| {
+        rig.program("nginx?", Program::daemon());
+    });
+    let job = rig.stop("nginx");
+    assert_eq!((rig.state("nginx"), rig.outcome(job)), ("stopped", Some(Outcome::Done)));
+}
+
+#[test]
+fn somebody_looks_until_connections_are_accepted() {
+    let mut rig = Rig::booted_but([service("web").accepts()], |rig| {
+        rig.ends("web?", secs(2), 0);
+    });
+    assert_eq!(
+        (rig.state("web"), rig.reason("web").as_str()),
+        ("starting", "not ready yet (tcp:80)")
+    );
+    rig.pass(secs(2));
+    assert_eq!(rig.state("web"), "up");
+}
+
+#[test]
+fn who_looks_is_replaced_when_it_dies_and_ends_with_the_service() {
+    let mut rig = Rig::booted_but([service("web").accepts()], |rig| rig.ends("web?", secs(1), 1));
+    rig.pass(secs(1));
+    rig.program("web?", Program::daemon());
+    rig.pass(secs(1));
+    assert_eq!(rig.started(), ["/sbin/web", "", ""]);
+    rig.stop("web");
+    assert_eq!(rig.signals("web"), ["SIGKILL", "SIGTERM"]);
+    assert_eq!(rig.state("web"), "stopped");
+}
+
+#[test]
+fn a_command_is_run_again_until_it_ends_well() {
+    let mut rig = Rig::booted_but([service("db").ready_by("/bin/ask", secs(3))], |rig| {
+        rig.ends("/bin/ask", millis(10), 1);
+    });
+    rig.pass(secs(7));
+    assert_eq!(rig.started(), ["/sbin/db", "/bin/ask", "/bin/ask", "/bin/ask"]);
+    assert_eq!(rig.state("db"), "starting");
+    rig.ends("/bin/ask", millis(10), 0);
+    rig.pass(secs(3));
+    assert_eq!(rig.state("db"), "up");
+}
+
+#[test]
+fn an_end_before_it_is_ready_is_a_failed_start_and_nobody_looks_any_more() {
+    let mut rig = Rig::booted_but([service("web").accepts().restart_never()], |rig| {
+        rig.program("web?", Program::daemon());
+        rig.ends("web", secs(1), 7);
+    });
+    rig.pass(secs(1));
+    assert_eq!((rig.state("web"), rig.reason("web").as_str()), ("failed", "exited with status 7"));
+    assert_eq!(rig.signals("web")[0], "SIGKILL");
+}
+
+#[test]
+fn what_was_kept_for_its_next_start_goes_when_it_is_stopped() {
+    let mut rig = Rig::booted([service("db").notifies(), service("plain")]);
+    rig.crashes("db");
+    rig.pass(secs(1));
+    rig.restart("db");
+    assert!(rig.world.unkept.is_empty());
+    rig.stop("db");
+    rig.stop("plain");
+    assert_eq!(rig.world.unkept, ["db"]);
+}
+
+#[test]
+fn words_to_a_service_that_does_not_notify_change_nothing_but_its_status() {
+    let mut rig = Rig::booted([service("plain"), service("s6").ready(Ready::Descriptor(3))]);
+    rig.program("s6", Program::mute());
+    rig.restart("s6");
+    rig.tells("s6", "READY=1\nSTATUS=words");
+    assert_eq!(rig.state("s6"), "starting");
+    assert_eq!(rig.world.engine.notify_from(rig.main("s6").node), Some(NotifyFrom::Main));
+    assert_eq!(rig.state("plain"), "up");
+}

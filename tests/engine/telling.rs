@@ -1,0 +1,68 @@
+//! How services of the machine without a kernel come to be up: what they say, and what others
+//! find.
+
+use finit::config::spec::Ready;
+use finit::engine::{Event, NodeId, Notice, RunId, What};
+use finit::facts::Pid;
+
+use crate::fates::{Fates, Program};
+use crate::world::{Process, World};
+
+impl<F: Fates> World<F> {
+    /// Somebody has found that a service is up; and which process is its main one.
+    pub fn found(&mut self, node: NodeId, ready: &Ready) {
+        let (Some(run), Ready::Found(_)) = (self.engine.main_run(node), ready) else { return };
+        if ready.pidfile().is_some() && !self.runs.contains_key(&run) {
+            let Some(left) = self.strays.get_mut(&node).filter(|strays| **strays > 0) else {
+                return;
+            };
+            *left -= 1;
+            let program = Program::daemon();
+            let process = Process {
+                program,
+                what: What::Main,
+                ready: ready.clone(),
+                ends: false,
+                asked: None,
+            };
+            self.runs.insert(run, process);
+            self.ended_runs.retain(|over| *over != run);
+            if let Some(oracle) = &mut self.oracle {
+                oracle.lives(run);
+            }
+            self.last_pid += 1;
+            let notice = Notice { main_pid: Pid::new(self.last_pid), ..Notice::default() };
+            self.turn(Event::Notified { node, notice });
+        }
+        if let Some(oracle) = &mut self.oracle {
+            oracle.is_ready(run);
+        }
+    }
+
+    /// A process tells something of its service.
+    pub fn tells(&mut self, node: NodeId, notice: Notice) {
+        if let (Some(oracle), Some(run), true) =
+            (&mut self.oracle, self.engine.main_run(node), notice.ready)
+        {
+            oracle.is_ready(run);
+        }
+        self.turn(Event::Notified { node, notice });
+    }
+
+    /// It says that it is up, in the way that is expected of it.
+    pub fn says_up(&mut self, run: RunId) {
+        let Some(process) = self.runs.get(&run) else { return };
+        match process.ready {
+            Ready::Notify => {
+                self.tells(run.node, Notice { ready: true, ..Notice::default() });
+            }
+            Ready::Descriptor(_) => {
+                if let Some(oracle) = &mut self.oracle {
+                    oracle.is_ready(run);
+                }
+                self.turn(Event::Wrote { run });
+            }
+            Ready::Exec | Ready::Exit | Ready::Found(_) => {}
+        }
+    }
+}

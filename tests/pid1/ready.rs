@@ -1,0 +1,351 @@
+//! When services count as up: each form with real programs, and what they tell of themselves
+//! through systemd's own library.
+
+use std::io::Write;
+
+use crate::machine::{Machine, Plan};
+
+const TELLER: &str = include_str!("teller.py");
+
+/// A machine with a service `teller`, which waits for orders.
+fn teller(more: &str) -> Machine {
+    let toml = format!(
+        "[service.teller]\ncommand = \"/usr/bin/python3 /etc/teller.py /out/teller\"\n\
+         restart = {{ delay = \"1ms\", max-delay = \"1ms\" }}\n{more}"
+    );
+    let machine = Plan::new().file("/etc/teller.py", TELLER).boot(&toml);
+    machine.appears("/out/teller/ready");
+    machine
+}
+
+/// Has it obey, and waits until it has.
+fn order(machine: &Machine, line: &str) {
+    let done = || machine.read("/out/teller/done").lines().count();
+    let before = done();
+    give(machine, line);
+    machine.wait(line, |_| (done() > before).then_some(()));
+}
+
+fn give(machine: &Machine, line: &str) {
+    let mut orders =
+        std::fs::File::options().write(true).open(machine.path("/out/teller/orders")).unwrap();
+    writeln!(orders, "{line}").unwrap();
+}
+
+/// Waits until the one reason is this.
+fn reason(machine: &Machine, name: &str, text: &str) {
+    machine.wait(text, |m| (m.status(name)["reason"].as_str().unwrap_or("") == text).then_some(()));
+}
+
+#[test]
+fn libsystemd_says_when_it_is_ready_and_what_it_does() {
+    let machine = teller("ready = \"notify\"\n");
+    assert_eq!(machine.status("teller")["state"], "starting");
+    order(&machine, "tell STATUS=warming up");
+    reason(&machine, "teller", "not ready yet (notify); it says: warming up");
+    order(&machine, "tell READY=1;STATUS=at \x1b[31mwork");
+    let pid = machine.main_pid("teller");
+    reason(&machine, "teller", "at [31mwork");
+    order(&machine, "tell RELOADING=1");
+    reason(&machine, "teller", "reloading: at [31mwork");
+    // The barrier comes back once everything before it was read.
+    order(&machine, "barrier");
+    order(&machine, "tell READY=1;STATUS=");
+    reason(&machine, "teller", "");
+    order(&machine, "tell STOPPING=1");
+    reason(&machine, "teller", "says that it is stopping");
+    assert_eq!(machine.main_pid("teller"), pid);
+}
+
+/// TF11, with the tool that shell scripts use.
+#[test]
+fn systemd_notify_in_a_script_counts_where_any_process_may_tell() {
+    let machine = Machine::boot(
+        r#"
+        [service.any]
+        command = ["/bin/sh", "-c", "systemd-notify --ready --status='at work'; exec sleep infinity"]
+        ready = "notify"
+        notify-from = "any"
+        "#,
+    );
+    let pid = machine.main_pid("any");
+    reason(&machine, "any", "at work");
+    for _ in 0..3 {
+        machine.sh(&format!("kill -9 {}", machine.main_pid("any")));
+        machine.wait("another one", |m| (m.main_pid("any") != pid).then_some(()));
+    }
+}
+
+#[test]
+fn the_word_of_a_child_counts_only_where_any_process_may_tell() {
+    let machine = teller("ready = \"notify\"\n");
+    order(&machine, "child READY=1");
+    order(&machine, "barrier");
+    assert_eq!(machine.status("teller")["state"], "starting");
+    order(&machine, "tell READY=1");
+    machine.until("teller", "up");
+}
+
+/// E8: whoever told it has ended, and is reaped, before anybody reads it.
+#[test]
+fn the_last_word_of_a_process_counts() {
+    let machine = teller("ready = \"notify\"\nnotify-from = \"any\"\n");
+    order(&machine, "child READY=1;STATUS=from a child");
+    machine.until("teller", "up");
+    give(&machine, "end STATUS=my last word");
+    machine.wait("a restart", |m| (m.status("teller")["restarts"] == 1).then_some(()));
+}
+
+/// SD13: the main process may be followed by another of the same service, and by no other.
+#[test]
+fn another_process_becomes_the_main_one_if_it_is_of_the_service() {
+    let machine = teller("ready = \"notify\"\n[service.other]\ncommand = \"/programs/idle\"\n");
+    order(&machine, "tell READY=1");
+    let first = machine.main_pid("teller");
+    let other = machine.main_pid("other");
+    for wrong in [0, 1, 999_999, other] {
+        order(&machine, &format!("tell MAINPID={wrong}"));
+        order(&machine, "barrier");
+        assert_eq!(machine.main_pid("teller"), first);
+    }
+    let console = machine.console();
+    assert!(
+        console.contains(&format!("teller: MAINPID={other}: that process is none of")),
+        "{console}"
+    );
+    machine.forget("/out/teller/ready");
+    give(&machine, "successor");
+    let second =
+        machine.wait("the successor", |m| Some(m.main_pid("teller")).filter(|pid| *pid != first));
+    assert_eq!(machine.status("teller")["restarts"], 0);
+    // Its end is the end of the service.
+    machine.sh(&format!("kill -9 {second}"));
+    machine.wait("a restart", |m| (m.status("teller")["restarts"] == 1).then_some(()));
+    assert_eq!(machine.status("other")["restarts"], 0);
+}
+
+#[test]
+fn descriptors_are_kept_over_a_crash_and_an_upgrade_and_let_go_by_a_stop() {
+    let machine = teller("ready = \"notify\"\nwatchdog = \"1h\"\n");
+    assert_eq!(machine.read("/out/teller/given"), " watchdog=3600000000");
+    for word in ["tell READY=1", "keep a=alpha", "keep b=beta", "keep c=gamma"] {
+        order(&machine, word);
+    }
+    order(&machine, "tell FDSTOREREMOVE=1;FDNAME=b");
+    order(&machine, "barrier");
+    machine.booted();
+    machine.hang_up();
+    machine.order(&["upgrade"]);
+    let again = |how: &str| {
+        machine.forget("/out/teller/given");
+        machine.sh(how);
+        machine.appears("/out/teller/given")
+    };
+    let given = again(&format!("kill -9 {}", machine.main_pid("teller")));
+    assert_eq!(given, "a=alpha c=gamma watchdog=3600000000");
+    let given = again("finitctl stop teller; finitctl start --no-wait teller");
+    assert_eq!(given, " watchdog=3600000000");
+    // The finit of now hears it as the one before did.
+    machine.wait("its orders", |m| (!m.read("/out/teller/ready").is_empty()).then_some(()));
+    order(&machine, "tell READY=1;STATUS=heard");
+    reason(&machine, "teller", "heard");
+}
+
+#[test]
+fn who_hangs_is_ended_by_its_watchdog() {
+    let machine = teller("ready = \"notify\"\nwatchdog = \"300ms\"\n");
+    order(&machine, "tell READY=1");
+    machine.wait("a restart", |m| (m.status("teller")["restarts"] == 1).then_some(()));
+    let line = "teller: no sign of life for 300ms (watchdog); starting it again";
+    machine.wait(line, |m| m.console().contains(line).then_some(()));
+    assert_eq!(machine.status("teller")["detail"]["last_exit"], "killed by SIGABRT");
+}
+
+/// A1, E9: any bytes, any length, any descriptors, and without end: data, and slow to send.
+#[test]
+fn a_flood_of_nonsense_harms_nobody() {
+    let machine = teller(
+        "ready = \"notify\"\nnotify-from = \"any\"\n[service.other]\ncommand = \"/programs/idle\"\n",
+    );
+    order(&machine, "tell READY=1");
+    let before = machine.pid1_descriptors();
+    let socket = machine.sh("echo /run/finitd/notify/*").text.trim().to_owned();
+    // Nobody's words: they come from outside of the service.
+    let floods: Vec<_> = ["1", "2", "3"]
+        .iter()
+        .map(|seed| machine.begin(&["/programs/babbler", &socket, seed, "5000"]))
+        .collect();
+    for _ in 0..100 {
+        assert_eq!(machine.status("other")["state"], "up");
+        machine.order(&["status", "other"]);
+    }
+    order(&machine, "tell STATUS=through the flood");
+    reason(&machine, "teller", "through the flood");
+    for flood in floods {
+        let said = crate::talk::Said::from(flood.wait_with_output().unwrap());
+        assert_eq!((said.code, said.text.ends_with(" sent\n")), (0, true), "{}", said.text);
+    }
+    // The same from within, where words count.
+    machine.order(&["stop", "teller"]);
+    machine.write(
+        "/etc/finit.toml",
+        "[service.babble]\ncommand = \"/bin/sh -c '/programs/babbler $NOTIFY_SOCKET 7 5000; exec systemd-notify --ready'\"\n\
+         ready = \"notify\"\nrestart = \"never\"\n[service.other]\ncommand = \"/programs/idle\"\n",
+    );
+    machine.order(&["apply"]);
+    machine.wait("the end of it", |m| (m.status("babble")["state"] == "stopped").then_some(()));
+    machine.hang_up();
+    machine.wait("no more descriptors than before", |m| {
+        (m.pid1_descriptors() <= before + 2).then_some(())
+    });
+    assert_eq!(machine.status("other")["restarts"], 0);
+}
+
+/// J: a process of another user says that a service is up which is not.
+#[test]
+fn the_word_of_a_stranger_is_none() {
+    let machine = teller("ready = \"notify\"\nnotify-from = \"any\"\n");
+    let said = machine.sh(
+        "cd /tmp; for s in /run/finitd/notify/*; do NOTIFY_SOCKET=$s setpriv --reuid=65534 --clear-groups --regid=65534 \
+         systemd-notify --no-block --ready; done; echo $?",
+    );
+    assert_eq!(said.text, "0\n");
+    order(&machine, "barrier");
+    assert_eq!(machine.status("teller")["state"], "starting");
+    let listed =
+        machine.sh("setpriv --reuid=65534 --clear-groups --regid=65534 ls /run/finitd/notify");
+    assert_ne!(listed.code, 0);
+}
+
+#[test]
+fn nginx_forks_and_its_daemon_is_the_main_process() {
+    let machine = Plan::new()
+        .file(
+            "/etc/nginx.conf",
+            "pid /run//nginx.pid;\nerror_log stderr;\nevents {}\nhttp { access_log off; server { listen 8080; return 204; } }\n",
+        )
+        .boot(
+            "[service.nginx]\ncommand = \"/usr/sbin/nginx -c /etc/nginx.conf\"\nready = \"forked\"\n\
+             pidfile = \"/run/../run//nginx.pid\"\nreload = \"HUP\"\nrestart = { delay = \"1ms\" }\n",
+        );
+    let first = machine.main_pid("nginx");
+    assert_eq!(machine.read("/run/nginx.pid").trim(), first.to_string());
+    let serves =
+        "exec 3<>/dev/tcp/127.0.0.1/8080; printf 'GET / HTTP/1.0\\r\\n\\r\\n' >&3; head -1 <&3";
+    let said = machine.run(&["/bin/bash", "-c", serves]);
+    assert!(said.text.contains("204"), "{}", said.text);
+    machine.order(&["reload", "nginx"]);
+    assert_eq!(machine.main_pid("nginx"), first);
+    machine.sh(&format!("kill -9 {first}"));
+    let second =
+        machine.wait("another one", |m| Some(m.main_pid("nginx")).filter(|pid| *pid != first));
+    assert_eq!(machine.status("nginx")["restarts"], 1);
+    machine.order(&["stop", "nginx"]);
+    assert!(!machine.exists(&format!("/proc/{second}")));
+    assert_eq!(machine.sh("pgrep nginx").text, "", "no worker is left");
+}
+
+#[test]
+fn a_daemon_without_a_group_of_its_own_is_found_too() {
+    let script = "(setsid sleep 1000 & echo $! > /run/app.pid)";
+    let machine = Plan::new().with("cgroup=no").boot(&format!(
+        "[service.app]\ncommand = [\"/bin/sh\", \"-c\", \"{script}\"]\nready = \"forked\"\npidfile = \"/run/app.pid\"\n"
+    ));
+    let pid = machine.main_pid("app");
+    assert_eq!(machine.read("/run/app.pid").trim(), pid.to_string());
+    machine.order(&["stop", "app"]);
+    assert!(!machine.exists(&format!("/proc/{pid}")));
+}
+
+#[test]
+fn a_stale_or_foreign_pid_file_makes_nobody_the_main_process() {
+    let machine = Machine::boot(
+        r#"
+        [service.other]
+        command = "/programs/idle"
+        [service.app]
+        command = ["/bin/sh", "-c", "/programs/idle & echo $! > /out/idle"]
+        ready = "forked"
+        pidfile = "/out/app.pid"
+        needs = "other"
+        "#,
+    );
+    machine.write("/out/app.pid", "1\n");
+    machine.until("app", "starting");
+    machine.write("/out/app.pid", &machine.main_pid("other").to_string());
+    let name = "that process is none of this service";
+    machine.wait(name, |m| m.console().contains(name).then_some(()));
+    assert_eq!(machine.status("app")["state"], "starting");
+    let idle = machine.read("/out/idle");
+    machine.write("/out/app.pid", &idle);
+    assert_eq!(machine.main_pid("app"), idle.trim().parse::<i32>().unwrap());
+}
+
+#[test]
+fn s6_services_write_a_line_and_others_are_found() {
+    let machine = Machine::boot(
+        r#"
+        [service.s6]
+        command = ["/bin/sh", "-c", "until [ -e /out/go ]; do sleep 0.01; done; printf x >&7; echo >&7; exec 7>&-; exec sleep 1000"]
+        ready = "fd:7"
+        [service.s6-sockets]
+        command = ["/bin/sh", "-c", "ls /proc/self/fd > /out/fds; echo >&4; exec sleep 1000"]
+        listen = "/run/s6"
+        start = "boot"
+        ready = "fd:4"
+        [service.port]
+        command = ["/bin/sh", "-c", "until [ -e /out/go ]; do sleep 0.01; done; exec /usr/bin/python3 -c \"import socket,time; s=socket.create_server(('127.0.0.1', 8081)); time.sleep(1000)\""]
+        ready = "tcp:8081"
+        [service.stream]
+        command = ["/bin/sh", "-c", "until [ -e /out/go ]; do sleep 0.01; done; exec /usr/bin/python3 -c \"import socket,time; s=socket.socket(socket.AF_UNIX); s.bind('/run/stream'); s.listen(); time.sleep(1000)\""]
+        ready = "unix:/run/stream"
+        [service.file]
+        command = ["/bin/sh", "-c", "exec sleep 1000"]
+        ready = "file:/out/go"
+        [service.command]
+        command = ["/bin/sh", "-c", "exec sleep 1000"]
+        ready = { command = "/usr/bin/test -e /out/go", every = "10ms" }
+        "#,
+    );
+    machine.until("s6-sockets", "up");
+    assert_eq!(machine.read("/out/fds"), "0\n1\n2\n3\n4\n5\n");
+    let names = ["s6", "port", "stream", "file", "command"];
+    for name in names {
+        machine.until(name, "starting");
+    }
+    reason(&machine, "port", "not ready yet (tcp:8081)");
+    machine.write("/out/go", "");
+    for name in names {
+        machine.until(name, "up");
+    }
+    for name in names {
+        machine.order(&["stop", name]);
+    }
+    assert_eq!(
+        machine.run(&["/usr/bin/pgrep", "-f", "--", "--await"]).text,
+        "",
+        "nobody looks any more"
+    );
+}
+
+#[test]
+fn a_name_on_the_bus_is_waited_for() {
+    let machine = Plan::new()
+        .file("/etc/teller.py", TELLER)
+        .file(
+            "/etc/bus.conf",
+            "<busconfig><type>system</type><listen>unix:path=/run/dbus/system_bus_socket</listen><auth>EXTERNAL</auth>\
+             <policy context='default'><allow user='*'/><allow receive_sender='*'/><allow send_destination='*' eavesdrop='true'/><allow own='*'/></policy></busconfig>\n",
+        )
+        .boot(
+            "[service.bus]\ncommand = \"/usr/bin/dbus-daemon --config-file=/etc/bus.conf --nofork --nopidfile\"\n\
+             before-start = \"/bin/mkdir -p /run/dbus\"\nready = \"unix:/run/dbus/system_bus_socket\"\n\
+             [service.teller]\ncommand = \"/usr/bin/python3 /etc/teller.py /out/teller\"\n\
+             ready = \"dbus:org.example.Teller\"\nneeds = \"bus\"\n",
+        );
+    machine.until("bus", "up");
+    machine.appears("/out/teller/ready");
+    assert_eq!(machine.status("teller")["state"], "starting");
+    order(&machine, "bus org.example.Teller");
+    machine.until("teller", "up");
+}
