@@ -322,3 +322,52 @@ impl fmt::Display for SpawnError {
 }
 
 impl std::error::Error for SpawnError {}
+
+/// Longest span of time that can be written: a hundred years. Everything longer is a slip of the
+/// keyboard, and adding it to any moment stays far from the end of the numbers.
+const SPAN_MAX: Duration = Duration::from_secs(100 * 366 * 86_400);
+
+/// Why a text is no span of time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SpanError {
+    /// It is a number alone.
+    NoUnit,
+    /// It is written in another form.
+    Form,
+    /// It is longer than a hundred years.
+    TooLong,
+}
+
+/// Reads "250ms", "10s", "1h30m".
+pub fn time_span(text: &str) -> Result<Duration, SpanError> {
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(SpanError::NoUnit);
+    }
+    let split = |text: &'_ str, fits: fn(&char) -> bool| {
+        text.len().saturating_sub(text.trim_start_matches(|c: char| fits(&c)).len())
+    };
+    let mut total = Duration::ZERO;
+    let mut rest = text;
+    while !rest.is_empty() {
+        let digits = split(rest, char::is_ascii_digit);
+        let (number, tail) = rest.split_at_checked(digits).ok_or(SpanError::Form)?;
+        let letters = split(tail, char::is_ascii_alphabetic);
+        let (unit, tail) = tail.split_at_checked(letters).ok_or(SpanError::Form)?;
+        let micros: u64 = match unit {
+            "us" => 1,
+            "ms" => 1_000,
+            "s" => 1_000_000,
+            "m" | "min" => 60_000_000,
+            "h" => 3_600_000_000,
+            "d" => 86_400_000_000,
+            "w" => 604_800_000_000,
+            _ => return Err(SpanError::Form),
+        };
+        let number: u64 = number.parse().map_err(|_| SpanError::Form)?;
+        let part = number.checked_mul(micros).map(Duration::from_micros);
+        let sum = part.and_then(|part| total.checked_add(part)).filter(|sum| *sum <= SPAN_MAX);
+        total = sum.ok_or(SpanError::TooLong)?;
+        rest = tail;
+    }
+    if text.is_empty() { Err(SpanError::Form) } else { Ok(total) }
+}

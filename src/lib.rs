@@ -3,6 +3,7 @@
 //! The house, from the ground up; a room imports only from the floors below it:
 //! * [`facts`]: plain values that every room may name.
 //! * [`os`]: system calls, and the only unsafe code. [`proto`]: the control protocol.
+//! * [`calendar`]: pure; when something is due, in the time of any zone.
 //! * [`config`]: text to typed definitions, with diagnostics.
 //! * [`engine`]: pure; decides. State in, state and effects out.
 //! * [`probe`]: finds out when a service is up, in a process of its own.
@@ -11,6 +12,7 @@
 //! * [`client`]: what finitctl does.
 
 pub mod boot;
+pub mod calendar;
 pub mod config;
 pub mod driver;
 pub mod engine;

@@ -15,16 +15,20 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each room and those it may name: only what is on a floor below, and `facts` for all.
-const ROOMS: [(&str, &[&str]); 10] = [
+const ROOMS: [(&str, &[&str]); 11] = [
     ("facts", &[]),
     ("os", &["facts"]),
     ("proto", &["facts"]),
-    ("config", &["facts", "os"]),
-    ("engine", &["facts", "proto", "config"]),
+    ("calendar", &["facts"]),
+    ("config", &["facts", "os", "calendar"]),
+    ("engine", &["facts", "proto", "calendar", "config"]),
     ("boot", &["facts", "os", "config"]),
     ("logger", &["facts", "os"]),
     ("probe", &["facts", "os", "config"]),
-    ("driver", &["facts", "os", "proto", "config", "engine", "boot", "logger", "probe"]),
+    (
+        "driver",
+        &["facts", "os", "proto", "calendar", "config", "engine", "boot", "logger", "probe"],
+    ),
     ("client", &["facts", "os", "proto", "config"]),
 ];
 

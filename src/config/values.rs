@@ -4,14 +4,10 @@
 use std::time::Duration;
 
 use super::report::{Problem, quoted};
-use crate::facts::SignalNumber;
+use crate::facts::{SignalNumber, SpanError, time_span};
 
 /// Longest name of a service, task, target or instance, in bytes.
 const NAME_MAX: usize = 128;
-
-/// Longest duration: a hundred years. Everything longer is a slip of the keyboard, and adding
-/// it to any moment stays far from the end of the numbers.
-const DURATION_MAX: Duration = Duration::from_secs(100 * 366 * 86_400);
 
 /// `"250ms"`, `"10s"`, `"1h30m"`; never `"never"`.
 pub(super) fn duration(text: &str) -> Result<Duration, Problem> {
@@ -27,43 +23,13 @@ pub(super) fn patience(text: &str) -> Result<Option<Duration>, Problem> {
     if text == "never" {
         return Ok(None);
     }
-    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
-        let hint = format!("write \"{text}s\" for seconds");
-        return Err(Problem::new(format!("{} has no unit", quoted(text))).hint(hint));
-    }
     let wrong = || Problem::new(format!("{} is no duration", quoted(text))).hint(FORM);
-    let mut total = Duration::ZERO;
-    let mut rest = text;
-    while !rest.is_empty() {
-        let digits = rest.len().saturating_sub(rest.trim_start_matches(digit).len());
-        let (number, tail) = rest.split_at_checked(digits).ok_or_else(wrong)?;
-        let letters = tail.len().saturating_sub(tail.trim_start_matches(letter).len());
-        let (unit, tail) = tail.split_at_checked(letters).ok_or_else(wrong)?;
-        let micros: u64 = match unit {
-            "us" => 1,
-            "ms" => 1_000,
-            "s" => 1_000_000,
-            "m" | "min" => 60_000_000,
-            "h" => 3_600_000_000,
-            "d" => 86_400_000_000,
-            "w" => 604_800_000_000,
-            _ => return Err(wrong()),
-        };
-        let number: u64 = number.parse().map_err(|_| wrong())?;
-        let part = number.checked_mul(micros).map(Duration::from_micros);
-        let sum = part.and_then(|part| total.checked_add(part)).filter(|sum| *sum <= DURATION_MAX);
-        total = sum.ok_or_else(|| wrong().hint("it is too long; \"never\" is for ever"))?;
-        rest = tail;
-    }
-    if text.is_empty() { Err(wrong()) } else { Ok(Some(total)) }
-}
-
-fn digit(c: char) -> bool {
-    c.is_ascii_digit()
-}
-
-fn letter(c: char) -> bool {
-    c.is_ascii_alphabetic()
+    time_span(text).map(Some).map_err(|error| match error {
+        SpanError::Form => wrong(),
+        SpanError::TooLong => wrong().hint("it is too long; \"never\" is for ever"),
+        SpanError::NoUnit => Problem::new(format!("{} has no unit", quoted(text)))
+            .hint(format!("write \"{text}s\" for seconds")),
+    })
 }
 
 /// Bytes: `"4096"`, `"64K"`, `"512M"`, in powers of 1024.
