@@ -14,20 +14,24 @@ pub(super) struct Unit {
     pub last: u16,
     /// Names of the numbers, from `first` on.
     pub names: &'static [&'static str],
+    /// Whether a step that runs on runs down to `first`.
+    pub is_downward: bool,
 }
 
-const MONTHS: [&str; 12] =
-    ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
-
-pub(super) const YEAR: Unit = Unit { name: "year", first: FIRST_YEAR, last: LAST_YEAR, names: &[] };
-pub(super) const MONTH: Unit = Unit { name: "month", first: 1, last: 12, names: &MONTHS };
-pub(super) const DAY: Unit = Unit { name: "day of a month", first: 1, last: 31, names: &[] };
+pub(super) const YEAR: Unit = unit("year", FIRST_YEAR, LAST_YEAR);
+pub(super) const MONTH: Unit = unit("month", 1, 12);
+pub(super) const DAY: Unit = unit("day of a month", 1, 31);
 /// The shortest month has 28 days: a day further from the end would not be in each.
 pub(super) const LAST_DAY: Unit =
-    Unit { name: "day from the end of a month", first: 1, last: 28, names: &[] };
-pub(super) const HOUR: Unit = Unit { name: "hour", first: 0, last: 23, names: &[] };
-pub(super) const MINUTE: Unit = Unit { name: "minute", first: 0, last: 59, names: &[] };
-pub(super) const SECOND: Unit = Unit { name: "second", first: 0, last: 59, names: &[] };
+    Unit { is_downward: true, ..unit("day from the end of a month", 1, 28) };
+pub(super) const HOUR: Unit = unit("hour", 0, 23);
+pub(super) const MINUTE: Unit = unit("minute", 0, 59);
+pub(super) const SECOND: Unit = unit("second", 0, 59);
+
+/// A unit without names, counted upward.
+pub(super) const fn unit(name: &'static str, first: u16, last: u16) -> Unit {
+    Unit { name, first, last, names: &[], is_downward: false }
+}
 
 /// How ranges are written, and what a step may follow.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -58,17 +62,17 @@ pub(super) struct Piece {
 
 impl Piece {
     /// First and last number, and the step between two.
-    pub(super) fn upward(self, unit: &Unit) -> (u16, u16, u16) {
-        let open = if self.step.is_some() { unit.last } else { self.first };
-        (self.first, self.last.unwrap_or(open), self.step.unwrap_or(1))
-    }
-
-    /// All numbers, counted from the end of a month: a step that runs on runs towards the end.
-    pub(super) fn from_the_end(self, unit: &Unit) -> Vec<u16> {
-        let step = usize::from(self.step.unwrap_or(1));
+    pub(super) fn bounds(self, unit: &Unit) -> (u16, u16, u16) {
+        let step = self.step.unwrap_or(1);
         match (self.last, self.step) {
-            (None, Some(_)) => (unit.first..=self.first).rev().step_by(step).collect(),
-            _ => (self.first..=self.last.unwrap_or(self.first)).step_by(step).collect(),
+            (Some(last), _) => (self.first, last, step),
+            (None, None) => (self.first, self.first, step),
+            (None, Some(_)) if !unit.is_downward => (self.first, unit.last, step),
+            // The same numbers, from the lowest.
+            (None, Some(_)) => {
+                let rest = self.first.saturating_sub(unit.first).checked_rem(step).unwrap_or(0);
+                (unit.first.saturating_add(rest), self.first, step)
+            }
         }
     }
 }
@@ -89,7 +93,10 @@ fn piece(part: Word, unit: &Unit, notation: Notation) -> Result<Piece, Mistake> 
     };
     let (first, last) = match numbers.split_once(notation.range()) {
         _ if numbers.text == "*" => (unit.first, Some(unit.last)),
-        Some((first, last)) => range(numbers, number(first, unit)?, number(last, unit)?, unit)?,
+        Some((first, last)) => {
+            let (first, last) = (number(first, unit)?, number(last, unit)?);
+            (first, Some(range_end(numbers, first, last, unit, notation)?))
+        }
         None => (number(numbers, unit)?, None),
     };
     let step = match step {
@@ -97,25 +104,35 @@ fn piece(part: Word, unit: &Unit, notation: Notation) -> Result<Piece, Mistake> 
             let hint = format!("write `{first}-{}/…` to go on from {first}", unit.last);
             return Err(part.wrong("has a step without a range", hint));
         }
-        Some(step) => Some(read_step(step, first, last.unwrap_or(unit.last), unit)?),
+        Some(step) => {
+            let room = match last {
+                Some(last) => last.saturating_sub(first),
+                None if unit.is_downward => first.saturating_sub(unit.first),
+                None => unit.last.saturating_sub(first),
+            };
+            Some(read_step(step, first, room, unit)?)
+        }
         None => None,
     };
     Ok(Piece { first, last, step })
 }
 
-fn range(
+fn range_end(
     numbers: Word,
     first: u16,
     last: u16,
     unit: &Unit,
-) -> Result<(u16, Option<u16>), Mistake> {
+    notation: Notation,
+) -> Result<u16, Mistake> {
     // cron's Sunday is 0 and 7, and friday to sunday means the later one.
-    let is_sunday = unit.last == 7 && last == 0 && first > 0;
+    let is_sunday = unit.last == 7 && last == 0;
     let last = if is_sunday { 7 } else { last };
     if first <= last {
-        return Ok((first, Some(last)));
+        return Ok(last);
     }
-    let hint = "write the lower number first; around the end go two ranges, like `22..23,0..4`";
+    let (mark, lowest, highest) = (notation.range(), unit.first, unit.last);
+    let around = format!("{first}{mark}{highest},{lowest}{mark}{last}");
+    let hint = format!("write the lower number first, or `{around}` to go on from the start");
     Err(numbers.wrong("runs backwards", hint))
 }
 
@@ -126,7 +143,8 @@ fn number(word: Word, unit: &Unit) -> Result<u16, Mistake> {
     }
     let is_number = !word.text.is_empty() && word.text.bytes().all(|byte| byte.is_ascii_digit());
     let number: Option<u16> = word.text.parse().ok().filter(|_| is_number);
-    let number = number.map(|number| if unit.first == FIRST_YEAR { century(number) } else { number });
+    let number =
+        number.map(|number| if unit.first == FIRST_YEAR { century(number) } else { number });
     number.filter(|number| (unit.first..=unit.last).contains(number)).ok_or_else(|| {
         let names = if unit.names.is_empty() { "" } else { ", or its name in three letters" };
         let hint = format!("write `*` or a number from {} to {}{names}", unit.first, unit.last);
@@ -143,12 +161,12 @@ fn century(year: u16) -> u16 {
     }
 }
 
-fn read_step(word: Word, first: u16, last: u16, unit: &Unit) -> Result<u16, Mistake> {
+fn read_step(word: Word, first: u16, room: u16, unit: &Unit) -> Result<u16, Mistake> {
     let is_number = !word.text.is_empty() && word.text.bytes().all(|byte| byte.is_ascii_digit());
     let step: Option<u16> = word.text.parse().ok().filter(|step| is_number && *step > 0);
     let step = step.ok_or_else(|| word.wrong("is no step", "write a number from 1 on"))?;
     // Somebody who writes */90 for minutes means every hour and a half, and would not get it.
-    if step > unit.last.saturating_sub(unit.first) || step > last.saturating_sub(first).max(1) {
+    if step > room.max(1) {
         let message = format!("is a step that leaves one {} only", unit.name);
         return Err(word.wrong(&message, format!("write a smaller step, or `{first}` alone")));
     }

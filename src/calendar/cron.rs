@@ -1,17 +1,17 @@
 //! The five fields of crontab(5): minute, hour, day of the month, month and weekday.
 
-use super::component::{self, Notation, Unit};
+use super::component::{self, Notation, Unit, unit};
 use super::mistake::Mistake;
 use super::oncalendar::set;
 use super::spec::{Among, CalendarSpec, Days};
 use super::words::Word;
 
-const WEEKDAY: Unit = Unit {
-    name: "weekday",
-    first: 0,
-    last: 7,
-    names: &["sun", "mon", "tue", "wed", "thu", "fri", "sat"],
+const MONTH: Unit = Unit {
+    names: &["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"],
+    ..component::MONTH
 };
+const WEEKDAY: Unit =
+    Unit { names: &["sun", "mon", "tue", "wed", "thu", "fri", "sat"], ..unit("weekday", 0, 7) };
 
 const FORM: &str = "write minute, hour, day of the month, month and weekday, like `0 3 * * 0`";
 
@@ -40,7 +40,7 @@ pub(super) fn parse(whole: Word, words: &[Word]) -> Result<Vec<CalendarSpec>, Mi
     let spec = CalendarSpec {
         minutes: set(minute, &component::MINUTE, Notation::Cron)?,
         hours: set(hour, &component::HOUR, Notation::Cron)?,
-        months: set(month, &component::MONTH, Notation::Cron)?,
+        months: set(month, &MONTH, Notation::Cron)?,
         ..CalendarSpec::midnight()
     };
     let by_day = CalendarSpec { days: Days::Numbered(days), ..spec.clone() };

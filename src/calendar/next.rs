@@ -47,6 +47,7 @@ impl CalendarSpec {
         }
         None
     }
+
     /// Whether something was due between these local times, which no clock showed.
     fn is_made_up_for(&self, from: i64, to: i64) -> bool {
         let is_skipped = || self.next_local(from).is_some_and(|local| local < to);

@@ -11,7 +11,10 @@ use super::words::Word;
 const WEEKDAYS: [&str; 7] =
     ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
 const WEEKDAY_FORM: &str = "write Mon, Tue, Wed, Thu, Fri, Sat or Sun";
+const WORDS_FORM: &str =
+    "write hourly, daily, weekly, monthly, yearly, every 15m, or weekdays like Mon..Fri";
 const TIME_FORM: &str = "write a time like 09:30 or 09:30:15";
+const PLACE_FORM: &str = "write a time like 09:30, and a time zone like Europe/Berlin or UTC";
 const FORM: &str = "write it like `daily 03:00`, `mon..fri 09:30`, `Sun *-*-1..7 01:00`, \
                     `every 15m` or `cron: 0 3 * * 0`";
 
@@ -44,8 +47,9 @@ pub(super) fn parse(words: &[Word]) -> Result<CalendarSpec, Mistake> {
     }
     match rest.next() {
         None => Ok(spec),
-        Some(word) if is_shorthand && is_date(word) => {
-            let hint = "write the date without this word, like `*-*-15 03:00`";
+        Some(word) if is_shorthand => {
+            let hint = "write a time of day like 09:30, and other days without this word, like \
+                        `*-*-15 09:30`";
             Err(word.wrong(&format!("cannot follow `{}`", first.text), hint))
         }
         Some(word) => Err(misplaced(word)),
@@ -57,7 +61,7 @@ fn misplaced(word: Word) -> Mistake {
     if begins_with_letter(word) {
         return match weekdays(word, false) {
             Ok(_) => word.wrong("is in the wrong place", "write the weekdays first"),
-            Err(_) => word.wrong("is neither a time of day nor a time zone", TIME_FORM),
+            Err(_) => word.wrong("is neither a time of day nor a time zone", PLACE_FORM),
         };
     }
     if is_time(word) {
@@ -66,7 +70,8 @@ fn misplaced(word: Word) -> Mistake {
     if is_date(word) {
         return word.wrong("is in the wrong place", "write weekdays, then a date, then a time");
     }
-    word.wrong("is neither a date nor a time of day", "write 12-24 or *-*-15, and 09:30")
+    let hint = "write a date like 12-24 or *-*-15, and a time like 09:30";
+    word.wrong("is neither a date nor a time of day", hint)
 }
 
 fn begins_with_letter(word: Word) -> bool {
@@ -118,14 +123,14 @@ pub(super) fn is_weekdays(word: Word) -> bool {
 
 /// `mon`, `Mon,Wed..Fri`. The first word of all may be meant for something else.
 fn weekdays(word: Word, is_first: bool) -> Result<Among, Mistake> {
-    let hint = |part: Word| match is_first && part.start == word.start {
-        true => format!("{WEEKDAY_FORM}, or hourly, daily, weekly, monthly, yearly, every or cron:"),
-        false => WEEKDAY_FORM.to_owned(),
-    };
     let weekday = |part: Word| {
-        let is_it = |name: &&str| part.is(name) || name.get(..3).is_some_and(|short| part.is(short));
+        let is_it =
+            |name: &&str| part.is(name) || name.get(..3).is_some_and(|short| part.is(short));
         let number = WEEKDAYS.iter().position(is_it).and_then(|number| u16::try_from(number).ok());
-        number.ok_or_else(|| part.wrong("is no weekday", hint(part)))
+        number.ok_or_else(|| match is_first && part.text == word.text {
+            true => part.wrong("is no word of a schedule", WORDS_FORM),
+            false => part.wrong("is no weekday", WEEKDAY_FORM),
+        })
     };
     let mut all = Among::default();
     for part in word.split(|c| c == ',') {
@@ -159,9 +164,7 @@ fn date(word: Word, spec: &mut CalendarSpec) -> Result<(), Mistake> {
     spec.months = among(*month, &component::MONTH)?;
     // `~*` are the same days as `-*`, and only one of them can be meant.
     spec.days = if marks.ends_with('~') && day.text != "*" {
-        let unit = &component::LAST_DAY;
-        let days = pieces(*day, unit, Notation::OnCalendar)?;
-        Days::FromTheEnd(days.into_iter().flat_map(|piece| piece.from_the_end(unit)).collect())
+        Days::FromTheEnd(among(*day, &component::LAST_DAY)?)
     } else {
         Days::Numbered(among(*day, &component::DAY)?)
     };
@@ -190,7 +193,7 @@ fn time(word: Word, spec: &mut CalendarSpec) -> Result<(), Mistake> {
 fn years(list: Word) -> Result<Vec<Years>, Mistake> {
     let all = pieces(list, &component::YEAR, Notation::OnCalendar)?;
     let years = |piece: Piece| {
-        let (first, last, step) = piece.upward(&component::YEAR);
+        let (first, last, step) = piece.bounds(&component::YEAR);
         Years { first, last, step }
     };
     let mut years: Vec<Years> = all.into_iter().map(years).collect();
@@ -207,7 +210,7 @@ fn among(list: Word, unit: &Unit) -> Result<Among, Mistake> {
 /// The numbers of a list in either notation.
 pub(super) fn set(list: Word, unit: &Unit, notation: Notation) -> Result<Among, Mistake> {
     let all = pieces(list, unit, notation)?.into_iter().map(|piece| {
-        let (first, last, step) = piece.upward(unit);
+        let (first, last, step) = piece.bounds(unit);
         Among::steps(first, last, step)
     });
     Ok(all.fold(Among::default(), Among::or))

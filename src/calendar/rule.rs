@@ -54,6 +54,11 @@ impl Rule {
         rest.0.is_empty().then_some(Self { standard, summer })
     }
 
+    /// Its offset outside of summer time.
+    pub(super) fn standard(&self) -> i32 {
+        self.standard
+    }
+
     /// The changes of the years around a moment, ascending; none without summer time.
     pub(super) fn around(&self, at: i64) -> Vec<Change> {
         let Some(summer) = &self.summer else { return Vec::new() };

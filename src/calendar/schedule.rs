@@ -40,10 +40,6 @@ impl Schedule {
         let mut schedule = Self::default();
         match whole.words().split_first() {
             Some((first, rest)) if first.is("every") => schedule.every = Some(every(*first, rest)?),
-            Some((first, [])) if first.is("@reboot") => {
-                let hint = "write `cron: @reboot`, or `{ after-boot = \"0s\" }`";
-                return Err(first.wrong("is a word of cron", hint));
-            }
             Some(_) if is_reboot(whole) => schedule.after_boot = Some(Duration::ZERO),
             _ => schedule.add(text)?,
         }
@@ -53,8 +49,15 @@ impl Schedule {
     /// Adds a time of the calendar, in any notation: one entry of the list `at`.
     pub fn add(&mut self, text: &str) -> Result<(), Mistake> {
         let whole = Word::whole(text);
-        if let Some(first) = whole.words().first().filter(|first| first.is("every")) {
-            return Err(first.wrong("is no time of the calendar", "use the key `every`"));
+        match whole.words().first() {
+            Some(first) if first.is("every") => {
+                return Err(first.wrong("is no time of the calendar", "use the key `every`"));
+            }
+            Some(first) if first.text.starts_with('@') => {
+                let hint = "write `cron:` before a word of cron, or a date and a time of day";
+                return Err(first.wrong("cannot begin a time", hint));
+            }
+            _ => {}
         }
         if is_reboot(whole) {
             return Err(whole.wrong("is no time of the calendar", "use the key `after-boot`"));
@@ -64,8 +67,12 @@ impl Schedule {
             None => (whole, false),
         };
         let mut words = fields.words();
-        let is_alone = words.len() < 2;
-        if let Some(zone) = words.pop_if(|word| !is_alone && is_zone(word)) {
+        // What cron's last field may hold, like `mon-fri/2`, looks like a zone.
+        let has_room = match words.first() {
+            Some(first) if is_cron && !first.text.starts_with('@') => words.len() > 5,
+            _ => words.len() > 1,
+        };
+        if let Some(zone) = words.pop_if(|word| has_room && is_zone(word)) {
             self.name_zone(zone)?;
         }
         let specs = match is_cron {
@@ -74,7 +81,7 @@ impl Schedule {
         };
         // What never comes was meant to be something else.
         if !specs.iter().any(|spec| spec.next_local(0).is_some()) {
-            let hint = "no month that is named has that day, up to the year 2199";
+            let hint = "no day up to the year 2199 is all of this; check month, day and weekday";
             return Err(whole.wrong("never comes", hint));
         }
         self.at.extend(specs);
@@ -115,32 +122,34 @@ fn is_reboot(whole: Word) -> bool {
 /// `15m`, `1h 30m`.
 fn every(first: Word, rest: &[Word]) -> Result<Duration, Mistake> {
     const FORM: &str = "write a duration like `every 15m` or `every 1h30m`";
+    let (Some(begin), Some(end)) = (rest.first(), rest.last()) else {
+        return Err(first.wrong("needs a duration", FORM));
+    };
     let text: String = rest.iter().map(|word| word.text).collect();
-    let start = rest.first().map_or(first.start, |word| word.start);
-    let word = Word { text: &text, start };
+    let wrong = |what: &str, hint: &str| {
+        let end = end.start.saturating_add(end.text.len());
+        let mistake = Word::whole(&text).wrong(what, hint);
+        Err(Mistake { at: begin.start..end, ..mistake })
+    };
     match time_span(&text) {
-        Ok(span) if span.is_zero() => {
-            Err(word.wrong("is no time to wait", "write at least a second, `every 1s`"))
-        }
+        Ok(span) if span.is_zero() => wrong("is no time to wait", "write a longer one, like 1s"),
         Ok(span) => Ok(span),
-        Err(_) if text.is_empty() => Err(first.wrong("needs a duration", FORM)),
-        Err(SpanError::TooLong) => Err(word.wrong("is longer than a hundred years", FORM)),
-        Err(SpanError::NoUnit) => {
-            Err(word.wrong("has no unit", format!("write `every {text}m` for minutes")))
-        }
+        Err(SpanError::TooLong) => wrong("is longer than a hundred years", FORM),
+        Err(SpanError::NoUnit) => wrong("has no unit", &format!("write `{text}m` for minutes")),
         Err(SpanError::Form) => {
-            let hint = "write a duration like `every 15m`, or hourly, daily, weekly or monthly";
-            Err(word.wrong("is no duration", hint))
+            let hint = "write a duration like `15m` behind `every`, or daily, weekly or monthly";
+            wrong("is no duration", hint)
         }
     }
 }
 
-/// Whether the last word of an expression is a time zone. Weekdays look like one.
+/// Whether the last word of an expression is meant as a time zone: `Europe/Berlin`, `CET`. The
+/// few zones with names like `Japan` can be told from mistyped words by the key `zone` only.
 fn is_zone(word: &Word) -> bool {
-    let begins_with = |fits: fn(&char) -> bool| word.text.starts_with(|c: char| fits(&c));
-    let is_path = begins_with(char::is_ascii_alphabetic) && word.text.contains('/');
-    let is_name = begins_with(char::is_ascii_uppercase) && zone_name(*word).is_ok();
-    (word.is("utc") || is_path || is_name) && !oncalendar::is_weekdays(*word)
+    let is_path = word.text.contains('/');
+    let is_capital = !word.text.contains(|c: char| c.is_ascii_lowercase());
+    let is_name = word.text.starts_with(|c: char| c.is_ascii_alphabetic());
+    is_name && (word.is("utc") || is_path || is_capital) && !oncalendar::is_weekdays(*word)
 }
 
 /// The name of a zone, which becomes part of a path.

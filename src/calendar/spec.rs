@@ -163,7 +163,8 @@ impl CalendarSpec {
         let (hour, minute, second) = (from / 3600, from / 60 % 60, from % 60);
         let in_hour = |from: u32, second: u32| {
             let in_minute = self.seconds.least(second).filter(|_| self.minutes.has(from));
-            let next = || Some((self.minutes.least(from.saturating_add(1))?, self.seconds.least(0)?));
+            let next =
+                || Some((self.minutes.least(from.saturating_add(1))?, self.seconds.least(0)?));
             in_minute.map(|second| (from, second)).or_else(next)
         };
         let now = in_hour(minute, second).filter(|_| self.hours.has(hour));

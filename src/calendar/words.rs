@@ -60,7 +60,7 @@ impl<'a> Word<'a> {
     pub(super) fn wrong(self, what: &str, hint: impl Into<String>) -> Mistake {
         let end = self.start.saturating_add(self.text.len());
         let message = match self.text {
-            "" => format!("here is nothing, which {what}"),
+            "" => format!("an empty text {what}"),
             text => format!("{} {what}", quoted(text)),
         };
         Mistake { message, hint: hint.into(), at: self.start..end }

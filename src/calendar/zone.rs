@@ -95,14 +95,17 @@ impl Zone {
         let header = Header::read(&mut rest)?;
         let zone = Self::read(&mut rest, &header, 8)?;
         let footer = rest.0.strip_prefix(b"\n").and_then(|rest| rest.split_last());
-        let (_, text) =
-            footer.filter(|(last, _)| **last == b'\n').ok_or(BadZone("its last line is cut off"))?;
+        let (_, text) = footer
+            .filter(|(last, _)| **last == b'\n')
+            .ok_or(BadZone("its last line is cut off"))?;
         let text = str::from_utf8(text).map_err(|_| BadZone("its last line is no text"))?;
         let rule = match text {
             "" => None,
             _ => Some(Rule::parse(text).ok_or(BadZone("its last line is no rule"))?),
         };
-        Ok(Self { rule, ..zone })
+        // Without a table, the rule is for all times (RFC 9636, section 3.3).
+        let fixed = rule.as_ref().filter(|_| zone.changes.is_empty()).map(Rule::standard);
+        Ok(Self { rule, first: fixed.unwrap_or(zone.first), ..zone })
     }
 
     fn read(rest: &mut Bytes, header: &Header, width: usize) -> Result<Self, BadZone> {
@@ -114,14 +117,16 @@ impl Zone {
         let types = rest.take(header.types.saturating_mul(6))?;
         rest.take(header.rest())?;
         let offset = |index: usize| {
-            let entry = types.chunks(6).nth(index).ok_or(BadZone("it names an offset it has not"))?;
+            let entry =
+                types.chunks(6).nth(index).ok_or(BadZone("it names an offset it has not"))?;
             let offset = i32::try_from(big_endian(entry, 4)).ok();
             let is_near = |offset: &i32| (-OFFSET..=OFFSET).contains(offset);
             offset.filter(is_near).ok_or(BadZone("it is more than 26 hours from UTC"))
         };
         let mut zone = Self { first: offset(0)?, ..Self::utc() };
         for (time, index) in times.chunks(width).zip(indices) {
-            let change = Change { at: big_endian(time, width), offset: offset(usize::from(*index))? };
+            let change =
+                Change { at: big_endian(time, width), offset: offset(usize::from(*index))? };
             if zone.changes.last().is_some_and(|last| last.at >= change.at) {
                 return Err(BadZone("its changes are not in order"));
             }
