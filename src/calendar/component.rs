@@ -106,9 +106,10 @@ fn piece(part: Word, unit: &Unit, notation: Notation) -> Result<Piece, Mistake> 
         }
         Some(step) => {
             let room = match last {
-                Some(last) => last.saturating_sub(first),
+                // Who writes both ends sees how little there is in between.
+                Some(_) if numbers.text != "*" => u16::MAX,
                 None if unit.is_downward => first.saturating_sub(unit.first),
-                None => unit.last.saturating_sub(first),
+                _ => unit.last.saturating_sub(first),
             };
             Some(read_step(step, first, room, unit)?)
         }

@@ -1,7 +1,8 @@
 //! OnCalendar of systemd.time(7): `mon..fri 09:30`, `Sun *-*-1..7 01:00`, `*-*~1`.
 //!
 //! More than systemd takes: `*/5` for `0/5`, weekdays around the end of the week (`sat..mon`),
-//! and a time of day behind `daily` and its like. Less: fractions of a second and `@TIMESTAMP`.
+//! and a time of day behind `daily` and its like. Less: fractions of a second, `@TIMESTAMP`, and
+//! what never comes.
 
 use super::component::{self, Notation, Piece, Unit, pieces};
 use super::mistake::Mistake;

@@ -37,6 +37,7 @@ fn words_of_finit_mean_what_oncalendar_can_say() {
         ("cron: @weekly", "Sun"),
         ("cron: @daily UTC", "daily UTC"),
         ("*-*~20/10", "*-*~10,20"),
+        ("16..17/2:00", "16:00"),
     ];
     for (ours, theirs) in same {
         assert_eq!(schedule(ours), schedule(theirs), "{ours}");
