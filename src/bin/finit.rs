@@ -30,6 +30,12 @@ fn main() -> ExitCode {
         if word == driver::KEEP_CONFIG {
             return ExitCode::from(driver::keep_config(Path::new(path)));
         }
+        if word == driver::NOTE_RUN {
+            return ExitCode::from(driver::note_run(path));
+        }
+        if word == driver::RECALL_RUN {
+            return ExitCode::from(driver::recall_run(path));
+        }
         if word == driver::CHECK_HANDOVER {
             return ExitCode::from(driver::check_handover(Path::new(path)));
         }

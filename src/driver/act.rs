@@ -68,6 +68,7 @@ impl Driver {
                 Token::Socket(..)
                 | Token::Notify(_)
                 | Token::Line(_)
+                | Token::Wall
                 | Token::Groups
                 | Token::Logs => self.tokens.push(token),
             }
@@ -101,6 +102,9 @@ impl Driver {
             Effect::Watch { node } => self.watch_sockets(node, true),
             Effect::Unwatch { node } => self.watch_sockets(node, false),
             Effect::Drop { connection } => drop(self.connections.remove(&connection)),
+            Effect::AskCalendar { node, schedule, after } => {
+                self.ask_calendar(node, schedule, after);
+            }
             Effect::Unkeep { node } => self.unkeep(node),
             Effect::Forget { node } => self.forget(node),
             Effect::Reply { ticket, result } => self.reply(ticket.0, result),
@@ -261,6 +265,7 @@ impl Driver {
             Token::Socket(node, index) => self.on_socket(node, index),
             Token::Notify(node) => self.on_notify(node),
             Token::Line(run) => self.on_line(run),
+            Token::Wall => self.on_wall(),
             Token::Groups => {
                 for node in self.groups.changed(&self.watch) {
                     if self.is_empty(node) {

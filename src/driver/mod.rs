@@ -26,6 +26,7 @@ mod signals;
 mod site;
 mod sockets;
 mod start;
+mod timetable;
 mod tools;
 mod watch;
 
@@ -60,6 +61,9 @@ pub use handover::{CHECK as CHECK_HANDOVER, check as check_handover};
 pub use lastgood::{WORD as KEEP_CONFIG, keep as keep_config};
 pub use lifeboat::lifeboat;
 pub use start::{Start, run};
+pub use timetable::{
+    NOTE as NOTE_RUN, RECALL as RECALL_RUN, note as note_run, recall as recall_run,
+};
 
 /// What tasks report to the loop.
 #[derive(Debug)]
@@ -77,6 +81,8 @@ enum Fact {
     Rested(NodeId),
     /// A service that said too much at once is heard again.
     Quieted(NodeId),
+    /// When a task ran the last time, in seconds since 1970.
+    Recalled(NodeId, Option<i64>),
     /// Whether the program that is to take over understands what it would get.
     Checked(Result<(), String>),
 }
@@ -111,6 +117,10 @@ struct Driver {
     groups: Groups,
     logs: Logs,
     board: Board,
+    /// Tells when somebody sets the clock.
+    wall: Option<OwnedFd>,
+    /// Tasks whose last run is asked for once its note can be read.
+    uncaught: timetable::Waiting,
     connections: BTreeMap<ConnectionId, OwnedFd>,
     last_connection: u64,
     tickets: BTreeMap<u64, Waiting>,
@@ -146,6 +156,7 @@ struct Driver {
 impl Driver {
     /// The loop.
     async fn live(mut self) -> ! {
+        self.watch_wall();
         self.sweep();
         self.turn(Event::Began);
         loop {
@@ -243,6 +254,7 @@ impl Driver {
             Fact::StepEnded { run, step, report } => self.on_step_ended(run, step, report),
             Fact::Checked(answer) => self.on_checked(answer),
             Fact::Quieted(node) => self.on_notify(node),
+            Fact::Recalled(node, at) => self.on_recalled(node, at),
             Fact::Rested(node) => {
                 if self.engine.is_watched(node) {
                     self.watch_sockets(node, true);
@@ -262,7 +274,10 @@ impl Driver {
             }
             "cgroups" => self.open_groups(),
             // A later step may still mount over it; the writer keeps lines until it works.
-            "mount-local" => self.logs_writable(),
+            "mount-local" => {
+                self.logs_writable();
+                self.recall_runs();
+            }
             _ => {}
         }
         let result = report.map(|done| match done {

@@ -212,6 +212,8 @@ impl Driver {
             groups: Groups::default(),
             logs: Logs::default(),
             board: Board::default(),
+            wall: None,
+            uncaught: Vec::new(),
             connections: Default::default(),
             last_connection: 0,
             tickets: Default::default(),

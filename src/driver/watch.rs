@@ -25,6 +25,8 @@ pub enum Token {
     Notify(NodeId),
     /// The pipe for the line of a run.
     Line(RunId),
+    /// The clock on the wall.
+    Wall,
     /// The inotify descriptor of all control groups.
     Groups,
     /// Room in the socket to the log writer.
@@ -40,6 +42,7 @@ const GROUPS: u64 = 2;
 const LOGS: u64 = 3;
 const NOTIFY: u64 = 4;
 const LINE: u64 = 5;
+const WALL: u64 = 6;
 
 impl Token {
     /// Kind in the top byte, node in the next three, the rest below.
@@ -52,6 +55,7 @@ impl Token {
             Self::Socket(node, index) => join(SOCKET, node, index),
             Self::Notify(node) => join(NOTIFY, node, 0),
             Self::Line(run) => join(LINE, run.node, run.generation),
+            Self::Wall => WALL << 56,
             Self::Groups => GROUPS << 56,
             Self::Logs => LOGS << 56,
         }
@@ -63,6 +67,7 @@ impl Token {
         match raw >> 56 {
             SOCKET => Self::Socket(node, low),
             GROUPS => Self::Groups,
+            WALL => Self::Wall,
             NOTIFY => Self::Notify(node),
             LINE => Self::Line(RunId { node, generation: low }),
             LOGS => Self::Logs,

@@ -4,6 +4,8 @@
 use std::rc::Rc;
 
 use super::id::{ConnectionId, NodeId, RunId, Ticket};
+use super::timetable::After;
+use crate::calendar::Schedule;
 use crate::config::spec::{CommandLine, ServiceSpec};
 use crate::facts::SignalNumber;
 use crate::proto::{JobEvent, Power, Refusal, Reply};
@@ -60,6 +62,15 @@ pub enum Effect {
     Drop {
         /// Which.
         connection: ConnectionId,
+    },
+    /// Find the next time of a calendar; the driver answers with `Event::Calendar`.
+    AskCalendar {
+        /// For this task.
+        node: NodeId,
+        /// Which calendar.
+        schedule: Rc<Schedule>,
+        /// The next time after what.
+        after: After,
     },
     /// Let go of the descriptors that a node had kept for its next start.
     Unkeep {

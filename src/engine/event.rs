@@ -11,7 +11,7 @@ use super::NodeId;
 use super::id::{ConnectionId, RunId, Ticket};
 use super::notice::Notice;
 use crate::config::spec::SystemSpec;
-use crate::facts::{Exit, Pid, SpawnError};
+use crate::facts::{Exit, Moment, Pid, SpawnError};
 use crate::proto::{Power, Request};
 
 /// A fact for the engine.
@@ -85,6 +85,17 @@ pub enum Event {
         /// From which address, where there is one.
         source: Option<String>,
     },
+    /// The answer to [`super::Effect::AskCalendar`], in the same turn or later.
+    Calendar {
+        /// Whose task.
+        node: NodeId,
+        /// From when on it is the next time, in seconds since 1970.
+        base: i64,
+        /// When that is; none if there is none.
+        at: Option<Moment>,
+    },
+    /// The clock on the wall was set, or the machine has slept.
+    ClockSet,
     /// The time of [`super::Engine::next_deadline`] has come.
     Elapsed,
     /// A client asks.

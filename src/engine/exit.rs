@@ -189,6 +189,7 @@ impl Engine {
         }
         self.set_state(id, state);
         self.take_pending(id);
+        self.wait_for_next(id);
         if failed {
             self.call_for_help(id);
         }

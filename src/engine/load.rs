@@ -177,6 +177,7 @@ impl Engine {
         let name = std::mem::take(&mut node.name);
         node.edges = Edges::default();
         node.hung = None;
+        self.change(id, |node| node.timetable = None);
         // A node of another kind may have its name by now.
         if self.names.get(&name) == Some(&id) {
             self.names.remove(&name);
@@ -195,9 +196,13 @@ impl Engine {
                 Body::Template | Body::LeftOut(_) => false,
                 Body::Service(_) => node.newest_spec().is_some_and(|spec| {
                     let here = spec.targets.contains(&target);
-                    spec.enabled && spec.start != Start::Manual && here
+                    let itself = matches!(spec.start, Start::Boot | Start::Demand);
+                    spec.enabled && itself && here
                 }),
             };
+            node.timed = node.newest_spec().is_some_and(|spec| {
+                spec.schedule.is_some() && spec.enabled && spec.targets.contains(&target)
+            });
         }
     }
 

@@ -34,6 +34,7 @@ mod socket;
 mod start;
 mod state;
 mod stop;
+mod timetable;
 mod view;
 mod why;
 
@@ -47,6 +48,7 @@ pub use id::{ConnectionId, NodeId, RunId, Ticket};
 pub use memory::Memory;
 pub use notice::{Descriptors, Notice, Watchdog};
 pub use request::needed;
+pub use timetable::After;
 
 use crate::config::spec::SystemSpec;
 use crate::facts::Moment;
@@ -164,6 +166,8 @@ impl Engine {
             Event::Connected { node, connection, source } => {
                 self.on_connected(node, connection, source);
             }
+            Event::Calendar { node, base, at } => self.on_calendar(node, base, at),
+            Event::ClockSet => self.on_clock_set(),
             Event::Elapsed => self.on_elapsed(),
             Event::Requested { ticket, peer, request } => self.on_request(ticket, &peer, request),
             Event::Loaded { spec, extent, cause, ticket } => {
@@ -297,6 +301,8 @@ impl Engine {
                 self.on_throttle_over(id);
             } else if is_over(node.tidings.as_ref().and_then(|tidings| tidings.deadline())) {
                 self.on_tidings_due(id);
+            } else if is_over(node.timetable.as_ref().and_then(|table| table.due)) {
+                self.on_due(id);
             } else {
                 self.on_aside_late(id);
             }

@@ -10,6 +10,7 @@ use super::id::{NodeId, RunId};
 use super::ready::Tidings;
 use super::respawn::History;
 use super::state::{DownWhy, State, Then};
+use super::timetable::Timetable;
 use super::why::Why;
 use crate::config::spec::{ServiceSpec, Start};
 use crate::facts::{Moment, Pid};
@@ -39,6 +40,12 @@ pub struct Node {
     pub asked: Option<Asked>,
     /// Whether the target wants it.
     pub auto: bool,
+    /// Whether the target wants it to run at its times.
+    #[serde(default)]
+    pub timed: bool,
+    /// When it runs next, if times make it run.
+    #[serde(default)]
+    pub timetable: Option<Box<Timetable>>,
     /// How many nodes that are wanted need or want this one.
     #[serde(skip)]
     pub required: u32,
@@ -236,6 +243,8 @@ impl Node {
             edges: Edges::default(),
             asked: None,
             auto: false,
+            timed: false,
+            timetable: None,
             required: 0,
             wanted: false,
             wish: why.clone(),
@@ -305,7 +314,8 @@ impl Node {
     pub fn deadline(&self) -> Option<Moment> {
         let asides = self.asides.values().map(|beside| beside.until);
         let tidings = self.tidings.as_ref().and_then(|tidings| tidings.deadline());
-        asides.chain([self.state.deadline(), self.throttled, tidings]).flatten().min()
+        let due = self.timetable.as_ref().and_then(|table| table.due);
+        asides.chain([self.state.deadline(), self.throttled, tidings, due]).flatten().min()
     }
 
     /// Why it is as it is, or soon will not be.

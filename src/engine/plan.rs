@@ -83,6 +83,7 @@ fn differences(old: &ServiceSpec, new: &ServiceSpec) -> Vec<&'static str> {
         ("start", old.start != new.start),
         ("stage", old.stage != new.stage),
         ("targets", old.targets != new.targets),
+        ("schedule", old.schedule != new.schedule),
         ("command", old.commands != new.commands),
         ("user", who(was) != who(is)),
         ("umask", was.umask != is.umask),

@@ -198,7 +198,7 @@ impl Engine {
     /// Who asks for a node asks for what it needs: what was stopped or has failed below it gets
     /// another chance, as with every other init, and what excludes any of it goes. The answer
     /// is the names of those.
-    fn make_way(&mut self, ids: &[NodeId]) -> Result<Vec<String>, Refusal> {
+    pub(super) fn make_way(&mut self, ids: &[NodeId]) -> Result<Vec<String>, Refusal> {
         let missing = self.missing_needs(ids);
         let away = self.displace(&[ids, &missing].concat())?;
         let parts = self.parts_of(ids);

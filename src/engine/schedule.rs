@@ -155,7 +155,7 @@ fn harmless(text: &str) -> String {
 }
 
 /// "40 s", "5 min", "2 h 10 min".
-fn span(time: Duration) -> String {
+pub(super) fn span(time: Duration) -> String {
     let seconds = time.saturating_add(Duration::from_millis(500)).as_secs();
     let (minutes, hours) = (seconds / 60, seconds / 3600);
     match (seconds, minutes % 60) {

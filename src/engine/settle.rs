@@ -88,6 +88,7 @@ impl Engine {
             self.refresh_leaving(id);
             self.refresh_firm(id);
             self.refresh_hope(id);
+            self.refresh_timetable(id);
         }
         let id = self.work.pop_front()?;
         self.looks = self.looks.saturating_add(1);

@@ -2,8 +2,9 @@
 
 use super::Engine;
 use super::id::NodeId;
-use super::node::{Body, Node};
+use super::node::{Asked, Body, Node};
 use super::power::Phase;
+use super::schedule::span;
 use super::state::{DownWhy, State, Then};
 use crate::config::spec::{Kind, LogTarget, Piece, Ready, Word};
 use crate::facts::Pid;
@@ -90,8 +91,25 @@ impl Engine {
         if reason.is_empty() { base } else { format!("{base}: {reason}") }
     }
 
-    /// The one reason that matters.
+    /// The one reason that matters, and when it runs next.
     pub(super) fn reason(&self, node: &Node) -> String {
+        if !node.timed || node.state.is_active() {
+            return self.plain_reason(node);
+        }
+        let before = match &node.state {
+            State::Down(_) => node.last_exit.as_ref().map(ToString::to_string).unwrap_or_default(),
+            _ => self.plain_reason(node),
+        };
+        let due = node.timetable.as_ref().and_then(|table| table.due);
+        let next = match due {
+            _ if node.asked == Some(Asked::Down) => "its times are off until it is started".into(),
+            Some(due) => format!("next run in {}", span(due.since(self.now))),
+            None => return before,
+        };
+        if before.is_empty() { next } else { format!("{before}; {next}") }
+    }
+
+    fn plain_reason(&self, node: &Node) -> String {
         match &node.state {
             State::Waiting { on: on_id, .. } => {
                 let (name, on) = (self.name(*on_id), self.node(*on_id));

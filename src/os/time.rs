@@ -1,8 +1,9 @@
 //! The two clocks, clock_gettime(2), and what the one on the wall says here, localtime(3).
 
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::facts::Moment;
+use crate::facts::{Errno, Moment};
 
 /// Microseconds on CLOCK_MONOTONIC: it does not jump, and stands still while suspended.
 pub fn now() -> Moment {
@@ -77,4 +78,30 @@ fn broken_down(seconds: i64) -> Option<libc::tm> {
     // SAFETY: both pointers are to local values.
     let known = unsafe { libc::localtime_r(&raw const seconds, &raw mut tm) };
     (!known.is_null()).then_some(tm)
+}
+
+/// A descriptor that can be read once somebody sets the clock on the wall, or the machine has
+/// slept; timerfd_create(2), TFD_TIMER_CANCEL_ON_SET.
+pub fn watch_wall() -> Result<OwnedFd, Errno> {
+    let flags = libc::TFD_CLOEXEC | libc::TFD_NONBLOCK;
+    // SAFETY: no pointers.
+    let made = unsafe { libc::timerfd_create(libc::CLOCK_REALTIME, flags) };
+    let number = nix::errno::Errno::result(made)?;
+    // SAFETY: the kernel gave us this descriptor just now.
+    let watch = unsafe { OwnedFd::from_raw_fd(number) };
+    watch_wall_again(watch.as_fd())?;
+    Ok(watch)
+}
+
+/// The same descriptor watches on, after it has told.
+pub fn watch_wall_again(watch: BorrowedFd<'_>) -> Result<(), Errno> {
+    // It never rings by itself: the end of all time is far.
+    let never = libc::timespec { tv_sec: libc::time_t::MAX, tv_nsec: 0 };
+    let once = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    let value = libc::itimerspec { it_interval: once, it_value: never };
+    let flags = libc::TFD_TIMER_ABSTIME | libc::TFD_TIMER_CANCEL_ON_SET;
+    let none = std::ptr::null_mut();
+    // SAFETY: the value lives as long as the call, and no old one is asked for.
+    let set = unsafe { libc::timerfd_settime(watch.as_raw_fd(), flags, &raw const value, none) };
+    Ok(nix::errno::Errno::result(set).map(drop)?)
 }

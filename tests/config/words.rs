@@ -8,7 +8,7 @@ use crate::{read, said};
 /// A file in which that key has that value, and the line that it stands on.
 fn file(key: &Key, value: &str) -> (String, usize) {
     let name = key.name;
-    let is_task = matches!(name, "steps" | "remain");
+    let is_task = matches!(name, "steps" | "remain" | "schedule");
     let head = if is_task { "[task.x]\n" } else { "[service.x]\n" };
     let runs = matches!(name, "command" | "script" | "steps");
     let run = if runs && key.table == "service" { "" } else { "command = \"/bin/true\"\n" };
@@ -43,6 +43,15 @@ fn file(key: &Key, value: &str) -> (String, usize) {
             let run = if name == "command" { "" } else { "command = \"/bin/true\", " };
             let line = format!("ready = {{ {run}{name} = {value} }}");
             return at_end("[service.x]\ncommand = \"/bin/true\"\n", &line);
+        }
+        "service.schedule" => {
+            let at = if matches!(name, "jitter" | "catch-up" | "zone") {
+                "at = \"daily\", "
+            } else {
+                ""
+            };
+            let line = format!("schedule = {{ {at}{name} = {value} }}");
+            return at_end("[task.x]\ncommand = \"/bin/true\"\n", &line);
         }
         "service.instances" => {
             let line = format!("instances = {{ {name} = {value} }}");

@@ -3,6 +3,7 @@
 
 use std::rc::Rc;
 
+use finit::calendar::Schedule;
 use finit::config::spec::{LeftOut, Ready, RestartWhen, StopScope, SystemSpec};
 
 use crate::build::{Part, hook, machine, millis, secs, service, task, with_targets};
@@ -119,6 +120,12 @@ fn part(draft: Draft) -> Part {
     }
     if dice.percent(10) && spec.sockets.is_none() {
         part = part.manual();
+    }
+    if part.0.ready.when == Ready::Exit && part.0.sockets.is_none() && dice.percent(25) {
+        let mut schedule = Schedule::parse("daily").unwrap();
+        schedule.after_enable = dice.percent(50).then(|| secs(3));
+        schedule.jitter = millis(*dice.pick(&[0, 2_000]));
+        part = part.on_schedule(schedule);
     }
     let inetd = part.0.is_inetd();
     if part.0.ready.when == Ready::Exec && !inetd && dice.percent(30) {

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use finit::calendar::Schedule;
 use finit::config::spec::{
     Address, CommandLine, Dependencies, ExecSpec, Hook, Kind, Line, LogTarget, NotifyFrom, OkExit,
     Piece, Probe, Readiness, Ready, ReloadAction, RestartSpec, RestartWhen, ServiceSpec,
@@ -45,6 +46,7 @@ pub fn service(name: &str) -> Part {
         start: Start::Boot,
         stage: Stage::Main,
         targets: vec!["default".to_owned()],
+        schedule: None,
         commands: vec![command(&format!("/sbin/{name}"))],
         exec: Rc::new(exec()),
         hooks: Rc::default(),
@@ -140,6 +142,14 @@ impl Part {
 
     pub fn ready(mut self, when: Ready) -> Self {
         Rc::make_mut(&mut self.0.ready).when = when;
+        self
+    }
+
+    /// Runs at those times, and is not there in between.
+    pub fn on_schedule(mut self, schedule: Schedule) -> Self {
+        self.0.schedule = Some(Rc::new(schedule));
+        self.0.start = Start::Schedule;
+        self.0.remain = false;
         self
     }
 

@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use finit::engine::{Access, Cause, Ended, Event, Extent, Group, Notice};
-use finit::facts::{Exit, SignalNumber};
+use finit::facts::{Exit, Moment, SignalNumber};
 use finit::proto::{Power, Request};
 
 use crate::blueprint::{Blueprint, Draft, name};
@@ -59,6 +59,8 @@ enum Act {
     Stale(u64),
     /// The clock rings for nothing.
     Ring,
+    /// Somebody sets the clock on the wall, forward or back.
+    SetClock(u64),
     /// finit executes itself.
     Anew,
 }
@@ -255,6 +257,7 @@ fn act(dice: &mut Dice) -> Act {
         }
         96 if dice.percent(10) => Act::Ask(Access::Power, Request::Power { how: Power::Halt }),
         99 => Act::Anew,
+        98 => Act::SetClock(dice.below(10_000_000)),
         _ => Act::Ring,
     }
 }
@@ -290,6 +293,10 @@ fn do_it(world: &mut World<Chance>, blueprint: &mut Blueprint, act: &Act) {
         }
         Act::Stale(pick) => stale(world, *pick),
         Act::Anew => world.anew(),
+        Act::SetClock(epoch) => {
+            world.epoch = Moment(*epoch);
+            world.turn(Event::ClockSet);
+        }
         Act::Ring => nothing_follows(world, |_| Event::Elapsed),
     }
 }

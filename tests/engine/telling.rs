@@ -2,7 +2,9 @@
 //! find.
 
 use finit::config::spec::Ready;
-use finit::engine::{Event, NodeId, Notice, RunId, What};
+use std::time::Duration;
+
+use finit::engine::{After, Event, NodeId, Notice, RunId, What};
 use finit::facts::Pid;
 
 use crate::fates::{Fates, Program};
@@ -64,5 +66,24 @@ impl<F: Fates> World<F> {
             }
             Ready::Exec | Ready::Exit | Ready::Found(_) => {}
         }
+    }
+
+    /// The next time of a calendar: always so long after the one before, as often as there are.
+    pub fn answer_calendar(&mut self, node: NodeId, after: After) {
+        let name = self.engine.name(node).to_owned();
+        let now = i64::try_from(self.now.since(self.epoch).as_secs()).unwrap();
+        let base = match after {
+            After::Arming | After::Run => now,
+            After::Base(base) => base.min(now),
+        };
+        self.asked.push((name.clone(), after));
+        let (wait, left) = self.calendars.entry(name).or_insert((Duration::from_secs(7), 3));
+        let at = (*left > 0).then(|| {
+            let at = base + i64::try_from(wait.as_secs()).unwrap();
+            let wall = Duration::from_secs(u64::try_from(at).unwrap());
+            self.epoch.after(wall).max(self.now)
+        });
+        *left -= u32::from(after == After::Run && *left > 0);
+        self.hand_over(Event::Calendar { node, base, at });
     }
 }

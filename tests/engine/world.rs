@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use finit::config::spec::{Ready, ServiceSpec, SocketMode, SystemSpec};
 use finit::engine::{
-    Access, Aim, Cause, ConnectionId, Effect, Ended, Engine, Event, Extent, Group, Level, NodeId,
-    Peer, RunId, Spawn, Ticket, What,
+    Access, After, Aim, Cause, ConnectionId, Effect, Ended, Engine, Event, Extent, Group, Level,
+    NodeId, Peer, RunId, Spawn, Ticket, What,
 };
 use finit::facts::{Exit, Moment, Pid, SignalNumber, SpawnError};
 use finit::proto::{JobEvent, Power, Refusal, Reply, Request};
@@ -74,6 +74,11 @@ pub struct World<F> {
     watched: BTreeSet<NodeId>,
     backlog: BTreeMap<NodeId, Vec<Option<String>>>,
     pub steps: BTreeSet<RunId>,
+    /// When the wall clock of this world showed 1970.
+    pub epoch: Moment,
+    /// How long until times of the calendar come, task by task, and how many of them there are.
+    pub calendars: BTreeMap<String, (Duration, u32)>,
+    pub asked: Vec<(String, After)>,
     sequence: u64,
     pub last_pid: i32,
     last_connection: u64,
@@ -109,6 +114,9 @@ impl<F: Fates> World<F> {
             watched: BTreeSet::new(),
             backlog: BTreeMap::new(),
             steps: BTreeSet::new(),
+            epoch: Moment(0),
+            calendars: BTreeMap::new(),
+            asked: Vec::new(),
             sequence: 0,
             last_pid: 100,
             last_connection: 0,
@@ -132,7 +140,7 @@ impl<F: Fates> World<F> {
         self.oracle.as_ref().and_then(|oracle| oracle.fault.as_deref())
     }
 
-    fn hand_over(&mut self, event: Event) {
+    pub fn hand_over(&mut self, event: Event) {
         self.diary.event(&self.engine, self.now, &event);
         if let Some(oracle) = &mut self.oracle {
             oracle.before(&self.engine, &event, self.now);
@@ -186,6 +194,7 @@ impl<F: Fates> World<F> {
                 self.watched.remove(&node);
             }
             Effect::Drop { connection } => self.dropped.push(connection),
+            Effect::AskCalendar { node, after, .. } => self.answer_calendar(node, after),
             Effect::Unkeep { node } => self.unkept.push(self.engine.name(node).to_owned()),
             Effect::Forget { .. } => {}
             Effect::Reply { ticket, result } => {

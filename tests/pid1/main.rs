@@ -29,4 +29,5 @@ mod reap;
 mod relations;
 mod stop;
 mod talk;
+mod timetable;
 mod upgrade;

@@ -14,8 +14,9 @@ const RESTART: &str = "service.restart";
 const HOOK: &str = "service.hook";
 const SOCKET: &str = "service.socket";
 const READY: &str = "service.ready";
+const SCHEDULE: &str = "service.schedule";
 
-pub(super) const KEYS: [Key; 32] = [
+pub(super) const KEYS: [Key; 39] = [
     key(
         READY,
         "command",
@@ -23,6 +24,48 @@ pub(super) const KEYS: [Key; 32] = [
         "",
         r#""/bin/true""#,
         "Run until it ends with success: then the service is up.",
+    ),
+    key(
+        SCHEDULE,
+        "at",
+        "a time or a list of times",
+        "",
+        r#""mon..fri 09:30""#,
+        "Times of the calendar.",
+    ),
+    key(SCHEDULE, "every", DURATION, "", r#""15m""#, "How long after the last time the next is."),
+    key(SCHEDULE, "after-boot", DURATION, "", r#""5m""#, "Once, so long after the machine began."),
+    key(
+        SCHEDULE,
+        "after-enable",
+        DURATION,
+        "",
+        r#""1m""#,
+        "Once, so long after the task was taken in.",
+    ),
+    key(
+        SCHEDULE,
+        "jitter",
+        DURATION,
+        r#""0s""#,
+        r#""10m""#,
+        "At most so much later, by chance, so that not everything begins at once.",
+    ),
+    key(
+        SCHEDULE,
+        "catch-up",
+        BOOLEAN,
+        "false",
+        "true",
+        "Whether a time of the calendar that passed while the machine was off is made up for, once.",
+    ),
+    key(
+        SCHEDULE,
+        "zone",
+        "the name of a time zone",
+        "that of the machine",
+        r#""Europe/Berlin""#,
+        "The zone that the times of the calendar are meant in.",
     ),
     key(READY, "every", DURATION, r#""1s""#, r#""5s""#, "How long until it is run again."),
     key(STOP, "signal", "a signal", r#""TERM""#, r#""INT""#, "The first signal."),

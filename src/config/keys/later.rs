@@ -4,12 +4,11 @@ use super::{Key, later};
 
 const IN: &str = "service";
 
-pub(super) const KEYS: [Key; 35] = [
+pub(super) const KEYS: [Key; 34] = [
     later(IN, "dynamic-user", "Runs it as a user that exists only while it runs."),
     later(IN, "capabilities", "Capabilities that it keeps without being root."),
     later(IN, "needs-path", "Paths that must exist before it starts."),
     later(IN, "only-if-command", "A command that decides whether it is started."),
-    later(IN, "schedule", "Times at which a task runs."),
     later(IN, "watch", "Files whose change starts a task."),
     later(IN, "directories", "Folders made for it before it starts."),
     later(IN, "resources", "Limits of its control group."),

@@ -14,7 +14,7 @@ const INTEGER: &str = "an integer";
 
 const IN: &str = "service";
 
-pub(super) const KEYS: [Key; 55] = [
+pub(super) const KEYS: [Key; 56] = [
     key(
         IN,
         "command",
@@ -179,11 +179,22 @@ pub(super) const KEYS: [Key; 55] = [
     key(
         IN,
         "start",
-        r#""boot", "demand" or "manual""#,
-        r#""boot", "demand" with sockets"#,
+        r#""boot", "demand", "schedule" or "manual""#,
+        r#""boot", "demand" with sockets, "schedule" with times"#,
         r#""manual""#,
-        "What starts it: reaching one of its targets, a connection to its sockets, or only \
-         a person or something that needs it.",
+        "What starts it: reaching one of its targets, a connection to its sockets, the times of \
+         its schedule, or only a person or something that needs it.",
+    ),
+    key(
+        IN,
+        "schedule",
+        "a time, a list of times or a table",
+        "",
+        r#""daily 03:00""#,
+        "Times at which a task runs: `daily 03:00`, `every 15m`, `mon..fri 09:30`, \
+         `Sun *-*-1..7 01:00` and all else of OnCalendar in systemd.time(7), `cron: 0 3 * * 0` as \
+         in crontab(5); a time zone may follow. A time that comes while the task still runs is \
+         left out. Once it is stopped by a person it waits for a person.",
     ),
     key(
         IN,

@@ -8,6 +8,7 @@ mod instances;
 mod lifecycle;
 mod machine;
 mod ready;
+mod schedule;
 mod section;
 mod service;
 mod sockets;

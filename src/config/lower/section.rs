@@ -278,6 +278,7 @@ fn inner_kind(kind: &str, name: &str) -> Option<&'static str> {
         ("service", "stop") => Some("service.stop"),
         ("service", "restart") => Some("service.restart"),
         ("service", "ready") => Some("service.ready"),
+        ("service", "schedule") => Some("service.schedule"),
         ("service", "instances") => Some("service.instances"),
         ("service", "listen" | "inetd") => Some("service.socket"),
         ("service", "before-start" | "after-start" | "after-stop" | "reload")

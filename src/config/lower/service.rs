@@ -16,6 +16,7 @@ use super::super::values;
 use super::commands::{command, hooks, reload, script};
 use super::lifecycle::{ok_exit, restart, stop};
 use super::ready::readiness;
+use super::schedule::schedule;
 use super::section::{Section, one_of};
 use super::sockets::sockets;
 
@@ -48,13 +49,26 @@ pub(super) fn service(subject: Subject<'_>, report: &mut Report<'_>) -> Option<D
     let sockets = sockets(s);
     let start = s.word(
         "start",
-        &[("boot", Start::Boot), ("demand", Start::Demand), ("manual", Start::Manual)],
+        &[
+            ("boot", Start::Boot),
+            ("demand", Start::Demand),
+            ("manual", Start::Manual),
+            ("schedule", Start::Schedule),
+        ],
     );
+    let schedule = schedule(s, kind);
+    if let (Some(Start::Schedule), None, Some(place)) = (start, &schedule, s.place("start")) {
+        s.report.error(place, Problem::new("`start = \"schedule\"` needs `schedule`"));
+    }
     if let (Some(Start::Demand), None, Some(place)) = (start, &sockets, s.place("start")) {
         let problem = Problem::new("`start = \"demand\"` needs `listen` or `inetd`");
         s.report.error(place, problem);
     }
-    let by_default = if sockets.is_some() { Start::Demand } else { Start::Boot };
+    let by_default = match (&sockets, &schedule) {
+        (Some(_), _) => Start::Demand,
+        (None, Some(_)) => Start::Schedule,
+        (None, None) => Start::Boot,
+    };
     let wanted_by = s.said("wanted-by", values::name);
     let targets = s.said("targets", values::name);
     // Wanted by others and by no target: only they bring it up.
@@ -97,7 +111,9 @@ pub(super) fn service(subject: Subject<'_>, report: &mut Report<'_>) -> Option<D
         dependencies: Rc::new(dependencies),
         restart: Rc::new(restart(s, kind)),
         ok_exit: Rc::new(ok_exit(s)),
-        remain: s.flag("remain").unwrap_or(true),
+        // What runs again and again is there while it runs.
+        remain: s.flag("remain").unwrap_or(schedule.is_none()),
+        schedule,
         stop: Rc::new(stop(s)),
         exec: Rc::new(exec(s)),
         commands: commands.clone().unwrap_or_default(),

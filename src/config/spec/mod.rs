@@ -12,6 +12,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::calendar::Schedule;
+
 pub use exec::{CommandLine, ExecSpec, Hook, Hooks, LogTarget, Missing, Piece, ReloadAction, Word};
 pub use lifecycle::{
     NotifyFrom, OkExit, Probe, Readiness, Ready, RestartSpec, RestartWhen, StopScope, StopSpec,
@@ -70,6 +72,8 @@ pub struct ServiceSpec {
     pub stage: Stage,
     /// Targets that it belongs to.
     pub targets: Vec<String>,
+    /// Times at which it runs.
+    pub schedule: Option<Rc<Schedule>>,
     /// The commands: one, or the steps of a task, run one after the other. A `script` is
     /// `/bin/sh -eu -c SCRIPT`.
     pub commands: Vec<CommandLine>,
@@ -151,6 +155,8 @@ pub enum Start {
     Demand,
     /// Only a person, or a dependent.
     Manual,
+    /// Its schedule.
+    Schedule,
 }
 
 /// Part of the boot in which a service may start.

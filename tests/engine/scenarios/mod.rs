@@ -17,5 +17,6 @@ mod sockets;
 mod stop;
 mod tasks;
 mod templates;
+mod timetable;
 mod why;
 mod words;

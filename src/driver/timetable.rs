@@ -1,0 +1,174 @@
+//! Times of the calendar: which moment of our own clock they are, and when tasks whose times are
+//! caught up ran the last time.
+
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::watch::Token;
+use super::{Driver, Fact};
+use crate::boot::{self, Finished, Tools};
+use crate::calendar::{Schedule, Zone};
+use crate::engine::{After, Event, Level, NodeId};
+use crate::facts::{Exit, Moment};
+use crate::os::{fds, time};
+
+/// The word that has finit note that a task runs now; its second word is the task.
+pub const NOTE: &str = "--note-run";
+/// The word that has finit say when that was, in seconds since 1970.
+pub const RECALL: &str = "--recall-run";
+/// Where the notes are: files, whose age counts.
+const FOLDER: &str = "/var/lib/finitd/schedule";
+/// How long a child may take for either.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Longest file of a time zone that is read.
+const ZONE_MAX: usize = 256 * 1024;
+
+/// Notes that a task runs now; the exit status.
+pub fn note(name: &str) -> u8 {
+    let path = file(name);
+    let made = std::fs::create_dir_all(FOLDER).is_ok();
+    u8::from(!made || fds::create_file(&path, b"", 0o644).is_err())
+}
+
+/// Says when that was; the exit status is 1 where nobody knows.
+pub fn recall(name: &str) -> u8 {
+    let Ok(stat) = nix::sys::stat::stat(&file(name)) else { return 1 };
+    let out = std::io::stdout();
+    u8::from(
+        fds::write(std::os::fd::AsFd::as_fd(&out), stat.st_mtime.to_string().as_bytes()).is_err(),
+    )
+}
+
+fn file(name: &str) -> PathBuf {
+    Path::new(FOLDER).join(name)
+}
+
+/// Tasks that wait for the folder of the notes.
+pub type Waiting = Vec<(NodeId, Rc<Schedule>)>;
+
+impl Driver {
+    /// Finds the next time of a calendar.
+    pub(super) fn ask_calendar(&mut self, node: NodeId, schedule: Rc<Schedule>, after: After) {
+        let (now, _) = time::wall();
+        let base = match after {
+            After::Arming if schedule.catch_up => {
+                if self.logs.is_writable() {
+                    self.recall_run(node);
+                } else {
+                    self.uncaught.push((node, schedule));
+                }
+                return;
+            }
+            After::Run if schedule.catch_up => {
+                self.note_run(node);
+                now
+            }
+            After::Arming | After::Run => now,
+            After::Base(base) => base.min(now),
+        };
+        self.answer_calendar(node, &schedule, base);
+    }
+
+    fn answer_calendar(&mut self, node: NodeId, schedule: &Schedule, base: i64) {
+        let at = self.zone(schedule.zone.as_deref()).and_then(|zone| schedule.next_at(base, &zone));
+        self.engine.handle(time::now(), Event::Calendar { node, base, at: at.map(moment) });
+    }
+
+    /// The files can be read from now on.
+    pub(super) fn recall_runs(&mut self) {
+        for (node, _) in std::mem::take(&mut self.uncaught) {
+            self.recall_run(node);
+        }
+    }
+
+    /// Has a child say when a task ran the last time.
+    fn recall_run(&self, node: NodeId) {
+        let (hand, facts) = (self.hand.clone(), self.facts.clone());
+        let name = self.engine.name(node).to_owned();
+        tokio::spawn(async move {
+            let at = match hand.run(&[boot::MYSELF, RECALL, &name], PATIENCE).await {
+                Ok(Finished { exit: Exit::SUCCESS, output }) => output.parse().ok(),
+                Ok(_) | Err(_) => None,
+            };
+            // The loop never ends before its facts do.
+            let _end = facts.send(Fact::Recalled(node, at)).await;
+        });
+    }
+
+    /// When a task ran the last time; what never did begins now.
+    pub(super) fn on_recalled(&mut self, node: NodeId, at: Option<i64>) {
+        let (now, _) = time::wall();
+        if at.is_none() {
+            self.note_run(node);
+        }
+        let Some(schedule) = self.engine.schedule_of(node) else { return };
+        self.answer_calendar(node, &schedule, at.map_or(now, |at| at.min(now)));
+        self.work();
+    }
+
+    fn note_run(&self, node: NodeId) {
+        let hand = self.hand.clone();
+        let name = self.engine.name(node).to_owned();
+        tokio::spawn(async move {
+            // Without the note a run is made up for that need not be, no more.
+            let _lost = hand.run(&[boot::MYSELF, NOTE, &name], PATIENCE).await;
+        });
+    }
+
+    /// The zone of that name, or that of the machine. One that cannot be read is told, and no
+    /// time of it comes.
+    fn zone(&mut self, name: Option<&str>) -> Option<Zone> {
+        let path = match name {
+            Some("UTC") => return Some(Zone::utc()),
+            Some(name) => Path::new("/usr/share/zoneinfo").join(name),
+            None => PathBuf::from("/etc/localtime"),
+        };
+        let why = match fds::read_small(&path, ZONE_MAX) {
+            Ok(bytes) => match Zone::parse(&bytes) {
+                Ok(zone) => return Some(zone),
+                Err(error) => error.to_string(),
+            },
+            // A machine without a zone of its own is in UTC, localtime(5).
+            Err(_) if name.is_none() => return Some(Zone::utc()),
+            Err(errno) => errno.to_string(),
+        };
+        let text = format!("the time zone {}: {why}", path.display());
+        self.console.tell(Level::Trouble, &text);
+        name.is_none().then(Zone::utc)
+    }
+
+    /// Has the kernel tell when somebody sets the clock.
+    pub(super) fn watch_wall(&mut self) {
+        let watched = time::watch_wall().and_then(|watch| {
+            self.watch.readable(&watch, Token::Wall)?;
+            Ok(watch)
+        });
+        match watched {
+            Ok(watch) => self.wall = Some(watch),
+            Err(errno) => {
+                let text = format!("watching the clock: {errno}; a jump of it moves no schedule");
+                self.console.tell(Level::Trouble, &text);
+            }
+        }
+    }
+
+    /// Somebody set the clock.
+    pub(super) fn on_wall(&mut self) {
+        if let Some(watch) = &self.wall {
+            // It says ECANCELED, once.
+            let _told = fds::read(std::os::fd::AsFd::as_fd(watch), &mut [0; 8]);
+            let _set = time::watch_wall_again(std::os::fd::AsFd::as_fd(watch));
+            let _same = self.watch.readable(watch, Token::Wall);
+        }
+        self.turn(Event::ClockSet);
+    }
+}
+
+/// The moment of our clock at which the one on the wall will show that time.
+fn moment(seconds: i64) -> Moment {
+    let (now, nanos) = time::wall();
+    let left = u64::try_from(seconds.saturating_sub(now)).unwrap_or(0);
+    let wait = Duration::from_secs(left).saturating_sub(Duration::from_nanos(nanos.into()));
+    time::now().after(wait)
+}

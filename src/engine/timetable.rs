@@ -1,0 +1,171 @@
+//! Times at which tasks run. The engine knows moments and no calendar: when a time of the
+//! calendar comes, the driver tells, and tells again when somebody sets the clock.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::id::NodeId;
+use super::node::{Asked, Node};
+use super::state::{DownWhy, State};
+use super::{Cause, Effect, Engine, Level};
+use crate::calendar::Schedule;
+use crate::facts::Moment;
+
+/// When a task runs next.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Timetable {
+    /// What it follows.
+    schedule: Rc<Schedule>,
+    /// Since when.
+    since: Moment,
+    /// When it was due the last time.
+    last: Option<Moment>,
+    /// From when on a time of the calendar is the next one, in seconds since 1970.
+    base: Option<i64>,
+    /// When the next time of the calendar comes.
+    calendar: Option<Moment>,
+    /// When it runs next.
+    pub due: Option<Moment>,
+}
+
+/// After what a time of the calendar is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum After {
+    /// After now; where times are caught up, after its last run, whenever that was.
+    Arming,
+    /// After now, which is one.
+    Run,
+    /// After that, in seconds since 1970, or now if that is yet to come.
+    Base(i64),
+}
+
+impl Timetable {
+    /// The first of all that can make it due.
+    fn first(&self, began: Moment) -> Option<Moment> {
+        let schedule = &self.schedule;
+        let every = schedule.every.map(|every| self.last.unwrap_or(self.since).after(every));
+        let once = |from: Moment, wait: Option<Duration>| {
+            wait.filter(|_| self.last.is_none()).map(|wait| from.after(wait))
+        };
+        let boot = once(began, schedule.after_boot);
+        let enable = once(self.since, schedule.after_enable);
+        [every, boot, enable, self.calendar].into_iter().flatten().min()
+    }
+}
+
+impl Engine {
+    /// Whether times make a node run.
+    fn is_timed(&self, node: &Node) -> bool {
+        node.timed && !node.removed && !self.phase.is_down() && node.asked != Some(Asked::Down)
+    }
+
+    /// Brings the timetable of a node up to date with its definition.
+    pub(super) fn refresh_timetable(&mut self, id: NodeId) {
+        let Some(node) = self.node(id).filter(|node| node.timed || node.timetable.is_some()) else {
+            return;
+        };
+        let schedule = node.living_spec().and_then(|spec| spec.schedule.clone());
+        let schedule = schedule.filter(|_| self.is_timed(node));
+        if node.timetable.as_ref().map(|table| &table.schedule) == schedule.as_ref() {
+            return;
+        }
+        let since = self.now;
+        let table = schedule.map(|schedule| {
+            let (last, base, calendar, due) = (None, None, None, None);
+            Box::new(Timetable { schedule, since, last, base, calendar, due })
+        });
+        self.change(id, |node| node.timetable = table);
+        self.find_next(id, After::Arming);
+    }
+
+    /// Finds out when it is due next.
+    fn find_next(&mut self, id: NodeId, after: After) {
+        self.set_due(id);
+        let Some(table) = self.node(id).and_then(|node| node.timetable.as_ref()) else { return };
+        let schedule = Rc::clone(&table.schedule);
+        if !schedule.at.is_empty() {
+            self.emit(Effect::AskCalendar { node: id, schedule, after });
+        }
+    }
+
+    fn set_due(&mut self, id: NodeId) {
+        let began = self.began;
+        let Some(table) = self.node(id).and_then(|node| node.timetable.as_ref()) else { return };
+        let (first, jitter) = (table.first(began), table.schedule.jitter);
+        let most = u64::try_from(jitter.as_micros()).unwrap_or(u64::MAX);
+        let late = Duration::from_micros(self.random.below(most.saturating_add(1)));
+        let due = first.map(|first| first.after(late));
+        self.change(id, |node| node.timetable.as_mut().map(|table| table.due = due));
+    }
+
+    /// The calendar has an answer.
+    pub(super) fn on_calendar(&mut self, id: NodeId, base: i64, at: Option<Moment>) {
+        let Some(table) = self.node_mut(id).and_then(|node| node.timetable.as_mut()) else {
+            return;
+        };
+        (table.base, table.calendar) = (Some(base), at);
+        self.set_due(id);
+    }
+
+    /// The clock on the wall was set, or the machine has slept: times come sooner or later.
+    pub(super) fn on_clock_set(&mut self) {
+        for id in self.ids() {
+            let base = |node: &Node| node.timetable.as_ref().and_then(|table| table.base);
+            if let Some(base) = self.node(id).and_then(base) {
+                self.find_next(id, After::Base(base));
+            }
+        }
+    }
+
+    /// What a task follows, if times make it run.
+    pub fn schedule_of(&self, id: NodeId) -> Option<Rc<Schedule>> {
+        self.node(id)?.timetable.as_ref().map(|table| Rc::clone(&table.schedule))
+    }
+
+    /// Its time has come.
+    pub(super) fn on_due(&mut self, id: NodeId) {
+        let now = self.now;
+        self.because(Cause::Timer("its schedule".into()));
+        self.change(id, |node| {
+            if let Some(table) = &mut node.timetable {
+                (table.last, table.calendar, table.due) = (Some(now), None, None);
+            }
+        });
+        self.find_next(id, After::Run);
+        let Some(node) = self.node(id) else { return };
+        let name = node.name.clone();
+        match &node.state {
+            State::Down(_) | State::Done(_) => {}
+            State::Failed(_) if node.hung.is_none() => {}
+            state => {
+                let word = super::view::word(state).word();
+                let text = format!("{name} is due again and still {word}: this time is left out");
+                self.tell(Level::Progress, text);
+                return;
+            }
+        }
+        if let Err(refusal) = self.make_way(&[id]) {
+            self.tell(Level::Trouble, format!("{name} is due: {}", refusal.message));
+            return;
+        }
+        let wish = self.cause.clone();
+        if let Some(node) = self.node_mut(id) {
+            node.asked = Some(Asked::Up);
+            node.restarting = node.state.is_active();
+            node.wish = wish;
+        }
+        self.touch(id);
+    }
+
+    /// A run that its time had asked for is over: nobody asks for it before the next one.
+    pub(super) fn wait_for_next(&mut self, id: NodeId) {
+        let Some(node) = self.node_mut(id).filter(|node| node.timetable.is_some()) else { return };
+        let over = matches!(node.state, State::Down(DownWhy::Ended) | State::Failed(_));
+        if over && node.asked == Some(Asked::Up) {
+            node.asked = None;
+            self.touch(id);
+        }
+    }
+}

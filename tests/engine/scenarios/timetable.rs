@@ -1,0 +1,167 @@
+//! Tasks that run at their times.
+
+use finit::calendar::Schedule;
+use finit::engine::{After, Event};
+use finit::facts::Moment;
+use finit::proto::Request;
+
+use crate::build::{secs, service, task};
+use crate::rig::Rig;
+
+fn at(text: &str) -> Schedule {
+    Schedule::parse(text).unwrap()
+}
+
+fn backup(text: &str) -> crate::build::Part {
+    task("backup").on_schedule(at(text))
+}
+
+/// The task takes a second.
+fn booted(part: crate::build::Part) -> Rig {
+    let name = part.0.name.clone();
+    Rig::booted_but([part], |rig| rig.ends(&name, secs(1), 0))
+}
+
+#[test]
+fn a_task_runs_at_its_times_and_not_at_boot() {
+    let mut rig = booted(backup("every 15m"));
+    assert_eq!((rig.state("backup"), rig.starts("backup")), ("stopped", 0));
+    assert_eq!(rig.reason("backup"), "next run in 15 min");
+    rig.pass(secs(900));
+    assert_eq!((rig.state("backup"), rig.starts("backup")), ("starting", 1));
+    rig.pass(secs(1));
+    assert_eq!(rig.state("backup"), "stopped");
+    assert_eq!(rig.reason("backup"), "exited with status 0; next run in 14 min");
+    rig.pass(secs(2 * 900));
+    assert_eq!(rig.starts("backup"), 3);
+}
+
+#[test]
+fn a_failure_shows_and_the_next_time_comes_all_the_same() {
+    let mut rig = Rig::booted_but([backup("every 1h")], |rig| rig.ends("backup", secs(1), 3));
+    rig.pass(secs(3601));
+    assert_eq!(rig.state("backup"), "failed");
+    assert_eq!(rig.reason("backup"), "exited with status 3; next run in 59 min");
+    rig.ends("backup", secs(1), 0);
+    rig.pass(secs(3600));
+    assert_eq!((rig.state("backup"), rig.starts("backup")), ("stopped", 2));
+}
+
+#[test]
+fn a_time_that_comes_while_it_runs_is_left_out() {
+    let mut rig = Rig::booted_but([backup("every 1m").start_timeout(None)], |rig| {
+        rig.ends("backup", secs(150), 0);
+    });
+    rig.pass(secs(60 + 149));
+    assert_eq!(rig.starts("backup"), 1);
+    assert_eq!(rig.said("backup is due again and still starting: this time is left out"), 2);
+    rig.pass(secs(31));
+    assert_eq!(rig.starts("backup"), 2);
+}
+
+#[test]
+fn times_of_the_calendar_are_asked_for_one_by_one() {
+    let mut rig = Rig::cold(crate::build::machine([backup("daily 03:00")]), "default");
+    rig.ends("backup", secs(1), 0);
+    rig.world.calendars.insert("backup".into(), (secs(3 * 3600), 9));
+    rig.boot();
+    assert_eq!(rig.reason("backup"), "next run in 3 h");
+    rig.pass(secs(3 * 3600));
+    assert_eq!(rig.starts("backup"), 1);
+    let asked = rig.world.asked.iter().map(|(_, after)| *after).collect::<Vec<_>>();
+    assert_eq!(asked, [After::Arming, After::Run]);
+}
+
+/// SD32, G1: somebody sets the clock.
+#[test]
+fn a_clock_that_is_set_moves_the_times_and_loses_none() {
+    let mut rig = Rig::cold(crate::build::machine([backup("daily 03:00")]), "default");
+    rig.ends("backup", secs(1), 0);
+    rig.world.calendars.insert("backup".into(), (secs(10_000), 9));
+    let wall = |rig: &mut Rig, seconds: u64| {
+        rig.world.epoch = Moment(rig.world.now.0 - seconds * 1_000_000);
+        rig.world.turn(Event::ClockSet);
+        rig.now();
+    };
+    rig.world.now = Moment(90_000_000_000);
+    rig.world.epoch = Moment(60_000_000_000);
+    rig.boot();
+    assert_eq!(rig.reason("backup"), "next run in 2 h 46 min");
+    rig.pass(secs(1_000));
+    // An hour forward: it comes an hour sooner.
+    wall(&mut rig, 34_600);
+    assert_eq!(rig.reason("backup"), "next run in 1 h 30 min");
+    // Back, to before it was asked for.
+    wall(&mut rig, 27_400);
+    assert_eq!(rig.reason("backup"), "next run in 2 h 46 min");
+    assert_eq!(rig.starts("backup"), 0);
+    // Far beyond it: it is due, once.
+    wall(&mut rig, 80_000);
+    rig.pass(secs(10));
+    assert_eq!(rig.starts("backup"), 1);
+    assert_eq!(rig.world.asked.last().map(|(_, after)| *after), Some(After::Run));
+}
+
+#[test]
+fn a_person_stops_the_times_and_brings_them_back() {
+    let mut rig = booted(backup("every 1m"));
+    rig.stop("backup");
+    rig.pass(secs(600));
+    assert_eq!((rig.state("backup"), rig.starts("backup")), ("stopped", 0));
+    assert_eq!(rig.reason("backup"), "its times are off until it is started");
+    rig.start("backup");
+    rig.pass(secs(2));
+    assert_eq!(rig.starts("backup"), 1, "now");
+    rig.pass(secs(60));
+    assert_eq!(rig.starts("backup"), 2, "and at its times again");
+}
+
+#[test]
+fn an_edit_moves_the_times_and_starts_nothing() {
+    let mut rig = booted(backup("every 1m"));
+    rig.pass(secs(61));
+    assert_eq!(rig.starts("backup"), 1);
+    rig.apply([backup("every 1h")]);
+    assert_eq!(rig.reason("backup"), "exited with status 0; next run in 1 h");
+    rig.apply([backup("every 1h").runs("/sbin/other")]);
+    rig.pass(secs(1_000));
+    assert_eq!(rig.starts("backup"), 1);
+    rig.apply([]);
+    rig.pass(secs(4_000));
+    assert_eq!(rig.starts("backup"), 1);
+}
+
+#[test]
+fn what_a_task_needs_comes_with_it() {
+    let mut rig =
+        Rig::booted_but([backup("every 1m").needs("db"), service("db").manual()], |rig| {
+            rig.ends("backup", secs(1), 0)
+        });
+    assert_eq!(rig.state("db"), "stopped");
+    rig.pass(secs(60));
+    assert_eq!((rig.state("db"), rig.state("backup")), ("up", "starting"));
+    rig.pass(secs(1));
+    assert_eq!(rig.state("db"), "stopped", "nobody needs it any more");
+}
+
+#[test]
+fn once_after_the_boot_is_once() {
+    let mut schedule = Schedule { after_boot: Some(secs(300)), ..Schedule::default() };
+    schedule.jitter = secs(60);
+    let mut rig = booted(task("report").on_schedule(schedule));
+    rig.pass(secs(299));
+    assert_eq!(rig.starts("report"), 0);
+    rig.pass(secs(62));
+    assert_eq!(rig.starts("report"), 1);
+    rig.pass(secs(100_000));
+    assert_eq!((rig.starts("report"), rig.reason("report").as_str()), (1, "exited with status 0"));
+}
+
+#[test]
+fn no_time_comes_once_the_machine_goes_down() {
+    let mut rig = booted(backup("every 1s"));
+    rig.stubborn("backup");
+    rig.ask(Request::Power { how: finit::proto::Power::Poweroff }).unwrap();
+    rig.pass(secs(30));
+    assert_eq!(rig.starts("backup"), 0);
+}

@@ -1,0 +1,78 @@
+//! Tasks that run at their times, by the clock on the wall.
+
+use crate::machine::Machine;
+
+#[test]
+fn a_task_runs_at_times_of_the_calendar_and_of_its_own() {
+    let machine = Machine::boot(
+        r#"
+        [task.each-second]
+        command = "/programs/stamp /out/calendar"
+        schedule = "*:*:*"
+        [task.often]
+        command = "/programs/stamp /out/often"
+        schedule = { every = "50ms", jitter = "10ms" }
+        [task.once]
+        command = "/programs/stamp /out/once"
+        schedule = { after-boot = "10ms" }
+        [task.rare]
+        command = "/programs/stamp /out/rare"
+        schedule = "*-02-29 03:00 Europe/Berlin"
+        "#,
+    );
+    let times = |path: &str| machine.read(path).lines().count();
+    machine.wait("three seconds", |_| (times("/out/calendar") >= 3).then_some(()));
+    machine.wait("ten times", |_| (times("/out/often") >= 10).then_some(()));
+    machine.wait("once", |_| (times("/out/once") == 1).then_some(()));
+    assert!(!machine.exists("/out/rare"));
+    let reason = machine.status("rare")["reason"].as_str().unwrap().to_owned();
+    assert!(reason.starts_with("next run in ") && reason.contains(" h"), "{reason}");
+    machine.order(&["stop", "often"]);
+    let before = times("/out/often");
+    machine.wait("another second", |_| (times("/out/calendar") >= 5).then_some(()));
+    assert_eq!(times("/out/often"), before, "a person stopped it");
+}
+
+#[test]
+fn a_time_that_passed_while_the_machine_was_off_is_made_up_for_once() {
+    let file = |time: &str| {
+        format!(
+            "[task.backup]\ncommand = \"/programs/stamp /out/backup\"\nschedule = {{ at = \"{time}\", catch-up = true }}\n"
+        )
+    };
+    // Far from now, whenever that is.
+    let machine = Machine::boot(&file("*-*-* *:*:00/59"));
+    let note = "/var/lib/finitd/schedule/backup";
+    machine.wait("its note", |m| m.exists(note).then_some(()));
+    machine.sh(&format!("touch -d '3 days ago' {note}"));
+    machine.write("/etc/finit.toml", &file("daily 03:00"));
+    machine.order(&["apply"]);
+    let runs = || machine.read("/out/backup").lines().count();
+    machine.wait("the run that was missed", |_| (runs() == 1).then_some(()));
+    machine.wait("its end", |m| {
+        let reason = m.status("backup")["reason"].as_str().unwrap_or("").to_owned();
+        reason.starts_with("exited with status 0; next run in ").then_some(())
+    });
+    assert_eq!(runs(), 1);
+    let age = machine.sh(&format!("expr $(date +%s) - $(stat -c %Y {note})")).text;
+    assert!(age.trim().parse::<i64>().unwrap() < 60, "{age}");
+}
+
+#[test]
+fn a_zone_that_is_not_there_is_told_and_costs_that_task_alone() {
+    let machine = Machine::boot(
+        r#"
+        [task.lost]
+        command = "/bin/true"
+        schedule = { at = "daily", zone = "Mars/Olympus" }
+        [task.fine]
+        command = "/bin/true"
+        schedule = "daily UTC"
+        "#,
+    );
+    machine.booted();
+    let said = "the time zone /usr/share/zoneinfo/Mars/Olympus: No such file or directory (ENOENT)";
+    assert!(machine.console().contains(said), "{}", machine.console());
+    let reason = machine.status("fine")["reason"].as_str().unwrap().to_owned();
+    assert!(reason.starts_with("next run in "), "{reason}");
+}
