@@ -1,5 +1,6 @@
 //! What clients may ask for, and what follows from it.
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -195,12 +196,13 @@ impl Engine {
         self.job(ids.into_iter().map(|id| (id, Goal::Up)).collect(), away)
     }
 
-    /// Who asks for a node asks for what it needs: what was stopped or has failed below it gets
-    /// another chance, as with every other init, and what excludes any of it goes. The answer
-    /// is the names of those.
+    /// Who asks for a node asks for what it needs and wants: what was stopped or has failed below
+    /// it gets another chance, as with every other init, and what excludes it or its needs goes.
+    /// The answer is the names of those.
     pub(super) fn make_way(&mut self, ids: &[NodeId]) -> Result<Vec<String>, Refusal> {
-        let missing = self.missing_needs(ids);
-        let away = self.displace(&[ids, &missing].concat())?;
+        let needs = self.missing_below(ids, false);
+        let away = self.displace(&[ids, &needs].concat())?;
+        let missing = self.missing_below(ids, true);
         let parts = self.parts_of(ids);
         self.rejoin(&[ids, &missing, &parts].concat());
         for id in ids {
@@ -216,15 +218,22 @@ impl Engine {
         Ok(away)
     }
 
-    /// What these need and what that needs, as far as nothing that will do is there.
-    fn missing_needs(&self, ids: &[NodeId]) -> Vec<NodeId> {
+    /// What these need, or want as well, and what that does, as far as nothing that will do is
+    /// there.
+    fn missing_below(&self, ids: &[NodeId], wants: bool) -> Vec<NodeId> {
+        let there = |id: &NodeId| self.node(*id).is_some_and(|node| node.firm);
         let mut found = ids.to_vec();
+        let mut known: BTreeSet<NodeId> = ids.iter().copied().collect();
         let mut next = 0;
-        while let Some(above) = found.get(next).copied() {
+        while let Some(above) = found.get(next).and_then(|id| self.node(*id)) {
             next = next.saturating_add(1);
-            for need in self.node(above).map(|node| node.edges.needs.as_slice()).unwrap_or(&[]) {
-                let there = need.iter().any(|other| self.node(*other).is_some_and(|n| n.firm));
-                found.extend(need.first().filter(|first| !there && !found.contains(first)));
+            let needs = above.edges.needs.iter().filter(|need| !need.iter().any(there));
+            let needs = needs.filter_map(|need| need.first());
+            let wants = above.edges.wants.iter().filter(|want| wants && !there(want));
+            for below in needs.chain(wants) {
+                if known.insert(*below) {
+                    found.push(*below);
+                }
             }
         }
         found.split_off(ids.len())

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::event::Ended;
 use super::id::{NodeId, RunId};
-use super::node::{Aside, Hung};
+use super::node::{Aside, Hung, Node};
 use super::state::{Rung, StartStep, State, Then};
 use super::{Aim, Cause, Effect, Engine, Group, Level};
 use crate::config::spec::{ServiceSpec, StopScope};
@@ -60,13 +60,19 @@ impl Engine {
     /// The first rung.
     fn begin_stop(&mut self, id: NodeId, spec: &Rc<ServiceSpec>, run: Option<RunId>, then: Then) {
         self.end_probe(id);
-        let until = self.stop_deadline(spec);
-        let main = self.node(id).is_some_and(|node| node.pid.is_some());
-        if let (Some(hook), true) = (&spec.stop.command, main) {
+        // What a task has done is there to be undone, though its process is gone.
+        let ran = |node: &Node| node.pid.is_some() || matches!(node.state, State::Done(_));
+        if let (Some(hook), true) = (&spec.stop.command, self.node(id).is_some_and(ran)) {
+            let until = self.stop_deadline(spec);
             self.set_state(id, State::Stopping { run, rung: Rung::Command, until, then });
             self.launch_aside(id, Aside::Stop, hook, spec.stop.timeout);
             return;
         }
+        self.ask_to_end(id, spec, run, then);
+    }
+
+    /// The second rung: those that the scope names are asked by signal, if any of them is there.
+    fn ask_to_end(&mut self, id: NodeId, spec: &ServiceSpec, run: Option<RunId>, then: Then) {
         let nobody = match spec.stop.scope {
             StopScope::None => true,
             // What it left behind lives on.
@@ -77,6 +83,7 @@ impl Engine {
             self.finish_stop(id, then);
             return;
         }
+        let until = self.stop_deadline(spec);
         self.set_state(id, State::Stopping { run, rung: Rung::Asked, until, then });
         self.ask(id, spec, run);
         if run.is_none() {
@@ -165,13 +172,7 @@ impl Engine {
         else {
             return;
         };
-        if spec.stop.scope == StopScope::None {
-            self.finish_stop(id, then);
-            return;
-        }
-        let until = self.stop_deadline(&spec);
-        self.set_state(id, State::Stopping { run, rung: Rung::Asked, until, then });
-        self.ask(id, &spec, run);
+        self.ask_to_end(id, &spec, run, then);
     }
 
     /// Patience ended.

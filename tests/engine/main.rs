@@ -39,6 +39,7 @@
 
 mod blueprint;
 mod build;
+mod catalogue;
 mod chance;
 mod diary;
 mod dice;

@@ -304,7 +304,7 @@ impl<F: Fates> World<F> {
         self.review_group(run.node);
     }
 
-    fn is_empty(&self, node: NodeId) -> bool {
+    pub fn is_empty(&self, node: NodeId) -> bool {
         self.strays.get(&node).is_none_or(|strays| *strays == 0) && self.of(node).next().is_none()
     }
 

@@ -1,0 +1,9 @@
+//! Scenarios that other inits test, each under the name that `tests/catalogue.toml` knows it by.
+//! What a test of `scenarios` shows already is linked there and has no twin here.
+
+mod dinit_core;
+mod dinit_igr;
+mod dinit_process;
+mod dinit_recovery;
+mod others;
+mod troglobit;

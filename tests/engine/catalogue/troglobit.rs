@@ -1,0 +1,142 @@
+//! TF: what the C init of the same name tests.
+
+use finit::engine::Extent;
+use finit::facts::{Exit, SignalNumber};
+use finit::proto::Outcome;
+
+use crate::build::{hook, machine, millis, secs, service, task};
+use crate::fates::Program;
+use crate::rig::Rig;
+
+#[test]
+fn tf3_a_task_that_crashes_during_the_boot_is_left_and_the_boot_ends() {
+    let parts = [task("setup").early(), service("web").after("setup"), service("db")];
+    let mut rig = Rig::booted_but(parts, |rig| {
+        let crash = Exit::Signal { number: SignalNumber::parse("SEGV").unwrap(), core: true };
+        rig.program("setup", Program { ends: Some((millis(1), crash)), ..Program::daemon() });
+    });
+    rig.pass(secs(3600));
+    assert_eq!((rig.state("setup"), rig.starts("setup")), ("failed", 1));
+    assert!(rig.reason("setup").contains("SIGSEGV"), "{}", rig.reason("setup"));
+    assert_eq!((rig.state("web"), rig.state("db")), ("up", "up"));
+    assert_eq!((rig.machine().phase.as_str(), rig.said("boot finished in")), ("running", 1));
+}
+
+#[test]
+fn tf4_a_task_runs_once_when_its_condition_comes_and_again_only_when_it_is_touched() {
+    let condition = || service("condition");
+    let job = |command: &str| task("job").needs("condition").forgets().runs(command);
+    let parts = [condition(), job("/sbin/job")];
+    let mut rig = Rig::booted_but(parts, |rig| {
+        rig.ends("job", millis(1), 0);
+        rig.hangs_before_exec("condition");
+    });
+    rig.pass(secs(10));
+    assert_eq!((rig.state("job"), rig.starts("job")), ("waiting", 0));
+    rig.mends("condition");
+    rig.restart("condition");
+    rig.pass(secs(1));
+    assert_eq!(rig.starts("job"), 1);
+    rig.apply([condition(), job("/sbin/job")]);
+    rig.pass(secs(1));
+    assert_eq!(rig.starts("job"), 1, "it is the same");
+    rig.target("rescue");
+    rig.target("default");
+    rig.pass(secs(1));
+    assert_eq!(rig.starts("job"), 2, "its target came again");
+    rig.apply([condition(), job("/sbin/job --other")]);
+    rig.pass(secs(1));
+    assert_eq!(rig.starts("job"), 3, "it is another one");
+}
+
+#[test]
+fn tf5_a_hundred_kills_are_a_crash_for_good_and_after_each_it_is_tidied_up() {
+    let quick = service("web").delay(millis(1), millis(1)).burst(100, secs(3600));
+    let mut rig = Rig::booted_but([quick.after_stop(hook("/tidy"))], |rig| {
+        rig.ends("/tidy", millis(0), 0);
+    });
+    for kill in 1..=100 {
+        rig.crashes("web");
+        rig.pass(millis(100));
+        assert_eq!(rig.state("web"), "up", "after {kill}");
+    }
+    rig.crashes("web");
+    rig.pass(secs(3600));
+    assert_eq!((rig.state("web"), rig.starts("web")), ("failed", 101));
+    assert_eq!(rig.started().iter().filter(|command| **command == "/tidy").count(), 101);
+    let reason = rig.reason("web");
+    assert_eq!(reason, "killed by SIGKILL; gave up after 100 restarts in 3600s");
+}
+
+#[test]
+fn tf10_a_name_stands_for_its_instances_and_not_for_what_begins_like_it() {
+    let one = |name: &str| service(name).instance_of("foo");
+    let mut rig = Rig::booted([one("foo@1"), one("foo@2"), one("foo@3"), service("foobar")]);
+    rig.stop("foo");
+    for name in ["foo@1", "foo@2", "foo@3"] {
+        assert_eq!(rig.state(name), "stopped", "{name}");
+    }
+    assert_eq!((rig.state("foobar"), rig.status("foo").kind.as_str()), ("up", "template"));
+    rig.restart("foo");
+    assert_eq!((rig.starts("foo@1"), rig.starts("foo@3"), rig.starts("foobar")), (2, 2, 1));
+}
+
+#[test]
+fn tf19_a_task_that_fails_is_tried_exactly_when_somebody_asks() {
+    let parts = || [task("setup"), service("other")];
+    let mut rig = Rig::booted_but(parts(), |rig| rig.ends("setup", millis(1), 1));
+    rig.pass(secs(3600));
+    assert_eq!((rig.state("setup"), rig.starts("setup")), ("failed", 1));
+    rig.apply(parts());
+    rig.pass(secs(3600));
+    assert_eq!(rig.starts("setup"), 1, "nobody touched it");
+    for tries in 2..=5 {
+        let job = rig.start("setup");
+        rig.pass(secs(3600));
+        assert_eq!((rig.starts("setup"), rig.outcome(job)), (tries, Some(Outcome::Failed)));
+    }
+    rig.apply([task("setup").runs("/opt/setup"), service("other")]);
+    rig.pass(secs(3600));
+    assert_eq!((rig.state("setup"), rig.starts("setup")), ("failed", 6));
+}
+
+#[test]
+fn tf21_the_target_of_the_kernel_command_line_is_the_one_that_is_booted() {
+    let parts = [service("web"), service("shell").in_target("rescue"), service("base").manual()];
+    let shell = parts[1].clone().needs("base");
+    let [web, _, base] = parts;
+    let mut rig = Rig::cold(machine([web, shell, base]), "rescue");
+    rig.boot();
+    assert_eq!((rig.state("web"), rig.starts("web")), ("stopped", 0));
+    assert_eq!((rig.state("shell"), rig.state("base")), ("up", "up"));
+    assert_eq!(rig.machine().target, "rescue");
+}
+
+#[test]
+fn tf33_a_reload_of_the_same_file_keeps_every_process_of_a_mixed_graph() {
+    let parts = || {
+        [
+            service("a"),
+            task("b").needs("a"),
+            service("c").needs("b").listens(80).at_boot(),
+            service("d").wants("c").before_start(hook("/sbin/prepare")),
+            service("e").bound_to("d").after("c").after_start(hook("/sbin/greet")),
+        ]
+    };
+    let mut rig = Rig::booted_but(parts(), |rig| {
+        for name in ["b", "/sbin/prepare", "/sbin/greet"] {
+            rig.ends(name, millis(1), 0);
+        }
+    });
+    rig.pass(secs(1));
+    let names = ["a", "c", "d", "e"];
+    let pids = names.map(|name| rig.status(name).pid);
+    assert!(pids.iter().all(Option::is_some), "{pids:?}");
+    let started = rig.world.started.len();
+    for extent in [Extent::Definitions, Extent::Everything] {
+        assert_eq!(rig.load(machine(parts()), extent), "nothing changed");
+        rig.pass(secs(60));
+    }
+    assert_eq!(names.map(|name| rig.status(name).pid), pids);
+    assert_eq!((rig.world.started.len(), rig.world.signals.len()), (started, 0));
+}
