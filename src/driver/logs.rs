@@ -48,7 +48,7 @@ impl Logs {
 }
 
 impl Driver {
-    /// Makes the pipe of a service and tells the writer, if its output is kept.
+    /// Makes the pipe of a service and tells the writer where its output goes, if it is kept.
     pub(super) fn prepare_output(
         &mut self,
         node: NodeId,
@@ -56,18 +56,28 @@ impl Driver {
     ) -> Result<(), SpawnError> {
         let Some(target) = target(&spec.exec.log) else { return Ok(()) };
         let Some(site) = self.sites.of(node) else { return Ok(()) };
-        if site.pipe.is_some() {
-            return Ok(());
-        }
         let fail = |errno| SpawnError {
             stage: Stage::Descriptors,
             errno,
             subject: "its log pipe".to_owned(),
         };
-        // It waits, as the service expects; the writer looks into it in ways that never do.
-        let (read, write) = fds::pipe().map_err(fail)?;
-        let copy = fds::dup(read.as_fd()).map_err(fail)?;
+        let before = site.pipe.is_some();
+        if before && site.target.as_ref() == Some(&target) {
+            return Ok(());
+        }
+        let (read, write) = match site.pipe.take() {
+            Some(pipe) => pipe,
+            // It waits, as the service expects; the writer looks into it in ways that never do.
+            None => fds::pipe().map_err(fail)?,
+        };
+        let copy = fds::dup(read.as_fd());
         site.pipe = Some((read, write));
+        let copy = copy.map_err(fail)?;
+        site.target = Some(target.clone());
+        if before {
+            // What the last run has said belongs where that was to go.
+            self.logs.queue.push_back((Message::Flush { id: node.number() }, None));
+        }
         let open = Message::Open { id: node.number(), name: spec.name.clone(), target, tag: None };
         self.logs.queue.push_back((open, Some(copy)));
         Ok(())
@@ -198,7 +208,7 @@ impl Driver {
         self.logs.queue.clear();
         let services: Vec<(NodeId, std::rc::Rc<ServiceSpec>)> = self.engine.services();
         for (node, spec) in services {
-            let (Some(site), Some(target)) = (self.sites.get(node), target(&spec.exec.log)) else {
+            let (Some(site), Some(target)) = (self.sites.of(node), target(&spec.exec.log)) else {
                 continue;
             };
             let Some(copy) = site.pipe.as_ref().and_then(|(read, _)| fds::dup(read.as_fd()).ok())
@@ -206,6 +216,7 @@ impl Driver {
                 continue;
             };
             let name = spec.name.clone();
+            site.target = Some(target.clone());
             let open = Message::Open { id: node.number(), name, target, tag: None };
             self.logs.queue.push_back((open, Some(copy)));
         }

@@ -5,6 +5,7 @@ use std::os::fd::OwnedFd;
 
 use crate::engine::NodeId;
 use crate::facts::Pid;
+use crate::logger::Target;
 use crate::os::cgroup::Group;
 
 /// What is held for one node.
@@ -20,6 +21,8 @@ pub struct Site {
     pub group: Option<Group>,
     /// Its log pipe; both ends, for ever.
     pub pipe: Option<(OwnedFd, OwnedFd)>,
+    /// Where the log writer was told to put what comes out of it.
+    pub target: Option<Target>,
     /// Its sockets.
     pub sockets: Vec<OwnedFd>,
     /// By which it tells of itself.

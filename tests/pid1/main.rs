@@ -14,9 +14,11 @@
 )]
 
 mod boot;
+mod catalogue;
 mod control;
 mod inetd;
 mod jobs;
+mod lines;
 mod listen;
 mod machine;
 mod mirror;
