@@ -2,6 +2,7 @@
 //! `tests/catalogue.toml` knows it by: what a file says, and orders from everywhere.
 
 use crate::machine::{Machine, Plan};
+use crate::talk::Line;
 
 const IDLE: &str = "command = \"/programs/idle\"\n";
 
@@ -226,4 +227,51 @@ fn sg_abuse_parallel_mixed_many_orders_at_once_end_in_one_process() {
     assert_eq!(idlers(&machine), 0);
     let starts = machine.read("/out/starts").lines().count();
     assert!((6..=61).contains(&starts), "{starts}");
+}
+
+/// What cannot be bound costs neither the sockets that can nor a descriptor, however often.
+#[test]
+fn sd9_sockets_that_fail_half_way_are_given_back_once() {
+    let machine = Machine::boot(
+        "[service.first]\ncommand = \"/programs/serve\"\ninetd = \"80\"\n\
+         [service.second]\ncommand = \"/programs/serve\"\ninetd = [\"/run/second\", \"80\"]\nafter = \"first\"\n",
+    );
+    let refused = |machine: &Machine| {
+        machine.wait("the port to be taken", |m| {
+            let reason = m.status("second")["reason"].to_string();
+            reason.contains("EADDRINUSE").then_some(())
+        });
+    };
+    machine.until("first", "listening");
+    refused(&machine);
+    machine.booted();
+    let before = machine.pid1_descriptors();
+    for _ in 0..50 {
+        machine.ctl(&["restart", "--no-wait", "second"]);
+        refused(&machine);
+    }
+    machine.hang_up();
+    assert!(machine.pid1_descriptors() <= before, "{} after {before}", machine.pid1_descriptors());
+    machine.order(&["stop", "first"]);
+    machine.until("second", "listening");
+    assert!(Line::to(&machine.path("/run/second")).unwrap().hear().unwrap().contains("connection"));
+}
+
+/// While it still comes back there is no reason to go down; once it does not, there is.
+#[test]
+fn ho_failure_shutdown_a_failure_for_good_ends_the_machine_where_it_is_to() {
+    let machine = Machine::boot(
+        "[service.web]\ncommand = \"/programs/idle /out/pids\"\non-failure = \"down\"\n\
+         restart = { delay = \"1ms\", burst = 1, within = \"1h\" }\n\
+         [task.down]\ncommand = \"/usr/sbin/finitctl poweroff\"\nstart = \"manual\"\n",
+    );
+    for start in 1..=2 {
+        machine.wait("another start", |m| {
+            (m.read("/out/pids").lines().count() == start).then_some(())
+        });
+        let pid = machine.main_pid("web");
+        assert_eq!(machine.status("down")["state"], "stopped");
+        machine.sh(&format!("kill -9 {pid}"));
+    }
+    assert_eq!(machine.ended(), "SIGNAL 2");
 }

@@ -1,4 +1,4 @@
-//! NI, HO, SD: what nitro, Horust and systemd test.
+//! NI, HO, SD, DX: what nitro, Horust, systemd and dinit's protocol test.
 
 use finit::config::spec::{RestartWhen, StopScope};
 use finit::facts::{Exit, SignalNumber};
@@ -70,6 +70,18 @@ fn ni1204_instances_stop_an_instance_that_is_not_there_is_refused_and_not_made()
     }
     assert_eq!((rig.label("getty@tty9"), rig.machine().services.len()), ("unknown", known));
     assert_eq!((rig.state("getty@tty1"), rig.starts("getty@tty1")), ("up", 1));
+}
+
+#[test]
+fn ni1203_instances_regression_an_instance_without_a_name_is_refused() {
+    let mut rig = Rig::booted(getty(&["a"]));
+    for name in ["getty@", "@a", "@"] {
+        let names = vec![name.to_owned()];
+        let refusal = rig.ask(Request::Start { names }).unwrap_err();
+        assert_eq!(refusal.code, Code::NoSuchService, "{name}");
+        assert_eq!(rig.label(name), "unknown");
+    }
+    assert_eq!(rig.starts("getty@a"), 1);
 }
 
 #[test]
@@ -166,4 +178,15 @@ fn sd19_a_connection_that_comes_while_the_service_restarts_waits_for_it() {
     rig.pass(secs(10));
     assert_eq!((rig.state("web"), rig.starts("web")), ("up", 2));
     assert_eq!(rig.signals("web"), ["SIGTERM", "SIGKILL"]);
+}
+
+#[test]
+fn dx_version_whoever_asks_is_told_the_version_of_the_protocol_and_of_finit() {
+    let mut rig = Rig::booted([]);
+    match rig.ask_as(finit::engine::Access::Look, Request::Hello) {
+        Ok(finit::proto::Reply::Hello { protocol, version, .. }) => {
+            assert_eq!((protocol, version.as_str()), (1, env!("CARGO_PKG_VERSION")));
+        }
+        other => panic!("{other:?}"),
+    }
 }
