@@ -215,6 +215,24 @@ fn to_ask_for_a_dependent_is_to_ask_for_its_stopped_and_failed_needs() {
 }
 
 #[test]
+fn to_ask_for_a_dependent_is_to_ask_for_what_it_wants_and_for_what_that_needs() {
+    let mut rig = Rig::booted([
+        service("web").wants("cache"),
+        service("cache").needs("db").restart_never(),
+        service("db"),
+    ]);
+    rig.stop("db");
+    rig.stop("cache");
+    assert_eq!(
+        (rig.state("web"), rig.state("cache"), rig.state("db")),
+        ("up", "stopped", "stopped")
+    );
+    let job = rig.restart("web");
+    assert_eq!(rig.outcome(job), Some(Outcome::Done));
+    assert_eq!((rig.state("web"), rig.state("cache"), rig.state("db")), ("up", "up", "up"));
+}
+
+#[test]
 fn a_stop_outweighs_dependents_that_want_it() {
     let mut rig = Rig::booted([service("db"), service("web").needs("db")]);
     rig.stop("db");

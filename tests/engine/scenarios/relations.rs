@@ -128,6 +128,19 @@ fn what_is_needed_displaces_its_rivals_too() {
 }
 
 #[test]
+fn what_is_merely_wanted_displaces_nobody() {
+    let mut rig = Rig::booted([
+        service("exim"),
+        service("postfix").conflicts("exim").manual(),
+        service("list").wants("postfix").manual(),
+    ]);
+    let job = rig.start("list");
+    rig.pass(secs(30));
+    assert_eq!((rig.state("exim"), rig.state("postfix")), ("up", "waiting"));
+    assert_eq!((rig.state("list"), rig.outcome(job)), ("up", Some(Outcome::Done)));
+}
+
+#[test]
 fn two_rivals_cannot_be_asked_for_at_once() {
     let mut rig = Rig::booted([
         service("exim").manual(),

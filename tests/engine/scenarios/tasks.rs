@@ -1,8 +1,8 @@
 //! Tasks run to their end.
 
-use finit::config::spec::RestartWhen;
+use finit::config::spec::{RestartWhen, StopScope};
 use finit::facts::Stage;
-use finit::proto::Outcome;
+use finit::proto::{Outcome, Power};
 
 use crate::build::{millis, secs, service, task};
 use crate::fates::Program;
@@ -89,6 +89,35 @@ fn what_a_task_left_behind_lives_until_the_task_is_stopped() {
     assert_eq!((rig.state("ifup"), rig.signals("ifup").len()), ("done", 0));
     rig.stop("ifup");
     assert_eq!((rig.state("ifup"), rig.signals("ifup")), ("stopped", vec!["SIGTERM".to_owned()]));
+}
+
+#[test]
+fn what_a_task_did_is_undone_when_it_is_stopped_whoever_its_stop_concerns() {
+    for scope in [StopScope::Cgroup, StopScope::Main, StopScope::Mixed, StopScope::None] {
+        let parts = [task("ifup").stop_command("/sbin/ifdown").stop_scope(scope)];
+        let mut rig = Rig::booted_but(parts, |rig| {
+            rig.ends("ifup", millis(1), 0);
+            rig.ends("/sbin/ifdown", secs(1), 0);
+        });
+        rig.pass(millis(1));
+        let job = rig.restart("ifup");
+        assert_eq!((rig.state("ifup"), rig.outcome(job)), ("stopping", None), "{scope:?}");
+        rig.pass(secs(2));
+        assert_eq!((rig.state("ifup"), rig.outcome(job)), ("done", Some(Outcome::Done)));
+        rig.power(Power::Poweroff).expect("it goes down");
+        rig.pass(secs(1));
+        let run = ["/sbin/ifup", "/sbin/ifdown", "/sbin/ifup", "/sbin/ifdown"];
+        assert_eq!((rig.started(), rig.finished()), (run.to_vec(), Some(Power::Poweroff)));
+    }
+}
+
+/// One that failed has done nothing, and there is nothing to undo.
+#[test]
+fn what_a_task_did_not_do_is_not_undone() {
+    let parts = [task("ifup").stop_command("/sbin/ifdown")];
+    let mut rig = Rig::booted_but(parts, |rig| rig.ends("ifup", millis(0), 1));
+    rig.stop("ifup");
+    assert_eq!((rig.state("ifup"), rig.started()), ("stopped", vec!["/sbin/ifup"]));
 }
 
 #[test]
