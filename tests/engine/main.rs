@@ -1,6 +1,7 @@
-//! The pure engine: scenarios that can be read alone, a table of every state against every event,
-//! and whole lives of random machines played by seed. `build` describes machines, `world` is one
-//! without a kernel, `oracle` knows what must always hold, `rig` is the world for scenarios.
+//! The pure engine: scenarios that can be read alone, and those of other inits in `catalogue`, a
+//! table of every state against every event, and whole lives of random machines played by seed.
+//! `build` describes machines, `world` is one without a kernel, `oracle` knows what must always
+//! hold, `rig` is the world for scenarios.
 //!
 //! `FINIT_SEEDS=100000 cargo test --test engine lives` plays more lives, `FINIT_SEED_FROM=5000`
 //! others; a failing one prints the line that plays it again, and what is left of it after all

@@ -86,7 +86,7 @@ pub(super) const KEYS: [Key; 39] = [
         "a command or a table",
         "",
         r#""/bin/true""#,
-        "Run instead of the first signal.",
+        "Run instead of the first signal; undoes what a task has done.",
     ),
     key(STOP, "kill", BOOLEAN, "true", "false", "Whether SIGKILL follows the timeout."),
     key(
