@@ -27,6 +27,9 @@ fn main() -> ExitCode {
         if word == probe::WORD {
             return ExitCode::from(probe::run(path));
         }
+        if let Some(code) = boot::helper_about(word, path) {
+            return ExitCode::from(code);
+        }
         if word == driver::KEEP_CONFIG {
             return ExitCode::from(driver::keep_config(Path::new(path)));
         }

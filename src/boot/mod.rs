@@ -11,6 +11,7 @@
 //! from, so waiting for them is waiting for what the machine cannot start without. Anything on
 //! another disk or on the network is the business of a child.
 
+pub mod conditions;
 pub mod shutdown;
 pub mod steps;
 pub mod unmount;
@@ -149,6 +150,15 @@ pub enum Done {
 /// finit itself, for a child that is to be one of its [`helper`]s: what is executed is the
 /// program of the process that asks, even after its file was replaced.
 pub const MYSELF: &str = "/proc/self/exe";
+
+/// The same for helpers with a second word, which is what they are about.
+pub fn helper_about(word: &str, subject: &str) -> Option<u8> {
+    match word {
+        conditions::CHECK => Some(conditions::check(subject)),
+        conditions::AWAIT => Some(conditions::look_out(subject)),
+        _ => None,
+    }
+}
 
 /// What finit does as a helper of itself, when it is not PID 1 and `word` is its only
 /// argument: the exit status, or none when the word is for somebody else. Helpers may block:

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Context, Done, Place, Report, Tools, conf};
+use super::{Context, Done, Place, Report, Tools, conditions, conf};
 use crate::facts::Errno;
 use crate::os;
 
@@ -16,6 +16,9 @@ const TRANSIENT_ID: &str = "/run/machine-id";
 
 /// An older place of the same id, which D-Bus made before there was the other.
 const DBUS_ID: &str = "/var/lib/dbus/machine-id";
+
+/// What an image says in the place of an id that is yet to be made (machine-id(5)).
+const UNINITIALIZED: &str = "uninitialized";
 
 /// How often and how long the kernel is given to gather randomness for an id.
 const TRIES: u32 = 50;
@@ -48,6 +51,14 @@ pub(super) async fn machine_id(context: &Context, tools: &impl Tools) -> Report 
         return Ok(Done::Skipped("there is one"));
     }
     let older = conf::read(&context.path(DBUS_ID)).filter(|text| is_machine_id(text));
+    let new = conf::read(&path).is_none_or(|text| text.trim_end() == UNINITIALIZED);
+    if older.is_none() && new {
+        let mark = context.path(conditions::FIRST_BOOT);
+        let folder = mark.parent().map(std::fs::create_dir_all);
+        // Without the mark nothing is done that was to be done once: the next boot is not the
+        // first, but a machine without a /run has greater worries.
+        let _lost = folder.map(|_| os::fds::create_file(&mark, b"", 0o444));
+    }
     let id = match older {
         Some(id) => id,
         None => new_id(tools).await,

@@ -11,6 +11,7 @@ const STEPS: &[(&str, &str)] = &[
     ("env-file ", "make the file or fix `env-file` in /etc/finit.toml, and run: finitctl start {}"),
     ("setrlimit ", "fix `limits` in /etc/finit.toml and run: finitctl start {}"),
     ("tty ", "fix `tty` in /etc/finit.toml and run: finitctl start {}"),
+    ("assert.", "see to that, or fix `assert` in /etc/finit.toml, and run: finitctl start {}"),
     ("left out: ", MEND_THE_FILE),
     ("socket ", "see who holds the address (ss -lptn), then run: finitctl start {}"),
 ];
@@ -38,6 +39,8 @@ fn for_state(name: &str, state: StateWord, reason: &str) -> String {
     }
     // "waits for db, which is failed": the way leads there.
     let waits_for = reason.strip_prefix("waits for ").and_then(|rest| rest.split(',').next());
+    // A path is waited for too, and nothing is to be done but to make it.
+    let waits_for = waits_for.filter(|name| !name.starts_with('/'));
     let step = STEPS.iter().find(|(start, _)| reason.starts_with(start)).map(|(_, step)| *step);
     match (state, waits_for) {
         (StateWord::Waiting, Some(other)) if reason.ends_with(StateWord::Failed.word()) => {

@@ -88,6 +88,9 @@ impl Driver {
                 self.engine.handle(time::now(), Event::Spawned { run: order.run, result });
             }
             Effect::RunStep { run, step } => self.run_step(run, step),
+            Effect::Check { run, conditions } => self.check_conditions(run, &conditions),
+            Effect::Await { run, path } => self.await_path(run, &path),
+            Effect::Dismiss { run } => self.dismiss(run),
             Effect::Signal { node, aim, signal } => self.signal(node, aim, signal),
             Effect::WatchEmpty { node } => {
                 if self.is_empty(node) {

@@ -19,6 +19,7 @@ mod lastgood;
 mod launch;
 mod lifeboat;
 mod logs;
+mod looks;
 mod notify;
 mod orders;
 mod reaper;
@@ -51,6 +52,7 @@ use control::Call;
 use groups::Groups;
 use handover::Successor;
 use logs::Logs;
+use looks::Looks;
 use reaper::{Owner, Reaper};
 use signals::{Asked, Signals};
 use site::Sites;
@@ -77,6 +79,8 @@ enum Fact {
         /// How.
         report: boot::Report,
     },
+    /// What a node waits for is worth another look.
+    Arrived(RunId),
     /// Accepting on the sockets of this node may go on.
     Rested(NodeId),
     /// A service that said too much at once is heard again.
@@ -116,6 +120,7 @@ struct Driver {
     sites: Sites,
     groups: Groups,
     logs: Logs,
+    looks: Looks,
     board: Board,
     /// Tells when somebody sets the clock.
     wall: Option<OwnedFd>,
@@ -240,6 +245,7 @@ impl Driver {
         for dead in reaped {
             match dead.owner {
                 Owner::Run(run) => self.on_run_ended(run, dead.pid, dead.ended),
+                Owner::Look(run) => self.on_look_ended(run, dead.pid, dead.ended),
                 Owner::Future(tell) => {
                     // Nobody waits any more: the step gave up on it.
                     let _gone = tell.send(dead.ended);
@@ -255,6 +261,7 @@ impl Driver {
             Fact::Checked(answer) => self.on_checked(answer),
             Fact::Quieted(node) => self.on_notify(node),
             Fact::Recalled(node, at) => self.on_recalled(node, at),
+            Fact::Arrived(run) => self.turn(Event::Arrived { run }),
             Fact::Rested(node) => {
                 if self.engine.is_watched(node) {
                     self.watch_sockets(node, true);

@@ -19,6 +19,8 @@ const BATCH: usize = 64;
 pub enum Owner {
     /// A run of the engine.
     Run(RunId),
+    /// A look at conditions for a run of the engine.
+    Look(RunId),
     /// A future that waits for it.
     Future(oneshot::Sender<Ended>),
     /// The log writer.
@@ -82,7 +84,7 @@ impl Reaper {
     pub fn runs(&self) -> impl Iterator<Item = (Pid, RunId)> {
         self.children.iter().filter_map(|(pid, child)| match child.owner {
             Owner::Run(run) => Some((*pid, run)),
-            Owner::Future(_) | Owner::LogWriter => None,
+            Owner::Look(_) | Owner::Future(_) | Owner::LogWriter => None,
         })
     }
 

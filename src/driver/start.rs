@@ -14,6 +14,7 @@ use super::console::Console;
 use super::groups::Groups;
 use super::handover::{self, Handover};
 use super::logs::Logs;
+use super::looks::Looks;
 use super::reaper::Reaper;
 use super::signals::Signals;
 use super::site::Sites;
@@ -211,6 +212,7 @@ impl Driver {
             sites: Sites::default(),
             groups: Groups::default(),
             logs: Logs::default(),
+            looks: Looks::default(),
             board: Board::default(),
             wall: None,
             uncaught: Vec::new(),

@@ -153,7 +153,11 @@ impl Engine {
             label: label(&node.state),
             since: node.since,
             until: node.state.deadline(),
-            run: node.state.run().or_else(|| node.hung.as_ref().and_then(|hung| hung.run)),
+            run: node
+                .state
+                .run()
+                .or(node.state.look())
+                .or_else(|| node.hung.as_ref().and_then(|hung| hung.run)),
             waits_for: match node.state {
                 State::Waiting { on, .. } => Some(on),
                 _ => None,
@@ -177,7 +181,8 @@ fn label(state: &State) -> &'static str {
     match state {
         State::Down(DownWhy::Ended) => "ended",
         State::Down(DownWhy::NeverWanted | DownWhy::Stopped) => "down",
-        State::Waiting { .. } => "waiting",
+        State::Waiting { .. } | State::Awaiting { .. } => "waiting",
+        State::Skipped(_) => "skipped",
         State::Listening => "listening",
         State::Backoff { .. } => "backoff",
         State::Starting { step: StartStep::Bind, .. } => "binding",

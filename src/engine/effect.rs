@@ -6,7 +6,7 @@ use std::rc::Rc;
 use super::id::{ConnectionId, NodeId, RunId, Ticket};
 use super::timetable::After;
 use crate::calendar::Schedule;
-use crate::config::spec::{CommandLine, ServiceSpec};
+use crate::config::spec::{CommandLine, Conditions, ServiceSpec};
 use crate::facts::SignalNumber;
 use crate::proto::{JobEvent, Power, Refusal, Reply};
 
@@ -21,6 +21,26 @@ pub enum Effect {
         run: RunId,
         /// Which step.
         step: &'static str,
+    },
+    /// Have somebody look at what must hold; the answer is `Event::Checked`. Looking may take
+    /// for ever.
+    Check {
+        /// The run to name then.
+        run: RunId,
+        /// What must hold.
+        conditions: Rc<Conditions>,
+    },
+    /// Have somebody look out for a path; once it is there, the answer is `Event::Arrived`.
+    Await {
+        /// The run to name then.
+        run: RunId,
+        /// The path.
+        path: String,
+    },
+    /// That answer of `Check` or `Await` is no longer wanted, if it is not here yet.
+    Dismiss {
+        /// Which.
+        run: RunId,
     },
     /// Send a signal to processes of a node.
     Signal {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::NodeId;
+use super::conditions::Verdict;
 use super::id::{ConnectionId, RunId, Ticket};
 use super::notice::Notice;
 use crate::config::spec::SystemSpec;
@@ -56,6 +57,18 @@ pub enum Event {
     Emptied {
         /// Whose.
         node: NodeId,
+    },
+    /// The answer to [`super::Effect::Check`].
+    Checked {
+        /// Of this run.
+        run: RunId,
+        /// What was seen, or why nobody could look.
+        result: Result<Verdict, SpawnError>,
+    },
+    /// The answer to [`super::Effect::Await`]: it is worth looking again.
+    Arrived {
+        /// Of this run.
+        run: RunId,
     },
     /// A boot step came to its end.
     StepEnded {
@@ -213,6 +226,8 @@ pub enum Cause {
     Dependency(String),
     /// A process that ended.
     Exit(String),
+    /// What its conditions say.
+    Condition,
     /// A time that came.
     Timer(Cow<'static, str>),
     /// A signal to PID 1.
@@ -234,6 +249,7 @@ impl fmt::Display for Cause {
             }
             Self::Dependency(name) => write!(f, "{name}"),
             Self::Exit(how) => write!(f, "its process {how}"),
+            Self::Condition => f.write_str("its conditions"),
             Self::Timer(what) => f.write_str(what),
             Self::Signal(name) => write!(f, "{name} to PID 1"),
             Self::Connection => f.write_str("a connection"),
@@ -251,6 +267,7 @@ impl Cause {
             Self::Dependency(name) => format!("{name}, which it needs"),
             Self::Boot
             | Self::Exit(_)
+            | Self::Condition
             | Self::Timer(_)
             | Self::Signal(_)
             | Self::Connection

@@ -46,6 +46,8 @@ impl Engine {
             }
             State::Down(_)
             | State::Waiting { .. }
+            | State::Awaiting { .. }
+            | State::Skipped(_)
             | State::Listening
             | State::Backoff { .. }
             | State::Failed(_)
@@ -120,7 +122,11 @@ impl Engine {
                 Then::AgainAt(at, ended.to_string())
             }
             // A socket never fails for good: the next connection after a while tries again.
-            Next::GiveUp(why) if on_demand => Then::AgainAt(now.after(spec.restart.max_delay), why),
+            Next::GiveUp(why) if on_demand => {
+                // Without a longest delay that would be at once, for ever.
+                let brake = respawn::brake(&mut node.history, now);
+                Then::AgainAt(now.after(spec.restart.max_delay.max(brake)), why)
+            }
             Next::Stay if on_demand => {
                 // One that ends without accepting would be started again for ever, at full speed.
                 let brake = respawn::brake(&mut node.history, now);

@@ -102,10 +102,11 @@ impl Engine {
             (Goal::Up, state) if state.is_up() && !node.restarting => Some(Outcome::Done),
             (Goal::Up, State::Failed(_) | State::Backoff { .. }) => Some(Outcome::Failed),
             // One that nobody wants any more is on its way to rest.
-            (Goal::Up, State::Waiting { .. }) if !node.wanted => None,
-            (Goal::Up, State::Waiting { hope: Hope::Stuck | Hope::Later, .. }) => {
-                Some(Outcome::Failed)
-            }
+            (Goal::Up, State::Waiting { .. } | State::Awaiting { .. }) if !node.wanted => None,
+            (
+                Goal::Up,
+                State::Awaiting { .. } | State::Waiting { hope: Hope::Stuck | Hope::Later, .. },
+            ) => Some(Outcome::Failed),
             (Goal::Up, State::Down(DownWhy::Ended)) if !node.restarting => Some(Outcome::Done),
             (Goal::Up, State::Down(_)) if !node.wanted => Some(Outcome::Replaced),
             (Goal::Up, _) => None,

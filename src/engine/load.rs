@@ -53,6 +53,7 @@ impl Engine {
         self.connect();
         if extent == Extent::Everything {
             self.refresh_auto();
+            self.review_skipped();
         }
         self.touch_all();
         counts.to_string()

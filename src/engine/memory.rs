@@ -189,11 +189,15 @@ impl Engine {
             let Some(node) = self.node(id) else { continue };
             let hangs = node.hung.as_ref().is_some_and(|hung| hung.run.is_none());
             let empties = hangs || matches!(node.state, State::Stopping { run: None, .. });
+            let looks = node.state.look().is_some();
             if node.watched {
                 self.emit(Effect::Watch { node: id });
             }
             if empties {
                 self.emit(Effect::WatchEmpty { node: id });
+            }
+            if looks {
+                self.look_again(id);
             }
         }
     }

@@ -3,8 +3,8 @@
 //! a test with a seed.
 //!
 //! How to use it: [`Engine::handle`] one event, then carry out [`Engine::next_effect`] until
-//! there is none, answering `Spawn` and `Bind` at once with `Spawned` and `Bound`; then sleep
-//! until something happens or [`Engine::next_deadline`] has come.
+//! there is none, answering `Spawn` and `Bind` at once with `Spawned` and `Bound`, and `Check` and
+//! `Await` whenever there is an answer; then sleep until something happens or [`Engine::next_deadline`] has come.
 //!
 //! How it decides: what should run is computed from state, not from a queue of jobs. A
 //! transition touches the nodes around it; touched nodes stand in a worklist and are looked at
@@ -12,6 +12,7 @@
 
 mod ask;
 mod audit;
+mod conditions;
 mod effect;
 mod event;
 mod exit;
@@ -42,6 +43,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 
 pub use audit::Peek;
+pub use conditions::Verdict;
 pub use effect::{Aim, Effect, Level, Spawn, What};
 pub use event::{Access, Cause, Ended, Event, Extent, Group, Peer};
 pub use id::{ConnectionId, NodeId, RunId, Ticket};
@@ -160,6 +162,8 @@ impl Engine {
             Event::Notified { node, notice } => self.on_notified(node, notice),
             Event::Exited { run, ended, group } => self.on_exited(run, ended, group),
             Event::Emptied { node } => self.on_emptied(node),
+            Event::Checked { run, result } => self.on_checked(run, result),
+            Event::Arrived { run } => self.on_arrived(run),
             Event::StepEnded { run, result } => self.on_step_ended(run, result),
             Event::Bound { node, result } => self.on_bound(node, result),
             Event::Stirred { node } => self.on_stirred(node),
@@ -234,10 +238,14 @@ impl Engine {
         if !same {
             node.since = now;
         }
+        let look = node.state.look().filter(|look| state.look() != Some(*look));
         node.state = state;
         node.review_tidings();
         let after = node.deadline();
         self.rearm(id, before, after);
+        if let Some(run) = look {
+            self.emit(Effect::Dismiss { run });
+        }
         match (was_active, is_active) {
             (false, true) => self.active = self.active.saturating_add(1),
             (true, false) => self.active = self.active.saturating_sub(1),

@@ -299,7 +299,9 @@ impl Node {
     pub fn may_take_pending(&self) -> bool {
         let sockets = |spec: Option<&Rc<ServiceSpec>>| spec.and_then(|spec| spec.sockets.clone());
         match self.state {
-            State::Waiting { .. } | State::Down(DownWhy::NeverWanted | DownWhy::Stopped) => true,
+            State::Waiting { .. }
+            | State::Awaiting { .. }
+            | State::Down(DownWhy::NeverWanted | DownWhy::Stopped) => true,
             State::Listening => sockets(self.pending.as_ref()) == sockets(self.spec()),
             _ => false,
         }

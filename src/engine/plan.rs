@@ -73,6 +73,8 @@ fn differences(old: &ServiceSpec, new: &ServiceSpec) -> Vec<&'static str> {
     let (was, is) = (&old.exec, &new.exec);
     let (stood, stands) = (&old.dependencies, &new.dependencies);
     let (around, hooks) = (&old.hooks, &new.hooks);
+    let conditions = |spec: &ServiceSpec| spec.conditions.as_deref().cloned().unwrap_or_default();
+    let (required, requires) = (conditions(old), conditions(new));
     let who = |exec: &crate::config::spec::ExecSpec| {
         (exec.user.clone(), exec.group.clone(), exec.groups.clone())
     };
@@ -102,6 +104,10 @@ fn differences(old: &ServiceSpec, new: &ServiceSpec) -> Vec<&'static str> {
         ("after-start", around.after_start != hooks.after_start),
         ("after-stop", around.after_stop != hooks.after_stop),
         ("reload", around.reload != hooks.reload),
+        ("needs-path", required.paths != requires.paths),
+        ("only-if", required.only_if != requires.only_if),
+        ("assert", required.assert != requires.assert),
+        ("only-if-command", required.commands != requires.commands),
         ("ready", old.ready.when != new.ready.when),
         ("notify-from", old.ready.notify_from != new.ready.notify_from),
         ("watchdog", old.ready.watchdog != new.ready.watchdog),

@@ -88,7 +88,9 @@ impl Node {
         let last = match step {
             StartStep::Main(index) => index.saturating_add(1) == self.spec()?.commands.len(),
             StartStep::Adopt => true,
-            StartStep::Bind | StartStep::Before(_) => false,
+            StartStep::Check | StartStep::OnlyIf(_) | StartStep::Bind | StartStep::Before(_) => {
+                false
+            }
         };
         last.then_some(*run)
     }

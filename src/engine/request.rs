@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::id::{NodeId, Ticket};
 use super::jobs::Goal;
-use super::node::{Aside, Asked, Body};
+use super::node::{Aside, Asked, Body, Node};
 use super::schedule::Audience;
 use super::state::{DownWhy, State, Then};
 use super::{Access, Aim, Cause, Effect, Engine, Peer};
@@ -221,7 +221,9 @@ impl Engine {
     /// What these need, or want as well, and what that does, as far as nothing that will do is
     /// there.
     fn missing_below(&self, ids: &[NodeId], wants: bool) -> Vec<NodeId> {
-        let there = |id: &NodeId| self.node(*id).is_some_and(|node| node.firm);
+        // What is skipped is looked at again.
+        let is_there = |node: &Node| node.firm && !matches!(node.state, State::Skipped(_));
+        let there = |id: &NodeId| self.node(*id).is_some_and(is_there);
         let mut found = ids.to_vec();
         let mut known: BTreeSet<NodeId> = ids.iter().copied().collect();
         let mut next = 0;
@@ -278,7 +280,7 @@ impl Engine {
         self.job(ids.into_iter().map(|id| (id, Goal::Up)).collect(), also)
     }
 
-    /// Forgets a failure or a finished task, so that it can start again. What hangs in the
+    /// Forgets a failure, a condition that did not hold or a finished task, so that it can start again. What hangs in the
     /// kernel cannot be forgotten, nor a mistake of the file.
     pub(super) fn clear(&mut self, id: NodeId) {
         let again = Then::AgainAt(self.now, "asked for again".to_owned());
@@ -296,13 +298,17 @@ impl Engine {
             }
             State::Failed(_) if node.hung.is_some() => {}
             State::Failed(_) if matches!(node.body, Body::LeftOut(_)) => {}
-            State::Failed(_) | State::Backoff { .. } | State::Down(DownWhy::Ended) => {
+            State::Failed(_)
+            | State::Skipped(_)
+            | State::Backoff { .. }
+            | State::Down(DownWhy::Ended) => {
                 node.restarting = false;
                 self.set_state(id, State::Down(DownWhy::Stopped));
                 self.take_pending(id);
             }
             State::Down(_)
             | State::Waiting { .. }
+            | State::Awaiting { .. }
             | State::Listening
             | State::Starting { .. }
             | State::Up { .. }

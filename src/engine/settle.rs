@@ -2,7 +2,7 @@
 //!
 //! A node is *wanted* when nobody asked for it to be down and a person, its target or a wanted
 //! dependent asks for it. A wanted node that is down starts once
-//! * each of its needs has an alternative that is *firm*: up, and not about to go, and
+//! * each of its needs has an alternative that is *firm*: up, or skipped, and not about to go, and
 //! * each node that it comes after, and that is wanted too, is *settled*: up, done, failed,
 //!   waiting out a delay, or stuck waiting for something that will not come by itself.
 //!
@@ -109,7 +109,9 @@ impl Engine {
             State::Down(_) | State::Failed(_) if !wanted && node.bound => self.unbind(id),
             State::Down(DownWhy::NeverWanted | DownWhy::Stopped) if wanted => self.try_start(id),
             State::Waiting { .. } if wanted => self.try_start(id),
-            State::Waiting { .. } => self.rest(id),
+            State::Awaiting { .. } if wanted => self.keep_awaiting(id),
+            State::Waiting { .. } | State::Awaiting { .. } => self.rest(id),
+            State::Skipped(_) if !wanted && node.timetable.is_none() => self.rest(id),
             State::Listening if node.stirred && !leaving => self.try_start(id),
             State::Listening
             | State::Up { .. }
@@ -122,6 +124,7 @@ impl Engine {
             }
             State::Down(_)
             | State::Failed(_)
+            | State::Skipped(_)
             | State::Listening
             | State::Up { .. }
             | State::Starting { .. }
@@ -258,9 +261,9 @@ impl Engine {
     }
 
     /// What a node still waits for.
-    fn missing(&self, id: NodeId) -> Option<(NodeId, Hope)> {
+    pub(super) fn missing(&self, id: NodeId) -> Option<(NodeId, Hope)> {
         let node = self.node(id)?;
-        let need = node.edges.needs.iter().find(|need| !self.has_firm(need));
+        let need = node.edges.needs.iter().find(|need| !self.has_firm(node, need));
         if let Some((need, first)) = need.and_then(|need| Some((need, *need.first()?))) {
             let hopes = need.iter().filter_map(|other| self.node(*other)).map(hope);
             return Some((first, hopes.max().unwrap_or(Hope::Stuck)));
@@ -279,9 +282,13 @@ impl Engine {
         late.map(|other| (other, Hope::Coming))
     }
 
-    /// Whether one of these alternatives is there to stay. Of none at all nothing is missing.
-    fn has_firm(&self, need: &[NodeId]) -> bool {
-        need.is_empty() || need.iter().any(|other| self.node(*other).is_some_and(|n| n.firm))
+    /// Whether one of these alternatives is there to stay. Of none at all nothing is missing. What
+    /// is skipped will do for all but those that are bound to it.
+    fn has_firm(&self, node: &Node, need: &[NodeId]) -> bool {
+        let will_do = |other: &Node| {
+            other.firm && !(matches!(other.state, State::Skipped(_)) && node.edges.is_bound(need))
+        };
+        need.is_empty() || need.iter().any(|other| self.node(*other).is_some_and(will_do))
     }
 
     /// A need of an active node that is lost and does not come back by itself.
@@ -289,7 +296,7 @@ impl Engine {
         let lost = |need: &&Vec<NodeId>| {
             let mut others = need.iter().filter_map(|other| self.node(*other));
             // One that is about to go has to wait for this node: no hoping for another then.
-            !self.has_firm(need)
+            !self.has_firm(node, need)
                 && (node.edges.is_bound(need)
                     || others.clone().any(|n| n.leaving)
                     || !others.any(recovers))
@@ -309,6 +316,8 @@ impl Engine {
             }
             State::Down(_)
             | State::Waiting { .. }
+            | State::Awaiting { .. }
+            | State::Skipped(_)
             | State::Stopping { .. }
             | State::Cleaning { .. }
             | State::Failed(_) => false,
@@ -329,7 +338,7 @@ impl Engine {
     /// Whether others have to stop before this one.
     fn is_held(&self, id: NodeId, node: &Node) -> bool {
         let stands_on = |above: &Node| {
-            let lost = |need: &Vec<NodeId>| need.contains(&id) && !self.has_firm(need);
+            let lost = |need: &Vec<NodeId>| need.contains(&id) && !self.has_firm(above, need);
             above.state.is_active() && above.edges.needs.iter().any(lost)
         };
         node.edges.needed_by.iter().any(|other| self.node(*other).is_some_and(stands_on))
@@ -362,6 +371,8 @@ pub(super) fn is_settled(node: &Node) -> bool {
                 | State::Failed(_)
                 | State::Backoff { .. }
                 | State::Down(DownWhy::Ended)
+                | State::Awaiting { .. }
+                | State::Skipped(_)
                 | State::Waiting { hope: Hope::Stuck | Hope::Later, .. } => true,
                 State::Down(DownWhy::NeverWanted | DownWhy::Stopped)
                 | State::Waiting { hope: Hope::Coming, .. }
@@ -395,6 +406,8 @@ fn hope(node: &Node) -> Hope {
         State::Backoff { .. } => Hope::Later,
         State::Waiting { hope, .. } => *hope,
         State::Down(_)
+        | State::Awaiting { .. }
+        | State::Skipped(_)
         | State::Listening
         | State::Starting { .. }
         | State::Up { .. }
@@ -418,6 +431,8 @@ fn recovers(node: &Node) -> bool {
                 matches!(then, Then::AgainAt(..))
             }
             State::Down(DownWhy::Ended)
+            | State::Awaiting { .. }
+            | State::Skipped(_)
             | State::Listening
             | State::Up { .. }
             | State::Failed(_)

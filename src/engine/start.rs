@@ -3,6 +3,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use super::conditions;
 use super::event::Ended;
 use super::id::{NodeId, RunId};
 use super::node::{Aside, Beside, Body, Node};
@@ -29,7 +30,7 @@ impl Engine {
                 self.set_state(id, State::Starting { run, step: StartStep::Main(0), until: None });
                 self.emit(Effect::RunStep { run, step });
             }
-            Body::Service(spec) => self.start_service(id, &spec),
+            Body::Service(spec) => self.check(id, &spec),
             Body::LeftOut(_) => {}
         }
     }
@@ -44,9 +45,10 @@ impl Engine {
         if rebind {
             self.unbind(id);
         }
+        self.stop_awaiting(id);
     }
 
-    fn start_service(&mut self, id: NodeId, spec: &Rc<ServiceSpec>) {
+    pub(super) fn start_service(&mut self, id: NodeId, spec: &Rc<ServiceSpec>) {
         let Some(node) = self.node(id) else { return };
         if spec.sockets.is_some() && !node.bound {
             let run = self.new_run(id);
@@ -80,12 +82,12 @@ impl Engine {
     }
 
     /// Starts the program of one step.
-    fn launch(&mut self, id: NodeId, spec: &Rc<ServiceSpec>, step: StartStep) {
+    pub(super) fn launch(&mut self, id: NodeId, spec: &Rc<ServiceSpec>, step: StartStep) {
         let mut until = self.start_deadline(id, spec);
         let (what, command, user) = match step {
-            StartStep::Bind | StartStep::Adopt => return,
-            StartStep::Before(index) => {
-                let Some(hook) = spec.hooks.before_start.get(index) else { return };
+            StartStep::Check | StartStep::Bind | StartStep::Adopt => return,
+            StartStep::OnlyIf(_) | StartStep::Before(_) => {
+                let Some(hook) = conditions::hook(spec, step) else { return };
                 let own = hook.timeout.map(|timeout| self.now.after(timeout));
                 until = until.into_iter().chain(own).min();
                 (What::Hook, hook.command.clone(), hook.user.clone())
@@ -169,7 +171,8 @@ impl Engine {
         let leaving = self.node(id).is_some_and(|node| node.leaving);
         let Some(spec) = self.node(id).and_then(|node| node.spec()).map(Rc::clone) else { return };
         match step {
-            StartStep::Bind => {}
+            StartStep::Check | StartStep::Bind => {}
+            StartStep::OnlyIf(index) => self.on_command_ended(id, &spec, index, ended, group),
             // Until the daemon is known, nobody's end can be its.
             StartStep::Adopt if self.node(id).is_none_or(|node| node.pid.is_none()) => {}
             StartStep::Adopt => self.main_ended(id, ended, group),

@@ -9,7 +9,8 @@
 //!    |   not wanted                                            |  gave up
 //!    +<------------- Cleaning <------ Stopping <---------------+-----> Failed
 //! ```
-//! A node with sockets rests in `Listening`: finit holds them, nothing runs. A task that ended
+//! One that waits for a path to appear is `Awaiting` it; one whose condition does not hold is
+//! `Skipped`. A node with sockets rests in `Listening`: finit holds them, nothing runs. A task that ended
 //! well is `Done`. What is wanted is computed elsewhere (`settle`); a state only says what is.
 
 use serde::{Deserialize, Serialize};
@@ -30,6 +31,16 @@ pub enum State {
         /// Whether that is on its way.
         hope: Hope,
     },
+    /// It would start, but a path is not there yet.
+    Awaiting {
+        /// The look-out for it.
+        run: RunId,
+        /// The path.
+        path: String,
+    },
+    /// A condition for its start does not hold, and which. It counts as there for those who
+    /// need it.
+    Skipped(String),
     /// finit holds its sockets.
     Listening,
     /// It ended and comes back at this time.
@@ -106,6 +117,10 @@ pub enum Hope {
 /// A step on the way up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum StartStep {
+    /// What must hold is being looked at.
+    Check,
+    /// An `only-if-command`.
+    OnlyIf(usize),
     /// Its sockets are being bound.
     Bind,
     /// A `before-start` command.
@@ -152,6 +167,8 @@ impl State {
             | Self::Cleaning { until, .. } => *until,
             Self::Down(_)
             | Self::Waiting { .. }
+            | Self::Awaiting { .. }
+            | Self::Skipped(_)
             | Self::Listening
             | Self::Up { .. }
             | Self::Failed(_)
@@ -162,13 +179,18 @@ impl State {
     /// Whether that state only carries this one on, so that what made this one carries on too.
     pub fn goes_on_as(&self, next: &Self) -> bool {
         match self {
-            Self::Waiting { .. } => matches!(
+            Self::Waiting { .. } | Self::Awaiting { .. } => matches!(
                 next,
-                Self::Waiting { .. } | Self::Starting { .. } | Self::Listening | Self::Up { .. }
+                Self::Waiting { .. }
+                    | Self::Awaiting { .. }
+                    | Self::Starting { .. }
+                    | Self::Listening
+                    | Self::Up { .. }
             ),
-            Self::Starting { .. } => {
-                matches!(next, Self::Starting { .. } | Self::Up { .. } | Self::Listening)
-            }
+            Self::Starting { .. } => matches!(
+                next,
+                Self::Starting { .. } | Self::Awaiting { .. } | Self::Up { .. } | Self::Listening
+            ),
             Self::Stopping { .. } | Self::Cleaning { .. } => matches!(
                 next,
                 Self::Stopping { .. }
@@ -177,6 +199,7 @@ impl State {
                     | Self::Backoff { .. }
             ),
             Self::Down(_)
+            | Self::Skipped(_)
             | Self::Listening
             | Self::Backoff { .. }
             | Self::Up { .. }
@@ -192,6 +215,8 @@ impl State {
             Self::Up { run } | Self::Stopping { run, .. } => *run,
             Self::Down(_)
             | Self::Waiting { .. }
+            | Self::Awaiting { .. }
+            | Self::Skipped(_)
             | Self::Listening
             | Self::Backoff { .. }
             | Self::Failed(_)
@@ -199,9 +224,19 @@ impl State {
         }
     }
 
+    /// The look at conditions or the look-out that this state waits for.
+    pub fn look(&self) -> Option<RunId> {
+        match self {
+            Self::Starting { run, step: StartStep::Check, .. } | Self::Awaiting { run, .. } => {
+                Some(*run)
+            }
+            _ => None,
+        }
+    }
+
     /// Whether those who need it may start.
     pub fn is_up(&self) -> bool {
-        matches!(self, Self::Up { .. } | Self::Done(_) | Self::Listening)
+        matches!(self, Self::Up { .. } | Self::Done(_) | Self::Listening | Self::Skipped(_))
     }
 
     /// Whether there is something to stop.
@@ -214,7 +249,11 @@ impl State {
             | Self::Stopping { .. }
             | Self::Cleaning { .. }
             | Self::Done(_) => true,
-            Self::Down(_) | Self::Waiting { .. } | Self::Failed(_) => false,
+            Self::Down(_)
+            | Self::Waiting { .. }
+            | Self::Awaiting { .. }
+            | Self::Skipped(_)
+            | Self::Failed(_) => false,
         }
     }
 }

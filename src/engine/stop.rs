@@ -26,9 +26,12 @@ impl Engine {
             return;
         };
         match node.state.clone() {
-            State::Down(_) | State::Failed(_) | State::Waiting { .. } | State::Backoff { .. } => {
-                self.apply(id, then);
-            }
+            State::Down(_)
+            | State::Failed(_)
+            | State::Waiting { .. }
+            | State::Awaiting { .. }
+            | State::Skipped(_)
+            | State::Backoff { .. } => self.apply(id, then),
             State::Listening => {
                 let serving = !node.connections.is_empty();
                 self.unwatch(id);
@@ -46,6 +49,8 @@ impl Engine {
             State::Starting { step: StartStep::Adopt, .. } if node.pid.is_none() => {
                 self.begin_stop(id, &spec, None, then);
             }
+            // Nothing of it runs yet.
+            State::Starting { step: StartStep::Check, .. } => self.apply(id, then),
             State::Starting { run, .. } => self.begin_stop(id, &spec, Some(run), then),
             State::Up { run } => self.begin_stop(id, &spec, run, then),
             State::Stopping { run, rung, until, .. } => {
@@ -206,6 +211,8 @@ impl Engine {
             }
             State::Down(_)
             | State::Waiting { .. }
+            | State::Awaiting { .. }
+            | State::Skipped(_)
             | State::Listening
             | State::Up { .. }
             | State::Failed(_)
@@ -217,13 +224,18 @@ impl Engine {
     /// says what follows; else the start has failed.
     fn on_start_late(&mut self, id: NodeId, spec: &Rc<ServiceSpec>, run: RunId, step: StartStep) {
         let whole = self.start_deadline(id, spec);
-        if matches!(step, StartStep::Before(_)) && whole.is_none_or(|whole| whole > self.now) {
+        let is_hook = matches!(step, StartStep::OnlyIf(_) | StartStep::Before(_));
+        if is_hook && whole.is_none_or(|whole| whole > self.now) {
             let until = whole.or(Some(self.now.after(KILL_PATIENCE)));
             self.signal(id, Aim::Run(run), SignalNumber::KILL);
             self.set_state(id, State::Starting { run, step, until });
             return;
         }
         self.because_of_its_past(id, Cause::Timer("the end of its start-timeout".into()));
+        if step == StartStep::Check {
+            self.on_check_late(id, spec);
+            return;
+        }
         let ended = Ended::TooSlow(spec.start_timeout.unwrap_or_default());
         let then = self.what_follows(id, spec, &ended);
         let lost = step == StartStep::Adopt && self.node(id).is_some_and(|n| n.pid.is_none());

@@ -137,7 +137,7 @@ impl Engine {
         let Some(node) = self.node(id) else { return };
         let name = node.name.clone();
         match &node.state {
-            State::Down(_) | State::Done(_) => {}
+            State::Down(_) | State::Done(_) | State::Skipped(_) => {}
             State::Failed(_) if node.hung.is_none() => {}
             state => {
                 let word = super::view::word(state).word();
@@ -162,7 +162,10 @@ impl Engine {
     /// A run that its time had asked for is over: nobody asks for it before the next one.
     pub(super) fn wait_for_next(&mut self, id: NodeId) {
         let Some(node) = self.node_mut(id).filter(|node| node.timetable.is_some()) else { return };
-        let over = matches!(node.state, State::Down(DownWhy::Ended) | State::Failed(_));
+        let over = matches!(
+            node.state,
+            State::Down(DownWhy::Ended) | State::Failed(_) | State::Skipped(_)
+        );
         if over && node.asked == Some(Asked::Up) {
             node.asked = None;
             self.touch(id);

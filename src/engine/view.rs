@@ -5,8 +5,8 @@ use super::id::NodeId;
 use super::node::{Asked, Body, Node};
 use super::power::Phase;
 use super::schedule::span;
-use super::state::{DownWhy, State, Then};
-use crate::config::spec::{Kind, LogTarget, Piece, Ready, Word};
+use super::state::{DownWhy, StartStep, State, Then};
+use crate::config::spec::{CommandLine, Kind, LogTarget, Piece, Ready, Word};
 use crate::facts::Pid;
 use crate::proto::report::Detail;
 use crate::proto::{MachineReport, ServiceReport, StateWord};
@@ -126,7 +126,11 @@ impl Engine {
                 let wait = until.since(self.now);
                 format!("{why}; again in {:.1} s", wait.as_secs_f32())
             }
-            State::Failed(why) => why.clone(),
+            State::Starting { step: StartStep::Check, .. } => {
+                "its conditions are being looked at".to_owned()
+            }
+            State::Awaiting { path, .. } => format!("waits for {path}"),
+            State::Failed(why) | State::Skipped(why) => why.clone(),
             State::Down(DownWhy::Ended) | State::Done(_) => {
                 node.last_exit.as_ref().map(ToString::to_string).unwrap_or_default()
             }
@@ -156,7 +160,8 @@ fn awaited(node: &Node) -> String {
 pub fn word(state: &State) -> StateWord {
     match state {
         State::Down(_) => StateWord::Stopped,
-        State::Waiting { .. } => StateWord::Waiting,
+        State::Waiting { .. } | State::Awaiting { .. } => StateWord::Waiting,
+        State::Skipped(_) => StateWord::Skipped,
         State::Listening => StateWord::Listening,
         State::Backoff { .. } => StateWord::Restarting,
         State::Starting { .. } => StateWord::Starting,
@@ -186,8 +191,13 @@ pub(super) fn millis(time: std::time::Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// A command as a person would write it.
-fn command(commands: &[crate::config::spec::CommandLine]) -> String {
+/// Commands as a person would write them.
+fn command(commands: &[CommandLine]) -> String {
+    commands.iter().map(words).collect::<Vec<_>>().join("; ")
+}
+
+/// One of them.
+pub(super) fn words(command: &CommandLine) -> String {
     let word = |pieces: &Word| -> String {
         let plain: String = pieces
             .iter()
@@ -200,8 +210,5 @@ fn command(commands: &[crate::config::spec::CommandLine]) -> String {
         let is_one_word = !plain.is_empty() && !plain.contains(char::is_whitespace);
         if is_one_word { plain } else { format!("'{plain}'") }
     };
-    let line = |command: &crate::config::spec::CommandLine| -> String {
-        command.words.iter().map(word).collect::<Vec<_>>().join(" ")
-    };
-    commands.iter().map(line).collect::<Vec<_>>().join("; ")
+    command.words.iter().map(word).collect::<Vec<_>>().join(" ")
 }

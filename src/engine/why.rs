@@ -134,6 +134,7 @@ impl Engine {
                 Some(Why::behind(self.now, Cause::Dependency(name.clone()), other.departure()))
             }
             Cause::Boot
+            | Cause::Condition
             | Cause::Person { .. }
             | Cause::Signal(_)
             | Cause::Connection

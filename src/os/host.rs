@@ -83,3 +83,30 @@ pub fn credit_seed(bytes: &[u8]) -> Result<(), Errno> {
     let done = unsafe { libc::ioctl(file.as_raw_fd(), RNDADDENTROPY, &raw const pool) };
     Ok(nix::errno::Errno::result(done).map(drop)?)
 }
+
+/// What the processor says of the hypervisor under it, twelve letters such as "KVMKVMKVM\0\0\0";
+/// none on bare metal, and where no such thing can be asked.
+pub fn hypervisor() -> Option<String> {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::x86_64::__cpuid;
+        /// The leaf of features, and its bit that a hypervisor sets.
+        const FEATURES: u32 = 1;
+        const HYPERVISOR: u32 = 1 << 31;
+        /// The leaf of the hypervisor's name.
+        const NAME: u32 = 0x4000_0000;
+        #[allow(unused_unsafe, reason = "newer compilers know that it is safe")]
+        // SAFETY: every processor of this architecture has the instruction.
+        let features = unsafe { __cpuid(FEATURES) };
+        if features.ecx & HYPERVISOR == 0 {
+            return None;
+        }
+        #[allow(unused_unsafe, reason = "newer compilers know that it is safe")]
+        // SAFETY: as above; the leaf is there where the bit is set.
+        let name = unsafe { __cpuid(NAME) };
+        let bytes = [name.ebx, name.ecx, name.edx].map(u32::to_le_bytes).concat();
+        Some(String::from_utf8_lossy(&bytes).into_owned())
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    None
+}

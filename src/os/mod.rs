@@ -33,6 +33,7 @@ pub mod cgroup;
 pub mod early;
 pub mod entry;
 pub mod fds;
+pub mod folders;
 pub mod host;
 pub mod kill;
 pub mod kmsg;

@@ -11,7 +11,7 @@ const PROCESSES_MAX: usize = 4 << 20;
 /// The kernel's own bound on its command line.
 const COMMAND_LINE_MAX: usize = 4096;
 /// The inode of the first PID namespace, fixed in the kernel as PROC_PID_INIT_INO.
-const FIRST_PID_NAMESPACE: u64 = 0xEFFF_FFFC;
+pub const FIRST_PID_NAMESPACE: u64 = 0xEFFF_FFFC;
 /// The flag of kernel threads in /proc/PID/stat, PF_KTHREAD.
 const KERNEL_THREAD: u64 = 0x0020_0000;
 

@@ -10,6 +10,7 @@
     reason = "a test may fail, and its numbers are its own"
 )]
 
+mod conditions;
 mod disks;
 mod shutdown;
 mod stage;

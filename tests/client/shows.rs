@@ -200,6 +200,25 @@ fn a_failure_says_what_to_do() {
 }
 
 #[test]
+fn a_condition_that_does_not_hold_is_said_and_a_path_is_no_service() {
+    let line = |state, reason: &str| {
+        let report = ServiceReport { reason: reason.to_owned(), ..service("web", state) };
+        detail::headline(&report, Style::default())
+    };
+    let reason = "only-if.exists = /etc/web: it does not exist";
+    assert_eq!(line(StateWord::Skipped, reason), format!("web: skipped: {reason}"));
+    assert_eq!(
+        line(StateWord::Waiting, "waits for /run/is failed"),
+        "web: waiting: waits for /run/is failed"
+    );
+    assert_eq!(
+        line(StateWord::Failed, "assert.exists = /srv: it does not exist"),
+        "web: failed: assert.exists = /srv: it does not exist; see to that, or fix `assert` in \
+         /etc/finit.toml, and run: finitctl start web"
+    );
+}
+
+#[test]
 fn memory_cpu_and_log_lines_are_read_by_the_client() {
     let folder = folder();
     fs::write(folder.join("memory.current"), "12900000\n").unwrap();

@@ -19,6 +19,7 @@
     reason = "a test may fail by panicking"
 )]
 
+mod conditions;
 mod files;
 mod golden;
 mod left_out;

@@ -29,6 +29,10 @@ fn file(key: &Key, value: &str) -> (String, usize) {
             let inner = key.table.strip_prefix("service.").unwrap();
             return at_end(&format!("{head}{run}{more}"), &format!("{inner}.{name} = {value}"));
         }
+        "service.only-if" => {
+            let line = format!("only-if.{name} = {value}");
+            return at_end("[service.x]\ncommand = \"/bin/true\"\n", &line);
+        }
         "service.hook" => {
             let run = if name == "run" { "" } else { "run = \"/bin/true\", " };
             let line = format!("before-start = {{ {run}{name} = {value} }}");

@@ -106,6 +106,11 @@ fn part(draft: Draft) -> Part {
     if dice.percent(25) {
         part = sockets(&mut dice, draft, part);
     }
+    // Dice of its own, so that what was drawn before is what it was.
+    let mut dice_of_conditions = Dice::of(draft.seed ^ draft.edition, "conditions");
+    if dice_of_conditions.percent(30) {
+        part = conditions(&mut dice_of_conditions, part);
+    }
     let spec = &mut part.0;
     if spec.ready.when == Ready::Exit && dice.percent(20) {
         spec.commands.push(crate::build::command("/sbin/second"));
@@ -207,6 +212,25 @@ fn hooks(dice: &mut Dice, mut part: Part) -> Part {
     }
     if dice.percent(40) {
         part = part.reloads_by_signal("HUP");
+    }
+    part
+}
+
+fn conditions(dice: &mut Dice, mut part: Part) -> Part {
+    if dice.percent(40) {
+        part = part.needs_path("/dev/thing");
+    }
+    if dice.percent(50) {
+        part = part.only_if("/etc/thing");
+    }
+    if dice.percent(20) {
+        part = part.asserts("/srv/thing");
+    }
+    if dice.percent(30) {
+        let mut hook = hook("/sbin/ask");
+        hook.may_fail = dice.percent(30);
+        hook.timeout = dice.percent(30).then(|| secs(2));
+        part = part.only_if_command(hook);
     }
     part
 }

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use finit::calendar::Schedule;
 use finit::config::spec::{
-    Address, CommandLine, Dependencies, ExecSpec, Hook, Kind, Line, LogTarget, NotifyFrom, OkExit,
-    Piece, Probe, Readiness, Ready, ReloadAction, RestartSpec, RestartWhen, ServiceSpec,
-    SocketMode, SocketSpec, SocketsSpec, Stage, Start, StopScope, StopSpec, SystemSpec, TargetSpec,
+    Address, CommandLine, Condition, Conditions, Dependencies, ExecSpec, Hook, Kind, Line,
+    LogTarget, NotifyFrom, OkExit, Piece, Probe, Readiness, Ready, ReloadAction, RestartSpec,
+    RestartWhen, ServiceSpec, SocketMode, SocketSpec, SocketsSpec, Stage, Start, StopScope,
+    StopSpec, SystemSpec, TargetSpec, Test,
 };
 use finit::facts::SignalNumber;
 
@@ -50,6 +51,7 @@ pub fn service(name: &str) -> Part {
         commands: vec![command(&format!("/sbin/{name}"))],
         exec: Rc::new(exec()),
         hooks: Rc::default(),
+        conditions: None,
         ready: Rc::new(Readiness {
             when: Ready::Exec,
             notify_from: NotifyFrom::Main,
@@ -108,6 +110,10 @@ fn exec() -> ExecSpec {
         log: LogTarget::Files,
         no_new_privileges: false,
     }
+}
+
+fn exists(path: &str) -> Condition {
+    Condition { test: Test::Exists, value: path.to_owned(), not: false, any: false }
 }
 
 fn socket(port: u16) -> SocketSpec {
@@ -320,6 +326,27 @@ impl Part {
 
     pub fn reloads_by(self, hook: Hook) -> Self {
         self.with(|spec| Rc::make_mut(&mut spec.hooks).reload.push(ReloadAction::Run(hook)))
+    }
+
+    fn requires(self, change: impl FnOnce(&mut Conditions)) -> Self {
+        self.with(|spec| change(Rc::make_mut(spec.conditions.get_or_insert_default())))
+    }
+
+    /// Something is to be looked at; what is seen is a matter of fate.
+    pub fn only_if(self, path: &str) -> Self {
+        self.requires(|conditions| conditions.only_if.push(exists(path)))
+    }
+
+    pub fn asserts(self, path: &str) -> Self {
+        self.requires(|conditions| conditions.assert.push(exists(path)))
+    }
+
+    pub fn needs_path(self, path: &str) -> Self {
+        self.requires(|conditions| conditions.paths.push(path.to_owned()))
+    }
+
+    pub fn only_if_command(self, hook: Hook) -> Self {
+        self.requires(|conditions| conditions.commands.push(hook))
     }
 
     fn sockets(self, mode: SocketMode, port: u16) -> Self {

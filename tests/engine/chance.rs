@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use finit::config::spec::Ready;
-use finit::engine::{RunId, Spawn, What};
+use finit::config::spec::{Conditions, Ready};
+use finit::engine::{RunId, Spawn, Verdict, What};
 use finit::facts::{Errno, Exit, Moment, SignalNumber, SpawnError, Stage};
 
 use crate::build::millis;
 use crate::dice::Dice;
-use crate::fates::{Fates, Program, StepResult};
+use crate::fates::{Fates, Look, Program, StepResult};
 use crate::world::{Fact, World};
 
 /// Chance, as long as faults are on.
@@ -37,7 +37,7 @@ impl Fates for Chance {
         let mut program = Program::daemon();
         program.executes = Some(*dice.pick(&[millis(0), millis(0), millis(1), millis(30)]));
         if ends && !dice.percent(5) {
-            let code = u8::from(dice.percent(bad));
+            let code = if dice.percent(bad) { *dice.pick(&[1, 1, 255]) } else { 0 };
             program.ends = Some((millis(*dice.pick(&[0, 1, 50, 3_000])), Exit::Code(code)));
         }
         if !ends && dice.percent(bad) {
@@ -80,6 +80,32 @@ impl Fates for Chance {
             return None;
         }
         Some((millis(*dice.pick(&[0, 0, 0, 1, 10, 900])), result))
+    }
+
+    fn look(&mut self, name: &str, conditions: &Conditions, now: Moment) -> Look {
+        let mut dice = Dice::of(self.seed ^ now.0, name);
+        if self.calm {
+            return Some((millis(1), Ok(Verdict::Holds)));
+        }
+        if dice.percent(3) {
+            return Some((millis(0), Err(error(Stage::Clone))));
+        }
+        if dice.percent(4) {
+            return None;
+        }
+        let after = millis(*dice.pick(&[0, 0, 1, 20, 3_000]));
+        let verdict = match dice.below(10) {
+            0..=3 if !conditions.paths.is_empty() => Verdict::Missing(conditions.paths[0].clone()),
+            4 | 5 if !conditions.only_if.is_empty() => Verdict::Skips("not here".to_owned()),
+            6 if !conditions.assert.is_empty() => Verdict::Fails("it must be".to_owned()),
+            _ => Verdict::Holds,
+        };
+        Some((after, Ok(verdict)))
+    }
+
+    fn arrives(&mut self, path: &str, now: Moment) -> Option<Duration> {
+        let mut dice = Dice::of(self.seed ^ now.0, path);
+        (!dice.percent(30)).then(|| millis(*dice.pick(&[0, 1, 100, 5_000, 60_000])))
     }
 
     fn tie(&mut self) -> u64 {
@@ -127,6 +153,9 @@ impl<F: Fates> World<F> {
             for _ in 0..strays {
                 self.plan(Duration::ZERO, Fact::StrayEnds(node));
             }
+        }
+        for run in self.looks.clone() {
+            self.plan(Duration::ZERO, Fact::Looked(run, Ok(Verdict::Holds)));
         }
         for run in self.steps.clone() {
             self.plan(Duration::ZERO, Fact::StepEnds(run, Ok(None)));

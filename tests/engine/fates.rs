@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use finit::engine::{Spawn, What};
+use finit::config::spec::Conditions;
+use finit::engine::{Spawn, Verdict, What};
 use finit::facts::{Exit, Moment, SpawnError};
 
 /// What a started program will do.
@@ -66,6 +67,9 @@ impl Program {
 /// The end of a boot step.
 pub type StepResult = Result<Option<&'static str>, String>;
 
+/// What comes of a look at conditions.
+pub type Look = Option<(Duration, Result<Verdict, SpawnError>)>;
+
 /// Who decides what happens to whom.
 pub trait Fates {
     /// What a started program does; an error is a failed clone.
@@ -74,6 +78,10 @@ pub trait Fates {
     fn bind(&mut self, name: &str, now: Moment) -> Result<(), SpawnError>;
     /// How long a step takes and how it ends; none: it hangs.
     fn step(&mut self, step: &'static str, now: Moment) -> Option<(Duration, StepResult)>;
+    /// How long a look at conditions takes and what is seen, or why not; none: it hangs.
+    fn look(&mut self, name: &str, conditions: &Conditions, now: Moment) -> Look;
+    /// When a path comes; none: never.
+    fn arrives(&mut self, path: &str, now: Moment) -> Option<Duration>;
     /// A number that orders what happens at the same time.
     fn tie(&mut self) -> u64;
 }

@@ -46,6 +46,7 @@ mod diary;
 mod dice;
 mod fates;
 mod linear;
+mod looks;
 mod matrix;
 mod oracle;
 mod rig;

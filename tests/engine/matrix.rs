@@ -12,11 +12,14 @@ use crate::rig::Rig;
 
 /// What `web` is in, and what it is in after each event.
 #[rustfmt::skip]
-const TABLE: [[&str; 9]; 14] = [
+const TABLE: [[&str; 9]; 17] = [
     // state          start       stop        restart     exit        executed    elapsed     need lost   power
     ["down",          "up",       "down",     "up",       "down",     "down",     "down",     "down",     "down"],
     ["ended",         "starting", "down",     "starting", "ended",    "ended",    "ended",    "ended",    "down"],
     ["waiting",       "up",       "down",     "up",       "waiting",  "waiting",  "waiting",  "waiting",  "down"],
+    ["waiting path",  "waiting",  "down",     "waiting",  "waiting",  "waiting",  "waiting",  "waiting",  "down"],
+    ["starting look", "starting", "down",     "starting", "starting", "starting", "backoff",  "waiting",  "down"],
+    ["skipped",       "up",       "down",     "up",       "skipped",  "skipped",  "skipped",  "skipped",  "down"],
     ["listening",     "listening","down",     "listening","listening","listening","listening","waiting",  "down"],
     ["backoff",       "up",       "down",     "up",       "backoff",  "backoff",  "up",       "waiting",  "down"],
     ["starting hook", "starting", "stopping", "stopping", "starting", "starting", "stopping", "stopping", "stopping"],
@@ -44,6 +47,9 @@ fn situation(state: &str) -> Rig {
         "waiting" => after(web, |rig| {
             rig.stop("db");
         }),
+        "waiting path" => with(web.needs_path("/dev/web"), |_| {}),
+        "starting look" => with(web.only_if("/etc/web"), |rig| rig.look_hangs("web")),
+        "skipped" => with(web.only_if("/etc/web"), |rig| rig.skips("web", "no")),
         "listening" => with(web.listens(80), |_| {}),
         "backoff" => after(web, |rig| rig.crashes("web")),
         "starting hook" => with(web.before_start(hook("/prepare")), |rig| {

@@ -38,7 +38,7 @@ pub struct Oracle {
 }
 
 impl Oracle {
-    fn check(&mut self, good: bool, what: impl FnOnce() -> String) {
+    pub fn check(&mut self, good: bool, what: impl FnOnce() -> String) {
         if !good && self.fault.is_none() {
             self.fault = Some(what());
         }
@@ -110,6 +110,12 @@ impl Oracle {
                 let wanted = peek(engine, run.node).wanted;
                 self.check(wanted, || format!("step {step} runs, and nobody wants it"));
             }
+            Effect::Check { run, .. } | Effect::Await { run, .. } => {
+                let node = peek(engine, run.node);
+                // finit executed itself while it had to go and others had to go first.
+                let for_somebody = node.wanted || node.leaving;
+                self.check(for_somebody, || format!("{} is looked at for nobody", node.name));
+            }
             Effect::Reply { ticket, result } => {
                 let known = self.tickets.remove(&ticket.0);
                 self.check(known, || format!("ticket {} is answered twice", ticket.0));
@@ -170,7 +176,13 @@ impl Oracle {
                 // It serves those that stand on it until the last of them has gone.
                 self.check(node.wanted || node.leaving, || format!("{name} serves for nobody"));
             }
-            What::Hook | What::Probe => {
+            // It looks until those that stand on its service have gone.
+            What::Probe => {
+                self.check(node.wanted || node.leaving, || {
+                    format!("{name} is looked at for nobody")
+                });
+            }
+            What::Hook => {
                 let last = ["stopping", "cleaning"].contains(&node.label);
                 self.check(node.wanted || last, || {
                     format!("a hook of {name} runs in state {}", node.label)
@@ -185,7 +197,7 @@ impl Oracle {
         self.check(old.is_some(), || format!("{name} is unbound, and was not bound"));
         let spec = engine.services().into_iter().find(|(id, _)| *id == node);
         let same = old.zip(spec).is_some_and(|(old, (_, new))| old.sockets == new.sockets);
-        let wanted = peek(engine, node).wanted;
+        let wanted = peek(engine, node).wanted && peek(engine, node).label != "skipped";
         self.check(!(same && wanted), || format!("{name} loses sockets that are wanted"));
     }
 
@@ -216,7 +228,7 @@ impl Oracle {
         let after = all(engine);
         let before = std::mem::take(&mut self.before);
         for node in after.iter().filter(|node| node.active && !node.leaving) {
-            let lost = node.bound.iter().any(|id| !at(&after, *id).up);
+            let lost = node.bound.iter().any(|id| !is_really_up(at(&after, *id)));
             let goes = ["stopping", "cleaning"].contains(&node.label);
             self.check(!lost || goes, || format!("{} outlives what it is bound to", node.name));
         }
@@ -336,12 +348,12 @@ impl Oracle {
             let late = !node.wanted && node.active;
             self.check(!late, || format!("{name} is {label}, and nobody wants it"));
             self.check(!node.leaving, || format!("{name} should have gone"));
-            let lost = node.bound.iter().map(|id| at(&nodes, *id)).find(|below| !below.up);
+            let lost = node.bound.iter().map(|id| at(&nodes, *id)).find(|n| !is_really_up(n));
             self.check(!node.active || lost.is_none(), || {
                 format!("{name} is {label} without {:?}", lost.map(|below| &below.name))
             });
             if let Some((id, on)) = node.waits_for.map(|id| (id, at(&nodes, id))) {
-                let reason = ["down", "ended", "failed", "waiting"].contains(&on.label)
+                let reason = ["down", "ended", "failed", "waiting", "skipped"].contains(&on.label)
                     || node.rivals.contains(&id) && on.active;
                 self.check(reason, || format!("{name} waits for {}, {}", on.name, on.label));
             }
@@ -380,6 +392,11 @@ fn is_power(event: &Event) -> bool {
     }
 }
 
+/// What is skipped will do for all but those that are bound to it.
+fn is_really_up(node: &Peek) -> bool {
+    node.up && node.label != "skipped"
+}
+
 /// Whether a definition says that processes are let go: those of before may be, too.
 fn edited(engine: &Engine, node: NodeId) -> bool {
     let spec = engine.services().into_iter().find(|(id, _)| *id == node);
@@ -396,7 +413,7 @@ pub fn living(engine: &Engine) -> Vec<Peek> {
     all(engine).into_iter().filter(|node| node.wanted || !node.active).collect()
 }
 
-fn peek(engine: &Engine, node: NodeId) -> Peek {
+pub fn peek(engine: &Engine, node: NodeId) -> Peek {
     engine.peek(node.number()).expect("a node")
 }
 

@@ -1,24 +1,28 @@
 //! A machine for scenarios: everything goes well unless the test says otherwise, programs run
 //! until told to stop, and time passes when the test says so.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use finit::config::spec::SystemSpec;
-use finit::engine::{Access, Ended, Event, Extent, Level, Notice, RunId, Spawn, What};
+use finit::config::spec::{Conditions, SystemSpec};
+use finit::engine::{Access, Ended, Event, Extent, Level, Notice, RunId, Spawn, Verdict, What};
 use finit::facts::{Errno, Exit, Moment, SignalNumber, SpawnError, Stage};
 use finit::proto::{
     JobEvent, MachineReport, Outcome, Power, Refusal, Reply, Request, ServiceReport,
 };
 
 use crate::build::{Part, machine};
-use crate::fates::{Fates, Program, StepResult};
+use crate::fates::{Fates, Look, Program, StepResult};
 use crate::world::World;
 
 /// What the test wants to go otherwise, by the name of the service or the first word of a hook.
 #[derive(Debug, Default)]
 pub struct Script {
     programs: BTreeMap<String, Program>,
+    /// What is seen by whoever looks for a service; none: the look hangs.
+    pub looks: BTreeMap<String, Option<Verdict>>,
+    /// What is there.
+    pub paths: BTreeSet<String>,
     clone_fails: Vec<String>,
     bind_fails: Vec<String>,
     steps: BTreeMap<String, Option<(Duration, StepResult)>>,
@@ -49,6 +53,23 @@ impl Fates for Script {
 
     fn step(&mut self, step: &'static str, _: Moment) -> Option<(Duration, StepResult)> {
         self.steps.get(step).cloned().unwrap_or(Some((Duration::ZERO, Ok(None))))
+    }
+
+    fn look(&mut self, name: &str, conditions: &Conditions, _: Moment) -> Look {
+        if self.clone_fails.iter().any(|known| known == "look") {
+            return Some((Duration::ZERO, Err(error(Stage::Clone))));
+        }
+        let missing = conditions.paths.iter().find(|path| !self.paths.contains(*path));
+        let seen = match (missing, self.looks.get(name)) {
+            (_, Some(None)) => None,
+            (Some(path), _) => Some(Verdict::Missing(path.clone())),
+            (None, known) => known.cloned().unwrap_or(Some(Verdict::Holds)),
+        };
+        seen.map(|verdict| (Duration::ZERO, Ok(verdict)))
+    }
+
+    fn arrives(&mut self, _: &str, _: Moment) -> Option<Duration> {
+        None
     }
 
     fn tie(&mut self) -> u64 {
@@ -163,6 +184,7 @@ impl Rig {
     /// From now on all goes well again.
     pub fn mends(&mut self, name: &str) {
         self.world.fates.programs.remove(name);
+        self.world.fates.looks.remove(name);
         self.world.fates.clone_fails.retain(|known| known != name);
         self.world.fates.bind_fails.retain(|known| known != name);
     }

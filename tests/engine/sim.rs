@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use finit::engine::{Access, Cause, Ended, Event, Extent, Group, Notice};
+use finit::engine::{Access, Cause, Ended, Event, Extent, Group, Notice, Verdict};
 use finit::facts::{Exit, Moment, SignalNumber};
 use finit::proto::{Power, Request};
 
@@ -319,13 +319,15 @@ fn stale(world: &mut World<Chance>, pick: u64) {
         return;
     }
     let run = over[usize::try_from(pick % over.len() as u64).unwrap()];
-    nothing_follows(world, |_| match pick % 4 {
+    nothing_follows(world, |_| match pick % 6 {
         0 => Event::Executed { run },
         1 => {
             let ended = Ended::Exit(Exit::Code(3));
             Event::Exited { run, ended, group: Group::Inhabited }
         }
         2 => Event::StepEnded { run, result: Ok(None) },
+        3 => Event::Checked { run, result: Ok(Verdict::Skips("long ago".to_owned())) },
+        4 => Event::Arrived { run },
         _ => Event::Stirred { node: run.node },
     });
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use finit::config::spec::{Ready, ServiceSpec, SocketMode, SystemSpec};
 use finit::engine::{
     Access, After, Aim, Cause, ConnectionId, Effect, Ended, Engine, Event, Extent, Group, Level,
-    NodeId, Peer, RunId, Spawn, Ticket, What,
+    NodeId, Peer, RunId, Spawn, Ticket, Verdict, What,
 };
 use finit::facts::{Exit, Moment, Pid, SignalNumber, SpawnError};
 use finit::proto::{JobEvent, Power, Refusal, Reply, Request};
@@ -38,6 +38,8 @@ pub enum Fact {
     Tells(RunId),
     StrayEnds(NodeId),
     StepEnds(RunId, StepResult),
+    Looked(RunId, Result<Verdict, SpawnError>),
+    Arrives(RunId),
     Knocks(NodeId),
 }
 
@@ -79,6 +81,9 @@ pub struct World<F> {
     /// How long until times of the calendar come, task by task, and how many of them there are.
     pub calendars: BTreeMap<String, (Duration, u32)>,
     pub asked: Vec<(String, After)>,
+    /// Looks that are under way, and look-outs with the path that they are for.
+    pub looks: BTreeSet<RunId>,
+    pub awaited: BTreeMap<RunId, String>,
     sequence: u64,
     pub last_pid: i32,
     last_connection: u64,
@@ -117,6 +122,8 @@ impl<F: Fates> World<F> {
             epoch: Moment(0),
             calendars: BTreeMap::new(),
             asked: Vec::new(),
+            looks: BTreeSet::new(),
+            awaited: BTreeMap::new(),
             sequence: 0,
             last_pid: 100,
             last_connection: 0,
@@ -132,6 +139,7 @@ impl<F: Fates> World<F> {
         }
         if let Some(oracle) = &mut self.oracle {
             oracle.after_turn(&self.engine, &self.watched, &self.bound);
+            oracle.looks(&self.engine, self.looks.iter().chain(self.awaited.keys()));
         }
     }
 
@@ -167,6 +175,9 @@ impl<F: Fates> World<F> {
                     self.plan(after, Fact::StepEnds(run, result));
                 }
             }
+            Effect::Check { run, conditions } => self.look(run, &conditions),
+            Effect::Await { run, path } => self.look_out(run, path),
+            Effect::Dismiss { run } => self.dismiss(run),
             Effect::Signal { node, aim, signal } => self.signal(node, aim, signal),
             Effect::WatchEmpty { node } => {
                 self.emptying.insert(node);
@@ -353,6 +364,8 @@ impl<F: Fates> World<F> {
                     self.turn(Event::StepEnded { run, result });
                 }
             }
+            Fact::Looked(run, result) => self.looked(run, result),
+            Fact::Arrives(run) => self.arrive(run),
             Fact::Knocks(node) => self.knocks(node),
         }
     }
@@ -451,6 +464,7 @@ impl<F: Fates> World<F> {
         // Whoever waits for an answer is gone, and the kernel is asked anew to tell.
         self.watched.clear();
         self.emptying.clear();
+        self.forget_looks();
         if let Some(oracle) = &mut self.oracle {
             oracle.anew();
         }

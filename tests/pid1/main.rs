@@ -15,6 +15,7 @@
 
 mod boot;
 mod catalogue;
+mod conditions;
 mod control;
 mod inetd;
 mod jobs;

@@ -4,11 +4,9 @@ use super::{Key, later};
 
 const IN: &str = "service";
 
-pub(super) const KEYS: [Key; 34] = [
+pub(super) const KEYS: [Key; 30] = [
     later(IN, "dynamic-user", "Runs it as a user that exists only while it runs."),
     later(IN, "capabilities", "Capabilities that it keeps without being root."),
-    later(IN, "needs-path", "Paths that must exist before it starts."),
-    later(IN, "only-if-command", "A command that decides whether it is started."),
     later(IN, "watch", "Files whose change starts a task."),
     later(IN, "directories", "Folders made for it before it starts."),
     later(IN, "resources", "Limits of its control group."),
@@ -18,8 +16,6 @@ pub(super) const KEYS: [Key; 34] = [
     later(IN, "io-priority", "Its priority for disks."),
     later(IN, "cpu-scheduler", "Its scheduling policy."),
     later(IN, "cpus", "The processors that it may use."),
-    later(IN, "only-if", "Conditions without which it is skipped."),
-    later(IN, "assert", "Conditions without which its start fails."),
     later(IN, "idle-stop", "Stops it after a time without a connection."),
     later(IN, "health", "A check that is repeated while it runs."),
     later(IN, "log-stderr", "Where its stderr goes, if not to the same place as its output."),

@@ -4,6 +4,7 @@
 //! the contract has but this version does not carry out: they are known, so that they are
 //! never silently ignored.
 
+mod conditions;
 mod inner;
 mod later;
 mod machine;
@@ -45,6 +46,9 @@ pub enum Since {
 pub const TABLES: [&str; 9] =
     ["service", "task", "target", "boot", "shutdown", "control", "defaults", "log", "override"];
 
+/// The table of conditions: `only-if` and `assert` have the same keys.
+const CONDITIONS: &str = "service.only-if";
+
 /// A key of this version.
 const fn key(
     table: &'static str,
@@ -64,16 +68,22 @@ const fn later(table: &'static str, name: &'static str, help: &'static str) -> K
 
 /// Every key, in the order in which a reference shows them.
 pub fn all() -> impl Iterator<Item = &'static Key> {
-    service::KEYS.iter().chain(&inner::KEYS).chain(&machine::KEYS).chain(&later::KEYS)
+    let services = service::KEYS.iter().chain(&conditions::KEYS).chain(&inner::KEYS);
+    services.chain(&machine::KEYS).chain(&later::KEYS)
 }
 
 /// The key of that name in that table.
 pub fn find(table: &str, name: &str) -> Option<&'static Key> {
+    let name = if table == CONDITIONS { conditions::plain(name)? } else { name };
     all().find(|key| key.table == table && key.name == name)
 }
 
 /// The key of that table that was probably meant by a name that is none.
 pub fn suggest(table: &str, name: &str) -> Option<&'static str> {
+    if table == CONDITIONS {
+        let turned = name.strip_prefix("not-any-").map(|test| format!("any-not-{test}"));
+        return nearest(&turned.unwrap_or_else(|| name.to_owned()), conditions::FORMS);
+    }
     let names = || all().filter(|key| key.table == table).map(|key| key.name);
     let foreign = suggest::FOREIGN.iter().find(|(other, _)| other.eq_ignore_ascii_case(name));
     let translated = foreign.map(|(_, ours)| *ours).filter(|ours| names().any(|n| n == *ours));
@@ -105,6 +115,7 @@ impl Key {
             "service" => "[service.NAME], [task.NAME] and [defaults]".to_owned(),
             "service.socket" => "a table of `listen` or `inetd`".to_owned(),
             "service.hook" => "a table of a hook, of `reload` or of `stop.command`".to_owned(),
+            CONDITIONS => "`only-if` and `assert` of a service or task".to_owned(),
             "target" => "[target.NAME]".to_owned(),
             table => match table.strip_prefix("service.") {
                 Some(inner) => format!("`{inner}` of a service or task"),
@@ -119,6 +130,11 @@ impl Key {
 pub fn explain(name: &str) -> Option<String> {
     let name = name.strip_prefix("service.").or(name.strip_prefix("task.")).unwrap_or(name);
     let name = name.replace("inetd.", "listen.");
+    let condition = name.strip_prefix("only-if.").or(name.strip_prefix("assert."));
+    let name = match condition.and_then(conditions::plain) {
+        Some(plain) => format!("only-if.{plain}"),
+        None => name,
+    };
     let exact: Vec<_> = all().filter(|key| key.path() == name).collect();
     let found = if exact.is_empty() {
         all().filter(|key| key.name == name).collect::<Vec<_>>()

@@ -1,7 +1,7 @@
 //! "Did you mean …": the known name that a mistyped one is nearest to.
 
 /// What other inits call some of our keys, whoever comes from there types them first.
-pub(super) const FOREIGN: [(&str, &str); 28] = [
+pub(super) const FOREIGN: [(&str, &str); 34] = [
     ("exec", "command"),
     ("cmd", "command"),
     ("run", "command"),
@@ -14,6 +14,12 @@ pub(super) const FOREIGN: [(&str, &str); 28] = [
     ("post", "after-start"),
     ("ExecStopPost", "after-stop"),
     ("ExecReload", "reload"),
+    ("ExecCondition", "only-if-command"),
+    ("condition", "only-if"),
+    ("conditions", "only-if"),
+    ("asserts", "assert"),
+    ("need-path", "needs-path"),
+    ("needs-paths", "needs-path"),
     ("requires", "needs"),
     ("depends", "needs"),
     ("depends-on", "needs"),

@@ -2,6 +2,7 @@
 //! first, laid over the defaults, and written out once for each instance.
 
 mod commands;
+mod conditions;
 mod defaults;
 mod gather;
 mod instances;

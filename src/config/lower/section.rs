@@ -281,7 +281,11 @@ fn inner_kind(kind: &str, name: &str) -> Option<&'static str> {
         ("service", "schedule") => Some("service.schedule"),
         ("service", "instances") => Some("service.instances"),
         ("service", "listen" | "inetd") => Some("service.socket"),
-        ("service", "before-start" | "after-start" | "after-stop" | "reload")
+        ("service", "only-if" | "assert") => Some("service.only-if"),
+        (
+            "service",
+            "before-start" | "after-start" | "after-stop" | "reload" | "only-if-command",
+        )
         | ("service.stop" | "service.ready", "command") => Some("service.hook"),
         _ => None,
     }

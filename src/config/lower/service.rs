@@ -14,6 +14,7 @@ use super::super::spec::{
 };
 use super::super::values;
 use super::commands::{command, hooks, reload, script};
+use super::conditions::conditions;
 use super::lifecycle::{ok_exit, restart, stop};
 use super::ready::readiness;
 use super::schedule::schedule;
@@ -103,6 +104,7 @@ pub(super) fn service(subject: Subject<'_>, report: &mut Report<'_>) -> Option<D
             after_stop: hooks(s, "after-stop"),
             reload: reload(s),
         }),
+        conditions: conditions(s),
         ready: Rc::new(readiness(s, kind, sockets.as_ref())),
         start_timeout: s
             .patience("start-timeout")

@@ -2,6 +2,7 @@
 //! the engine. Everything is immutable once made and compared as a whole, so that "did this
 //! service change?" is one `==`.
 
+mod conditions;
 mod exec;
 mod lifecycle;
 mod machine;
@@ -14,6 +15,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::calendar::Schedule;
 
+pub use conditions::{
+    CAPABILITIES, CONTAINERS, Comparison, Condition, Conditions, MACHINES, TESTS, Test, comparison,
+};
 pub use exec::{CommandLine, ExecSpec, Hook, Hooks, LogTarget, Missing, Piece, ReloadAction, Word};
 pub use lifecycle::{
     NotifyFrom, OkExit, Probe, Readiness, Ready, RestartSpec, RestartWhen, StopScope, StopSpec,
@@ -81,6 +85,9 @@ pub struct ServiceSpec {
     pub exec: Rc<ExecSpec>,
     /// Commands around the main one.
     pub hooks: Rc<Hooks>,
+    /// What must hold before it is started; most ask for nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conditions: Option<Rc<Conditions>>,
     /// When it counts as up, and what it may tell.
     pub ready: Rc<Readiness>,
     /// How long it may take to become ready; none for ever.
@@ -117,6 +124,9 @@ impl ServiceSpec {
         one(&mut self.restart, &other.restart);
         one(&mut self.ok_exit, &other.ok_exit);
         one(&mut self.stop, &other.stop);
+        if let (Some(ours), Some(theirs)) = (&mut self.conditions, &other.conditions) {
+            one(ours, theirs);
+        }
     }
 
     /// Whether each connection gets a process of its own, and the service has none.

@@ -4,6 +4,7 @@
 mod dinit_core;
 mod dinit_igr;
 mod dinit_process;
+mod dinit_ready;
 mod dinit_recovery;
 mod others;
 mod troglobit;

@@ -2,11 +2,14 @@
 
 mod access;
 mod boot;
+mod commands;
+mod conditions;
 mod hooks;
 mod left_out;
 mod load;
 mod needs;
 mod order;
+mod paths;
 mod plan;
 mod power;
 mod ready;

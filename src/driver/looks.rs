@@ -1,0 +1,156 @@
+//! Looks at what must hold before a service starts: each is a child of finit itself, since to
+//! look at a path may be to wait for ever, and PID 1 never does. So is a look-out for a path;
+//! it sleeps until the path is there.
+
+use std::collections::BTreeMap;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
+
+use super::reaper::Owner;
+use super::{Driver, Fact};
+use crate::boot::{self, conditions};
+use crate::config::spec::Conditions;
+use crate::engine::{Ended, Event, NodeId, RunId, Verdict};
+use crate::facts::{Errno, Exit, Pid, SignalNumber, SpawnError, Stage};
+use crate::os::spawn::{self, Launch, Plan};
+use crate::os::{fds, kill, time};
+
+/// Most looks of one node that may hang at a time.
+const HANGING: usize = 4;
+/// How long until a look-out that came to nothing is followed by another.
+const AGAIN: Duration = Duration::from_secs(5);
+
+/// Most of a line that is kept; a path is shorter.
+const LINE: usize = 8 * 1024;
+
+/// What is being looked at.
+#[derive(Default)]
+pub struct Looks {
+    children: BTreeMap<RunId, Look>,
+    /// Those that were killed and have not ended, with their nodes: one that hangs in a file
+    /// system ends when that answers.
+    killed: BTreeMap<Pid, NodeId>,
+    /// A pipe that nobody writes to: its end tells the children that PID 1 has executed itself
+    /// and has forgotten them.
+    lifeline: Option<(OwnedFd, OwnedFd)>,
+}
+
+/// One child.
+struct Look {
+    pid: Pid,
+    kind: Kind,
+    /// What it says.
+    output: OwnedFd,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Check,
+    Await,
+}
+
+impl Driver {
+    /// Has a child look at conditions.
+    pub(super) fn check_conditions(&mut self, run: RunId, conditions: &Conditions) {
+        let started = match serde_json::to_string(conditions) {
+            Ok(json) => self.start_look(run, Kind::Check, &json),
+            Err(_) => Err(failed(Errno(libc::EINVAL))),
+        };
+        if let Err(error) = started {
+            self.engine.handle(time::now(), Event::Checked { run, result: Err(error) });
+        }
+    }
+
+    /// Has a child look out for a path.
+    pub(super) fn await_path(&mut self, run: RunId, path: &str) {
+        if self.start_look(run, Kind::Await, path).is_err() {
+            self.later(AGAIN, Fact::Arrived(run));
+        }
+    }
+
+    fn start_look(&mut self, run: RunId, kind: Kind, about: &str) -> Result<(), SpawnError> {
+        let hanging = self.looks.killed.values().filter(|node| **node == run.node).count();
+        if hanging >= HANGING {
+            let subject = format!("{hanging} looks hang already");
+            return Err(SpawnError { subject, ..failed(Errno(libc::EAGAIN)) });
+        }
+        let output = fds::memfd("finit-look").map_err(failed)?;
+        if self.looks.lifeline.is_none() {
+            self.looks.lifeline = Some(fds::pipe().map_err(failed)?);
+        }
+        let word = match kind {
+            Kind::Check => conditions::CHECK,
+            Kind::Await => conditions::AWAIT,
+        };
+        let argv = [boot::MYSELF, word, about].map(|word| word.as_bytes().to_vec());
+        let limits = self.limits(&[]);
+        let plan = Plan::new(&Launch {
+            argv: &argv,
+            stdin: self.looks.lifeline.as_ref().map(|(end, _)| end.as_fd()),
+            stdout: Some(output.as_fd()),
+            limits: &limits,
+            ..Launch::default()
+        })?;
+        let spawned = spawn::spawn(plan)?;
+        let pid = spawned.pid;
+        self.reaper.adopt(spawned, Owner::Look(run));
+        self.looks.children.insert(run, Look { pid, kind, output });
+        Ok(())
+    }
+
+    /// Nobody wants to know any more.
+    pub(super) fn dismiss(&mut self, run: RunId) {
+        if let Some(look) = self.looks.children.remove(&run) {
+            self.looks.killed.insert(look.pid, run.node);
+            // It leads a session and so a group of its own, and is not reaped yet.
+            let _gone = kill::kill_group(look.pid, SignalNumber::KILL);
+        }
+    }
+
+    /// A child has looked; what follows is not carried out yet.
+    pub(super) fn on_look_ended(&mut self, run: RunId, pid: Pid, ended: Ended) {
+        self.looks.killed.remove(&pid);
+        if self.looks.children.get(&run).is_none_or(|look| look.pid != pid) {
+            return;
+        }
+        let Some(look) = self.looks.children.remove(&run) else { return };
+        match (look.kind, ended) {
+            (Kind::Check, ended) => {
+                let result = verdict(ended, &look.output);
+                self.engine.handle(time::now(), Event::Checked { run, result });
+            }
+            (Kind::Await, Ended::Exit(Exit::SUCCESS)) => {
+                self.engine.handle(time::now(), Event::Arrived { run });
+            }
+            // It was killed, or could not even start.
+            (Kind::Await, _) => self.later(AGAIN, Fact::Arrived(run)),
+        }
+    }
+}
+
+/// What a child means.
+fn verdict(ended: Ended, output: &OwnedFd) -> Result<Verdict, SpawnError> {
+    let line = || said(output);
+    Ok(match ended {
+        Ended::Exit(Exit::Code(conditions::HOLDS)) => Verdict::Holds,
+        Ended::Exit(Exit::Code(conditions::SKIPS)) => Verdict::Skips(line()),
+        Ended::Exit(Exit::Code(conditions::FAILS | conditions::UNKNOWN)) => Verdict::Fails(line()),
+        Ended::Exit(Exit::Code(conditions::MISSING)) => Verdict::Missing(line()),
+        Ended::NotExecuted(error) => return Err(error),
+        Ended::Exit(_) | Ended::TooSlow(_) | Ended::Silent(_) => {
+            Verdict::Fails(format!("its conditions could not be looked at: the look {ended}"))
+        }
+    })
+}
+
+/// The line of a child, to the letter: it may be a path.
+fn said(output: &OwnedFd) -> String {
+    let mut bytes = vec![0; LINE];
+    let count = nix::sys::uio::pread(output, &mut bytes, 0).unwrap_or(0);
+    bytes.truncate(count);
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+fn failed(errno: Errno) -> SpawnError {
+    SpawnError { stage: Stage::Clone, errno, subject: "a look at conditions".to_owned() }
+}
