@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::event::Ended;
 use super::random::Random;
-use crate::config::spec::{OkExit, RestartSpec, RestartWhen, ServiceSpec};
+use crate::config::spec::{Exits, OkExit, RestartSpec, RestartWhen, ServiceSpec};
 use crate::facts::{Exit, Moment, SignalNumber};
 
 /// What respawning remembers of a service.
@@ -44,10 +44,9 @@ pub fn is_success(spec: &ServiceSpec, ended: &Ended) -> bool {
     let Ended::Exit(exit) = ended else { return false };
     match (&*spec.ok_exit, exit) {
         (OkExit::Any, _) | (_, Exit::Code(0)) => true,
-        (OkExit::Listed { codes, .. }, Exit::Code(code)) => codes.contains(code),
-        (OkExit::Listed { signals, .. }, Exit::Signal { number, .. }) => {
-            signals.contains(number) || is_polite(*number)
-        }
+        (OkExit::Listed(listed), _) if listed.hold(exit) => true,
+        (OkExit::Listed(_), Exit::Signal { number, .. }) => is_polite(*number),
+        (OkExit::Listed(_), Exit::Code(_)) => false,
     }
 }
 
@@ -77,7 +76,9 @@ pub fn decide(
         RestartWhen::OnSuccess => success,
         RestartWhen::Never => false,
     };
-    if !again {
+    let named = |exits: &Exits| matches!(ended, Ended::Exit(exit) if exits.hold(exit));
+    // RestartPreventExitStatus= outweighs RestartForceExitStatus=, systemd.service(5).
+    if named(&policy.except) || !(again || named(&policy.also)) {
         return Next::Stay;
     }
     if up_for >= policy.reset {

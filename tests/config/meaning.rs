@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use finit::config::expand;
 use finit::config::spec::{
-    Address, CommandLine, Kind, Missing, OkExit, Piece, Ready, ReloadAction, RestartWhen,
+    Address, CommandLine, Exits, Kind, Missing, OkExit, Piece, Ready, ReloadAction, RestartWhen,
     SocketMode, Start, StopScope, UnixKind, UnixPath,
 };
 use finit::facts::SignalNumber;
@@ -38,7 +38,7 @@ fn the_shortest_file_is_a_daemon_with_every_default() {
     assert_eq!(sshd.stop.timeout, Some(Duration::from_secs(10)));
     assert_eq!((sshd.stop.scope, sshd.stop.kill, sshd.stop.hup), (StopScope::Cgroup, true, false));
     assert_eq!((sshd.exec.umask, sshd.exec.no_new_privileges), (0o022, false));
-    assert_eq!(*sshd.ok_exit, OkExit::Listed { codes: vec![], signals: vec![] });
+    assert_eq!(*sshd.ok_exit, OkExit::Listed(Exits::default()));
     assert!(sshd.sockets.is_none());
 }
 
@@ -338,7 +338,7 @@ fn hooks_reloads_and_exits_that_are_fine() {
     assert_eq!(spec.hooks.reload[0], ReloadAction::Signal(SignalNumber::HUP));
     assert!(matches!(&spec.hooks.reload[1], ReloadAction::Run(hook) if !hook.may_fail));
     let signals = vec![SignalNumber::parse("USR1").unwrap()];
-    assert_eq!(*spec.ok_exit, OkExit::Listed { codes: vec![1, 143], signals });
+    assert_eq!(*spec.ok_exit, OkExit::Listed(Exits { codes: vec![1, 143], signals }));
     assert_eq!(*service(&format!("{RUN}ok-exit = 'any'\n")).ok_exit, OkExit::Any);
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use finit::calendar::Schedule;
 use finit::config::spec::{
-    Address, CommandLine, Condition, Conditions, Dependencies, ExecSpec, Hook, Kind, Line,
+    Address, CommandLine, Condition, Conditions, Dependencies, ExecSpec, Exits, Hook, Kind, Line,
     LogTarget, NotifyFrom, OkExit, Piece, Probe, Readiness, Ready, ReloadAction, RestartSpec,
     RestartWhen, ServiceSpec, SocketMode, SocketSpec, SocketsSpec, Stage, Start, StopScope,
     StopSpec, SystemSpec, TargetSpec, Test,
@@ -66,8 +66,10 @@ pub fn service(name: &str) -> Part {
             reset: secs(30),
             burst: None,
             within: secs(60),
+            except: Exits::default(),
+            also: Exits::default(),
         }),
-        ok_exit: Rc::new(OkExit::Listed { codes: Vec::new(), signals: Vec::new() }),
+        ok_exit: Rc::new(OkExit::Listed(Exits::default())),
         remain: true,
         stop: Rc::new(StopSpec {
             signal: SignalNumber::TERM,

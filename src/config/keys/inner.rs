@@ -16,7 +16,7 @@ const SOCKET: &str = "service.socket";
 const READY: &str = "service.ready";
 const SCHEDULE: &str = "service.schedule";
 
-pub(super) const KEYS: [Key; 39] = [
+pub(super) const KEYS: [Key; 41] = [
     key(
         READY,
         "command",
@@ -133,6 +133,22 @@ pub(super) const KEYS: [Key; 39] = [
          somebody asks.",
     ),
     key(RESTART, "within", DURATION, "", r#""1m""#, "The time that `burst` counts in."),
+    key(
+        RESTART,
+        "except",
+        "a code, a signal or a list of them",
+        "",
+        "[111]",
+        "Ends after which it does not come back, whatever else is said.",
+    ),
+    key(
+        RESTART,
+        "also",
+        "a code, a signal or a list of them",
+        "",
+        r#"[75, "HUP"]"#,
+        "Further ends after which it comes back.",
+    ),
     key(HOOK, "run", STRINGS, "", r#""/bin/true""#, "What is run, written as `command` is."),
     key(HOOK, "may-fail", BOOLEAN, "false", "true", "Whether its failure is overlooked."),
     key(HOOK, "user", USER, "the service's own", r#""root""#, "Who runs it."),

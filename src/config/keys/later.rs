@@ -4,7 +4,7 @@ use super::{Key, later};
 
 const IN: &str = "service";
 
-pub(super) const KEYS: [Key; 30] = [
+pub(super) const KEYS: [Key; 28] = [
     later(IN, "dynamic-user", "Runs it as a user that exists only while it runs."),
     later(IN, "capabilities", "Capabilities that it keeps without being root."),
     later(IN, "watch", "Files whose change starts a task."),
@@ -27,8 +27,6 @@ pub(super) const KEYS: [Key; 30] = [
     later("service.instances", "glob", "Makes an instance of each path that matches."),
     later("service.instances", "name", "How an instance is named after its path."),
     later("service.instances", "command", "Makes an instance of each line that this prints."),
-    later("service.restart", "except", "Exits after which it does not come back."),
-    later("service.restart", "also", "Further exits after which it comes back."),
     later("boot", "mounts", "File systems mounted beside those of fstab(5)."),
     later("shutdown", "power-button", "What the power button does."),
     later("log", "level", "Least important messages of finit itself that are written."),

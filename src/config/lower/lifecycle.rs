@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::super::raw::Value;
 use super::super::report::{Problem, quoted};
-use super::super::spec::{Kind, OkExit, RestartSpec, RestartWhen, StopScope, StopSpec};
+use super::super::spec::{Exits, Kind, OkExit, RestartSpec, RestartWhen, StopScope, StopSpec};
 use super::super::values;
 use super::commands::one_hook;
 use super::section::Section;
@@ -30,6 +30,8 @@ pub(super) fn restart(s: &mut Section<'_, '_, '_>, kind: Kind) -> RestartSpec {
         reset: Duration::from_secs(30),
         burst: None,
         within: Duration::from_secs(60),
+        except: Exits::default(),
+        also: Exits::default(),
     };
     let Some(entry) = s.entry("restart") else { return spec };
     let Value::Table(table) = &entry.node.value else {
@@ -46,22 +48,30 @@ pub(super) fn restart(s: &mut Section<'_, '_, '_>, kind: Kind) -> RestartSpec {
         inner.report.error(place, Problem::new("`within` needs `burst`"));
     }
     spec.within = inner.duration("within").unwrap_or(spec.within);
+    spec.except = exits(&mut inner, "except");
+    spec.also = exits(&mut inner, "also");
     spec
 }
 
 pub(super) fn ok_exit(s: &mut Section<'_, '_, '_>) -> OkExit {
-    let nothing = OkExit::Listed { codes: Vec::new(), signals: Vec::new() };
-    let Some(entry) = s.entry("ok-exit") else { return nothing };
+    match s.entry("ok-exit").map(|entry| &entry.node.value) {
+        Some(Value::String(text)) if text == "any" => OkExit::Any,
+        _ => OkExit::Listed(exits(s, "ok-exit")),
+    }
+}
+
+/// A code or signal, or a list of them.
+fn exits(s: &mut Section<'_, '_, '_>, key: &str) -> Exits {
+    let mut exits = Exits::default();
+    let Some(entry) = s.entry(key) else { return exits };
     let items = match &entry.node.value {
-        Value::String(text) if text == "any" => return OkExit::Any,
         Value::Array(items) => items.as_slice(),
         _ => std::slice::from_ref(&entry.node),
     };
-    let (mut codes, mut signals) = (Vec::new(), Vec::new());
     for item in items {
         match &item.value {
             Value::Integer(code) => match u8::try_from(*code) {
-                Ok(code) => codes.push(code),
+                Ok(code) => exits.codes.push(code),
                 Err(_) => s.report.error(item.at, Problem::new("an exit status is from 0 to 255")),
             },
             Value::String(text) if text.bytes().all(|byte| byte.is_ascii_digit()) => {
@@ -69,10 +79,10 @@ pub(super) fn ok_exit(s: &mut Section<'_, '_, '_>) -> OkExit {
                     .hint("write a code without quotes, and a signal by its name");
                 s.report.error(item.at, problem);
             }
-            _ => signals.extend(s.read("ok-exit", item, values::signal)),
+            _ => exits.signals.extend(s.read(key, item, values::signal)),
         }
     }
-    OkExit::Listed { codes, signals }
+    exits
 }
 
 pub(super) fn stop(s: &mut Section<'_, '_, '_>) -> StopSpec {

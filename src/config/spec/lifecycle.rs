@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::exec::Hook;
 use super::sockets::Address;
-use crate::facts::SignalNumber;
+use crate::facts::{Exit, SignalNumber};
 
 /// When a service counts as up, and what it may tell of itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -110,6 +110,29 @@ pub struct RestartSpec {
     pub burst: Option<u32>,
     /// … within this time.
     pub within: Duration,
+    /// Ends after which it does not come back, whatever else is said.
+    pub except: Exits,
+    /// Further ends after which it does.
+    pub also: Exits,
+}
+
+/// Ends of a process, by status or signal.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Exits {
+    /// Exit statuses.
+    pub codes: Vec<u8>,
+    /// Signals that ended it.
+    pub signals: Vec<SignalNumber>,
+}
+
+impl Exits {
+    /// Whether that end is one of them.
+    pub fn hold(&self, exit: &Exit) -> bool {
+        match exit {
+            Exit::Code(code) => self.codes.contains(code),
+            Exit::Signal { number, .. } => self.signals.contains(number),
+        }
+    }
 }
 
 /// After which ends a service comes back.
@@ -130,13 +153,8 @@ pub enum RestartWhen {
 /// Exits that count as success.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum OkExit {
-    /// Status 0, the stop signal, and these codes and signals.
-    Listed {
-        /// Further codes.
-        codes: Vec<u8>,
-        /// Further signals.
-        signals: Vec<SignalNumber>,
-    },
+    /// Status 0, the stop signal, and these.
+    Listed(Exits),
     /// All.
     Any,
 }

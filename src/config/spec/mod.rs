@@ -20,7 +20,8 @@ pub use conditions::{
 };
 pub use exec::{CommandLine, ExecSpec, Hook, Hooks, LogTarget, Missing, Piece, ReloadAction, Word};
 pub use lifecycle::{
-    NotifyFrom, OkExit, Probe, Readiness, Ready, RestartSpec, RestartWhen, StopScope, StopSpec,
+    Exits, NotifyFrom, OkExit, Probe, Readiness, Ready, RestartSpec, RestartWhen, StopScope,
+    StopSpec,
 };
 pub use machine::{
     BootSpec, ControlSpec, Devices, LogSpec, MILESTONES, PowerKey, STEPS, ShutdownSpec, TargetSpec,

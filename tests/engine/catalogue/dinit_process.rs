@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use finit::config::spec::{OkExit, RestartWhen};
+use finit::config::spec::{Exits, OkExit, RestartWhen};
 use finit::facts::{Exit, SignalNumber, Stage};
 use finit::proto::Outcome;
 
@@ -55,7 +55,7 @@ fn dp_term_restart3_a_restart_that_takes_too_long_is_given_up_and_tried_again() 
 fn dp_term_restart5_a_signal_that_is_fine_is_no_reason_to_come_back() {
     let usr1 = SignalNumber::parse("USR1").unwrap();
     let mut part = service("p").restart(RestartWhen::OnFailure);
-    part.0.ok_exit = Rc::new(OkExit::Listed { codes: vec![7], signals: vec![usr1] });
+    part.0.ok_exit = Rc::new(OkExit::Listed(Exits { codes: vec![7], signals: vec![usr1] }));
     let ends = |exit| Program { ends: Some((millis(1), exit)), ..Program::daemon() };
     let by = |number| Exit::Signal { number, core: false };
     for (exit, again) in [

@@ -30,6 +30,18 @@ fn ni1101_setup_error_a_setup_that_fails_is_tried_again() {
 }
 
 #[test]
+fn ni1102_setup_fatal_a_setup_that_says_never_again_is_not_tried_again() {
+    let mut web = service("web").before_start(hook("/setup"));
+    Rc::make_mut(&mut web.0.restart).except.codes.push(111);
+    let mut rig = Rig::booted_but([web], |rig| rig.ends("/setup", millis(0), 111));
+    rig.pass(secs(60));
+    assert_eq!(
+        (rig.state("web"), rig.reason("web").as_str()),
+        ("failed", "before-start: exited with status 111")
+    );
+}
+
+#[test]
 fn ni1103_setup_finish_what_tidies_up_runs_after_a_setup_that_failed_too() {
     let web = service("web").before_start(hook("/setup")).after_stop(hook("/tidy"));
     let mut rig = Rig::booted_but([web.restart_never()], |rig| {
