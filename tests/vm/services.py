@@ -102,4 +102,13 @@ def orphans(vm: Machine, count=2000):
     same("sshd's socket", status(vm, "sshd"), UP)
 
 
-main(add, stop, killed, broken, ssh, orphans)
+def times(vm: Machine):
+    """a task runs at its time though somebody sets the clock, to just before it; the last test, as the clock stays so"""
+    vm.ok("mkfifo /run/midnight")
+    append(vm, "[task.midnight]\ncommand = \"/bin/sh -c 'date -u +%H:%M >/run/midnight'\"\nschedule = \"daily UTC\"")
+    vm.ok("finitctl apply")
+    vm.ok("date -u -s \"$(date -u +%F) 23:59:57\"")
+    same("it ran at", vm.ok("cat /run/midnight"), "00:00")
+
+
+main(add, stop, killed, broken, ssh, orphans, times)
