@@ -43,9 +43,9 @@ impl<F: Fates> World<F> {
 
     /// A process tells something of its service.
     pub fn tells(&mut self, node: NodeId, notice: Notice) {
-        if let (Some(oracle), Some(run), true) =
-            (&mut self.oracle, self.engine.main_run(node), notice.ready)
-        {
+        let run = self.engine.main_run(node).filter(|_| notice.ready);
+        let notifies = |run: &RunId| self.runs.get(run).is_some_and(|p| p.ready == Ready::Notify);
+        if let (Some(run), Some(oracle)) = (run.filter(notifies), &mut self.oracle) {
             oracle.is_ready(run);
         }
         self.turn(Event::Notified { node, notice });
