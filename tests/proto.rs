@@ -8,6 +8,8 @@
 )]
 #![allow(clippy::arithmetic_side_effects, reason = "small numbers of the test itself")]
 
+use std::num::NonZeroU64;
+
 use finit::proto::frame::{self, Answer, Spelling, decode, decode_answer, encode_answer};
 use finit::proto::report::Detail;
 use finit::proto::{
@@ -29,6 +31,8 @@ fn every_request() -> Vec<Request> {
         Request::Restart { names: names() },
         Request::Reload { names: names() },
         Request::Apply,
+        Request::ApplyOnTrial { seconds: NonZeroU64::MIN },
+        Request::Confirm,
         Request::Upgrade { program: None },
         Request::Upgrade { program: Some("/root/finit".to_owned()) },
         Request::Signal { name: name(), signal: "HUP".to_owned() },
@@ -175,6 +179,11 @@ fn mistakes_have_the_right_code() {
     assert_eq!(code(r#"{"method":"status"}"#), Code::BadRequest);
     assert_eq!(code(r#"{"method":"status","params":{"name":7}}"#), Code::BadRequest);
     assert_eq!(code(r#"{"method":7}"#), Code::BadRequest);
+    let at_once = r#"{"method":"apply-on-trial","params":{"seconds":0}}"#;
+    assert_eq!(code(at_once), Code::BadRequest);
+    for line in ["apply --confirm", "apply --confirm 0", "reload --confirm soon"] {
+        assert_eq!(code(line), Code::BadRequest, "{line}");
+    }
     assert_eq!(code("{"), Code::BadRequest);
     assert_eq!(code("explode"), Code::UnknownMethod);
     assert_eq!(code("status a b"), Code::BadRequest);
@@ -189,6 +198,7 @@ fn mistakes_have_the_right_code() {
 fn words_become_requests() {
     let name = |text: &str| text.to_owned();
     let names = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
+    let minute = NonZeroU64::new(60).unwrap();
     let table = [
         ("ping", Request::Ping),
         ("list", Request::List),
@@ -204,6 +214,9 @@ fn words_become_requests() {
         ("halt", Request::Power { how: Power::Halt }),
         ("reload", Request::Apply),
         ("apply", Request::Apply),
+        ("apply --confirm 60s", Request::ApplyOnTrial { seconds: minute }),
+        ("reload --confirm 60", Request::ApplyOnTrial { seconds: minute }),
+        ("confirm", Request::Confirm),
         ("reload a", Request::Reload { names: names("a") }),
         ("signal HUP a", Request::Signal { name: name("a"), signal: name("HUP") }),
         ("upgrade", Request::Upgrade { program: None }),
@@ -215,7 +228,9 @@ fn words_become_requests() {
         assert_eq!(words::parse(line).as_ref(), Ok(&request), "{line}");
         assert_eq!(decode(line).unwrap().spelling, Spelling::Words);
     }
-    for line in ["poweroff now", "halt -f", "reboot --help", "apply a", "--help", "signal HUP"] {
+    for line in
+        ["poweroff now", "halt -f", "reboot --help", "apply a", "confirm a", "--help", "signal HUP"]
+    {
         assert!(words::parse(line).is_err(), "{line} must not act");
     }
 }

@@ -3,6 +3,9 @@
 //! The work belongs to PID 1. Waiting is only looking on: whoever gives up waiting, or is
 //! killed, cancels nothing.
 
+use std::num::NonZeroU64;
+use std::time::Duration;
+
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use super::connect::Failure;
@@ -24,11 +27,6 @@ pub fn names(command: Command) -> Command {
     no_wait(command.arg(name_list().required(true).num_args(1..)))
 }
 
-/// Any number of services, and whether to wait.
-pub fn names_or_none(command: Command) -> Command {
-    no_wait(command.arg(name_list().num_args(0..)))
-}
-
 /// Nothing but whether to wait.
 pub fn no_wait(command: Command) -> Command {
     command.arg(
@@ -37,6 +35,25 @@ pub fn no_wait(command: Command) -> Command {
             .action(ArgAction::SetTrue)
             .help("Return as soon as finit has taken it on"),
     )
+}
+
+/// Whether to wait, and whether the file is on trial.
+pub fn trial(command: Command) -> Command {
+    no_wait(command.arg(confirm_within()))
+}
+
+/// Any number of services, and for none the words of `apply`.
+pub fn names_or_trial(command: Command) -> Command {
+    let names = name_list().num_args(0..);
+    no_wait(command.arg(names).arg(confirm_within().conflicts_with("names")))
+}
+
+fn confirm_within() -> Arg {
+    Arg::new("confirm")
+        .long("confirm")
+        .value_name("TIME")
+        .value_parser(text::parse_time)
+        .help("Go back after this time, unless finitctl confirm comes before: 60s, 5min")
 }
 
 /// No words of its own.
@@ -94,7 +111,7 @@ pub fn restart(session: &mut Session, matches: &ArgMatches) -> Result<Status, Fa
 /// Refused, or no answer.
 pub fn reload(session: &mut Session, matches: &ArgMatches) -> Result<Status, Failure> {
     let names = all_names(matches);
-    let request = if names.is_empty() { Request::Apply } else { Request::Reload { names } };
+    let request = if names.is_empty() { application(matches) } else { Request::Reload { names } };
     perform(session, &request, wait(matches))
 }
 
@@ -103,7 +120,26 @@ pub fn reload(session: &mut Session, matches: &ArgMatches) -> Result<Status, Fai
 /// # Errors
 /// Refused, or no answer.
 pub fn apply(session: &mut Session, matches: &ArgMatches) -> Result<Status, Failure> {
-    perform(session, &Request::Apply, wait(matches))
+    perform(session, &application(matches), wait(matches))
+}
+
+fn application(matches: &ArgMatches) -> Request {
+    let whole_seconds = |time: &Duration| {
+        let seconds = time.as_millis().div_ceil(1000);
+        u64::try_from(seconds).ok().and_then(NonZeroU64::new)
+    };
+    match matches.get_one::<Duration>("confirm").and_then(whole_seconds) {
+        Some(seconds) => Request::ApplyOnTrial { seconds },
+        None => Request::Apply,
+    }
+}
+
+/// `finitctl confirm`.
+///
+/// # Errors
+/// Nothing is on trial; no answer.
+pub fn confirm(session: &mut Session, _: &ArgMatches) -> Result<Status, Failure> {
+    perform(session, &Request::Confirm, Wait::Leave)
 }
 
 /// A program, if not the one that runs.

@@ -59,7 +59,7 @@ impl Failure {
                 Code::BadRequest => Status::Usage,
                 Code::NoSuchService => Status::NoSuchService,
                 Code::NotRunning => Status::NotRunning,
-                Code::NoSuchJob | Code::BrokenConfig => Status::Failed,
+                Code::NoSuchJob | Code::BrokenConfig | Code::NothingOnTrial => Status::Failed,
                 Code::UnknownMethod
                 | Code::Denied
                 | Code::ShuttingDown

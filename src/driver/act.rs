@@ -115,6 +115,8 @@ impl Driver {
             Effect::Tell { level, text } => self.console.tell(level, &text),
             Effect::Announce(text) => self.announce(text),
             Effect::Logins(why) => self.close_logins(why),
+            Effect::Keep => self.configuration.keep(),
+            Effect::GoBack => self.go_back(),
             Effect::Finish(how) => self.finish(how),
         }
     }

@@ -28,6 +28,29 @@ pub struct Configuration {
     followed: bool,
     /// Whether the machine runs a file that is not kept yet as the last good copy.
     unkept: bool,
+    /// What the machine runs, where that is not what was read last.
+    #[serde(default)]
+    behind: Option<Vec<Source>>,
+    /// What the machine goes back to when nobody confirms the file on trial.
+    #[serde(default)]
+    before_trial: Option<Vec<Source>>,
+    /// Whether that, or what runs, is what was good at the boot with the built-in login beside it.
+    #[serde(default)]
+    login: bool,
+    /// What was read last when nobody had confirmed it.
+    #[serde(default)]
+    unconfirmed: Option<Vec<Source>>,
+}
+
+/// What is found when the file is read for the start of a service.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Found {
+    /// What is known.
+    Same,
+    /// Other definitions.
+    Other(Rc<SystemSpec>),
+    /// What nobody confirmed when it was on trial.
+    Unconfirmed,
 }
 
 /// What a machine boots with.
@@ -50,7 +73,7 @@ impl Configuration {
 
     /// The same from what another finit has read, whatever the file looks like by now.
     pub fn resume(self) -> Booted {
-        if self.sources.is_empty() {
+        if self.sources.is_empty() && self.unconfirmed.is_none() {
             return Self::boot(&self.path);
         }
         let mut loaded = config::parse(&self.sources);
@@ -61,10 +84,19 @@ impl Configuration {
 
     fn booted(path: &Path, loaded: Loaded) -> Booted {
         let errors = loaded.errors();
-        let missing = !errors.is_empty() && loaded.sources.is_empty();
-        let good = !loaded.is_broken();
+        let missing = loaded.sources.is_empty();
+        let good = !loaded.is_broken() && !missing;
         let sources = loaded.sources.clone();
-        let configuration = Self { path: path.to_owned(), sources, followed: good, unkept: good };
+        let mut configuration = Self {
+            path: path.to_owned(),
+            sources,
+            followed: good,
+            unkept: good,
+            behind: None,
+            before_trial: None,
+            login: false,
+            unconfirmed: None,
+        };
         if good {
             let spec = with_rescue(loaded.spec);
             return Booted { configuration, spec, warnings: Vec::new() };
@@ -82,8 +114,11 @@ impl Configuration {
         let last = config::load(Path::new(LAST_GOOD), &Disk);
         if !last.is_broken() && !last.spec.services.is_empty() {
             let warnings = vec![what, format!("booted from the last good copy, {LAST_GOOD}")];
+            configuration.behind = Some(last.sources);
             return Booted { configuration, spec: with_rescue(last.spec), warnings };
         }
+        configuration.behind = Some(configuration.sources.clone());
+        configuration.login = true;
         let spec = with_login(loaded.spec);
         let warnings = vec![what, "booted with the built-in login on the console".to_owned()];
         Booted { configuration, spec, warnings }
@@ -98,12 +133,39 @@ impl Configuration {
     pub fn follow(&mut self) {
         self.unkept |= !self.followed;
         self.followed = true;
+        (self.behind, self.before_trial, self.unconfirmed) = (None, None, None);
+        self.login = false;
+    }
+
+    /// The same on trial: what ran before is kept.
+    pub fn try_out(&mut self) {
+        let before = self.behind.take().unwrap_or_else(|| self.sources.clone());
+        let login = self.login;
+        self.follow();
+        (self.before_trial, self.login) = (Some(before), login);
+    }
+
+    /// What is on trial stays.
+    pub fn keep(&mut self) {
+        (self.before_trial, self.login) = (None, false);
+    }
+
+    /// Nobody confirmed what is on trial: the machine runs again what it ran before.
+    pub fn go_back(&mut self) -> Rc<SystemSpec> {
+        let before = self.before_trial.take().unwrap_or_else(|| self.sources.clone());
+        let spec = config::parse(&before).spec;
+        let spec = if self.login { with_login(spec) } else { with_rescue(spec) };
+        self.unconfirmed = Some(std::mem::replace(&mut self.sources, before));
+        self.behind = None;
+        // The file on the disk is the one that nobody confirmed.
+        (self.followed, self.unkept) = (true, false);
+        Rc::new(spec)
     }
 
     /// Whether a last good copy is to be made, told once: the machine came up with this file, or
-    /// took it over since, and on the disk it is not another one by now.
+    /// took it over since for good, and on the disk it is not another one by now.
     pub fn take_unkept(&mut self) -> bool {
-        self.followed && std::mem::take(&mut self.unkept)
+        self.followed && self.before_trial.is_none() && std::mem::take(&mut self.unkept)
     }
 
     /// Reads the file and forgets it.
@@ -130,11 +192,31 @@ impl Configuration {
     /// All its errors, as the client shows them.
     pub fn reread(&mut self) -> Result<Option<Rc<SystemSpec>>, Refusal> {
         let loaded = self.load()?;
-        if loaded.sources == self.sources {
-            return Ok(None);
+        Ok(self.take(loaded))
+    }
+
+    /// The same for the start of a service, which never takes anything of a file that nobody
+    /// confirmed: only a person who applies it again does.
+    ///
+    /// # Errors
+    /// All its errors, as the client shows them.
+    pub fn reread_definitions(&mut self) -> Result<Found, Refusal> {
+        let loaded = self.load()?;
+        if self.unconfirmed.as_ref() == Some(&loaded.sources) {
+            return Ok(Found::Unconfirmed);
         }
-        (self.sources, self.followed) = (loaded.sources, false);
-        Ok(Some(Rc::new(with_rescue(loaded.spec))))
+        Ok(self.take(loaded).map_or(Found::Same, Found::Other))
+    }
+
+    fn take(&mut self, loaded: Loaded) -> Option<Rc<SystemSpec>> {
+        if loaded.sources == self.sources {
+            return None;
+        }
+        let old = std::mem::replace(&mut self.sources, loaded.sources);
+        if std::mem::take(&mut self.followed) {
+            self.behind = Some(old);
+        }
+        Some(Rc::new(with_rescue(loaded.spec)))
     }
 }
 
@@ -229,5 +311,67 @@ mod tests {
         assert_eq!(configuration.reread().unwrap_err().code, Code::BrokenConfig);
         configuration.follow();
         assert!(!configuration.take_unkept());
+    }
+
+    #[test]
+    fn a_file_on_trial_is_no_last_good_copy_until_it_is_confirmed() {
+        let file = File::new("trial");
+        let mut configuration = Configuration::boot(file.says("a")).configuration;
+        assert!(configuration.take_unkept());
+        for is_confirmed in [false, true] {
+            file.says("a b");
+            assert!(configuration.reread().unwrap().is_some());
+            configuration.try_out();
+            assert!(!configuration.take_unkept());
+            if is_confirmed {
+                configuration.keep();
+            } else {
+                assert_eq!(names(&configuration.go_back()), ["a", RESCUE]);
+            }
+            assert_eq!(configuration.take_unkept(), is_confirmed);
+        }
+    }
+
+    #[test]
+    fn what_nobody_confirmed_is_only_read_to_be_applied() {
+        let file = File::new("unconfirmed");
+        let mut configuration = Configuration::boot(file.says("a")).configuration;
+        file.says("a b");
+        assert!(matches!(configuration.reread_definitions().unwrap(), Found::Other(_)));
+        configuration.try_out();
+        // Looked at meanwhile: still no way back to it.
+        file.says("a b c");
+        assert!(matches!(configuration.reread_definitions().unwrap(), Found::Other(_)));
+        assert_eq!(names(&configuration.go_back()), ["a", RESCUE]);
+        assert_eq!(configuration.reread_definitions().unwrap(), Found::Unconfirmed);
+        assert_eq!(names(&configuration.reread().unwrap().unwrap()), ["a", "b", "c", RESCUE]);
+        configuration.follow();
+        assert!(configuration.take_unkept());
+    }
+
+    #[test]
+    fn the_way_back_from_a_first_good_file_is_the_login() {
+        let file = File::new("first-good");
+        // The last one has its mistake where only the reader of files sees it.
+        for bytes in [b"[service.a]\ncomand = 1\n".as_slice(), b"", b"# \xff"] {
+            std::fs::write(&file.0, bytes).unwrap();
+            if bytes.is_empty() {
+                std::fs::remove_file(&file.0).unwrap();
+            }
+            let booted = Configuration::boot(&file.0);
+            let mut configuration = booted.configuration;
+            file.says("a");
+            assert!(matches!(configuration.reread_definitions().unwrap(), Found::Other(_)));
+            configuration.try_out();
+            assert_eq!(*configuration.go_back(), booted.spec);
+            // And so again, once it is gone back to.
+            assert!(configuration.reread().unwrap().is_some());
+            configuration.try_out();
+            assert_eq!(*configuration.go_back(), booted.spec);
+        }
+    }
+
+    fn names(spec: &SystemSpec) -> Vec<&str> {
+        spec.services.iter().map(|service| service.name.as_str()).collect()
     }
 }

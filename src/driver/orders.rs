@@ -3,8 +3,10 @@
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::Driver;
+use super::configuration::Found;
 use super::control::{self, Call};
 use super::reaper::Owner;
 use super::signals::Asked;
@@ -19,6 +21,10 @@ use crate::os::users::Accounts;
 use crate::os::{fds, socket, time};
 use crate::proto::frame::{self, Answer};
 use crate::proto::{Power, Refusal, Reply, Request};
+
+/// For whoever starts a service after the machine went back.
+const UNCONFIRMED: &str =
+    "the file on the disk was not confirmed and is left out: finitctl apply reads it again";
 
 impl Driver {
     /// A signal to PID 1.
@@ -54,7 +60,7 @@ impl Driver {
     /// SIGHUP: the file is followed, or its errors are told.
     fn apply(&mut self, cause: Cause) {
         match self.newest() {
-            Ok(spec) => self.loaded(spec, Extent::Everything, cause, None),
+            Ok(spec) => self.follow(spec, cause, None),
             Err(refusal) => self.console.tell(Level::Trouble, &refusal.message),
         }
     }
@@ -62,8 +68,23 @@ impl Driver {
     /// What the file says by now. One that did not change may still be one that was only looked
     /// at, and is not followed yet.
     fn newest(&mut self) -> Result<Rc<SystemSpec>, Refusal> {
+        self.engine.may_apply(time::now())?;
         let changed = self.configuration.reread()?;
         Ok(changed.unwrap_or_else(|| Rc::clone(self.engine.spec())))
+    }
+
+    /// The machine is made to match the file.
+    fn follow(&mut self, spec: Rc<SystemSpec>, cause: Cause, ticket: Option<Ticket>) {
+        self.configuration.follow();
+        self.loaded(spec, Extent::Everything, cause, ticket);
+    }
+
+    /// Nobody confirmed the file on trial: this is what ran before.
+    pub(super) fn go_back(&mut self) {
+        let spec = self.configuration.go_back();
+        let (extent, cause) = (Extent::Back, Cause::Timer("nobody confirmed the file".into()));
+        self.trimmed = false;
+        self.engine.handle(time::now(), Event::Loaded { spec, extent, cause, ticket: None });
     }
 
     fn loaded(
@@ -73,9 +94,6 @@ impl Driver {
         cause: Cause,
         ticket: Option<Ticket>,
     ) {
-        if extent == Extent::Everything {
-            self.configuration.follow();
-        }
         self.trimmed = false;
         self.turn(Event::Loaded { spec, extent, cause, ticket });
     }
@@ -132,9 +150,10 @@ impl Driver {
                 self.board.follow(*job, call.spelling, call.answers);
                 return;
             }
-            Request::Apply if may => {
-                self.apply_for(call);
-                return;
+            Request::Apply if may => return self.apply_for(call, None),
+            Request::ApplyOnTrial { seconds } if may => {
+                let time = Duration::from_secs(seconds.get());
+                return self.apply_for(call, Some(time));
             }
             Request::Plan if may => {
                 let plan = self.configuration.look().map(|spec| self.engine.plan(spec));
@@ -152,9 +171,10 @@ impl Driver {
             // An edited file is read before a service is started from it, and nothing else of
             // it is followed.
             Request::Start { .. } | Request::Restart { .. } if may => {
-                match self.configuration.reread() {
-                    Ok(None) => {}
-                    Ok(Some(spec)) => {
+                match self.configuration.reread_definitions() {
+                    Ok(Found::Same) => {}
+                    Ok(Found::Unconfirmed) => notes.push(UNCONFIRMED.to_owned()),
+                    Ok(Found::Other(spec)) => {
                         notes.push("the file has changed and was read again".to_owned());
                         let cause = Cause::person(&call.peer, call.request.spoken());
                         self.loaded(spec, Extent::Definitions, cause, None);
@@ -171,18 +191,29 @@ impl Driver {
         self.turn(Event::Requested { ticket, peer: call.peer, request: call.request });
     }
 
-    fn apply_for(&mut self, call: Call) {
-        match self.newest() {
-            Ok(spec) => {
+    /// Follows the file for a client; for so long, if it is to be on trial.
+    fn apply_for(&mut self, call: Call, trial: Option<Duration>) {
+        let spec = match self.newest() {
+            Ok(spec) => spec,
+            Err(refusal) => return self.refuse(&call, refusal),
+        };
+        let cause = Cause::person(&call.peer, call.request.spoken());
+        match trial {
+            None => {
                 let ticket = self.ticket(&call, Vec::new());
-                self.loaded(
-                    spec,
-                    Extent::Everything,
-                    Cause::person(&call.peer, call.request.spoken()),
-                    Some(ticket),
-                );
+                self.follow(spec, cause, Some(ticket));
             }
-            Err(refusal) => self.refuse(&call, refusal),
+            Some(time) if self.engine.differs(&spec) => {
+                self.configuration.try_out();
+                let ticket = self.ticket(&call, Vec::new());
+                self.loaded(spec, Extent::Trial(time), cause, Some(ticket));
+            }
+            Some(_) => {
+                // Comments may have changed; the next look need not find that again.
+                self.follow(spec, cause, None);
+                let message = "nothing changed: nothing is on trial, and nothing to confirm";
+                self.send(&call, &Answer::Reply(Reply::Done { message: message.to_owned() }));
+            }
         }
     }
 

@@ -123,6 +123,11 @@ pub enum Effect {
     Announce(String),
     /// Keep everybody but root from logging in, and this is why; or let them in again.
     Logins(Option<String>),
+    /// The file on trial stays: what ran before it need not be kept any longer.
+    Keep,
+    /// Nobody confirmed the file on trial: come back at once with `Event::Loaded` and what ran
+    /// before it.
+    GoBack,
     /// The services are down: go on with the rest of the shutdown.
     Finish(Power),
 }

@@ -180,6 +180,17 @@ pub enum Extent {
     Definitions,
     /// The machine is made to match it.
     Everything,
+    /// The same, and after this time it goes back by itself unless somebody confirms it.
+    Trial(Duration),
+    /// What ran before a trial that nobody confirmed: everything of it.
+    Back,
+}
+
+impl Extent {
+    /// Whether more than the definitions is followed.
+    pub fn is_followed(self) -> bool {
+        self != Self::Definitions
+    }
 }
 
 /// Who asks, as the kernel says it (SO_PEERCRED).

@@ -22,11 +22,8 @@ impl Engine {
         ticket: Option<Ticket>,
     ) {
         self.because(cause);
-        let summary = self.load(spec, extent);
-        if extent == Extent::Everything {
-            // They were about what ran before.
-            self.warnings.clear();
-        }
+        let mut summary = self.load(spec, extent);
+        self.review_trial(extent, &mut summary);
         self.tell(Level::Progress, format!("configuration read again: {summary}"));
         if let Some(ticket) = ticket {
             self.emit(Effect::Reply { ticket, result: Ok(Reply::Done { message: summary }) });
@@ -51,7 +48,7 @@ impl Engine {
         self.remove_missing(&spec, extent, &mut counts);
         self.spec = spec;
         self.connect();
-        if extent == Extent::Everything {
+        if extent.is_followed() {
             self.refresh_auto();
             self.review_skipped();
         }
@@ -122,7 +119,7 @@ impl Engine {
             node.pending = (node.spec() != Some(spec)).then(|| Rc::clone(spec));
         }
         self.take_pending(id);
-        if extent == Extent::Everything {
+        if extent.is_followed() {
             self.follow_pending(id);
         }
     }
@@ -146,7 +143,7 @@ impl Engine {
     /// What is not in the file any more goes once it is down; a mere look at the definitions
     /// leaves it alone.
     fn remove_missing(&mut self, spec: &SystemSpec, extent: Extent, counts: &mut Counts) {
-        if extent == Extent::Definitions {
+        if !extent.is_followed() {
             return;
         }
         let mut there: BTreeMap<&str, ()> = BTreeMap::new();

@@ -17,6 +17,7 @@ use super::power::Phase;
 use super::random::Random;
 use super::schedule::Scheduled;
 use super::state::State;
+use super::trial::Trial;
 use super::{Effect, Engine, Extent};
 use crate::config::spec::{STEPS, ServiceSpec, SystemSpec};
 use crate::facts::Moment;
@@ -30,6 +31,8 @@ pub struct Memory {
     boot: Duration,
     warnings: Vec<String>,
     scheduled: Option<Scheduled>,
+    #[serde(default)]
+    trial: Option<Trial>,
     last_job: u64,
     random: Random,
     nodes: Vec<Remembered>,
@@ -146,6 +149,7 @@ impl Engine {
             boot,
             warnings: self.warnings.clone(),
             scheduled: self.scheduled.clone(),
+            trial: self.trial.clone(),
             last_job: self.jobs.last,
             random: self.random.clone(),
             nodes: self.nodes.iter().map(remember).collect(),
@@ -159,6 +163,7 @@ impl Engine {
         engine.now = now;
         engine.phase = Phase::Running(memory.boot);
         engine.scheduled = memory.scheduled;
+        engine.trial = memory.trial;
         engine.jobs.last = memory.last_job;
         let specs = by_name(&spec);
         for Remembered { kind, pending, mut node } in memory.nodes {

@@ -36,6 +36,7 @@ mod start;
 mod state;
 mod stop;
 mod timetable;
+mod trial;
 mod view;
 mod why;
 
@@ -60,6 +61,7 @@ use power::Phase;
 use random::Random;
 use schedule::Scheduled;
 use state::State;
+use trial::Trial;
 use why::Why;
 
 /// Deadlines that one node may have at one time, one after the other; more is a bug.
@@ -85,6 +87,8 @@ pub struct Engine {
     phase: Phase,
     /// A shutdown that is to come.
     scheduled: Option<Scheduled>,
+    /// A file that nobody has confirmed yet.
+    trial: Option<Trial>,
     target: String,
     began: Moment,
     warnings: Vec<String>,
@@ -127,6 +131,7 @@ impl Engine {
             deadlines: BTreeSet::new(),
             phase: Phase::Boot,
             scheduled: None,
+            trial: None,
             target: target.to_owned(),
             began: now,
             warnings,
@@ -200,7 +205,7 @@ impl Engine {
     pub fn next_deadline(&self) -> Option<Moment> {
         let node = self.deadlines.first().map(|(moment, _)| *moment);
         let scheduled = self.scheduled.as_ref().map(Scheduled::deadline);
-        [node, self.phase.deadline(), scheduled].into_iter().flatten().min()
+        [node, self.phase.deadline(), scheduled, self.trial_deadline()].into_iter().flatten().min()
     }
 
     /// Adds something that a person must know to every status from now on.
@@ -325,6 +330,7 @@ impl Engine {
             }
         }
         self.on_scheduled();
+        self.on_trial();
         self.on_phase_deadline();
     }
 }

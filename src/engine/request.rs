@@ -38,6 +38,8 @@ pub fn needed(request: &Request) -> Access {
         | Request::Reload { .. }
         | Request::Plan
         | Request::Apply
+        | Request::ApplyOnTrial { .. }
+        | Request::Confirm
         | Request::Upgrade { program: Some(_) }
         | Request::Signal { .. }
         | Request::Reset { .. }
@@ -102,9 +104,14 @@ impl Engine {
             Request::Reload { names } => self.reload_named(&names),
             // The driver reads the file and comes back with `Event::Loaded`, keeps the news of jobs
             // for those who follow one, and executes programs: none of them gets here.
-            Request::Plan | Request::Apply | Request::Wait { .. } | Request::Upgrade { .. } => {
+            Request::Plan
+            | Request::Apply
+            | Request::ApplyOnTrial { .. }
+            | Request::Wait { .. }
+            | Request::Upgrade { .. } => {
                 Err(Refusal::new(Code::NotSupported, "this is for the driver"))
             }
+            Request::Confirm => self.confirm(),
             Request::Signal { name, signal } => self.signal_named(&name, &signal),
             Request::Reset { name } => {
                 let id = self.find_service(&name)?;

@@ -25,7 +25,7 @@ impl Engine {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             uptime_ms: millis(self.now.since(self.began)),
             boot_ms: boot,
-            warnings: self.warnings.clone(),
+            warnings: self.warnings.iter().cloned().chain(self.trial_warning()).collect(),
             services: self
                 .ids()
                 .filter(|id| self.node(*id).is_some_and(|node| !node.name.is_empty()))

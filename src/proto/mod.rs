@@ -9,6 +9,7 @@ pub mod report;
 pub mod words;
 
 use std::fmt;
+use std::num::NonZeroU64;
 
 use serde::{Deserialize, Serialize};
 
@@ -63,6 +64,14 @@ pub enum Request {
     },
     /// Re-read the file and make the machine match it.
     Apply,
+    /// The same, and go back to what ran before unless `confirm` comes in time. A method of its
+    /// own: a finit that knew no trial would apply the file for good.
+    ApplyOnTrial {
+        /// How long, in seconds.
+        seconds: NonZeroU64,
+    },
+    /// What is on trial stays.
+    Confirm,
     /// Execute the finit on the disk in the place of the one that runs; nothing restarts. Only a
     /// refusal is answered: otherwise the connection ends, and the next one meets the new finit.
     Upgrade {
@@ -235,6 +244,8 @@ pub enum Code {
     Busy,
     /// Waiting would wait for itself.
     SelfWait,
+    /// No file is on trial.
+    NothingOnTrial,
     /// Not possible in this state: nothing runs that could get a signal, say.
     NotRunning,
     /// The service has no way to do that.

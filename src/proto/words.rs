@@ -1,6 +1,7 @@
 //! The spelling for people and shell scripts: `printf 'status sshd\n' | socat - UNIX:/run/initctl`.
 
 use std::fmt::Write as _;
+use std::num::NonZeroU64;
 
 use super::frame::{Answer, shortened};
 use super::{Chapter, Code, Outcome, Power, Refusal, Reply, Request};
@@ -20,6 +21,8 @@ impl Request {
             Self::Reload { names } => format!("reload {}", names.join(" ")),
             Self::Plan => "plan".to_owned(),
             Self::Apply => "apply".to_owned(),
+            Self::ApplyOnTrial { seconds } => format!("apply --confirm {seconds}s"),
+            Self::Confirm => "confirm".to_owned(),
             Self::Upgrade { .. } => "upgrade".to_owned(),
             Self::Signal { name, signal } => format!("signal {signal} {name}"),
             Self::Reset { name } => format!("reset {name}"),
@@ -68,6 +71,10 @@ pub fn parse(line: &str) -> Result<Request, Refusal> {
         }
         "plan" if names.is_empty() => Request::Plan,
         "apply" | "reload" if names.is_empty() => Request::Apply,
+        "apply" | "reload" if names.first().is_some_and(|word| word == "--confirm") => {
+            Request::ApplyOnTrial { seconds: trial(&names)? }
+        }
+        "confirm" if names.is_empty() => Request::Confirm,
         "reload" => Request::Reload { names: some()? },
         "upgrade" if names.is_empty() => Request::Upgrade { program: None },
         "upgrade" => Request::Upgrade { program: Some(one()?) },
@@ -81,11 +88,20 @@ pub fn parse(line: &str) -> Result<Request, Refusal> {
             let verb = shortened(verb);
             return Err(Refusal::new(Code::UnknownMethod, format!("`{verb}` is not understood"))
                 .hint(
-                "ping, list, status, why, start, stop, restart, reload, plan, apply, upgrade, signal, reset, \
+                "ping, list, status, why, start, stop, restart, reload, plan, apply, confirm, upgrade, signal, reset, \
                  target, poweroff, reboot, halt, cancel",
             ));
         }
     })
+}
+
+/// The seconds behind `--confirm`.
+fn trial(words: &[String]) -> Result<NonZeroU64, Refusal> {
+    let time = match words {
+        [_, time] => time.strip_suffix('s').unwrap_or(time).parse().ok(),
+        _ => None,
+    };
+    time.ok_or_else(|| Refusal::new(Code::BadRequest, "--confirm takes seconds: --confirm 60s"))
 }
 
 /// An answer as lines of plain text.

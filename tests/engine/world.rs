@@ -59,6 +59,7 @@ pub struct World<F> {
     pub replies: BTreeMap<u64, Result<Reply, Refusal>>,
     pub news: Vec<JobEvent>,
     pub finished: Vec<Power>,
+    pub before: Option<SystemSpec>,
     /// What was started: name, first word, and which of its programs.
     pub started: Vec<(String, String, What)>,
     /// Signals by the name of whom they were for.
@@ -105,6 +106,7 @@ impl<F: Fates> World<F> {
             replies: BTreeMap::new(),
             news: Vec::new(),
             finished: Vec::new(),
+            before: None,
             started: Vec::new(),
             signals: Vec::new(),
             dropped: Vec::new(),
@@ -215,6 +217,11 @@ impl<F: Fates> World<F> {
             Effect::Tell { level, text } => self.said.push((level, text)),
             Effect::Announce(text) => self.announced.push(text),
             Effect::Logins(why) => self.closed = why.is_some(),
+            Effect::Keep => self.before = None,
+            Effect::GoBack => {
+                let spec = self.before.take().expect("a trial has something before it");
+                self.load(spec, Extent::Back);
+            }
             Effect::Finish(how) => self.finished.push(how),
         }
     }

@@ -33,4 +33,6 @@ mod relations;
 mod stop;
 mod talk;
 mod timetable;
+mod trial;
+mod truncated;
 mod upgrade;

@@ -1,5 +1,7 @@
 //! Who may ask for what, and what one is told who asks for what is not there.
 
+use std::num::NonZeroU64;
+
 use finit::engine::Access::{self, Everything, Look, Power as MayPower};
 use finit::proto::{Code, Outcome, Power, Reply, Request};
 
@@ -17,7 +19,7 @@ fn name() -> String {
 
 #[test]
 fn the_peer_decides_before_the_body_does() {
-    let requests: [(Access, Request); 18] = [
+    let requests: [(Access, Request); 20] = [
         (Look, Request::Hello),
         (Look, Request::Ping),
         (Look, Request::List),
@@ -31,6 +33,8 @@ fn the_peer_decides_before_the_body_does() {
         (Everything, Request::Restart { names: names() }),
         (Everything, Request::Reload { names: vec!["nobody".to_owned()] }),
         (Everything, Request::Apply),
+        (Everything, Request::ApplyOnTrial { seconds: NonZeroU64::MIN }),
+        (Everything, Request::Confirm),
         (MayPower, Request::Upgrade { program: None }),
         (Everything, Request::Upgrade { program: Some("/root/finit".to_owned()) }),
         (Everything, Request::Signal { name: name(), signal: "nonsense".to_owned() }),

@@ -21,5 +21,6 @@ mod stop;
 mod tasks;
 mod templates;
 mod timetable;
+mod trial;
 mod why;
 mod words;
