@@ -6,7 +6,7 @@
 //! * [`calendar`]: pure; when something is due, in the time of any zone.
 //! * [`config`]: text to typed definitions, with diagnostics.
 //! * [`engine`]: pure; decides. State in, state and effects out.
-//! * [`probe`]: finds out when a service is up, in a process of its own.
+//! * [`probe`]: finds out when a service is up and whether it is healthy, in a process of its own.
 //! * [`driver`]: the only room that names tokio; perceives and acts. [`boot`]: the steps before
 //!   and after the services. [`logger`]: the process that writes the log files.
 //! * [`client`]: what finitctl does.

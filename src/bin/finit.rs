@@ -27,6 +27,9 @@ fn main() -> ExitCode {
         if word == probe::WORD {
             return ExitCode::from(probe::run(path));
         }
+        if word == probe::CHECK {
+            return ExitCode::from(probe::check(path));
+        }
         if let Some(code) = boot::helper_about(word, path) {
             return ExitCode::from(code);
         }

@@ -26,7 +26,7 @@ impl Driver {
         let exec = &spec.exec;
         let connection = match order.what {
             What::Connection(id) => self.connections.remove(&id),
-            What::Probe => return self.launch_probe(order),
+            What::Probe | What::Health => return self.launch_probe(order),
             What::Main | What::Hook => None,
         };
         let (user, identity) = identity(exec, order.user.as_deref())?;
@@ -39,7 +39,7 @@ impl Driver {
                 self.prepare_notify(node, spec)?;
                 self.prepare_line(order.run, spec)?
             }
-            What::Connection(_) | What::Hook | What::Probe => None,
+            What::Connection(_) | What::Hook | What::Probe | What::Health => None,
         };
         tell_how_to_notify(&mut environment, node, spec);
         let words = config::expand(&order.command, |name| environment.get(name).map(str::to_owned));
@@ -119,12 +119,16 @@ impl Driver {
         pid
     }
 
-    /// Starts finit itself to find out when a service is up. It is a process of the service, so
+    /// Starts finit itself to find out when a service is up, or whether it is healthy. It is a process of the service, so
     /// that it goes with it, but not as its user nor in its root: it has to find finit.
     fn launch_probe(&mut self, order: &Spawn) -> Result<Pid, SpawnError> {
         let node = order.run.node;
-        let when = serde_json::to_vec(&order.service.ready.when).unwrap_or_default();
-        let argv = [boot::MYSELF.into(), probe::WORD.into(), when];
+        let ready = &order.service.ready;
+        let (word, about) = match order.what {
+            What::Health => (probe::CHECK, serde_json::to_vec(&ready.health)),
+            _ => (probe::WORD, serde_json::to_vec(&ready.when)),
+        };
+        let argv = [boot::MYSELF.into(), word.into(), about.unwrap_or_default()];
         let mut environment = Environment::default();
         tell_how_to_notify(&mut environment, node, &order.service);
         let env = environment.into_bytes();

@@ -91,7 +91,9 @@ impl boot::Tools for Hand {
             Ok(Ended::Exit(exit)) => Ok(Finished { exit, output: said(&output) }),
             Ok(Ended::NotExecuted(error)) => Err(RunError::Spawn(error)),
             Ok(Ended::TooSlow(limit) | Ended::Silent(limit)) => Err(RunError::TooLate(limit)),
-            Err(_) => Ok(Finished { exit: Exit::Code(255), output: String::new() }),
+            Ok(Ended::Unhealthy { .. }) | Err(_) => {
+                Ok(Finished { exit: Exit::Code(255), output: String::new() })
+            }
         }
     }
 

@@ -84,6 +84,7 @@ impl Engine {
             (node.pid.is_some() && node.state.run().is_none(), "a pid without a run"),
             (node.restarting && !node.state.is_active(), "restarts what does not run"),
             (node.hung.is_some() && !matches!(node.state, State::Failed(_)), "hangs unnoticed"),
+            (!node.is_checked_well(), "is checked twice, for nothing or not at all"),
             (node.bound && self.is_over(node), "holds sockets that nobody wants"),
             (!node.name.is_empty() && node.removed && self.is_over(node), "not forgotten"),
             (

@@ -198,7 +198,8 @@ impl Engine {
             Ended::Exit(Exit::Signal { .. })
             | Ended::NotExecuted(_)
             | Ended::TooSlow(_)
-            | Ended::Silent(_) => hook.may_fail,
+            | Ended::Silent(_)
+            | Ended::Unhealthy { .. } => hook.may_fail,
         };
         let leaving = self.node(id).is_some_and(|node| node.leaving);
         if goes_on && !leaving {

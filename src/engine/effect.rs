@@ -171,6 +171,8 @@ pub enum What {
     Hook,
     /// finit itself, which waits until the service is up: as root, in none of its folders.
     Probe,
+    /// The same, which looks once whether it is healthy.
+    Health,
 }
 
 /// Who gets a signal.

@@ -151,6 +151,13 @@ pub enum Ended {
     TooSlow(Duration),
     /// It was up, gave no sign of life for this time and is being stopped.
     Silent(Duration),
+    /// It was up, so many checks in a row failed and it is being stopped.
+    Unhealthy {
+        /// How many.
+        failures: u32,
+        /// How the last of them did.
+        why: String,
+    },
 }
 
 impl fmt::Display for Ended {
@@ -160,6 +167,12 @@ impl fmt::Display for Ended {
             Self::NotExecuted(error) => error.fmt(f),
             Self::TooSlow(limit) => write!(f, "not ready after {limit:?} (start-timeout)"),
             Self::Silent(limit) => write!(f, "no sign of life for {limit:?} (watchdog)"),
+            Self::Unhealthy { failures: 1, why } => {
+                write!(f, "a health check failed: {why} (health)")
+            }
+            Self::Unhealthy { failures, why } => {
+                write!(f, "{failures} health checks in a row failed: {why} (health)")
+            }
         }
     }
 }

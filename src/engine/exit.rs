@@ -211,6 +211,7 @@ impl Engine {
         match aside {
             Aside::Stop => self.on_stop_command_ended(id),
             Aside::Probe => self.on_probe_ended(id, success),
+            Aside::Health => self.on_health_ended(id, ended),
             Aside::Reload(index) if success && up => self.reload_step(id, index.saturating_add(1)),
             Aside::Reload(_) if success => {
                 self.finish_reload(id, Err("reload: it is being stopped".to_owned()));
@@ -233,11 +234,16 @@ impl Engine {
         let now = self.now;
         let late = self.node(id).and_then(|node| {
             let is_late = |beside: &Beside| beside.until.is_some_and(|until| until <= now);
-            node.asides.iter().find(|(_, beside)| is_late(beside)).map(|(number, _)| *number)
+            let late = node.asides.iter().find(|(_, beside)| is_late(beside));
+            late.map(|(number, beside)| (*number, beside.aside))
         });
-        let Some(generation) = late else { return };
+        let Some((generation, aside)) = late else { return };
         let run = RunId { node: id, generation };
         self.signal(id, Aim::Run(run), SignalNumber::KILL);
+        if aside == Aside::Health {
+            self.on_health_late(id, run);
+            return;
+        }
         let killed = Exit::Signal { number: SignalNumber::KILL, core: false };
         self.on_aside_ended(id, run, &Ended::Exit(killed));
     }

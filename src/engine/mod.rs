@@ -16,6 +16,7 @@ mod conditions;
 mod effect;
 mod event;
 mod exit;
+mod health;
 mod id;
 mod jobs;
 mod load;

@@ -228,6 +228,8 @@ pub enum Aside {
     Stop,
     /// Whoever looks whether it is up.
     Probe,
+    /// Whoever looks whether it is healthy.
+    Health,
 }
 
 impl Node {

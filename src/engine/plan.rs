@@ -111,6 +111,7 @@ fn differences(old: &ServiceSpec, new: &ServiceSpec) -> Vec<&'static str> {
         ("ready", old.ready.when != new.ready.when),
         ("notify-from", old.ready.notify_from != new.ready.notify_from),
         ("watchdog", old.ready.watchdog != new.ready.watchdog),
+        ("health", old.ready.health != new.ready.health),
         ("start-timeout", old.start_timeout != new.start_timeout),
         ("needs", stood.needs != stands.needs),
         ("wants", stood.wants != stands.wants),

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::event::Ended;
+use super::health::Vitals;
 use super::id::{NodeId, RunId};
 use super::node::{Aside, Node};
 use super::notice::{Notice, Watchdog};
@@ -33,6 +34,9 @@ pub struct Tidings {
     pub silent_at: Option<Moment>,
     /// When to look again whether it is up.
     pub probe_at: Option<Moment>,
+    /// What checks of its health have found, if it has any.
+    #[serde(default)]
+    pub health: Option<Vitals>,
 }
 
 /// What a service says that it is about.
@@ -50,11 +54,23 @@ pub enum Doing {
 impl Tidings {
     /// When something happens by itself.
     pub fn deadline(&self) -> Option<Moment> {
-        [self.silent_at, self.probe_at].into_iter().flatten().min()
+        let check_at = self.health.as_ref().and_then(|health| health.check_at);
+        [self.silent_at, self.probe_at, check_at].into_iter().flatten().min()
     }
 
     /// The words for a status; empty where there are none.
     pub fn words(&self) -> String {
+        let found = self.health.as_ref().map_or("", |health| &health.words);
+        let own = self.own_words();
+        match (found.is_empty(), own.is_empty()) {
+            (true, _) => own,
+            (false, true) => found.to_owned(),
+            (false, false) => format!("{found}; it says: {own}"),
+        }
+    }
+
+    /// What it says itself.
+    fn own_words(&self) -> String {
         let doing = match self.doing {
             Doing::Work => "",
             Doing::Reloading => "reloading",
@@ -76,6 +92,7 @@ impl Node {
             State::Stopping { .. } => {
                 if let Some(tidings) = &mut self.tidings {
                     (tidings.silent_at, tidings.probe_at) = (None, None);
+                    tidings.health = None;
                 }
             }
             _ => self.tidings = None,
@@ -157,8 +174,13 @@ impl Engine {
             return;
         }
         let run = self.new_aside(id, Aside::Probe, None);
+        self.send_out(run, service, What::Probe);
+    }
+
+    /// Starts finit itself to look at a service.
+    pub(super) fn send_out(&mut self, run: RunId, service: Rc<ServiceSpec>, what: What) {
         let command = CommandLine { words: Box::default() };
-        let (what, user, main_pid) = (What::Probe, None, None);
+        let (user, main_pid) = (None, None);
         self.emit(Effect::Spawn(Box::new(Spawn { run, service, what, command, user, main_pid })));
     }
 
@@ -182,7 +204,7 @@ impl Engine {
     /// Nobody has to look any more.
     pub(super) fn end_probe(&mut self, id: NodeId) {
         let Some(node) = self.node(id) else { return };
-        let is_probe = |aside: Aside| aside == Aside::Probe;
+        let is_probe = |aside: Aside| matches!(aside, Aside::Probe | Aside::Health);
         let probe = node.asides.iter().find(|(_, beside)| is_probe(beside.aside));
         let Some(generation) = probe.map(|(generation, _)| *generation) else { return };
         self.change(id, |node| node.asides.retain(|_, beside| !is_probe(beside.aside)));
@@ -269,6 +291,8 @@ impl Engine {
             self.probe(id);
         } else if due(tidings.silent_at) {
             self.on_silent(id, "gave no sign of life");
+        } else {
+            self.on_health_due(id);
         }
     }
 
@@ -283,6 +307,7 @@ impl Engine {
         let name = node.name.clone();
         let own = node.tidings.as_ref().and_then(|tidings| tidings.watchdog);
         let ended = Ended::Silent(own.or(spec.ready.watchdog).unwrap_or_default());
+        self.end_probe(id);
         self.because_of_its_past(id, Cause::Timer("the end of its watchdog time".into()));
         self.tell(Level::Trouble, format!("{name} {what}: it is ended with SIGABRT (watchdog)"));
         let then = self.what_follows(id, &spec, &ended);
@@ -310,6 +335,7 @@ impl Engine {
         let leaving = node.leaving;
         self.set_state(id, State::Up { run: Some(run) });
         self.feed(id);
+        self.begin_health(id);
         self.tell_up(id);
         if !leaving {
             self.after_start(id, 0);

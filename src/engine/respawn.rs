@@ -67,8 +67,11 @@ pub fn decide(
 ) -> Next {
     let policy = &spec.restart;
     let success = is_success(spec, ended);
-    let crash = !success
-        && matches!(ended, Ended::Exit(Exit::Signal { .. }) | Ended::TooSlow(_) | Ended::Silent(_));
+    let crash = match ended {
+        Ended::Exit(Exit::Signal { .. }) => !success,
+        Ended::Exit(Exit::Code(_)) | Ended::NotExecuted(_) => false,
+        Ended::TooSlow(_) | Ended::Silent(_) | Ended::Unhealthy { .. } => true,
+    };
     let again = match policy.when {
         RestartWhen::Always => true,
         RestartWhen::OnFailure => !success,

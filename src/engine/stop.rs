@@ -63,7 +63,13 @@ impl Engine {
     }
 
     /// The first rung.
-    fn begin_stop(&mut self, id: NodeId, spec: &Rc<ServiceSpec>, run: Option<RunId>, then: Then) {
+    pub(super) fn begin_stop(
+        &mut self,
+        id: NodeId,
+        spec: &Rc<ServiceSpec>,
+        run: Option<RunId>,
+        then: Then,
+    ) {
         self.end_probe(id);
         // What a task has done is there to be undone, though its process is gone.
         let ran = |node: &Node| node.pid.is_some() || matches!(node.state, State::Done(_));

@@ -1,9 +1,11 @@
-//! Finds out when a service is up, in a process of its own: it may wait for a connection, a
+//! Finds out when a service is up, or whether it is healthy, in a process of its own: it may wait for a connection, a
 //! file system or a bus for as long as they like, and PID 1 waits for none of them. It ends well
 //! once it has found it; what it says on the way goes into the log of the service.
 
 mod bus;
+mod http;
 
+use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::net::{SocketAddr as UnixAddress, UnixDatagram, UnixStream};
@@ -12,12 +14,14 @@ use std::time::Duration;
 
 use nix::poll::PollTimeout;
 
-use crate::config::spec::{Address, Probe, Ready, UnixPath};
+use crate::config::spec::{Address, Check, Health, Probe, Ready, UnixPath};
 use crate::facts::Pid;
 use crate::os::{fds, proc};
 
 /// The word before the readiness, as JSON.
 pub const WORD: &str = "--await";
+/// The word before a check of the health of a service, as JSON.
+pub const CHECK: &str = "--check-health";
 /// Time between two looks: it begins short, since most services are up at once.
 const FIRST: Duration = Duration::from_millis(2);
 const LAST: Duration = Duration::from_millis(250);
@@ -46,6 +50,28 @@ pub fn run(readiness: &str) -> u8 {
     }
 }
 
+/// Looks once whether a service is healthy; the exit status is 0 then, and 1 if not. What the time
+/// for it does not allow, PID 1 ends.
+pub fn check(health: &str) -> u8 {
+    let Ok(Health { check, timeout, .. }) = serde_json::from_str(health) else { return 1 };
+    let found = match &check {
+        Check::Accepts(address) => {
+            connect(address, timeout).map(drop).map_err(|error| error.to_string())
+        }
+        Check::Answers(address, path) => connect(address, timeout)
+            .map_err(|error| error.to_string())
+            .and_then(|stream| http::answers_well(stream, address, path, timeout)),
+        Check::Command(_) => Err("PID 1 itself runs the command".to_owned()),
+    };
+    match found {
+        Ok(()) => 0,
+        Err(why) => {
+            say(&format!("not healthy: {check}: {why}"));
+            1
+        }
+    }
+}
+
 fn look(probe: &Probe) -> Result<(), String> {
     match probe {
         Probe::Forked(path) => introduce(path),
@@ -62,11 +88,8 @@ fn look(probe: &Probe) -> Result<(), String> {
 
 /// Whether somebody accepts connections there.
 fn accepts(address: &Address) -> Result<(), String> {
-    let tcp = |address: SocketAddr| TcpStream::connect_timeout(&address, CONNECT).map(drop);
     let connected = match address {
-        Address::TcpPort(port) => tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, *port)))
-            .or_else(|error| tcp(SocketAddr::from((Ipv6Addr::LOCALHOST, *port))).or(Err(error))),
-        Address::Tcp(address) => tcp(reachable(*address)),
+        Address::TcpPort(_) | Address::Tcp(_) => connect(address, CONNECT).map(drop),
         Address::Unix(_, UnixPath::File(path)) => UnixStream::connect(path).map(drop),
         Address::Unix(_, UnixPath::Abstract(name)) => UnixAddress::from_abstract_name(name)
             .and_then(|address| UnixStream::connect_addr(&address))
@@ -74,6 +97,17 @@ fn accepts(address: &Address) -> Result<(), String> {
         Address::UdpPort(_) | Address::Udp(_) | Address::Fifo(_) => Ok(()),
     };
     connected.map_err(|error| format!("{address}: {error}"))
+}
+
+/// A connection over TCP; a port alone is one of this machine.
+fn connect(address: &Address, timeout: Duration) -> io::Result<TcpStream> {
+    let tcp = |address: SocketAddr| TcpStream::connect_timeout(&address, timeout);
+    match address {
+        Address::TcpPort(port) => tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, *port)))
+            .or_else(|error| tcp(SocketAddr::from((Ipv6Addr::LOCALHOST, *port))).or(Err(error))),
+        Address::Tcp(address) => tcp(reachable(*address)),
+        _ => Err(io::ErrorKind::InvalidInput.into()),
+    }
 }
 
 /// Whoever listens on every address is reached on the loopback one.

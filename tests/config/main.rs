@@ -22,6 +22,7 @@
 mod conditions;
 mod files;
 mod golden;
+mod health;
 mod left_out;
 mod meaning;
 mod words;

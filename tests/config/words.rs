@@ -48,6 +48,15 @@ fn file(key: &Key, value: &str) -> (String, usize) {
             let line = format!("ready = {{ {run}{name} = {value} }}");
             return at_end("[service.x]\ncommand = \"/bin/true\"\n", &line);
         }
+        "service.health" => {
+            let check = if matches!(name, "every" | "timeout" | "failures") {
+                "tcp = \"80\", "
+            } else {
+                ""
+            };
+            let line = format!("health = {{ {check}{name} = {value} }}");
+            return at_end("[service.x]\ncommand = \"/bin/true\"\n", &line);
+        }
         "service.schedule" => {
             let at = if matches!(name, "jitter" | "catch-up" | "zone") {
                 "at = \"daily\", "

@@ -4,7 +4,9 @@
 use std::rc::Rc;
 
 use finit::calendar::Schedule;
-use finit::config::spec::{LeftOut, Ready, RestartWhen, StopScope, SystemSpec};
+use finit::config::spec::{
+    Address, Check, Health, LeftOut, Ready, RestartWhen, StopScope, SystemSpec,
+};
 
 use crate::build::{Part, hook, machine, millis, secs, service, task, with_targets};
 use crate::dice::Dice;
@@ -111,6 +113,7 @@ fn part(draft: Draft) -> Part {
     if dice_of_conditions.percent(30) {
         part = conditions(&mut dice_of_conditions, part);
     }
+    part = health(Dice::of(draft.seed ^ draft.edition, "health"), part);
     let spec = &mut part.0;
     if spec.ready.when == Ready::Exit && dice.percent(20) {
         spec.commands.push(crate::build::command("/sbin/second"));
@@ -233,6 +236,23 @@ fn conditions(dice: &mut Dice, mut part: Part) -> Part {
         part = part.only_if_command(hook);
     }
     part
+}
+
+/// Seldom looked at: else the long calm at the end would be nothing but checks.
+fn health(mut dice: Dice, part: Part) -> Part {
+    if part.0.ready.when == Ready::Exit || part.0.is_inetd() || !dice.percent(20) {
+        return part;
+    }
+    let mut ask = hook("/sbin/healthy");
+    ask.timeout = dice.percent(30).then(|| secs(1));
+    let check = match dice.below(3) {
+        0 => Check::Accepts(Address::TcpPort(80)),
+        1 => Check::Answers(Address::TcpPort(80), "/healthz".to_owned()),
+        _ => Check::Command(Box::new(ask)),
+    };
+    let (every, timeout) = (secs(*dice.pick(&[20, 40, 600])), secs(*dice.pick(&[2, 30])));
+    let failures = 1 + u32::try_from(dice.below(2)).unwrap();
+    part.health(Health { check, every, timeout, failures })
 }
 
 fn sockets(dice: &mut Dice, draft: Draft, part: Part) -> Part {

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use finit::calendar::Schedule;
 use finit::config::spec::{
-    Address, CommandLine, Condition, Conditions, Dependencies, ExecSpec, Exits, Hook, Kind, Line,
-    LogTarget, NotifyFrom, OkExit, Piece, Probe, Readiness, Ready, ReloadAction, RestartSpec,
+    Address, CommandLine, Condition, Conditions, Dependencies, ExecSpec, Exits, Health, Hook, Kind,
+    Line, LogTarget, NotifyFrom, OkExit, Piece, Probe, Readiness, Ready, ReloadAction, RestartSpec,
     RestartWhen, ServiceSpec, SocketMode, SocketSpec, SocketsSpec, Stage, Start, StopScope,
     StopSpec, SystemSpec, TargetSpec, Test,
 };
@@ -56,6 +56,7 @@ pub fn service(name: &str) -> Part {
             when: Ready::Exec,
             notify_from: NotifyFrom::Main,
             watchdog: None,
+            health: None,
         }),
         start_timeout: Some(secs(60)),
         dependencies: Rc::default(),
@@ -183,6 +184,11 @@ impl Part {
 
     pub fn watchdog(mut self, time: Duration) -> Self {
         Rc::make_mut(&mut self.0.ready).watchdog = Some(time);
+        self
+    }
+
+    pub fn health(mut self, health: Health) -> Self {
+        Rc::make_mut(&mut self.0.ready).health = Some(Box::new(health));
         self
     }
 

@@ -47,7 +47,7 @@ impl Program {
     /// What an order is for, where all goes well.
     pub fn usual(order: &Spawn) -> Self {
         let forks = order.what == What::Main && order.service.ready.when.pidfile().is_some();
-        if forks || order.what == What::Probe {
+        if forks || matches!(order.what, What::Probe | What::Health) {
             return Self::ends(Duration::ZERO, 0);
         }
         Self::daemon()

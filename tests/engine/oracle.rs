@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::time::Duration;
 
-use finit::config::spec::{Ready, ServiceSpec, SocketMode, StopScope};
-use finit::engine::{Effect, Engine, Event, NodeId, Peek, RunId, What};
+use finit::config::spec::{Check, Ready, ServiceSpec, SocketMode, StopScope};
+use finit::engine::{Aim, Effect, Engine, Event, NodeId, Peek, RunId, What};
 use finit::facts::{Moment, SignalNumber};
 use finit::proto::{Outcome, Reply, Request};
 
@@ -18,7 +18,11 @@ pub struct Oracle {
     now: Moment,
     before: Vec<Peek>,
     /// What the running event is about, for what it excuses.
-    exited: Option<NodeId>,
+    exited: BTreeSet<NodeId>,
+    /// Runs that look whether their service is healthy.
+    checks: BTreeSet<RunId>,
+    /// Those of them that were killed, and may take their time to end.
+    killed: BTreeSet<RunId>,
     elapsed: bool,
     stands: u32,
     /// Runs ordered, and those of them that live.
@@ -49,8 +53,10 @@ impl Oracle {
         self.now = now;
         self.before = all(engine);
         self.exited = match event {
-            Event::Exited { run, .. } | Event::Spawned { run, result: Err(_) } => Some(run.node),
-            _ => None,
+            Event::Exited { run, .. } | Event::Spawned { run, result: Err(_) } => {
+                BTreeSet::from([run.node])
+            }
+            _ => BTreeSet::new(),
         };
         self.elapsed = matches!(event, Event::Elapsed);
         match event {
@@ -144,7 +150,16 @@ impl Oracle {
                 self.check(!twice, || format!("{} is bound twice", spec.name));
             }
             // It hangs, which is as good as a crash.
-            Effect::Signal { node, signal: SignalNumber::ABRT, .. } => self.exited = Some(*node),
+            Effect::Signal { node, signal: SignalNumber::ABRT, .. } => {
+                self.exited.insert(*node);
+            }
+            // A check that hangs is as good as one that failed.
+            Effect::Signal { node, aim: Aim::Run(run), signal: SignalNumber::KILL }
+                if self.checks.contains(run) =>
+            {
+                self.killed.insert(*run);
+                self.exited.insert(*node);
+            }
             Effect::Unbind { node } => self.unbind(engine, *node),
             Effect::Finish(_) => self.finish(engine),
             _ => {}
@@ -182,6 +197,8 @@ impl Oracle {
                     format!("{name} is looked at for nobody")
                 });
             }
+            What::Health => self.check_health(engine, order.run),
+            What::Hook if is_check(order) => self.check_health(engine, order.run),
             What::Hook => {
                 let last = ["stopping", "cleaning"].contains(&node.label);
                 self.check(node.wanted || last, || {
@@ -189,6 +206,19 @@ impl Oracle {
                 });
             }
         }
+    }
+
+    /// Only what is up is checked, and never twice at a time.
+    fn check_health(&mut self, engine: &Engine, run: RunId) {
+        let node = peek(engine, run.node);
+        let good = node.label == "up" && node.wanted && !node.leaving;
+        self.check(good, || format!("the health of {} is checked for nobody", node.name));
+        let mut others = self.checks.iter().filter(|other| other.node == run.node);
+        let other =
+            others.find(|other| self.living.contains(other) && !self.killed.contains(other));
+        let other = other.copied();
+        self.check(other.is_none(), || format!("the health of {} is checked twice", node.name));
+        self.checks.insert(run);
     }
 
     fn unbind(&mut self, engine: &Engine, node: NodeId) {
@@ -277,7 +307,7 @@ impl Oracle {
             });
         }
         let (was, is) = (["up", "done", "listening"], ["stopping", "cleaning", "down"]);
-        let own = self.exited == Some(id);
+        let own = self.exited.contains(&id);
         if was.contains(&old.label) && is.contains(&new.label) && !own {
             self.stops(all, id, &old.name);
         }
@@ -380,6 +410,12 @@ impl Oracle {
 
     /// Longer than any patience in the tests.
     pub const LONG: Duration = Duration::from_secs(7200);
+}
+
+/// Whether it is the command that looks after the health of its service.
+fn is_check(order: &finit::engine::Spawn) -> bool {
+    let health = order.service.ready.health.as_ref().map(|health| &health.check);
+    matches!(health, Some(Check::Command(hook)) if hook.command == order.command)
 }
 
 fn is_power(event: &Event) -> bool {

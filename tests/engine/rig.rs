@@ -32,12 +32,13 @@ impl Fates for Script {
     fn program(&mut self, order: &Spawn, _: Moment) -> Result<Program, SpawnError> {
         let name = match order.what {
             What::Probe => format!("{}?", order.service.name),
+            What::Health => format!("{}!", order.service.name),
             What::Hook => format!("{:?}", order.command.words),
             What::Main | What::Connection(_) => order.service.name.clone(),
         };
         let hit = |known: &&String| match order.what {
             What::Hook => name.contains(&format!("\"{known}\"")),
-            What::Main | What::Connection(_) | What::Probe => **known == name,
+            What::Main | What::Connection(_) | What::Probe | What::Health => **known == name,
         };
         if self.clone_fails.iter().any(|known| hit(&known)) {
             return Err(error(Stage::Clone));
@@ -357,8 +358,16 @@ impl Rig {
     pub fn starts(&self, name: &str) -> usize {
         let started = self.world.started.iter();
         started
-            .filter(|(who, _, what)| who == name && !matches!(what, What::Hook | What::Probe))
+            .filter(|(who, _, what)| {
+                who == name && matches!(what, What::Main | What::Connection(_))
+            })
             .count()
+    }
+
+    /// How often this was looked at by finit itself.
+    pub fn looks(&self, name: &str) -> usize {
+        let started = self.world.started.iter();
+        started.filter(|(who, _, what)| who == name && *what == What::Health).count()
     }
 
     /// What was started, in order, as it would be typed; hooks as well.

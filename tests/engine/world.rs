@@ -313,7 +313,7 @@ impl<F: Fates> World<F> {
                 *self.strays.entry(run.node).or_default() += 1;
             }
             What::Probe | What::Hook if well => self.found(run.node, &process.ready),
-            What::Main | What::Probe | What::Hook | What::Connection(_) => {}
+            What::Main | What::Probe | What::Health | What::Hook | What::Connection(_) => {}
         }
         let serves = matches!(process.what, What::Connection(_));
         let left = serves || !self.is_empty(run.node);

@@ -17,6 +17,7 @@ mod boot;
 mod catalogue;
 mod conditions;
 mod control;
+mod health;
 mod inetd;
 mod jobs;
 mod lines;

@@ -4,7 +4,7 @@ use super::{Key, later};
 
 const IN: &str = "service";
 
-pub(super) const KEYS: [Key; 28] = [
+pub(super) const KEYS: [Key; 27] = [
     later(IN, "dynamic-user", "Runs it as a user that exists only while it runs."),
     later(IN, "capabilities", "Capabilities that it keeps without being root."),
     later(IN, "watch", "Files whose change starts a task."),
@@ -17,7 +17,6 @@ pub(super) const KEYS: [Key; 28] = [
     later(IN, "cpu-scheduler", "Its scheduling policy."),
     later(IN, "cpus", "The processors that it may use."),
     later(IN, "idle-stop", "Stops it after a time without a connection."),
-    later(IN, "health", "A check that is repeated while it runs."),
     later(IN, "log-stderr", "Where its stderr goes, if not to the same place as its output."),
     later(IN, "log-tag", "The name in front of its lines."),
     later(IN, "log-max", "Bytes after which its own log file is rotated."),

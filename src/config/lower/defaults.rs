@@ -8,7 +8,7 @@ use super::section::check_keys;
 use super::service::{self, Subject};
 
 /// Keys of `[defaults]` that are for services alone, a task having its own default.
-const OF_SERVICES: [&str; 2] = ["restart", "ready"];
+const OF_SERVICES: [&str; 3] = ["restart", "ready", "health"];
 
 /// Keys of `[defaults]` that are for tasks alone.
 const OF_TASKS: [&str; 2] = ["steps", "remain"];
@@ -24,19 +24,31 @@ pub(super) fn check_defaults(defaults: &Table, report: &mut Report<'_>) {
         return;
     }
     let has = |names: &[&str]| names.iter().any(|name| defaults.get(name).is_some());
-    let mut table = defaults.clone();
-    let mut make_up = |key: &str, text: &str| {
-        let at = Place::default();
-        let node = Node { at, value: Value::String(text.to_owned()) };
-        table.entries.push(Entry { key: key.to_owned(), at, node });
-    };
+    let mut made_up = Vec::new();
     if !has(&["command", "script", "steps"]) {
-        make_up("command", "/bin/true");
+        made_up.push(("command", "/bin/true"));
+    }
+    // No service has both `inetd` and `health`, but different ones may: that is looked at alone.
+    let mut table = defaults.clone();
+    if let Some(health) = defaults.get("health") {
+        let alone = Table { entries: vec![health.clone()] };
+        check_as(Kind::Service, alone, &[("command", "/bin/true")], report);
+        table.remove("health");
     }
     if !has(&["inetd", "listen"]) {
-        make_up("inetd", "22");
+        made_up.push(("inetd", "22"));
     }
     let kind = if has(&OF_TASKS) { Kind::Task } else { Kind::Service };
+    check_as(kind, table, &made_up, report);
+}
+
+/// Reads a table as if it were a service or task that says this, too.
+fn check_as(kind: Kind, mut table: Table, made_up: &[(&str, &str)], report: &mut Report<'_>) {
+    for (key, text) in made_up {
+        let at = Place::default();
+        let node = Node { at, value: Value::String((*text).to_owned()) };
+        table.entries.push(Entry { key: (*key).to_owned(), at, node });
+    }
     let subject = Subject {
         kind,
         name: "defaults@x".to_owned(),
@@ -55,6 +67,9 @@ pub(super) fn over_defaults(kind: Kind, defaults: &Table, table: &Table) -> Tabl
     let others: &[&str] = if kind == Kind::Service { &OF_TASKS } else { &OF_SERVICES };
     others.iter().for_each(|key| whole.remove(key));
     lay(&mut whole, table);
+    if whole.get("inetd").is_some() && table.get("health").is_none() {
+        whole.remove("health");
+    }
     if whole.get("inetd").is_none() {
         let unsaid = OF_INETD.iter().filter(|key| table.get(key).is_none());
         unsaid.for_each(|key| whole.remove(key));

@@ -34,6 +34,8 @@ pub(super) const NAMED: [&str; 3] = ["service", "task", "target"];
 /// Keys of which one takes the place of the others: said in two tables that are laid over each
 /// other, they are one thing said in two ways, and the upper one counts.
 const ALTERNATIVES: [&[&str]; 2] = [&["command", "script", "steps"], &["inetd", "listen"]];
+/// The same within `health`.
+const CHECKS: [&[&str]; 1] = [&super::health::CHECKS];
 
 /// A table at the top of a file.
 pub(super) fn gather(entry: &Entry, gathered: &mut Gathered, report: &mut Report<'_>) {
@@ -176,11 +178,23 @@ pub(super) fn lay_over(gathered: &mut Gathered, has_broken: bool, report: &mut R
 
 /// Lays a table over another one, without what it takes the place of.
 pub(super) fn lay(below: &mut Table, above: &Table) {
-    for group in ALTERNATIVES {
+    make_way(below, above, &ALTERNATIVES);
+    let health = below.entries.iter_mut().find(|entry| entry.key == "health");
+    let over = above.get("health").map(|entry| &entry.node.value);
+    if let (Some(Value::Table(below)), Some(Value::Table(above))) =
+        (health.map(|entry| &mut entry.node.value), over)
+    {
+        make_way(below, above, &CHECKS);
+    }
+    below.overlay(above);
+}
+
+/// Takes away what something else takes the place of.
+fn make_way(below: &mut Table, above: &Table, alternatives: &[&[&str]]) {
+    for group in alternatives {
         if group.iter().any(|key| above.get(key).is_some()) {
             let others = group.iter().filter(|key| above.get(key).is_none());
             others.for_each(|key| below.remove(key));
         }
     }
-    below.overlay(above);
 }

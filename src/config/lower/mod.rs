@@ -5,6 +5,7 @@ mod commands;
 mod conditions;
 mod defaults;
 mod gather;
+mod health;
 mod instances;
 mod lifecycle;
 mod machine;

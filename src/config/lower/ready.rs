@@ -11,6 +11,7 @@ use super::super::spec::{
 };
 use super::super::values;
 use super::commands::one_hook;
+use super::health::health;
 use super::section::Section;
 
 /// How long until a command that found the service not up yet is run again.
@@ -43,6 +44,7 @@ pub(super) fn readiness(
         when,
         notify_from: s.word("notify-from", &from).unwrap_or(NotifyFrom::Main),
         watchdog: s.patience("watchdog").flatten().filter(|time| !time.is_zero()),
+        health: health(s, kind, sockets),
     };
     if let (false, Some(place)) = (readiness.listens(), s.place("notify-from")) {
         let problem = Problem::new("`notify-from` needs `ready = \"notify\"` or `watchdog`");

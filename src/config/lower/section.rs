@@ -278,6 +278,7 @@ fn inner_kind(kind: &str, name: &str) -> Option<&'static str> {
         ("service", "stop") => Some("service.stop"),
         ("service", "restart") => Some("service.restart"),
         ("service", "ready") => Some("service.ready"),
+        ("service", "health") => Some("service.health"),
         ("service", "schedule") => Some("service.schedule"),
         ("service", "instances") => Some("service.instances"),
         ("service", "listen" | "inetd") => Some("service.socket"),
@@ -286,13 +287,15 @@ fn inner_kind(kind: &str, name: &str) -> Option<&'static str> {
             "service",
             "before-start" | "after-start" | "after-stop" | "reload" | "only-if-command",
         )
-        | ("service.stop" | "service.ready", "command") => Some("service.hook"),
+        | ("service.stop" | "service.ready" | "service.health", "command") => Some("service.hook"),
         _ => None,
     }
 }
 
 fn unknown(entry: &Entry, kind: &str, label: &str) -> Problem {
-    let inner = kind.strip_prefix("service.").filter(|inner| matches!(*inner, "stop" | "restart"));
+    let inner = kind
+        .strip_prefix("service.")
+        .filter(|inner| matches!(*inner, "stop" | "restart" | "health"));
     let path = inner.map_or(entry.key.clone(), |inner| format!("{inner}.{}", entry.key));
     let problem = Problem::new(format!("unknown key {} in {label}", quoted(&path)));
     if let Some(near) = keys::suggest(kind, &entry.key) {

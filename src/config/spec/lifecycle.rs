@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::exec::Hook;
+use super::health::Health;
 use super::sockets::Address;
 use crate::facts::{Exit, SignalNumber};
 
@@ -19,6 +20,9 @@ pub struct Readiness {
     pub notify_from: NotifyFrom,
     /// The longest time between two of its signs of life, once it is up; sd_watchdog_enabled(3).
     pub watchdog: Option<Duration>,
+    /// The check that is repeated while it is up; most have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health: Option<Box<Health>>,
 }
 
 impl Readiness {

@@ -4,6 +4,7 @@
 
 mod conditions;
 mod exec;
+mod health;
 mod lifecycle;
 mod machine;
 mod sockets;
@@ -19,6 +20,7 @@ pub use conditions::{
     CAPABILITIES, CONTAINERS, Comparison, Condition, Conditions, MACHINES, TESTS, Test, comparison,
 };
 pub use exec::{CommandLine, ExecSpec, Hook, Hooks, LogTarget, Missing, Piece, ReloadAction, Word};
+pub use health::{Check, Health};
 pub use lifecycle::{
     Exits, NotifyFrom, OkExit, Probe, Readiness, Ready, RestartSpec, RestartWhen, StopScope,
     StopSpec,
