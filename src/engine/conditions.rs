@@ -140,9 +140,11 @@ impl Engine {
         }
     }
 
-    /// One that waits for a path goes on doing so, unless something else is missing by now.
+    /// One that waits for a path goes on doing so, unless it has lost a need. What it comes after
+    /// is no reason: nobody waits for it now, and who started because of that must not find it
+    /// starting in the same turn (seed 7571).
     pub(super) fn keep_awaiting(&mut self, id: NodeId) {
-        if let Some((on, hope)) = self.missing(id) {
+        if let Some((on, hope)) = self.node(id).and_then(|node| self.missing_need(node)) {
             self.set_state(id, State::Waiting { on, hope });
         }
     }

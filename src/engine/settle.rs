@@ -261,15 +261,10 @@ impl Engine {
     }
 
     /// What a node still waits for.
-    pub(super) fn missing(&self, id: NodeId) -> Option<(NodeId, Hope)> {
+    fn missing(&self, id: NodeId) -> Option<(NodeId, Hope)> {
         let node = self.node(id)?;
-        let need = node.edges.needs.iter().find(|need| !self.has_firm(node, need));
-        if let Some((need, first)) = need.and_then(|need| Some((need, *need.first()?))) {
-            let hopes = need.iter().filter_map(|other| self.node(*other)).map(hope);
-            return Some((first, hopes.max().unwrap_or(Hope::Stuck)));
-        }
-        if let Some(rival) = self.rival(node) {
-            return Some(rival);
+        if let Some(missing) = self.missing_need(node).or_else(|| self.rival(node)) {
+            return Some(missing);
         }
         let in_way = |other: NodeId| self.node(other).is_some_and(is_in_way);
         // Most often it is the one of last time; with thousands of them that matters.
@@ -280,6 +275,13 @@ impl Engine {
         let late = last.filter(|on| in_way(*on));
         let late = late.or_else(|| node.edges.after.iter().copied().find(|other| in_way(*other)));
         late.map(|other| (other, Hope::Coming))
+    }
+
+    /// A need that is not there.
+    pub(super) fn missing_need(&self, node: &Node) -> Option<(NodeId, Hope)> {
+        let need = node.edges.needs.iter().find(|need| !self.has_firm(node, need))?;
+        let hopes = need.iter().filter_map(|other| self.node(*other)).map(hope);
+        Some((*need.first()?, hopes.max().unwrap_or(Hope::Stuck)))
     }
 
     /// Whether one of these alternatives is there to stay. Of none at all nothing is missing. What

@@ -240,7 +240,7 @@ fn conditions(dice: &mut Dice, mut part: Part) -> Part {
 
 /// Seldom looked at: else the long calm at the end would be nothing but checks.
 fn health(mut dice: Dice, part: Part) -> Part {
-    if part.0.ready.when == Ready::Exit || part.0.is_inetd() || !dice.percent(20) {
+    if part.0.ready.when == Ready::Exit || part.0.is_inetd() || !dice.percent(10) {
         return part;
     }
     let mut ask = hook("/sbin/healthy");
@@ -250,7 +250,7 @@ fn health(mut dice: Dice, part: Part) -> Part {
         1 => Check::Answers(Address::TcpPort(80), "/healthz".to_owned()),
         _ => Check::Command(Box::new(ask)),
     };
-    let (every, timeout) = (secs(*dice.pick(&[20, 40, 600])), secs(*dice.pick(&[2, 30])));
+    let (every, timeout) = (secs(*dice.pick(&[40, 600, 600])), secs(*dice.pick(&[2, 30])));
     let failures = 1 + u32::try_from(dice.below(2)).unwrap();
     part.health(Health { check, every, timeout, failures })
 }

@@ -3,7 +3,7 @@
 use finit::engine::{Event, Verdict};
 use finit::proto::{Outcome, Power};
 
-use crate::build::{secs, service};
+use crate::build::{secs, service, task};
 use crate::rig::Rig;
 
 #[test]
@@ -117,4 +117,24 @@ fn an_edit_during_the_look_is_what_it_waits_for() {
     assert_eq!((rig.state("web"), rig.reason("web").as_str()), ("waiting", "waits for /dev/b"));
     rig.path("/dev/b");
     assert_eq!(rig.state("web"), "up");
+}
+
+/// Found by seed 7571: a restart that moves what the waiting one comes after.
+#[test]
+fn one_that_waits_for_a_path_is_not_stirred_by_what_it_only_comes_after() {
+    let parts = [
+        service("screen").restart_never(),
+        service("camera").wants("screen").after("screen").needs_path("/dev/video0"),
+        task("show").wants("camera").conflicts("screen"),
+    ];
+    let mut rig = Rig::booted_but(parts, |rig| rig.ends("show", secs(1), 1));
+    for _ in 0..3 {
+        rig.restart("show");
+        rig.pass(secs(5));
+    }
+    assert_eq!(
+        (rig.state("camera"), rig.reason("camera").as_str()),
+        ("waiting", "waits for /dev/video0")
+    );
+    assert!(rig.starts("show") >= 3);
 }
