@@ -421,3 +421,15 @@ fn services_share_what_is_the_same() {
     assert_eq!(all[0].stop.timeout, Some(Duration::from_secs(10)));
     assert_eq!(all[2].stop.timeout, Some(Duration::from_secs(1)));
 }
+
+#[test]
+fn readiness_in_the_defaults_is_for_those_that_can_have_it() {
+    let text = "[defaults]\nready = 'notify'\nnotify-from = 'any'\nwatchdog = '1m'\n\
+                [service.a]\ncommand = '/a'\n[service.i]\ncommand = '/i'\ninetd = '7'\n\
+                [task.t]\ncommand = '/t'\n";
+    assert_eq!(said(text), "");
+    let ready: Vec<_> =
+        read(text).spec.services.iter().map(|spec| spec.ready.when.to_string()).collect();
+    assert_eq!(ready, ["notify", "exec", "exit"]);
+    assert!(said("[defaults]\nready = 'nofity'\n").contains("is no readiness"));
+}

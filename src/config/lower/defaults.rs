@@ -8,10 +8,13 @@ use super::section::check_keys;
 use super::service::{self, Subject};
 
 /// Keys of `[defaults]` that are for services alone, a task having its own default.
-const OF_SERVICES: [&str; 3] = ["restart", "ready", "health"];
+const OF_SERVICES: [&str; 6] = ["restart", "ready", "pidfile", "notify-from", "watchdog", "health"];
 
 /// Keys of `[defaults]` that are for tasks alone.
-const OF_TASKS: [&str; 2] = ["steps", "remain"];
+const OF_TASKS: [&str; 3] = ["steps", "remain", "schedule"];
+
+/// Keys of `[defaults]` that no service with `inetd` can have: it is up while finit listens.
+const NOT_OF_INETD: [&str; 5] = ["ready", "pidfile", "notify-from", "watchdog", "health"];
 
 /// Keys of `[defaults]` that are for services with `inetd` alone.
 const OF_INETD: [&str; 3] = ["inetd-max", "inetd-max-per-source", "inetd-rate"];
@@ -28,12 +31,13 @@ pub(super) fn check_defaults(defaults: &Table, report: &mut Report<'_>) {
     if !has(&["command", "script", "steps"]) {
         made_up.push(("command", "/bin/true"));
     }
-    // No service has both `inetd` and `health`, but different ones may: that is looked at alone.
+    // No service has both these and `inetd`, but different ones may: they are looked at alone.
     let mut table = defaults.clone();
-    if let Some(health) = defaults.get("health") {
-        let alone = Table { entries: vec![health.clone()] };
-        check_as(Kind::Service, alone, &[("command", "/bin/true")], report);
-        table.remove("health");
+    let entries: Vec<Entry> =
+        NOT_OF_INETD.iter().filter_map(|key| defaults.get(key).cloned()).collect();
+    if !entries.is_empty() {
+        check_as(Kind::Service, Table { entries }, &[("command", "/bin/true")], report);
+        NOT_OF_INETD.iter().for_each(|key| table.remove(key));
     }
     if !has(&["inetd", "listen"]) {
         made_up.push(("inetd", "22"));
@@ -67,12 +71,7 @@ pub(super) fn over_defaults(kind: Kind, defaults: &Table, table: &Table) -> Tabl
     let others: &[&str] = if kind == Kind::Service { &OF_TASKS } else { &OF_SERVICES };
     others.iter().for_each(|key| whole.remove(key));
     lay(&mut whole, table);
-    if whole.get("inetd").is_some() && table.get("health").is_none() {
-        whole.remove("health");
-    }
-    if whole.get("inetd").is_none() {
-        let unsaid = OF_INETD.iter().filter(|key| table.get(key).is_none());
-        unsaid.for_each(|key| whole.remove(key));
-    }
+    let misfits: &[&str] = if whole.get("inetd").is_some() { &NOT_OF_INETD } else { &OF_INETD };
+    misfits.iter().filter(|key| table.get(key).is_none()).for_each(|key| whole.remove(key));
     whole
 }
