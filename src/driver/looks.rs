@@ -7,6 +7,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 use super::reaper::Owner;
+use super::tools::said;
 use super::{Driver, Fact};
 use crate::boot::{self, conditions};
 use crate::config::spec::Conditions;
@@ -19,9 +20,6 @@ use crate::os::{fds, kill, time};
 const HANGING: usize = 4;
 /// How long until a look-out that came to nothing is followed by another.
 const AGAIN: Duration = Duration::from_secs(5);
-
-/// Most of a line that is kept; a path is shorter.
-const LINE: usize = 8 * 1024;
 
 /// What is being looked at.
 #[derive(Default)]
@@ -141,14 +139,6 @@ fn verdict(ended: Ended, output: &OwnedFd) -> Result<Verdict, SpawnError> {
             Verdict::Fails(format!("its conditions could not be looked at: the look {ended}"))
         }
     })
-}
-
-/// The line of a child, to the letter: it may be a path.
-fn said(output: &OwnedFd) -> String {
-    let mut bytes = vec![0; LINE];
-    let count = nix::sys::uio::pread(output, &mut bytes, 0).unwrap_or(0);
-    bytes.truncate(count);
-    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 fn failed(errno: Errno) -> SpawnError {

@@ -125,7 +125,7 @@ struct Driver {
     /// Tells when somebody sets the clock.
     wall: Option<OwnedFd>,
     /// Tasks whose last run is asked for once its note can be read.
-    uncaught: timetable::Waiting,
+    uncaught: Vec<NodeId>,
     connections: BTreeMap<ConnectionId, OwnedFd>,
     last_connection: u64,
     tickets: BTreeMap<u64, Waiting>,

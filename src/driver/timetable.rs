@@ -44,9 +44,6 @@ fn file(name: &str) -> PathBuf {
     Path::new(FOLDER).join(name)
 }
 
-/// Tasks that wait for the folder of the notes.
-pub type Waiting = Vec<(NodeId, Rc<Schedule>)>;
-
 impl Driver {
     /// Finds the next time of a calendar.
     pub(super) fn ask_calendar(&mut self, node: NodeId, schedule: Rc<Schedule>, after: After) {
@@ -56,7 +53,7 @@ impl Driver {
                 if self.logs.is_writable() {
                     self.recall_run(node);
                 } else {
-                    self.uncaught.push((node, schedule));
+                    self.uncaught.push(node);
                 }
                 return;
             }
@@ -77,7 +74,7 @@ impl Driver {
 
     /// The files can be read from now on.
     pub(super) fn recall_runs(&mut self) {
-        for (node, _) in std::mem::take(&mut self.uncaught) {
+        for node in std::mem::take(&mut self.uncaught) {
             self.recall_run(node);
         }
     }

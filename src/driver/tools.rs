@@ -88,7 +88,9 @@ impl boot::Tools for Hand {
             }
         };
         match ended {
-            Ok(Ended::Exit(exit)) => Ok(Finished { exit, output: said(&output) }),
+            Ok(Ended::Exit(exit)) => {
+                Ok(Finished { exit, output: said(&output).trim_end().to_owned() })
+            }
             Ok(Ended::NotExecuted(error)) => Err(RunError::Spawn(error)),
             Ok(Ended::TooSlow(limit) | Ended::Silent(limit)) => Err(RunError::TooLate(limit)),
             Ok(Ended::Unhealthy { .. }) | Err(_) => {
@@ -119,12 +121,12 @@ fn failed(errno: Errno) -> RunError {
     RunError::Spawn(SpawnError { stage: Stage::Clone, errno, subject: "its output".to_owned() })
 }
 
-/// The beginning of what a program wrote.
-fn said(output: &OwnedFd) -> String {
+/// The beginning of what a program wrote, to the letter.
+pub fn said(output: &OwnedFd) -> String {
     let mut bytes = vec![0; OUTPUT];
     let count = nix::sys::uio::pread(output, &mut bytes, 0).unwrap_or(0);
     bytes.truncate(count);
-    String::from_utf8_lossy(&bytes).trim_end().to_owned()
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// The level at which a step's own words are shown.
