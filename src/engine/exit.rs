@@ -93,6 +93,15 @@ impl Engine {
         self.finish_stop(id, then);
     }
 
+    /// It ends, or is to end, in this way: that is kept, and the answer is what follows.
+    pub(super) fn take_end(&mut self, id: NodeId, spec: &Rc<ServiceSpec>, ended: Ended) -> Then {
+        let then = self.what_follows(id, spec, &ended);
+        if let Some(node) = self.node_mut(id) {
+            node.last_exit = Some(ended);
+        }
+        then
+    }
+
     /// What follows an end, by the policy of the service.
     pub(super) fn what_follows(
         &mut self,

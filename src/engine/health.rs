@@ -122,10 +122,7 @@ impl Engine {
     fn on_unhealthy(&mut self, id: NodeId, spec: &Rc<ServiceSpec>, run: RunId, ended: Ended) {
         self.because_of_its_past(id, Cause::Timer("the checks of its health".into()));
         self.tell(Level::Trouble, format!("{} is ended: {ended}", self.name(id)));
-        let then = self.what_follows(id, spec, &ended);
-        if let Some(node) = self.node_mut(id) {
-            node.last_exit = Some(ended);
-        }
+        let then = self.take_end(id, spec, ended);
         self.begin_stop(id, spec, Some(run), then);
     }
 

@@ -310,10 +310,7 @@ impl Engine {
         self.end_probe(id);
         self.because_of_its_past(id, Cause::Timer("the end of its watchdog time".into()));
         self.tell(Level::Trouble, format!("{name} {what}: it is ended with SIGABRT (watchdog)"));
-        let then = self.what_follows(id, &spec, &ended);
-        if let Some(node) = self.node_mut(id) {
-            node.last_exit = Some(ended);
-        }
+        let then = self.take_end(id, &spec, ended);
         let until = self.stop_deadline(&spec);
         self.set_state(id, State::Stopping { run: Some(run), rung: Rung::Asked, until, then });
         self.signal(id, Aim::Run(run), SignalNumber::ABRT);

@@ -243,11 +243,8 @@ impl Engine {
             return;
         }
         let ended = Ended::TooSlow(spec.start_timeout.unwrap_or_default());
-        let then = self.what_follows(id, spec, &ended);
         let lost = step == StartStep::Adopt && self.node(id).is_some_and(|n| n.pid.is_none());
-        if let Some(node) = self.node_mut(id) {
-            node.last_exit = Some(ended);
-        }
+        let then = self.take_end(id, spec, ended);
         self.begin_stop(id, spec, (!lost).then_some(run), then);
     }
 
