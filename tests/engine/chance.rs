@@ -6,10 +6,11 @@ use finit::config::spec::{Conditions, Ready};
 use finit::engine::{RunId, Spawn, Verdict, What};
 use finit::facts::{Errno, Exit, Moment, SignalNumber, SpawnError, Stage};
 
+use crate::agenda::Fact;
 use crate::build::millis;
 use crate::dice::Dice;
 use crate::fates::{Fates, Look, Program, StepResult};
-use crate::world::{Fact, World};
+use crate::world::World;
 
 /// Chance, as long as faults are on.
 pub struct Chance {

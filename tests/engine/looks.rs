@@ -4,10 +4,11 @@ use finit::config::spec::Conditions;
 use finit::engine::{Engine, Event, RunId, Verdict};
 use finit::facts::SpawnError;
 
+use crate::agenda::Fact;
 use crate::fates::Fates;
 use crate::oracle::{Oracle, peek};
 use crate::rig::Rig;
-use crate::world::{Fact, World};
+use crate::world::World;
 
 impl<F: Fates> World<F> {
     pub fn look(&mut self, run: RunId, conditions: &Conditions) {

@@ -38,19 +38,24 @@
     reason = "tests: a panic is how they speak"
 )]
 
+mod acts;
+mod agenda;
 mod blueprint;
 mod build;
 mod catalogue;
 mod chance;
 mod diary;
 mod dice;
+mod doors;
 mod fates;
 mod linear;
 mod looks;
 mod matrix;
 mod oracle;
+mod passage;
 mod rig;
 mod scenarios;
 mod sim;
 mod telling;
+mod trials;
 mod world;

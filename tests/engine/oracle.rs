@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::time::Duration;
 
-use finit::config::spec::{Check, Ready, ServiceSpec, SocketMode, StopScope};
+use crate::passage::is_really_up;
+use finit::config::spec::{Check, ServiceSpec, SocketMode, StopScope};
 use finit::engine::{Aim, Effect, Engine, Event, NodeId, Peek, RunId, What};
 use finit::facts::{Moment, SignalNumber};
 use finit::proto::{Outcome, Reply, Request};
@@ -15,10 +16,10 @@ use finit::proto::{Outcome, Reply, Request};
 pub struct Oracle {
     /// The first thing that was wrong.
     pub fault: Option<String>,
-    now: Moment,
+    pub now: Moment,
     before: Vec<Peek>,
     /// What the running event is about, for what it excuses.
-    exited: BTreeSet<NodeId>,
+    pub exited: BTreeSet<NodeId>,
     /// Runs that look whether their service is healthy.
     checks: BTreeSet<RunId>,
     /// Those of them that were killed, and may take their time to end.
@@ -30,12 +31,12 @@ pub struct Oracle {
     connection_runs: BTreeSet<RunId>,
     ordered: BTreeSet<RunId>,
     /// Runs that are known to be up.
-    ready: BTreeSet<RunId>,
+    pub ready: BTreeSet<RunId>,
     living: BTreeSet<RunId>,
     tickets: BTreeSet<u64>,
     jobs: BTreeSet<u64>,
     bound: BTreeMap<NodeId, Rc<ServiceSpec>>,
-    power: Option<Moment>,
+    pub power: Option<Moment>,
     scheduled: Option<Moment>,
     finished: bool,
     booted: u32,
@@ -270,63 +271,6 @@ impl Oracle {
         }
     }
 
-    /// A service is up when it is said to be, and not before.
-    fn up_early(&mut self, engine: &Engine, id: NodeId, old: &Peek, new: &Peek) {
-        if (old.label, new.label) != ("starting", "up") {
-            return;
-        }
-        let specs = engine.services();
-        let spec = specs.into_iter().find(|(known, _)| *known == id).map(|(_, spec)| spec);
-        let said = spec.is_none_or(|spec| matches!(spec.ready.when, Ready::Exec | Ready::Exit));
-        let known = new.run.is_some_and(|run| self.ready.contains(&run));
-        self.check(said || known, || format!("{} is up before it is ready", new.name));
-    }
-
-    /// Order, both ways.
-    fn transition(&mut self, all: &[Peek], id: NodeId, old: &Peek, new: &Peek) {
-        let name = &new.name;
-        // One that listened a moment ago was there; a knock has it start meanwhile.
-        let knocked = |node: &Peek| node.stirred && node.label == "starting";
-        let up = |id: &NodeId| at(all, *id).up || knocked(at(all, *id));
-        let starts = ["starting", "binding"].contains(&new.label);
-        if starts && !["starting", "binding", "listening"].contains(&old.label) {
-            let missing = new.needs.iter().find(|n| !n.is_empty() && !n.iter().any(up));
-            self.check(missing.is_none(), || format!("{name} starts without {missing:?}"));
-            let moving = ["starting", "stopping", "cleaning"];
-            let early = new.after.iter().map(|id| at(all, *id)).find(|below| {
-                (below.wanted || below.label != "starting")
-                    && moving.contains(&below.label)
-                    && !knocked(below)
-            });
-            let rival = new.rivals.iter().map(|id| at(all, *id)).find(|rival| rival.active);
-            self.check(rival.is_none(), || {
-                format!("{name} starts beside {:?}", rival.map(|rival| &rival.name))
-            });
-            self.check(early.is_none(), || {
-                format!("{name} starts before {:?}", early.map(|below| &below.name))
-            });
-        }
-        let (was, is) = (["up", "done", "listening"], ["stopping", "cleaning", "down"]);
-        let own = self.exited.contains(&id);
-        if was.contains(&old.label) && is.contains(&new.label) && !own {
-            self.stops(all, id, &old.name);
-        }
-    }
-
-    /// Nobody is stopped before those who stand on it.
-    fn stops(&mut self, all: &[Peek], id: NodeId, name: &str) {
-        let down = self.power.is_some();
-        for other in all.iter().filter(|other| other.active) {
-            let lost = other.needs.iter().any(|need| {
-                need.contains(&id)
-                    && !need.iter().any(|id| at(all, *id).up && !at(all, *id).leaving)
-            });
-            let what = || format!("{name} stops before {} ({})", other.name, other.label);
-            self.check(!lost, what);
-            self.check(!(down && other.after.contains(&id)), what);
-        }
-    }
-
     /// What must hold when nothing is under way between engine and world.
     pub fn after_turn(
         &mut self,
@@ -428,11 +372,6 @@ fn is_power(event: &Event) -> bool {
     }
 }
 
-/// What is skipped will do for all but those that are bound to it.
-fn is_really_up(node: &Peek) -> bool {
-    node.up && node.label != "skipped"
-}
-
 /// Whether a definition says that processes are let go: those of before may be, too.
 fn edited(engine: &Engine, node: NodeId) -> bool {
     let spec = engine.services().into_iter().find(|(id, _)| *id == node);
@@ -453,6 +392,6 @@ pub fn peek(engine: &Engine, node: NodeId) -> Peek {
     engine.peek(node.number()).expect("a node")
 }
 
-fn at(all: &[Peek], id: NodeId) -> &Peek {
+pub fn at(all: &[Peek], id: NodeId) -> &Peek {
     &all[usize::try_from(id.number()).unwrap()]
 }

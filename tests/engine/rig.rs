@@ -301,6 +301,16 @@ impl Rig {
 
     pub fn load(&mut self, spec: SystemSpec, extent: Extent) -> String {
         let ticket = self.world.load(spec, extent);
+        self.loaded(ticket)
+    }
+
+    /// The same, on trial.
+    pub fn try_out(&mut self, spec: SystemSpec, time: Duration) -> String {
+        let ticket = self.world.try_out(spec, time);
+        self.loaded(ticket)
+    }
+
+    fn loaded(&mut self, ticket: u64) -> String {
         self.now();
         match self.world.replies.remove(&ticket) {
             Some(Ok(Reply::Done { message })) => message,

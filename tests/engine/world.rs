@@ -6,17 +6,19 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 use std::time::Duration;
 
-use finit::config::spec::{Ready, ServiceSpec, SocketMode, SystemSpec};
+use finit::config::spec::{Ready, ServiceSpec, SystemSpec};
 use finit::engine::{
     Access, After, Aim, Cause, ConnectionId, Effect, Ended, Engine, Event, Extent, Group, Level,
-    NodeId, Peer, RunId, Spawn, Ticket, Verdict, What,
+    NodeId, Peer, RunId, Spawn, Ticket, What,
 };
-use finit::facts::{Exit, Moment, Pid, SignalNumber, SpawnError};
+use finit::facts::{Exit, Moment, Pid, SignalNumber};
 use finit::proto::{JobEvent, Power, Refusal, Reply, Request};
 
+use crate::agenda::Fact;
 use crate::diary::Diary;
-use crate::fates::{Fates, Program, StepResult};
+use crate::fates::{Fates, Program};
 use crate::oracle::{self, Oracle};
+use crate::trials::Before;
 
 #[derive(Debug)]
 pub struct Process {
@@ -28,19 +30,6 @@ pub struct Process {
     pub ends: bool,
     /// The signal that it ignores so far.
     pub asked: Option<SignalNumber>,
-}
-
-#[derive(Debug, Clone)]
-pub enum Fact {
-    Executed(RunId),
-    NotExecuted(RunId, SpawnError),
-    Ends(RunId, Exit),
-    Tells(RunId),
-    StrayEnds(NodeId),
-    StepEnds(RunId, StepResult),
-    Looked(RunId, Result<Verdict, SpawnError>),
-    Arrives(RunId),
-    Knocks(NodeId),
 }
 
 /// The machine.
@@ -59,7 +48,8 @@ pub struct World<F> {
     pub replies: BTreeMap<u64, Result<Reply, Refusal>>,
     pub news: Vec<JobEvent>,
     pub finished: Vec<Power>,
-    pub before: Option<SystemSpec>,
+    /// What ran before the file on trial.
+    pub before: Option<Before>,
     /// What was started: name, first word, and which of its programs.
     pub started: Vec<(String, String, What)>,
     /// Signals by the name of whom they were for.
@@ -67,15 +57,15 @@ pub struct World<F> {
     pub dropped: Vec<ConnectionId>,
     /// Whose descriptors were let go.
     pub unkept: Vec<String>,
-    agenda: BTreeMap<(Moment, u64, u64), Fact>,
-    orders: VecDeque<Effect>,
+    pub agenda: BTreeMap<(Moment, u64, u64), Fact>,
+    pub orders: VecDeque<Effect>,
     pub runs: BTreeMap<RunId, Process>,
     pub ended_runs: Vec<RunId>,
     pub strays: BTreeMap<NodeId, u32>,
-    emptying: BTreeSet<NodeId>,
+    pub emptying: BTreeSet<NodeId>,
     pub bound: BTreeMap<NodeId, Rc<ServiceSpec>>,
-    watched: BTreeSet<NodeId>,
-    backlog: BTreeMap<NodeId, Vec<Option<String>>>,
+    pub watched: BTreeSet<NodeId>,
+    pub backlog: BTreeMap<NodeId, Vec<Option<String>>>,
     pub steps: BTreeSet<RunId>,
     /// When the wall clock of this world showed 1970.
     pub epoch: Moment,
@@ -85,9 +75,9 @@ pub struct World<F> {
     /// Looks that are under way, and look-outs with the path that they are for.
     pub looks: BTreeSet<RunId>,
     pub awaited: BTreeMap<RunId, String>,
-    sequence: u64,
+    pub sequence: u64,
     pub last_pid: i32,
-    last_connection: u64,
+    pub last_connection: u64,
     last_ticket: u64,
 }
 
@@ -218,10 +208,7 @@ impl<F: Fates> World<F> {
             Effect::Announce(text) => self.announced.push(text),
             Effect::Logins(why) => self.closed = why.is_some(),
             Effect::Keep => self.before = None,
-            Effect::GoBack => {
-                let spec = self.before.take().expect("a trial has something before it");
-                self.load(spec, Extent::Back);
-            }
+            Effect::GoBack => self.go_back(),
             Effect::Finish(how) => self.finished.push(how),
         }
     }
@@ -260,11 +247,6 @@ impl<F: Fates> World<F> {
             oracle.lives(run);
         }
         self.hand_over(Event::Spawned { run, result: Ok(pid) });
-    }
-
-    pub fn plan(&mut self, after: Duration, fact: Fact) {
-        self.sequence += 1;
-        self.agenda.insert((self.now.after(after), self.fates.tie(), self.sequence), fact);
     }
 
     fn signal(&mut self, node: NodeId, aim: Aim, signal: SignalNumber) {
@@ -332,7 +314,7 @@ impl<F: Fates> World<F> {
         self.runs.range(run(0)..=run(u32::MAX))
     }
 
-    fn review_group(&mut self, node: NodeId) {
+    pub fn review_group(&mut self, node: NodeId) {
         if self.emptying.contains(&node) && self.is_empty(node) {
             self.emptying.remove(&node);
             self.turn_or_nest(Event::Emptied { node });
@@ -342,104 +324,6 @@ impl<F: Fates> World<F> {
     /// Inside a turn an answer joins it; outside it is one of its own.
     fn turn_or_nest(&mut self, event: Event) {
         if self.orders.is_empty() { self.turn(event) } else { self.hand_over(event) }
-    }
-
-    fn happen(&mut self, fact: Fact) {
-        match fact {
-            Fact::Executed(run) => {
-                let Some(process) = self.runs.get(&run) else { return };
-                let tells = process.program.tells;
-                if process.what == What::Main {
-                    // It accepts what has waited.
-                    self.backlog.remove(&run.node);
-                    if let Some(after) = tells {
-                        self.plan(after, Fact::Tells(run));
-                    }
-                }
-                self.turn(Event::Executed { run });
-            }
-            Fact::NotExecuted(run, error) => self.end(run, Ended::NotExecuted(error)),
-            Fact::Ends(run, exit) => self.end(run, Ended::Exit(exit)),
-            Fact::Tells(run) => self.says_up(run),
-            Fact::StrayEnds(node) => {
-                let strays = self.strays.entry(node).or_default();
-                *strays = strays.saturating_sub(1);
-                self.review_group(node);
-            }
-            Fact::StepEnds(run, result) => {
-                if self.steps.remove(&run) {
-                    self.turn(Event::StepEnded { run, result });
-                }
-            }
-            Fact::Looked(run, result) => self.looked(run, result),
-            Fact::Arrives(run) => self.arrive(run),
-            Fact::Knocks(node) => self.knocks(node),
-        }
-    }
-
-    /// A socket is readable.
-    fn knocks(&mut self, node: NodeId) {
-        let inetd = self.engine.socket_mode(node) == Some(SocketMode::Inetd);
-        while self.watched.contains(&node) {
-            let Some(waiting) = self.backlog.get_mut(&node).filter(|w| !w.is_empty()) else {
-                return;
-            };
-            if !inetd {
-                self.turn(Event::Stirred { node });
-                return;
-            }
-            let source = waiting.remove(0);
-            self.last_connection += 1;
-            let connection = ConnectionId(self.last_connection);
-            self.turn(Event::Connected { node, connection, source });
-        }
-    }
-
-    /// Somebody connects.
-    pub fn connect(&mut self, name: &str, source: Option<&str>) {
-        let Some(node) = self.engine.number(name) else { return };
-        if self.bound.contains_key(&node) {
-            self.backlog.entry(node).or_default().push(source.map(str::to_owned));
-            self.knocks(node);
-        }
-    }
-
-    /// When something happens next: a fact or a deadline.
-    pub fn next(&mut self) -> Option<Moment> {
-        let fact = self.agenda.keys().next().map(|key| key.0);
-        [fact, self.engine.next_deadline()].into_iter().flatten().min()
-    }
-
-    /// The next thing that happens.
-    pub fn step(&mut self) {
-        let fact = self.agenda.keys().next().copied();
-        let deadline = self.engine.next_deadline();
-        let first = match (fact, deadline) {
-            (Some(key), Some(deadline)) if key.0 == deadline => self.fates.tie().is_multiple_of(2),
-            (Some(key), Some(deadline)) => key.0 < deadline,
-            (fact, _) => fact.is_some(),
-        };
-        if let (true, Some(key)) = (first, fact) {
-            self.now = self.now.max(key.0);
-            if let Some(fact) = self.agenda.remove(&key) {
-                self.happen(fact);
-            }
-        } else if let Some(deadline) = deadline {
-            self.now = self.now.max(deadline);
-            self.turn(Event::Elapsed);
-        }
-    }
-
-    /// Lets everything happen until then; false if it never comes to an end.
-    pub fn run_until(&mut self, end: Moment, most: usize) -> bool {
-        for _ in 0..most {
-            if self.fault().is_some() || self.next().is_none_or(|next| next > end) {
-                self.now = self.now.max(end);
-                return true;
-            }
-            self.step();
-        }
-        false
     }
 
     /// Asks for something; the answer is in `replies` under this number.

@@ -1,6 +1,5 @@
 //! A file on trial: confirmed it stays, unconfirmed the machine goes back.
 
-use finit::engine::Extent;
 use finit::proto::{Code, Power, Refusal, Reply, Request};
 
 use crate::build::{Part, machine, secs, service};
@@ -27,8 +26,7 @@ fn on_trial() -> Rig {
 }
 
 fn try_out(rig: &mut Rig) -> String {
-    rig.world.before = Some((**rig.world.engine.spec()).clone());
-    rig.load(machine(edited()), Extent::Trial(secs(60)))
+    rig.try_out(machine(edited()), secs(60))
 }
 
 fn is_edited(rig: &mut Rig) -> bool {

@@ -1,0 +1,71 @@
+//! What must hold when a service passes from one state to the next: readiness, and the order of
+//! starts and stops.
+
+use finit::config::spec::Ready;
+use finit::engine::{Engine, NodeId, Peek};
+
+use crate::oracle::{Oracle, at};
+
+impl Oracle {
+    /// A service is up when it is said to be, and not before.
+    pub fn up_early(&mut self, engine: &Engine, id: NodeId, old: &Peek, new: &Peek) {
+        if (old.label, new.label) != ("starting", "up") {
+            return;
+        }
+        let specs = engine.services();
+        let spec = specs.into_iter().find(|(known, _)| *known == id).map(|(_, spec)| spec);
+        let said = spec.is_none_or(|spec| matches!(spec.ready.when, Ready::Exec | Ready::Exit));
+        let known = new.run.is_some_and(|run| self.ready.contains(&run));
+        self.check(said || known, || format!("{} is up before it is ready", new.name));
+    }
+
+    /// Order, both ways.
+    pub fn transition(&mut self, all: &[Peek], id: NodeId, old: &Peek, new: &Peek) {
+        let name = &new.name;
+        // One that listened a moment ago was there; a knock has it start meanwhile.
+        let knocked = |node: &Peek| node.stirred && node.label == "starting";
+        let up = |id: &NodeId| at(all, *id).up || knocked(at(all, *id));
+        let starts = ["starting", "binding"].contains(&new.label);
+        if starts && !["starting", "binding", "listening"].contains(&old.label) {
+            let missing = new.needs.iter().find(|n| !n.is_empty() && !n.iter().any(up));
+            self.check(missing.is_none(), || format!("{name} starts without {missing:?}"));
+            let moving = ["starting", "stopping", "cleaning"];
+            let early = new.after.iter().map(|id| at(all, *id)).find(|below| {
+                (below.wanted || below.label != "starting")
+                    && moving.contains(&below.label)
+                    && !knocked(below)
+            });
+            let rival = new.rivals.iter().map(|id| at(all, *id)).find(|rival| rival.active);
+            self.check(rival.is_none(), || {
+                format!("{name} starts beside {:?}", rival.map(|rival| &rival.name))
+            });
+            self.check(early.is_none(), || {
+                format!("{name} starts before {:?}", early.map(|below| &below.name))
+            });
+        }
+        let (was, is) = (["up", "done", "listening"], ["stopping", "cleaning", "down"]);
+        let own = self.exited.contains(&id);
+        if was.contains(&old.label) && is.contains(&new.label) && !own {
+            self.stops(all, id, &old.name);
+        }
+    }
+
+    /// Nobody is stopped before those who stand on it.
+    fn stops(&mut self, all: &[Peek], id: NodeId, name: &str) {
+        let down = self.power.is_some();
+        for other in all.iter().filter(|other| other.active) {
+            let lost = other.needs.iter().any(|need| {
+                need.contains(&id)
+                    && !need.iter().any(|id| at(all, *id).up && !at(all, *id).leaving)
+            });
+            let what = || format!("{name} stops before {} ({})", other.name, other.label);
+            self.check(!lost, what);
+            self.check(!(down && other.after.contains(&id)), what);
+        }
+    }
+}
+
+/// What is skipped will do for all but those that are bound to it.
+pub fn is_really_up(node: &Peek) -> bool {
+    node.up && node.label != "skipped"
+}
