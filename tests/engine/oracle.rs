@@ -17,7 +17,8 @@ pub struct Oracle {
     /// The first thing that was wrong.
     pub fault: Option<String>,
     pub now: Moment,
-    before: Vec<Peek>,
+    /// What everything looked like after the last event.
+    last: Vec<Peek>,
     /// What the running event is about, for what it excuses.
     pub exited: BTreeSet<NodeId>,
     /// Runs that look whether their service is healthy.
@@ -49,10 +50,12 @@ impl Oracle {
         }
     }
 
-    /// What everything looked like before an event.
+    /// An event comes.
     pub fn before(&mut self, engine: &Engine, event: &Event, now: Moment) {
         self.now = now;
-        self.before = all(engine);
+        if self.last.is_empty() {
+            self.last = all(engine);
+        }
         self.exited = match event {
             Event::Exited { run, .. } | Event::Spawned { run, result: Err(_) } => {
                 BTreeSet::from([run.node])
@@ -257,7 +260,7 @@ impl Oracle {
         let moves = self.stands < 10;
         self.check(moves, || format!("time stands still at {next:?}"));
         let after = all(engine);
-        let before = std::mem::take(&mut self.before);
+        let before = std::mem::take(&mut self.last);
         for node in after.iter().filter(|node| node.active && !node.leaving) {
             let lost = node.bound.iter().any(|id| !is_really_up(at(&after, *id)));
             let goes = ["stopping", "cleaning"].contains(&node.label);
@@ -269,6 +272,7 @@ impl Oracle {
                 self.transition(&after, NodeId::from_number(number), old, node);
             }
         }
+        self.last = after;
     }
 
     /// What must hold when nothing is under way between engine and world.
@@ -291,7 +295,7 @@ impl Oracle {
             self.check(!open || watched.contains(node), || format!("{name} is deaf"));
         }
         self.bound.retain(|node, _| bound.contains_key(node));
-        let binding = all(engine).into_iter().find(|node| node.label == "binding");
+        let binding = self.last.iter().find(|node| node.label == "binding").cloned();
         self.check(binding.is_none(), || format!("{binding:?} waits for no answer"));
         let open = self.tickets.first().copied();
         self.check(open.is_none(), || format!("ticket {open:?} is not answered"));

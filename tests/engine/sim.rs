@@ -160,7 +160,7 @@ fn come_to_rest(world: &mut World<Chance>) {
     }
 }
 
-/// Plays one seed twice: it has to be right, and the same.
+/// Plays one seed: it has to be right, and the same when it is played again.
 fn check(seed: u64) -> u64 {
     let life = Life::of(seed);
     let first = life.play(true, false);
@@ -183,8 +183,11 @@ fn check(seed: u64) -> u64 {
             small.decisions,
         );
     }
-    let second = life.play(false, false);
-    assert_eq!(first.hash, second.hash, "seed {seed} plays twice in two ways");
+    // What chance or the order of a hash map decides shows in few lives; each costs a second one.
+    if (seed / SHARES).is_multiple_of(4) || setting("FINIT_SEED").is_some() {
+        let second = life.play(false, false);
+        assert_eq!(first.hash, second.hash, "seed {seed} plays twice in two ways");
+    }
     first.count
 }
 
@@ -211,7 +214,7 @@ fn lives(share: u64) {
     println!(
         "{count} lives, {events} events and effects, {:.0} lives/s, {:.0} events/s",
         f64::from(count) / took,
-        events as f64 * 2.0 / took
+        events as f64 / took
     );
 }
 

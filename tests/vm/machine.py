@@ -41,6 +41,13 @@ class Machine:
 
     def expect(self, pattern, within=PATIENCE):
         """Reads the console up to the first match; what was before it is forgotten."""
+        found = self.hear(pattern, within)
+        if not found:
+            raise Failed(f"no {pattern!r} on the console within {within} s; its end: {self.unread[-300:]!r}")
+        return found
+
+    def hear(self, pattern, within):
+        """The same, or None if it does not come in time."""
         deadline = time.monotonic() + within
         while not (found := re.search(pattern, self.unread)):
             if "Kernel panic - not syncing" in self.unread:
@@ -48,7 +55,7 @@ class Machine:
             if not self.listen(deadline):
                 raise Failed(f"QEMU ended while {pattern!r} was awaited on the console")
             if time.monotonic() > deadline:
-                raise Failed(f"no {pattern!r} on the console within {within} s; its end: {self.unread[-300:]!r}")
+                return None
         self.unread = self.unread[found.end():]
         return found
 
@@ -62,6 +69,15 @@ class Machine:
     def type(self, text):
         """Types on the console."""
         self.console.sendall(text.encode())
+
+    def insist(self, text, pattern):
+        """Types until that is heard: sulogin(8) throws away what comes before it has set up its terminal, and asks
+        before that."""
+        for _ in range(PATIENCE // 10):
+            self.type(text)
+            if self.hear(pattern, 10):
+                return
+        raise Failed(f"{text!r} was typed for {PATIENCE} s, and no {pattern!r} came; the end: {self.unread[-300:]!r}")
 
     def login(self, password="finit"):
         """Logs in as root at the login prompt, to a plain shell."""

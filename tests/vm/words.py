@@ -32,8 +32,7 @@ def maintenance(vm: Machine):
     """The built-in shell for repairs asks for root's password."""
     vm.expect("Give root password for maintenance")
     vm.expect(": ")
-    vm.type("finit\n")
-    vm.expect("# ")
+    vm.insist("finit\n", "# ")
     vm.to_plain_shell()
 
 
