@@ -16,6 +16,7 @@ use crate::probe;
 
 use super::notify;
 use super::reaper::Owner;
+use super::site::Site;
 use super::watch::Token;
 
 impl Driver {
@@ -30,10 +31,7 @@ impl Driver {
             What::Main | What::Hook => None,
         };
         let (user, identity) = identity(exec, order.user.as_deref())?;
-        let mut environment = Environment::make(exec, user.as_ref(), &self.environment)?;
-        if let Some(pid) = order.main_pid {
-            environment.set("MAINPID", &pid.to_string());
-        }
+        let environment = self.surroundings(order, user.as_ref())?;
         let line = match order.what {
             What::Main => {
                 self.prepare_notify(node, spec)?;
@@ -41,7 +39,6 @@ impl Driver {
             }
             What::Connection(_) | What::Hook | What::Probe | What::Health => None,
         };
-        tell_how_to_notify(&mut environment, node, spec);
         let words = config::expand(&order.command, |name| environment.get(name).map(str::to_owned));
         let argv: Vec<Vec<u8>> = words.into_iter().map(String::into_bytes).collect();
         let path = environment.get("PATH").unwrap_or(PATH).to_owned();
@@ -60,21 +57,7 @@ impl Driver {
             LogTarget::None => None,
             _ => site.pipe.as_ref().map(|(_, write)| write.as_fd()),
         };
-        let handed = order.what == What::Main
-            && spec.sockets.as_ref().is_some_and(|s| s.mode == SocketMode::Listen);
-        let (mut passed, mut names) = match (&spec.sockets, handed) {
-            (Some(sockets), true) => (
-                site.sockets.iter().map(OwnedFd::as_fd).collect(),
-                socket_names(&spec.name, &sockets.sockets),
-            ),
-            _ => (Vec::new(), String::new()),
-        };
-        if order.what == What::Main {
-            for (name, fd) in notify::kept(site) {
-                passed.push(fd);
-                names = if names.is_empty() { name.to_owned() } else { format!("{names}:{name}") };
-            }
-        }
+        let (passed, names) = handed(site, order);
         let env = environment.into_bytes();
         let root = exec.root.as_ref().map(String::as_bytes);
         let accepted = connection.as_ref().map(OwnedFd::as_fd);
@@ -105,6 +88,17 @@ impl Driver {
         Ok(self.take_in(order.run, spawned))
     }
 
+    /// The variables of a program.
+    fn surroundings(&self, order: &Spawn, user: Option<&User>) -> Result<Environment, SpawnError> {
+        let spec = &order.service;
+        let mut environment = Environment::make(&spec.exec, user, &self.environment)?;
+        if let Some(pid) = order.main_pid {
+            environment.set("MAINPID", &pid.to_string());
+        }
+        tell_how_to_notify(&mut environment, order.run.node, spec);
+        Ok(environment)
+    }
+
     /// A process of a run is there.
     fn take_in(&mut self, run: RunId, spawned: Spawned) -> Pid {
         let pid = spawned.pid;
@@ -119,8 +113,9 @@ impl Driver {
         pid
     }
 
-    /// Starts finit itself to find out when a service is up, or whether it is healthy. It is a process of the service, so
-    /// that it goes with it, but not as its user nor in its root: it has to find finit.
+    /// Starts finit itself to find out when a service is up, or whether it is healthy. It is a
+    /// process of the service, so that it goes with it, but not as its user nor in its root: it
+    /// has to find finit.
     fn launch_probe(&mut self, order: &Spawn) -> Result<Pid, SpawnError> {
         let node = order.run.node;
         let ready = &order.service.ready;
@@ -210,10 +205,30 @@ fn identity(
     Ok((user, Some(Identity { uid, gid, groups })))
 }
 
-/// LISTEN_FDNAMES: a socket without a name of its own carries that of the service.
-fn socket_names(service: &str, sockets: &[SocketSpec]) -> String {
-    let name = |socket: &SocketSpec| socket.name.clone().unwrap_or_else(|| service.to_owned());
-    sockets.iter().map(name).collect::<Vec<_>>().join(":")
+/// What a main process is handed: its sockets, then what is kept for it; and LISTEN_FDNAMES.
+fn handed<'a>(site: &'a Site, order: &Spawn) -> (Vec<BorrowedFd<'a>>, String) {
+    if order.what != What::Main {
+        return (Vec::new(), String::new());
+    }
+    let spec = &order.service;
+    let (mut passed, mut names) = (Vec::new(), Vec::new());
+    if let Some(sockets) = spec.sockets.as_ref().filter(|s| s.mode == SocketMode::Listen) {
+        passed.extend(site.sockets.iter().map(OwnedFd::as_fd));
+        names.extend(socket_names(&spec.name, &sockets.sockets));
+    }
+    for (name, fd) in notify::kept(site) {
+        passed.push(fd);
+        names.push(name);
+    }
+    (passed, names.join(":"))
+}
+
+/// A socket without a name of its own carries that of the service.
+fn socket_names<'a>(
+    service: &'a str,
+    sockets: &'a [SocketSpec],
+) -> impl Iterator<Item = &'a str> + use<'a> {
+    sockets.iter().map(|socket| socket.name.as_deref().unwrap_or(service))
 }
 
 fn internal(errno: i32) -> SpawnError {

@@ -99,8 +99,8 @@ impl Node {
         }
     }
 
-    /// The process that a start is about, and whether all of its programs have been started.
-    fn is_last_step(&self) -> Option<RunId> {
+    /// The run of a start, once all of its programs have been started.
+    fn final_run(&self) -> Option<RunId> {
         let State::Starting { run, step, .. } = &self.state else { return None };
         let last = match step {
             StartStep::Main(index) => index.saturating_add(1) == self.spec()?.commands.len(),
@@ -116,10 +116,7 @@ impl Node {
 impl Engine {
     /// The program of a run was executed: that is all the readiness some promise.
     pub(super) fn on_executed(&mut self, run: RunId) {
-        let Some(node) = self.node(run.node).filter(|node| node.is_last_step() == Some(run)) else {
-            return;
-        };
-        match node.spec().map(|spec| &spec.ready.when) {
+        match self.awaited(run) {
             Some(Ready::Exec) => self.become_up(run),
             // The started program has to end first.
             Some(Ready::Found(Probe::Forked(_))) => {}
@@ -130,12 +127,15 @@ impl Engine {
 
     /// A line came through the descriptor of a run.
     pub(super) fn on_wrote(&mut self, run: RunId) {
-        let Some(node) = self.node(run.node).filter(|node| node.is_last_step() == Some(run)) else {
-            return;
-        };
-        if node.spec().is_some_and(|spec| matches!(spec.ready.when, Ready::Descriptor(_))) {
+        if matches!(self.awaited(run), Some(Ready::Descriptor(_))) {
             self.become_up(run);
         }
+    }
+
+    /// When a run counts as up, if it has only that still to come.
+    fn awaited(&self, run: RunId) -> Option<&Ready> {
+        let node = self.node(run.node).filter(|node| node.final_run() == Some(run))?;
+        node.spec().map(|spec| &spec.ready.when)
     }
 
     /// The program that was to leave a daemon behind has ended well: which process is it?
@@ -152,7 +152,7 @@ impl Engine {
     pub fn main_run(&self, id: NodeId) -> Option<RunId> {
         let node = self.node(id)?;
         match node.state {
-            State::Starting { .. } => node.is_last_step(),
+            State::Starting { .. } => node.final_run(),
             State::Up { run } | State::Stopping { run, .. } => run,
             _ => None,
         }
@@ -187,7 +187,7 @@ impl Engine {
     /// Whoever looked has an answer; or is gone, and another one looks after a while.
     pub(super) fn on_probe_ended(&mut self, id: NodeId, found: bool) {
         let Some(node) = self.node(id) else { return };
-        let (Some(run), Some(spec)) = (node.is_last_step(), node.spec()) else { return };
+        let (Some(run), Some(spec)) = (node.final_run(), node.spec()) else { return };
         let lacks_main = spec.ready.when.pidfile().is_some() && node.pid.is_none();
         if found && !lacks_main {
             self.become_up(run);
@@ -219,7 +219,7 @@ impl Engine {
         if let Some(time) = notice.extend {
             self.extend(id, time);
         }
-        let starts = matches!(self.node(id), Some(node) if node.is_last_step() == Some(run));
+        let starts = matches!(self.node(id), Some(node) if node.final_run() == Some(run));
         if notice.ready && starts && spec.ready.when == Ready::Notify {
             self.become_up(run);
         }

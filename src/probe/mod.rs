@@ -1,6 +1,7 @@
-//! Finds out when a service is up, or whether it is healthy, in a process of its own: it may wait for a connection, a
-//! file system or a bus for as long as they like, and PID 1 waits for none of them. It ends well
-//! once it has found it; what it says on the way goes into the log of the service.
+//! Finds out when a service is up, or whether it is healthy, in a process of its own: it may wait
+//! for a connection, a file system or a bus for as long as they like, and PID 1 waits for none of
+//! them. It ends well once it has found it; what it says on the way goes into the log of the
+//! service.
 
 mod bus;
 mod http;
