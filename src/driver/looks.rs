@@ -135,7 +135,11 @@ fn verdict(ended: Ended, output: &OwnedFd) -> Result<Verdict, SpawnError> {
         Ended::Exit(Exit::Code(conditions::FAILS | conditions::UNKNOWN)) => Verdict::Fails(line()),
         Ended::Exit(Exit::Code(conditions::MISSING)) => Verdict::Missing(line()),
         Ended::NotExecuted(error) => return Err(error),
-        Ended::Exit(_) | Ended::TooSlow(_) | Ended::Silent(_) | Ended::Unhealthy { .. } => {
+        Ended::Exit(_)
+        | Ended::Unseen
+        | Ended::TooSlow(_)
+        | Ended::Silent(_)
+        | Ended::Unhealthy { .. } => {
             Verdict::Fails(format!("its conditions could not be looked at: the look {ended}"))
         }
     })

@@ -198,6 +198,7 @@ impl Engine {
             Ended::Exit(Exit::Code(UNDECIDED)) => hook.may_fail,
             Ended::Exit(Exit::Code(_)) => false,
             Ended::Exit(Exit::Signal { .. })
+            | Ended::Unseen
             | Ended::NotExecuted(_)
             | Ended::TooSlow(_)
             | Ended::Silent(_)

@@ -44,7 +44,8 @@ pub enum Event {
         /// What.
         notice: Notice,
     },
-    /// Its process ended and was reaped. Exactly once for each run with a process.
+    /// Its process ended, and was reaped where it was our child. Exactly once for each run with
+    /// a process.
     Exited {
         /// Of this run.
         run: RunId,
@@ -145,6 +146,8 @@ pub enum Event {
 pub enum Ended {
     /// Its process ended.
     Exit(Exit),
+    /// Its process ended as the child of another, who alone was told how.
+    Unseen,
     /// Its program was never executed.
     NotExecuted(SpawnError),
     /// It was not ready after this time and is being stopped.
@@ -164,6 +167,7 @@ impl fmt::Display for Ended {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Exit(exit) => exit.fmt(f),
+            Self::Unseen => f.write_str("ended, and only its parent was told how"),
             Self::NotExecuted(error) => error.fmt(f),
             Self::TooSlow(limit) => write!(f, "not ready after {limit:?} (start-timeout)"),
             Self::Silent(limit) => write!(f, "no sign of life for {limit:?} (watchdog)"),

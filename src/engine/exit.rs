@@ -113,11 +113,13 @@ impl Engine {
         let now = self.now;
         let Some(node) = self.nodes.get_mut(id.index()) else { return Then::Down };
         let on_demand = node.on_demand();
-        match (spec.kind, ended) {
-            (Kind::Task, Ended::Exit(exit)) if success && !on_demand => {
-                return if spec.remain { Then::Done(*exit) } else { Then::Ended };
-            }
-            _ => {}
+        if spec.kind == Kind::Task && success && !on_demand {
+            let exit = match ended {
+                Ended::Exit(exit) => *exit,
+                // Nobody saw it.
+                _ => Exit::SUCCESS,
+            };
+            return if spec.remain { Then::Done(exit) } else { Then::Ended };
         }
         let up_for = match node.state {
             State::Up { .. } => now.since(node.since),

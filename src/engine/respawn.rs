@@ -39,9 +39,17 @@ const STORM: u32 = 100;
 /// The delay then.
 const STORM_DELAY: Duration = Duration::from_millis(100);
 
-/// Whether an end counts as success.
+/// Whether an end counts as success. So does one that nobody saw, as with systemd: there the end
+/// of a main process that is no child of it is noticed when the group is empty, and is
+/// SERVICE_SUCCESS (src/core/service.c, main_pid_good and service_notify_cgroup_empty_event).
 pub fn is_success(spec: &ServiceSpec, ended: &Ended) -> bool {
-    let Ended::Exit(exit) = ended else { return false };
+    let exit = match ended {
+        Ended::Exit(exit) => exit,
+        Ended::Unseen => &Exit::SUCCESS,
+        Ended::NotExecuted(_) | Ended::TooSlow(_) | Ended::Silent(_) | Ended::Unhealthy { .. } => {
+            return false;
+        }
+    };
     match (&*spec.ok_exit, exit) {
         (OkExit::Any, _) | (_, Exit::Code(0)) => true,
         (OkExit::Listed(listed), _) if listed.hold(exit) => true,
@@ -69,7 +77,7 @@ pub fn decide(
     let success = is_success(spec, ended);
     let crash = match ended {
         Ended::Exit(Exit::Signal { .. }) => !success,
-        Ended::Exit(Exit::Code(_)) | Ended::NotExecuted(_) => false,
+        Ended::Exit(Exit::Code(_)) | Ended::Unseen | Ended::NotExecuted(_) => false,
         Ended::TooSlow(_) | Ended::Silent(_) | Ended::Unhealthy { .. } => true,
     };
     let again = match policy.when {

@@ -4,6 +4,7 @@ mod access;
 mod boot;
 mod commands;
 mod conditions;
+mod foreign;
 mod health;
 mod hooks;
 mod left_out;
