@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 use finit::facts::{Errno, Exit, Pid, SignalNumber};
 use finit::os::spawn::{Launch, Plan, spawn};
 use finit::os::users::Accounts;
-use finit::os::{cgroup, fds, host, kill, kmsg, mount, proc, time, tty, wait};
+use finit::os::{cgroup, fds, host, kill, kmsg, mount, pidfd, proc, time, tty, wait};
 use helpers::{Folder, Running, alone, exit_of, need_root, own_groups, until, words};
 
 #[test]
@@ -40,6 +40,42 @@ fn waiting_sees_a_child_before_it_is_reaped() {
     assert!(!kill::exists(dead.pid));
     assert_eq!(kill::kill(dead.pid, SignalNumber::TERM), Ok(false));
     assert_eq!(wait::next(), None);
+}
+
+#[test]
+fn a_descriptor_names_one_process_and_says_when_it_has_ended_and_whose_it_is() {
+    let _alone = alone();
+    let launch = Launch { argv: &words(&["/bin/sleep", "100"]), ..Launch::default() };
+    let pid = spawn(Plan::new(&launch).unwrap()).unwrap().pid;
+    let process = pidfd::open(pid).unwrap();
+    let process = process.as_fd();
+    assert!(!pidfd::has_ended(process) && !pidfd::is_ours_to_reap(process));
+    assert!(pidfd::is_there(process));
+    assert_eq!(pidfd::signal(process, SignalNumber::TERM), Ok(true));
+    until("its end", || pidfd::has_ended(process).then_some(()));
+    assert!(pidfd::is_ours_to_reap(process) && pidfd::is_there(process));
+    exit_of(pid);
+    assert!(pidfd::has_ended(process));
+    assert!(!pidfd::is_ours_to_reap(process) && !pidfd::is_there(process));
+    assert_eq!(pidfd::signal(process, SignalNumber::TERM), Ok(false));
+    assert_eq!(pidfd::open(pid).err(), Some(Errno(libc::ESRCH)));
+
+    // The child of a child: nobody reaps it, and it is not ours.
+    let script = [
+        "/usr/bin/python3",
+        "-c",
+        "import os; p = os.fork() or os._exit(3); print(p, flush=True); input()",
+    ];
+    let (read, write) = fds::pipe().unwrap();
+    let launch = Launch { argv: &words(&script), stdout: Some(write.as_fd()), ..Launch::default() };
+    let parent = spawn(Plan::new(&launch).unwrap()).unwrap().pid;
+    let mut bytes = [0; 16];
+    let count = fds::read(read.as_fd(), &mut bytes).unwrap();
+    let text = std::str::from_utf8(&bytes[..count]).unwrap();
+    let process = pidfd::open(Pid::new(text.trim().parse().unwrap()).unwrap()).unwrap();
+    until("its end", || pidfd::has_ended(process.as_fd()).then_some(()));
+    assert!(!pidfd::is_ours_to_reap(process.as_fd()));
+    exit_of(parent);
 }
 
 #[test]

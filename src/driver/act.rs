@@ -1,15 +1,17 @@
 //! Carrying out what the engine orders. Nothing is decided here.
 
+use std::os::fd::AsFd;
+
 use super::{Driver, Fact};
 use crate::boot;
 use crate::engine::{Aim, Effect, Ended, Event, Group, NodeId, RunId};
 use crate::facts::{Pid, SignalNumber};
-use crate::os::{kill, time};
+use crate::os::{kill, pidfd, time};
 use crate::proto::frame::{self, Answer};
 use crate::proto::{Refusal, Reply};
 
-use super::groups;
 use super::watch::Token;
+use super::{foreign, groups};
 
 /// Programs started before those that began or ended meanwhile are looked at: it bounds how many
 /// are between clone and exec at a time, and with them the memory they use, and how many dead
@@ -68,6 +70,8 @@ impl Driver {
                 Token::Socket(..)
                 | Token::Notify(_)
                 | Token::Line(_)
+                | Token::Foreign(_)
+                | Token::Kept(..)
                 | Token::Wall
                 | Token::Groups
                 | Token::Logs => self.tokens.push(token),
@@ -134,11 +138,15 @@ impl Driver {
     fn signal(&mut self, node: NodeId, aim: Aim, signal: SignalNumber) {
         let Some(site) = self.sites.get(node) else { return };
         let answer = match (aim, &site.group) {
-            (Aim::Run(run), _) => match site.runs.get(&run.generation) {
-                // Not reaped, so the number is still its own.
-                Some(pid) => kill::kill(*pid, signal).map(|_| ()),
-                None => Ok(()),
-            },
+            (Aim::Run(run), _) => {
+                let foreign = site.foreign.get(&run.generation);
+                match (foreign, site.runs.get(&run.generation)) {
+                    (Some(process), _) => pidfd::signal(process.as_fd(), signal).map(|_| ()),
+                    // Not reaped, so the number is still its own.
+                    (None, Some(pid)) => kill::kill(*pid, signal).map(|_| ()),
+                    (None, None) => Ok(()),
+                }
+            }
             (Aim::Group, Some(group)) => groups::signal(group, signal),
             (Aim::Group, None) => {
                 let leaders: Vec<Pid> = site.runs.values().chain(&site.sessions).copied().collect();
@@ -151,17 +159,18 @@ impl Driver {
         }
     }
 
-    /// What is left of a service after this process of it was reaped.
+    /// What is left of a service after this process of it has ended.
     pub(super) fn group_after(&mut self, node: NodeId, pid: Pid) -> Group {
         let Some(site) = self.sites.of(node) else { return Group::Empty };
         let inhabited = match &site.group {
             Some(group) => group.populated().unwrap_or(false),
             None => {
-                let left = kill::group_exists(pid);
-                if left {
+                if kill::group_exists(pid) {
                     site.sessions.push(pid);
                 }
-                left
+                // Its parent may live on, in a session that was another's before.
+                site.sessions.retain(|leader| kill::group_exists(*leader));
+                !site.sessions.is_empty()
             }
         };
         if inhabited { Group::Inhabited } else { Group::Empty }
@@ -242,7 +251,7 @@ impl Driver {
         Some(folder.display().to_string())
     }
 
-    /// What a reaped process was, told to its owner; what follows is not carried out yet.
+    /// What a process that has ended was, told to its owner; what follows is not carried out yet.
     pub(super) fn on_run_ended(&mut self, run: RunId, pid: Pid, ended: Ended) {
         // What it said before it ended counts: another process may be the main one now.
         self.hear(run.node);
@@ -255,6 +264,7 @@ impl Driver {
         if let Some(site) = self.sites.of(run.node) {
             site.runs.remove(&run.generation);
         }
+        self.forget_foreign(run);
         self.flush_line(run.node);
         self.engine.handle(time::now(), Event::Exited { run, ended, group });
     }
@@ -270,6 +280,8 @@ impl Driver {
             Token::Socket(node, index) => self.on_socket(node, index),
             Token::Notify(node) => self.on_notify(node),
             Token::Line(run) => self.on_line(run),
+            Token::Foreign(run) => self.on_foreign(run, foreign::LOOKS),
+            Token::Kept(node, number) => self.on_hung_up(node, number),
             Token::Wall => self.on_wall(),
             Token::Groups => {
                 for node in self.groups.changed(&self.watch) {

@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use super::configuration::Configuration;
 use super::control::Call;
 use super::reaper::Owner;
+use super::store::Stored;
 use super::{Driver, Fact};
 use crate::boot::{Finished, Tools};
 use crate::engine::{Level, Memory, NodeId, RunId};
@@ -80,6 +81,11 @@ struct HeldSite {
     line: Option<(u32, RawFd)>,
     #[serde(default)]
     kept: Vec<(String, RawFd)>,
+    /// Those of them that are kept only until their other side is gone.
+    #[serde(default)]
+    polled: Vec<RawFd>,
+    #[serde(default)]
+    foreign: Vec<(u32, RawFd)>,
 }
 
 /// Says on stdout whether this finit understands that handover, and as an exit code.
@@ -242,7 +248,9 @@ impl Driver {
                 sessions: site.sessions.clone(),
                 notify: site.notify.as_ref().map(&mut keep),
                 line: site.line.as_ref().map(|(generation, fd)| (*generation, keep(fd))),
-                kept: site.kept.iter().map(|(name, fd)| (name.clone(), keep(fd))).collect(),
+                foreign: site.foreign.iter().map(|(run, fd)| (*run, keep(fd))).collect(),
+                kept: site.kept.iter().map(|kept| (kept.name.clone(), keep(&kept.fd))).collect(),
+                polled: site.kept.iter().filter_map(Stored::polled).collect(),
             });
         }
         let logs = self.logs.kept().map(|k| [&k.staging_out, &k.staging_in, &k.spool]);
@@ -280,16 +288,27 @@ impl Driver {
             site.sessions = held.sessions;
             site.notify = held.notify.and_then(fds::adopt);
             site.line = held.line.and_then(|(run, fd)| Some((run, fds::adopt(fd)?)));
-            site.kept =
-                held.kept.into_iter().filter_map(|(n, fd)| Some((n, fds::adopt(fd)?))).collect();
+            site.foreign = held
+                .foreign
+                .into_iter()
+                .filter_map(|(run, fd)| Some((run, fds::adopt(fd)?)))
+                .collect();
+            for (name, number) in held.kept {
+                if let Some(fd) = fds::adopt(number) {
+                    self.keep(held.node, name, fd, held.polled.contains(&number));
+                }
+            }
             self.listen_again(held.node);
         }
         let count = left.children.len();
-        for (pid, run) in left.children {
+        for (pid, run) in &left.children {
             if let Some(site) = self.sites.of(run.node) {
-                site.runs.insert(run.generation, pid);
+                site.runs.insert(run.generation, *pid);
             }
-            self.reaper.adopt_running(pid, Owner::Run(run));
+            self.reaper.adopt_running(*pid, Owner::Run(*run));
+        }
+        for (pid, run) in left.children {
+            self.find_foreign(run, pid);
         }
         let kept = left.logs.and_then(|[out, into, spool]| {
             let (staging_out, staging_in) = (fds::adopt(out)?, fds::adopt(into)?);

@@ -216,9 +216,9 @@ fn handed<'a>(site: &'a Site, order: &Spawn) -> (Vec<BorrowedFd<'a>>, String) {
         passed.extend(site.sockets.iter().map(OwnedFd::as_fd));
         names.extend(socket_names(&spec.name, &sockets.sockets));
     }
-    for (name, fd) in notify::kept(site) {
-        passed.push(fd);
-        names.push(name);
+    for kept in &site.kept {
+        passed.push(kept.fd.as_fd());
+        names.push(&kept.name);
     }
     (passed, names.join(":"))
 }

@@ -13,6 +13,7 @@ mod configuration;
 mod console;
 mod control;
 mod environment;
+mod foreign;
 mod groups;
 mod handover;
 mod lastgood;
@@ -27,6 +28,7 @@ mod signals;
 mod site;
 mod sockets;
 mod start;
+mod store;
 mod timetable;
 mod tools;
 mod watch;
@@ -87,6 +89,9 @@ enum Fact {
     Quieted(NodeId),
     /// When a task ran the last time, in seconds since 1970.
     Recalled(NodeId, Option<i64>),
+    /// A main process that is another's child has ended, and its parent has had some time to ask
+    /// how; so many looks are left.
+    Outlived(RunId, u8),
     /// Whether the program that is to take over understands what it would get.
     Checked(Result<(), String>),
 }
@@ -142,6 +147,8 @@ struct Driver {
     control: Option<tokio::task::JoinHandle<()>>,
     /// Soft and hard limit of descriptors as the kernel gave them, for what PID 1 starts.
     descriptors: Option<(u64, u64)>,
+    /// The kernel has no descriptors for processes, and a person was told.
+    blind: bool,
     /// Who is to take over.
     successor: Option<Successor>,
     /// A copy is with every client that is there.
@@ -261,6 +268,7 @@ impl Driver {
             Fact::Checked(answer) => self.on_checked(answer),
             Fact::Quieted(node) => self.on_notify(node),
             Fact::Recalled(node, at) => self.on_recalled(node, at),
+            Fact::Outlived(run, looks) => self.on_foreign(run, looks),
             Fact::Arrived(run) => self.turn(Event::Arrived { run }),
             Fact::Rested(node) => {
                 if self.engine.is_watched(node) {

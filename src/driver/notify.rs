@@ -3,7 +3,7 @@
 //! One socket a service: the kernel keeps a short queue for each, so that a flood of one slows
 //! its senders and keeps neither the words of others nor PID 1 waiting.
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -12,10 +12,10 @@ use super::site::Site;
 use super::watch::Token;
 use super::{Driver, Fact};
 use crate::config::spec::{NotifyFrom, Ready, ServiceSpec};
-use crate::engine::{Descriptors, Event, Level, NodeId, Notice, RunId};
+use crate::engine::{Event, Level, NodeId, Notice, RunId};
 use crate::facts::{Errno, Pid, SpawnError, Stage};
 use crate::os::socket::{self, Endpoint, Options, Peer};
-use crate::os::{fds, proc};
+use crate::os::{fds, pidfd, proc};
 
 /// Where the sockets are: nobody can list it, and nobody but root can put anything there.
 const FOLDER: &str = "/run/finitd/notify";
@@ -25,8 +25,6 @@ const LONGEST: usize = 4096;
 const BATCH: usize = 32;
 /// How long a service that has more is not heard then.
 const REST: Duration = Duration::from_millis(10);
-/// Descriptors kept for one service.
-const KEPT: usize = 64;
 
 impl Driver {
     /// Makes the socket of a service before its first start; before a later one it takes away
@@ -185,7 +183,7 @@ impl Driver {
     }
 
     /// Whether a process belongs to a service: by its group, or its session where there is none.
-    fn is_of(&self, site: &Site, process: &proc::Process) -> bool {
+    pub(super) fn is_of(&self, site: &Site, process: &proc::Process) -> bool {
         match &site.group {
             Some(group) => self.groups.holds(group, process.pid),
             None => {
@@ -202,60 +200,39 @@ impl Driver {
         if site.runs.get(&run.generation) == Some(&pid) {
             return Ok(());
         }
+        // First and last: what is found of that number in between is found of this process.
+        let handle = pidfd::open(pid);
         let process = proc::process(pid.raw()).ok_or("there is no such process")?;
-        if process.ended {
-            return Err("that process has ended");
-        }
         // A daemon leads a session of its own; where there are no groups, only its parent tells.
         let orphan = site.group.is_none() && process.ppid == 1;
-        if !orphan && !self.is_of(site, &process) {
+        let is_of = orphan || self.is_of(site, &process);
+        let has_ended = |handle: &OwnedFd| pidfd::has_ended(handle.as_fd());
+        if process.ended || handle.as_ref().is_ok_and(has_ended) {
+            return Err("that process has ended");
+        }
+        if !is_of {
             return Err("that process is none of this service");
         }
         let grouped = site.group.is_some();
         let Some(site) = self.sites.of(node) else { return Ok(()) };
         if let Some(former) = site.runs.insert(run.generation, pid) {
-            self.reaper.release(former);
-            if !grouped {
+            self.reaper.release(former, run);
+            if !grouped && !site.sessions.contains(&former) {
                 site.sessions.push(former);
             }
         }
         self.reaper.adopt_running(pid, Owner::Run(run));
+        self.forget_foreign(run);
+        if process.ppid != 1 {
+            self.watch_foreign(run, pid, handle);
+        }
         Ok(())
-    }
-
-    /// What is done with descriptors that came with a notice; the rest are closed here.
-    fn keep_descriptors(&mut self, node: NodeId, wish: &Descriptors, came: Vec<OwnedFd>) {
-        let Some(site) = self.sites.of(node) else { return };
-        match wish {
-            Descriptors::Keep(name) => {
-                let room = KEPT.saturating_sub(site.kept.len());
-                let lost = came.len().saturating_sub(room);
-                site.kept.extend(came.into_iter().take(room).map(|fd| (name.clone(), fd)));
-                if lost > 0 {
-                    let text = format!(
-                        "{}: {lost} descriptors are not kept: it has {KEPT} already (FDSTORE)",
-                        self.engine.name(node)
-                    );
-                    self.console.tell(Level::Trouble, &text);
-                }
-            }
-            Descriptors::Drop(name) => site.kept.retain(|(known, _)| known != name),
-            Descriptors::Unwanted | Descriptors::Barrier => {}
-        }
-    }
-
-    /// A service that is not wanted any more needs nothing kept, and a node that is gone needs
-    /// no socket.
-    pub(super) fn unkeep(&mut self, node: NodeId) {
-        if let Some(site) = self.sites.of(node) {
-            site.kept.clear();
-        }
     }
 
     /// The node is gone for good.
     pub(super) fn close_notify(&mut self, node: NodeId) {
+        self.unkeep(node);
         let Some(site) = self.sites.of(node) else { return };
-        site.kept.clear();
         site.line = None;
         if site.notify.take().is_some() {
             socket::unlink(&Endpoint::UnixDatagram(path(node)));
@@ -271,9 +248,4 @@ pub fn path(node: NodeId) -> PathBuf {
 fn folder() -> Result<(), Errno> {
     fds::make_folder(Path::new("/run/finitd"), 0o755)?;
     fds::make_folder(Path::new(FOLDER), 0o711)
-}
-
-/// What a main process is handed beside its sockets, with names.
-pub fn kept(site: &Site) -> impl Iterator<Item = (&str, BorrowedFd<'_>)> {
-    site.kept.iter().map(|(name, fd)| (name.as_str(), fd.as_fd()))
 }

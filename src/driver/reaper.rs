@@ -75,9 +75,13 @@ impl Reaper {
         self.children.insert(pid, Child { owner, starting: None });
     }
 
-    /// A process is nobody's any more: its end tells nobody anything.
-    pub fn release(&mut self, pid: Pid) {
-        self.children.remove(&pid);
+    /// A process is no longer that of a run: its end tells nobody anything. Where it was
+    /// another's child, its number may be that of a child of ours by now.
+    pub fn release(&mut self, pid: Pid, run: RunId) {
+        let owner = self.children.get(&pid).map(|child| &child.owner);
+        if matches!(owner, Some(Owner::Run(known)) if *known == run) {
+            self.children.remove(&pid);
+        }
     }
 
     /// The processes of the engine's runs.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 
+use super::store::Stored;
 use crate::engine::NodeId;
 use crate::facts::Pid;
 use crate::logger::Target;
@@ -12,8 +13,10 @@ use crate::os::cgroup::Group;
 #[derive(Default)]
 pub struct Site {
     /// Its processes that we started and have not reaped, by generation. Each leads a session
-    /// and a group of its own.
+    /// and a group of its own, but for a main process that it named itself.
     pub runs: BTreeMap<u32, Pid>,
+    /// Those of them that are another's children, which alone is told how they end.
+    pub foreign: BTreeMap<u32, OwnedFd>,
     /// Sessions of its processes that are reaped but may have members still, where there is
     /// no control group to tell.
     pub sessions: Vec<Pid>,
@@ -29,8 +32,10 @@ pub struct Site {
     pub notify: Option<OwnedFd>,
     /// The pipe for the line of a run, by its generation.
     pub line: Option<(u32, OwnedFd)>,
-    /// Descriptors that it gave to be kept for its next start, with their names.
-    pub kept: Vec<(String, OwnedFd)>,
+    /// Descriptors that it gave to be kept for its next start.
+    pub kept: Vec<Stored>,
+    /// The last number of those that are watched.
+    pub last_kept: u32,
     /// Whether connections are to be told.
     pub watched: bool,
     /// Whether its emptiness is to be told.

@@ -229,6 +229,7 @@ impl Driver {
             callers,
             control: None,
             descriptors,
+            blind: false,
             successor: None,
             clients: Default::default(),
             listener: None,

@@ -25,6 +25,10 @@ pub enum Token {
     Notify(NodeId),
     /// The pipe for the line of a run.
     Line(RunId),
+    /// The main process of a run that is another's child.
+    Foreign(RunId),
+    /// A descriptor that a service gave to be kept: its number among those.
+    Kept(NodeId, u32),
     /// The clock on the wall.
     Wall,
     /// The inotify descriptor of all control groups.
@@ -43,6 +47,8 @@ const LOGS: u64 = 3;
 const NOTIFY: u64 = 4;
 const LINE: u64 = 5;
 const WALL: u64 = 6;
+const FOREIGN: u64 = 7;
+const KEPT: u64 = 8;
 
 impl Token {
     /// Kind in the top byte, node in the next three, the rest below.
@@ -55,6 +61,8 @@ impl Token {
             Self::Socket(node, index) => join(SOCKET, node, index),
             Self::Notify(node) => join(NOTIFY, node, 0),
             Self::Line(run) => join(LINE, run.node, run.generation),
+            Self::Foreign(run) => join(FOREIGN, run.node, run.generation),
+            Self::Kept(node, number) => join(KEPT, node, number),
             Self::Wall => WALL << 56,
             Self::Groups => GROUPS << 56,
             Self::Logs => LOGS << 56,
@@ -70,6 +78,8 @@ impl Token {
             WALL => Self::Wall,
             NOTIFY => Self::Notify(node),
             LINE => Self::Line(RunId { node, generation: low }),
+            KEPT => Self::Kept(node, low),
+            FOREIGN => Self::Foreign(RunId { node, generation: low }),
             LOGS => Self::Logs,
             _ => Self::Status(RunId { node, generation: low }),
         }
@@ -128,6 +138,15 @@ impl Watch {
     /// As [`Watch::readable`].
     pub fn writable(&self, fd: impl AsFd, token: Token) -> Result<(), Errno> {
         self.arm(fd, token, EpollFlags::EPOLLOUT)
+    }
+
+    /// Tells once when the other side is gone, or the descriptor fails; nothing else is told.
+    ///
+    /// # Errors
+    /// As [`Watch::readable`]; EPERM for a file that has no such thing, as those on a disk.
+    pub fn hung_up(&self, fd: impl AsFd, token: Token) -> Result<(), Errno> {
+        // EPOLLHUP and EPOLLERR are told of always, epoll_ctl(2).
+        self.arm(fd, token, EpollFlags::empty())
     }
 
     fn arm(&self, fd: impl AsFd, token: Token, flags: EpollFlags) -> Result<(), Errno> {

@@ -49,8 +49,13 @@ pub enum Descriptors {
     /// Nothing: they are closed.
     #[default]
     Unwanted,
-    /// They are kept under this name for its next start.
-    Keep(String),
+    /// They are kept for its next start.
+    Keep {
+        /// Under this name.
+        name: String,
+        /// Until their other side is gone or they fail.
+        polled: bool,
+    },
     /// Those of this name are kept no longer.
     Drop(String),
     /// Closing the one that came says that all before it was read.
@@ -62,6 +67,7 @@ impl Notice {
     pub fn parse(bytes: &[u8]) -> Self {
         let mut notice = Self::default();
         let (mut name, mut keep, mut drop) = ("stored".to_owned(), false, false);
+        let mut polled = true;
         for line in bytes.split(|byte| *byte == b'\n') {
             let line = String::from_utf8_lossy(line);
             let Some((key, value)) = line.split_once('=') else { continue };
@@ -78,6 +84,7 @@ impl Notice {
                 ("EXTEND_TIMEOUT_USEC", _) => notice.extend = micros(),
                 ("FDSTORE", "1") => keep = true,
                 ("FDSTOREREMOVE", "1") => drop = true,
+                ("FDPOLL", "0") => polled = false,
                 ("FDNAME", text) if is_name(text) => text.clone_into(&mut name),
                 ("BARRIER", "1") => notice.descriptors = Descriptors::Barrier,
                 _ => {}
@@ -85,7 +92,7 @@ impl Notice {
         }
         match (keep, drop) {
             (_, true) => notice.descriptors = Descriptors::Drop(name),
-            (true, false) => notice.descriptors = Descriptors::Keep(name),
+            (true, false) => notice.descriptors = Descriptors::Keep { name, polled },
             (false, false) => {}
         }
         notice

@@ -40,6 +40,7 @@ pub mod kmsg;
 pub mod memory;
 pub mod mount;
 pub mod passing;
+pub mod pidfd;
 pub mod proc;
 pub mod reboot;
 pub mod socket;

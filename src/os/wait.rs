@@ -3,6 +3,8 @@
 //! Raw, because nix knows no real-time signals: it would collect a child that one of them
 //! killed and then report an error, and that exit would be lost.
 
+use std::os::fd::{AsRawFd, BorrowedFd};
+
 use crate::facts::{Exit, Pid, SignalNumber};
 
 /// A child that has ended.
@@ -18,6 +20,12 @@ pub struct Dead {
 /// number nor that of its group can belong to anyone else. None if there is none now.
 pub fn peek() -> Option<Dead> {
     waitid(libc::P_ALL, 0, libc::WEXITED | libc::WNOHANG | libc::WNOWAIT)
+}
+
+/// The same for this process alone; none too if it is no child. Linux 5.4.
+pub fn peek_at(process: BorrowedFd<'_>) -> Option<Dead> {
+    let number = process.as_raw_fd().unsigned_abs();
+    waitid(libc::P_PIDFD, number, libc::WEXITED | libc::WNOHANG | libc::WNOWAIT)
 }
 
 /// Reap this child; none if it has not ended or is no child.

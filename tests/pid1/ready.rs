@@ -5,10 +5,10 @@ use std::io::Write;
 
 use crate::machine::{Machine, Plan};
 
-const TELLER: &str = include_str!("teller.py");
+pub const TELLER: &str = include_str!("teller.py");
 
 /// A machine with a service `teller`, which waits for orders.
-fn teller(more: &str) -> Machine {
+pub fn teller(more: &str) -> Machine {
     let toml = format!(
         "[service.teller]\ncommand = \"/usr/bin/python3 /etc/teller.py /out/teller\"\n\
          restart = {{ delay = \"1ms\", max-delay = \"1ms\" }}\n{more}"
@@ -19,21 +19,21 @@ fn teller(more: &str) -> Machine {
 }
 
 /// Has it obey, and waits until it has.
-fn order(machine: &Machine, line: &str) {
+pub fn order(machine: &Machine, line: &str) {
     let done = || machine.read("/out/teller/done").lines().count();
     let before = done();
     give(machine, line);
     machine.wait(line, |_| (done() > before).then_some(()));
 }
 
-fn give(machine: &Machine, line: &str) {
+pub fn give(machine: &Machine, line: &str) {
     let mut orders =
         std::fs::File::options().write(true).open(machine.path("/out/teller/orders")).unwrap();
     writeln!(orders, "{line}").unwrap();
 }
 
 /// Waits until the one reason is this.
-fn reason(machine: &Machine, name: &str, text: &str) {
+pub fn reason(machine: &Machine, name: &str, text: &str) {
     machine.wait(text, |m| (m.status(name)["reason"].as_str().unwrap_or("") == text).then_some(()));
 }
 
@@ -122,33 +122,6 @@ fn another_process_becomes_the_main_one_if_it_is_of_the_service() {
     machine.sh(&format!("kill -9 {second}"));
     machine.wait("a restart", |m| (m.status("teller")["restarts"] == 1).then_some(()));
     assert_eq!(machine.status("other")["restarts"], 0);
-}
-
-#[test]
-fn descriptors_are_kept_over_a_crash_and_an_upgrade_and_let_go_by_a_stop() {
-    let machine = teller("ready = \"notify\"\nwatchdog = \"1h\"\n");
-    assert_eq!(machine.read("/out/teller/given"), " watchdog=3600000000");
-    for word in ["tell READY=1", "keep a=alpha", "keep b=beta", "keep c=gamma"] {
-        order(&machine, word);
-    }
-    order(&machine, "tell FDSTOREREMOVE=1;FDNAME=b");
-    order(&machine, "barrier");
-    machine.booted();
-    machine.hang_up();
-    machine.order(&["upgrade"]);
-    let again = |how: &str| {
-        machine.forget("/out/teller/given");
-        machine.sh(how);
-        machine.appears("/out/teller/given")
-    };
-    let given = again(&format!("kill -9 {}", machine.main_pid("teller")));
-    assert_eq!(given, "a=alpha c=gamma watchdog=3600000000");
-    let given = again("finitctl stop teller; finitctl start --no-wait teller");
-    assert_eq!(given, " watchdog=3600000000");
-    // The finit of now hears it as the one before did.
-    machine.wait("its orders", |m| (!m.read("/out/teller/ready").is_empty()).then_some(()));
-    order(&machine, "tell READY=1;STATUS=heard");
-    reason(&machine, "teller", "heard");
 }
 
 #[test]

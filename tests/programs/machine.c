@@ -8,6 +8,7 @@
  *     console=PATH  a terminal, becomes /dev/console; without it there is none
  *     cgroup=yes    a control group of its own, cgroup2 on /sys/fs/cgroup
  *     closed=N      bits 0 to 2: PROGRAM starts without these descriptors
+ *     old=yes       the kernel is one before Linux 5.3: it has no descriptors for processes
  *     dirty=yes     PROGRAM starts with a mask, ignored signals and an open descriptor
  *
  * Prints "PID <n>" when all is ready, waits for a byte on stdin, executes PROGRAM as PID 1,
@@ -17,9 +18,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,7 +37,7 @@
 
 static const char *dir, *sbin, *programs, *console;
 static char *group;
-static int cgroup, closed, dirty;
+static int cgroup, closed, dirty, old;
 
 static void die(const char *what)
 {
@@ -151,6 +155,19 @@ static void soil(void)
 		die("descriptor 77");
 }
 
+static void age(void)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_pidfd_open, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog filter = { 4, code };
+	if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter))
+		die("seccomp");
+}
+
 static void child(char **argv, int ready, int go)
 {
 	char byte;
@@ -172,6 +189,8 @@ static void child(char **argv, int ready, int go)
 			dup2(null, fd);
 	if (dirty)
 		soil();
+	if (old)
+		age();
 	char *environment[] = { "PATH=/nowhere", "HOME=/nowhere", "TERM=linux", "SECRET=leak", "BOOT_IMAGE=/vmlinuz",
 		"LD_LIBRARY_PATH=/nowhere", "NOTIFY_SOCKET=/run/not-yours", "LISTEN_FDS=3", "LISTEN_PID=1", 0 };
 	execve(argv[0], argv, environment);
@@ -211,6 +230,8 @@ static void read_options(int argc, char **argv, int *at)
 			closed = atoi(value);
 		else if (!strcmp(key, "dirty"))
 			dirty = *value == 'y';
+		else if (!strcmp(key, "old"))
+			old = *value == 'y';
 		else
 			die(key);
 	}

@@ -148,7 +148,8 @@ pub(super) const KEYS: [Key; 56] = [
         "",
         r#""/run/app.pid""#,
         "The file in which a program that forks leaves the number of its main process; with \
-         `ready = \"forked\"`.",
+         `ready = \"forked\"`. Should that be the child of another that lives on, its end is \
+         noticed, but only its parent is told how it ended: it counts as a success.",
     ),
     key(
         IN,
@@ -157,7 +158,11 @@ pub(super) const KEYS: [Key; 56] = [
         r#""main""#,
         r#""any""#,
         "Whose words count (NOTIFY_SOCKET): those of its main process and of the commands around \
-         it, or those of each of its processes.",
+         it, or those of each of its processes. MAINPID= may name any process of the service; \
+         should that be the child of another that lives on, its end is noticed (Linux 5.3), but \
+         only its parent is told how it ended: it counts as a success. Descriptors that it \
+         gives to be kept for its next start (FDSTORE=1) are let go once their other side is gone, \
+         unless FDPOLL=0 comes with them.",
     ),
     key(
         IN,

@@ -1,6 +1,7 @@
 //! When a started service counts as up, and what it tells of itself.
 
 use finit::config::spec::{NotifyFrom, Ready};
+use finit::engine::{Descriptors, Notice};
 use finit::proto::Outcome;
 
 use crate::build::{millis, secs, service};
@@ -158,6 +159,18 @@ fn a_service_sets_its_own_watchdog_and_can_trigger_it() {
     rig.tells("db", "WATCHDOG=trigger");
     assert_eq!(rig.signals("db"), ["SIGABRT"]);
     assert_eq!(rig.trouble(), ["db asked for it: it is ended with SIGABRT (watchdog)"]);
+}
+
+#[test]
+fn what_is_kept_is_let_go_with_its_other_side_unless_it_says_otherwise() {
+    let kept = |text: &str| Notice::parse(text.as_bytes()).descriptors;
+    let of = |name: &str, polled| Descriptors::Keep { name: name.to_owned(), polled };
+    assert_eq!(kept("FDSTORE=1"), of("stored", true));
+    assert_eq!(kept("FDPOLL=0\nFDSTORE=1\nFDNAME=a"), of("a", false));
+    assert_eq!(kept("FDNAME=a\nFDSTORE=1\nFDPOLL=0"), of("a", false));
+    assert_eq!(kept("FDSTORE=1\nFDPOLL=1\nFDNAME=a:b"), of("stored", true));
+    assert_eq!(kept("FDSTOREREMOVE=1\nFDNAME=a\nFDPOLL=0"), Descriptors::Drop("a".to_owned()));
+    assert_eq!(kept("FDPOLL=0"), Descriptors::Unwanted);
 }
 
 #[test]

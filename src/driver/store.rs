@@ -1,0 +1,103 @@
+//! Descriptors that services give to be kept for their next start: FDSTORE=1 in sd_notify(3).
+//!
+//! One whose other side is gone, or that fails, is worth nothing to the next start: it is let go
+//! as soon as the kernel says so, unless FDPOLL=0 came with it.
+
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+
+use super::Driver;
+use super::watch::Token;
+use crate::engine::{Descriptors, Level, NodeId};
+
+/// Descriptors kept for one service.
+const KEPT: usize = 64;
+
+/// A descriptor that is kept.
+#[derive(Debug)]
+pub struct Stored {
+    /// By which the service knows it, in LISTEN_FDNAMES.
+    pub name: String,
+    pub fd: OwnedFd,
+    /// By which the set knows it; none where nobody watches.
+    number: Option<u32>,
+}
+
+impl Stored {
+    /// The descriptor, if its other side is watched.
+    pub fn polled(&self) -> Option<RawFd> {
+        self.number.map(|_| self.fd.as_raw_fd())
+    }
+}
+
+impl Driver {
+    /// What is done with descriptors that came with a notice; the rest are closed here.
+    pub(super) fn keep_descriptors(
+        &mut self,
+        node: NodeId,
+        wish: &Descriptors,
+        came: Vec<OwnedFd>,
+    ) {
+        match wish {
+            Descriptors::Keep { name, polled } => {
+                let held = self.sites.get(node).map_or(0, |site| site.kept.len());
+                let room = KEPT.saturating_sub(held);
+                let lost = came.len().saturating_sub(room);
+                for fd in came.into_iter().take(room) {
+                    self.keep(node, name.clone(), fd, *polled);
+                }
+                if lost > 0 {
+                    let text = format!(
+                        "{}: {lost} descriptors are not kept: it has {KEPT} already (FDSTORE)",
+                        self.engine.name(node)
+                    );
+                    self.console.tell(Level::Trouble, &text);
+                }
+            }
+            Descriptors::Drop(name) => {
+                self.let_go(node, |kept| kept.name == *name);
+            }
+            Descriptors::Unwanted | Descriptors::Barrier => {}
+        }
+    }
+
+    /// Keeps a descriptor, as long as its other side is there if `polled`.
+    pub(super) fn keep(&mut self, node: NodeId, name: String, fd: OwnedFd, polled: bool) {
+        let Some(site) = self.sites.of(node) else { return };
+        site.last_kept = site.last_kept.wrapping_add(1);
+        let number = site.last_kept;
+        // A file on a disk has no other side, and one for which the kernel has no room is kept.
+        let watched = polled && self.watch.hung_up(&fd, Token::Kept(node, number)).is_ok();
+        site.kept.push(Stored { name, fd, number: watched.then_some(number) });
+    }
+
+    /// The other side of a kept descriptor is gone, or it failed.
+    pub(super) fn on_hung_up(&mut self, node: NodeId, number: u32) {
+        for name in self.let_go(node, |kept| kept.number == Some(number)) {
+            let service = self.engine.name(node);
+            let text = format!(
+                "{service}: its descriptor `{name}` is kept no longer: the other side is gone \
+                 (FDPOLL=0 keeps such)"
+            );
+            self.console.tell(Level::Detail, &text);
+        }
+    }
+
+    /// A service that is not wanted any more needs nothing kept.
+    pub(super) fn unkeep(&mut self, node: NodeId) {
+        self.let_go(node, |_| true);
+    }
+
+    /// Closes kept descriptors; their names. The service has copies, and as long as it has, the
+    /// set would watch on.
+    fn let_go(&mut self, node: NodeId, which: impl Fn(&Stored) -> bool) -> Vec<String> {
+        let Some(site) = self.sites.of(node) else { return Vec::new() };
+        let gone = site.kept.extract_if(.., |kept| which(kept));
+        let close = |kept: Stored| {
+            if kept.number.is_some() {
+                self.watch.forget(&kept.fd);
+            }
+            kept.name
+        };
+        gone.map(close).collect()
+    }
+}
