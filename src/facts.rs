@@ -144,6 +144,15 @@ impl SignalNumber {
     }
 }
 
+impl SignalNumber {
+    /// Its name without SIG, or its number where it has none, as systemd writes it.
+    pub fn word(self) -> String {
+        let name = self.to_string();
+        let bare = name.strip_prefix("SIG").or_else(|| name.strip_prefix("signal "));
+        bare.unwrap_or(&name).to_owned()
+    }
+}
+
 impl fmt::Display for SignalNumber {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match SIGNAL_NAMES.iter().find(|(number, _)| *number == self.0) {

@@ -92,8 +92,8 @@ impl Driver {
     fn surroundings(&self, order: &Spawn, user: Option<&User>) -> Result<Environment, SpawnError> {
         let spec = &order.service;
         let mut environment = Environment::make(&spec.exec, user, &self.environment)?;
-        if let Some(pid) = order.main_pid {
-            environment.set("MAINPID", &pid.to_string());
+        for (name, value) in &order.told {
+            environment.set(name, value);
         }
         tell_how_to_notify(&mut environment, order.run.node, spec);
         Ok(environment)

@@ -15,6 +15,7 @@ use super::id::{NodeId, RunId};
 use super::node::Node;
 use super::respawn;
 use super::state::{DownWhy, StartStep, State, Then};
+use super::told::Fault;
 use super::{Aim, Cause, Effect, Engine, Group, Level, view};
 use crate::config::spec::{Conditions, Hook, ServiceSpec, StopScope};
 use crate::facts::{Exit, SignalNumber, SpawnError};
@@ -83,7 +84,10 @@ impl Engine {
             Ok(Verdict::Holds) => self.ask_command(id, &spec, 0),
             Ok(Verdict::Missing(path)) => self.await_path(id, path),
             Ok(Verdict::Skips(why)) => self.skip(id, why),
-            Ok(Verdict::Fails(why)) => self.apply(id, Then::Fail(why)),
+            Ok(Verdict::Fails(why)) => {
+                self.blame(id, Fault::ExecCondition);
+                self.apply(id, Then::Fail(why));
+            }
             Err(error) => {
                 let ended = Ended::NotExecuted(error);
                 let what = format!("its conditions could not be looked at: {ended}");
@@ -108,6 +112,7 @@ impl Engine {
             // No `ok-exit` makes a success of that.
             Then::Fail(_) | Then::Down | Then::Done(_) | Then::Ended => Then::Fail(what),
         };
+        self.blame(id, Fault::of(&ended));
         if let Some(node) = self.node_mut(id) {
             node.last_exit = Some(ended);
         }

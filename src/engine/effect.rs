@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use super::id::{ConnectionId, NodeId, RunId, Ticket};
 use super::timetable::After;
+use super::told::Variable;
 use crate::calendar::Schedule;
 use crate::config::spec::{CommandLine, Conditions, ServiceSpec};
 use crate::facts::SignalNumber;
@@ -156,8 +157,8 @@ pub struct Spawn {
     pub command: CommandLine,
     /// Another user than the service's own (hooks).
     pub user: Option<String>,
-    /// For `$MAINPID`.
-    pub main_pid: Option<i32>,
+    /// Variables beside those of its definition: its main process, how it ended.
+    pub told: Vec<Variable>,
 }
 
 /// Which program of a service.

@@ -8,6 +8,7 @@ use super::node::{Aside, Beside};
 use super::respawn::{self, Next};
 use super::state::{DownWhy, State, Then};
 use super::stop::KILL_PATIENCE;
+use super::told::Fault;
 use super::{Aim, Cause, Effect, Engine, Group, Level};
 use crate::config::spec::{Hook, Kind, ServiceSpec, StopScope};
 use crate::facts::{Exit, SignalNumber};
@@ -26,10 +27,11 @@ impl Engine {
             return;
         }
         if !node.is_main(run) {
-            self.on_hung_ended(run, group);
+            self.on_hung_ended(run, &ended, group);
             return;
         }
         let state = node.state.clone();
+        self.note_end(run, &ended);
         self.because(Cause::Exit(ended.to_string()));
         match state {
             State::Starting { step, .. } => self.on_start_step_ended(id, step, ended, group),
@@ -87,6 +89,7 @@ impl Engine {
         if let Then::AgainAt(_, why) | Then::Fail(why) = &mut then {
             *why = what;
         }
+        self.blame(id, Fault::of(&ended));
         if let Some(node) = self.node_mut(id) {
             node.last_exit = Some(ended);
         }
@@ -96,6 +99,7 @@ impl Engine {
     /// It ends, or is to end, in this way: that is kept, and the answer is what follows.
     pub(super) fn take_end(&mut self, id: NodeId, spec: &Rc<ServiceSpec>, ended: Ended) -> Then {
         let then = self.what_follows(id, spec, &ended);
+        self.blame(id, Fault::of(&ended));
         if let Some(node) = self.node_mut(id) {
             node.last_exit = Some(ended);
         }
@@ -165,6 +169,7 @@ impl Engine {
             return;
         };
         self.forget_stop_command(id);
+        let told = self.node(id).map(|node| node.ending.variables()).unwrap_or_default();
         let run = self.new_run(id);
         // A service that is killed at once still gets its tidying up.
         let patience = timeout.or(spec.stop.timeout.map(|patience| patience.max(KILL_PATIENCE)));
@@ -176,7 +181,7 @@ impl Engine {
             what: super::What::Hook,
             command: command.clone(),
             user: user.clone(),
-            main_pid: None,
+            told,
         })));
     }
 
@@ -196,6 +201,8 @@ impl Engine {
             Then::AgainAt(at, _) if at <= self.now => State::Down(DownWhy::Stopped),
             Then::AgainAt(until, why) => State::Backoff { until, why },
             Then::Fail(why) => {
+                // Where nothing else went wrong, it ended well and did so too often.
+                self.blame(id, Fault::StartLimitHit);
                 self.tell(Level::Trouble, format!("{name} failed: {why}"));
                 State::Failed(why)
             }
@@ -220,7 +227,7 @@ impl Engine {
         let success = *ended == Ended::Exit(Exit::SUCCESS);
         let up = self.node(id).is_some_and(|n| matches!(n.state, State::Up { .. }) && !n.leaving);
         match aside {
-            Aside::Stop => self.on_stop_command_ended(id),
+            Aside::Stop => self.on_stop_command_ended(id, Some(ended)),
             Aside::Probe => self.on_probe_ended(id, success),
             Aside::Health => self.on_health_ended(id, ended),
             Aside::Reload(index) if success && up => self.reload_step(id, index.saturating_add(1)),
@@ -255,17 +262,21 @@ impl Engine {
             self.on_health_late(id, run);
             return;
         }
+        if aside == Aside::Stop {
+            self.blame(id, Fault::Timeout);
+        }
         let killed = Exit::Signal { number: SignalNumber::KILL, core: false };
         self.on_aside_ended(id, run, &Ended::Exit(killed));
     }
 
     /// What had outlived its stop ended after all: what was to follow then follows now.
-    fn on_hung_ended(&mut self, run: RunId, group: Group) {
+    fn on_hung_ended(&mut self, run: RunId, ended: &Ended, group: Group) {
         let Some(node) = self.node_mut(run.node) else { return };
         let all = group == Group::Empty
             || node.spec().is_some_and(|spec| spec.stop.scope == StopScope::Main);
         let Some(hung) = node.hung.as_mut().filter(|hung| hung.run == Some(run)) else { return };
         hung.run = None;
+        node.note_main(ended);
         if all {
             self.on_hung_gone(run.node);
         } else {

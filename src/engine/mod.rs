@@ -37,6 +37,7 @@ mod start;
 mod state;
 mod stop;
 mod timetable;
+mod told;
 mod trial;
 mod view;
 mod why;
@@ -53,6 +54,7 @@ pub use memory::Memory;
 pub use notice::{Descriptors, Notice, Watchdog};
 pub use request::needed;
 pub use timetable::After;
+pub use told::Variable;
 
 use crate::config::spec::SystemSpec;
 use crate::facts::Moment;

@@ -11,6 +11,7 @@ use super::ready::Tidings;
 use super::respawn::History;
 use super::state::{DownWhy, State, Then};
 use super::timetable::Timetable;
+use super::told::{Ending, Monitored};
 use super::why::Why;
 use crate::config::spec::{ServiceSpec, Start};
 use crate::facts::{Moment, Pid};
@@ -93,6 +94,12 @@ pub struct Node {
     pub history: History,
     /// How its last main process ended.
     pub last_exit: Option<Ended>,
+    /// How it has come to its end since its last start, for those who are told.
+    #[serde(default)]
+    pub ending: Ending,
+    /// Because of whose failure it was started.
+    #[serde(default)]
+    pub monitored: Option<Box<Monitored>>,
     /// Jobs that wait for it.
     #[serde(skip)]
     pub jobs: Vec<u64>,
@@ -269,6 +276,8 @@ impl Node {
             generation: 0,
             history: History::default(),
             last_exit: None,
+            ending: Ending::default(),
+            monitored: None,
             jobs: Vec::new(),
             fresh: false,
             queued: false,

@@ -180,8 +180,8 @@ impl Engine {
     /// Starts finit itself to look at a service.
     pub(super) fn send_out(&mut self, run: RunId, service: Rc<ServiceSpec>, what: What) {
         let command = CommandLine { words: Box::default() };
-        let (user, main_pid) = (None, None);
-        self.emit(Effect::Spawn(Box::new(Spawn { run, service, what, command, user, main_pid })));
+        let (user, told) = (None, Vec::new());
+        self.emit(Effect::Spawn(Box::new(Spawn { run, service, what, command, user, told })));
     }
 
     /// Whoever looked has an answer; or is gone, and another one looks after a while.

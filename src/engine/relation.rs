@@ -11,7 +11,7 @@ use super::Engine;
 use super::id::NodeId;
 use super::load::Names;
 use super::node::{Asked, Edges, Node, Ties};
-use super::state::{Hope, State};
+use super::state::{DownWhy, Hope, State};
 use crate::proto::{Code, Refusal};
 
 impl Engine {
@@ -145,12 +145,19 @@ impl Engine {
         }
         let helpers = self.node(id).map(|node| node.edges.on_failure().to_vec());
         for helper in helpers.unwrap_or_default() {
-            let Some(node) = self.node_mut(helper) else { continue };
-            if matches!(node.state, State::Failed(_)) {
+            let failed = |node: &Node| matches!(node.state, State::Failed(_));
+            if self.node(helper).is_none_or(failed) {
                 continue;
             }
+            self.monitor(helper, id);
+            // A task that told somebody once tells it again, and what was skipped is looked at.
+            let over =
+                |node: &Node| matches!(node.state, State::Skipped(_) | State::Down(DownWhy::Ended));
+            if self.node(helper).is_some_and(over) {
+                self.clear(helper);
+            }
+            let Some(node) = self.node_mut(helper) else { continue };
             node.asked = Some(Asked::Up);
-            // A task that told somebody once tells it again.
             node.restarting |= matches!(node.state, State::Done(_));
             self.touch(helper);
         }

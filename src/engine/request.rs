@@ -194,6 +194,9 @@ impl Engine {
         let away = self.make_way(&ids)?;
         for id in &ids {
             let why = self.cause.clone();
+            if self.node(*id).is_some_and(|node| matches!(node.state, State::Down(_))) {
+                self.forget_monitored(*id);
+            }
             if let Some(node) = self.node_mut(*id) {
                 node.asked = Some(Asked::Up);
                 node.wish = why;
@@ -274,6 +277,7 @@ impl Engine {
         self.restart_parts(&parts);
         for id in &ids {
             let cause = self.cause.clone();
+            self.forget_monitored(*id);
             if let Some(node) = self.node_mut(*id) {
                 // What the target wants stays a matter of the target.
                 if !node.wanted {

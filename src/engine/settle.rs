@@ -147,6 +147,8 @@ impl Engine {
         node.wish = cause;
         if wanted {
             self.replace_stops(id);
+        } else {
+            self.forget_monitored(id);
         }
         let Some(node) = self.node(id) else { return };
         let edges = node.edges.clone();

@@ -122,7 +122,7 @@ impl Engine {
             what,
             command,
             user: None,
-            main_pid: None,
+            told: Vec::new(),
         })));
     }
 

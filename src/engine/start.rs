@@ -8,6 +8,7 @@ use super::event::Ended;
 use super::id::{NodeId, RunId};
 use super::node::{Aside, Beside, Body, Node};
 use super::state::{StartStep, State, Then};
+use super::told::Ending;
 use super::{Cause, Effect, Engine, Group, Level, Spawn, What};
 use crate::config::spec::{Hook, Ready, ServiceSpec};
 use crate::facts::{Exit, Moment, Pid, SpawnError};
@@ -30,7 +31,12 @@ impl Engine {
                 self.set_state(id, State::Starting { run, step: StartStep::Main(0), until: None });
                 self.emit(Effect::RunStep { run, step });
             }
-            Body::Service(spec) => self.check(id, &spec),
+            Body::Service(spec) => {
+                if let Some(node) = self.node_mut(id) {
+                    node.ending = Ending::default();
+                }
+                self.check(id, &spec);
+            }
             Body::LeftOut(_) => {}
         }
     }
@@ -84,10 +90,12 @@ impl Engine {
     /// Starts the program of one step.
     pub(super) fn launch(&mut self, id: NodeId, spec: &Rc<ServiceSpec>, step: StartStep) {
         let mut until = self.start_deadline(id, spec);
+        let mut told = self.node(id).and_then(|node| node.monitored.as_ref());
         let (what, command, user) = match step {
             StartStep::Check | StartStep::Bind | StartStep::Adopt => return,
             StartStep::OnlyIf(_) | StartStep::Before(_) => {
                 let Some(hook) = conditions::hook(spec, step) else { return };
+                told = told.filter(|_| matches!(step, StartStep::Before(_)));
                 let own = hook.timeout.map(|timeout| self.now.after(timeout));
                 until = until.into_iter().chain(own).min();
                 (What::Hook, hook.command.clone(), hook.user.clone())
@@ -97,10 +105,11 @@ impl Engine {
                 (What::Main, command.clone(), None)
             }
         };
+        let told = told.map(|monitored| monitored.variables()).unwrap_or_default();
         let run = self.new_run(id);
         self.set_state(id, State::Starting { run, step, until });
-        let (service, main_pid) = (Rc::clone(spec), None);
-        self.emit(Effect::Spawn(Box::new(Spawn { run, service, what, command, user, main_pid })));
+        let service = Rc::clone(spec);
+        self.emit(Effect::Spawn(Box::new(Spawn { run, service, what, command, user, told })));
     }
 
     /// Starts a command beside the service; without a time of its own it gets `patience`.
@@ -111,13 +120,13 @@ impl Engine {
         hook: &Hook,
         patience: Option<Duration>,
     ) {
-        let Some(service) = self.node(id).and_then(|node| node.spec()).map(Rc::clone) else {
-            return;
-        };
+        let Some(node) = self.node(id) else { return };
+        let Some(service) = node.spec().map(Rc::clone) else { return };
+        let mut told = if aside == Aside::Stop { node.ending.variables() } else { Vec::new() };
+        told.extend(node.pid.map(|pid| ("MAINPID", pid.to_string())));
         let run = self.new_aside(id, aside, hook.timeout.or(patience));
-        let main_pid = self.node(id).and_then(|node| node.pid).map(Pid::raw);
         let (what, command, user) = (What::Hook, hook.command.clone(), hook.user.clone());
-        self.emit(Effect::Spawn(Box::new(Spawn { run, service, what, command, user, main_pid })));
+        self.emit(Effect::Spawn(Box::new(Spawn { run, service, what, command, user, told })));
     }
 
     /// A number for a new run beside the service, which may take that long.

@@ -9,9 +9,10 @@ use super::event::Ended;
 use super::id::{NodeId, RunId};
 use super::node::{Aside, Hung, Node};
 use super::state::{Rung, StartStep, State, Then};
-use super::{Aim, Cause, Effect, Engine, Group, Level};
+use super::told::Fault;
+use super::{Aim, Cause, Effect, Engine, Group, Level, conditions};
 use crate::config::spec::{ServiceSpec, StopScope};
-use crate::facts::{Moment, SignalNumber};
+use crate::facts::{Exit, Moment, SignalNumber};
 
 /// How long SIGKILL may take: it is not the process that obeys, it is the kernel that ends it,
 /// and only a hung system call keeps it from that.
@@ -174,15 +175,22 @@ impl Engine {
         self.change(id, |node| node.asides.retain(|_, beside| beside.aside != Aside::Stop));
     }
 
-    /// `stop.command` ended, or its time is over: what still runs is asked by signal, and gets
+    /// `stop.command` ended so, or its time is over: what still runs is asked by signal, and gets
     /// the whole time for it, as in systemd.service(5).
-    pub(super) fn on_stop_command_ended(&mut self, id: NodeId) {
+    pub(super) fn on_stop_command_ended(&mut self, id: NodeId, ended: Option<&Ended>) {
         let Some(node) = self.node(id) else { return };
         let (Some(spec), State::Stopping { run, rung: Rung::Command, then, .. }) =
             (node.spec().map(Rc::clone), node.state.clone())
         else {
             return;
         };
+        let may_fail = spec.stop.command.as_ref().is_some_and(|hook| hook.may_fail);
+        match ended {
+            None => self.blame(id, Fault::Timeout),
+            Some(Ended::Exit(Exit::SUCCESS)) => {}
+            Some(ended) if !may_fail => self.blame(id, Fault::of(ended)),
+            Some(_) => {}
+        }
         self.ask_to_end(id, &spec, run, then);
     }
 
@@ -197,9 +205,10 @@ impl Engine {
                 self.apply(id, Then::Down);
             }
             State::Starting { run, step, .. } => self.on_start_late(id, &spec, run, step),
-            State::Stopping { rung: Rung::Command, .. } => self.on_stop_command_ended(id),
+            State::Stopping { rung: Rung::Command, .. } => self.on_stop_command_ended(id, None),
             State::Stopping { run, rung: Rung::Asked, then, .. } => {
                 self.because_of_its_past(id, Cause::Timer("the end of its stop.timeout".into()));
+                self.blame(id, Fault::Timeout);
                 self.kill(id, &name, &spec, run, then);
             }
             State::Stopping { run, then, rung: Rung::Killed, .. } => {
@@ -233,6 +242,9 @@ impl Engine {
         let is_hook = matches!(step, StartStep::OnlyIf(_) | StartStep::Before(_));
         if is_hook && whole.is_none_or(|whole| whole > self.now) {
             let until = whole.or(Some(self.now.after(KILL_PATIENCE)));
+            if !conditions::hook(spec, step).is_some_and(|hook| hook.may_fail) {
+                self.blame(id, Fault::Timeout);
+            }
             self.signal(id, Aim::Run(run), SignalNumber::KILL);
             self.set_state(id, State::Starting { run, step, until });
             return;

@@ -151,6 +151,7 @@ impl Engine {
             return;
         }
         let wish = self.cause.clone();
+        self.forget_monitored(id);
         if let Some(node) = self.node_mut(id) {
             node.asked = Some(Asked::Up);
             node.restarting = node.state.is_active();

@@ -26,10 +26,14 @@ pub struct Script {
     clone_fails: Vec<String>,
     bind_fails: Vec<String>,
     steps: BTreeMap<String, Option<(Duration, StepResult)>>,
+    /// What each program that was started was told.
+    told: Vec<String>,
 }
 
 impl Fates for Script {
     fn program(&mut self, order: &Spawn, _: Moment) -> Result<Program, SpawnError> {
+        let told: Vec<String> = order.told.iter().map(|(k, v)| format!("{k}={v}")).collect();
+        self.told.push(told.join(" "));
         let name = match order.what {
             What::Probe => format!("{}?", order.service.name),
             What::Health => format!("{}!", order.service.name),
@@ -383,6 +387,12 @@ impl Rig {
     /// What was started, in order, as it would be typed; hooks as well.
     pub fn started(&self) -> Vec<&str> {
         self.world.started.iter().map(|(_, command, _)| command.as_str()).collect()
+    }
+
+    /// What a command was told each time it was started, in order.
+    pub fn told(&self, command: &str) -> Vec<&str> {
+        let all = self.world.started.iter().zip(&self.world.fates.told);
+        all.filter(|((_, known, _), _)| known == command).map(|(_, told)| told.as_str()).collect()
     }
 
     /// Signals that this was sent, without the SIGCONT that goes with each.

@@ -36,6 +36,7 @@ mod stop;
 mod store;
 mod talk;
 mod timetable;
+mod told;
 mod trial;
 mod truncated;
 mod upgrade;

@@ -301,7 +301,11 @@ pub(super) const KEYS: [Key; 56] = [
         "",
         r#""cron""#,
         "What is started when this has failed for good: a task that tells somebody, another \
-         service that steps in.",
+         service that steps in. It finds MONITOR_UNIT, MONITOR_SERVICE_RESULT, \
+         MONITOR_EXIT_CODE and MONITOR_EXIT_STATUS in its environment, as in systemd.exec(5): \
+         the name of the one that failed, and how it ended. Where several call for the same \
+         one, it is told of the failure that started it; one that comes while it is at work \
+         starts nothing. There is no MONITOR_INVOCATION_ID.",
     ),
     key(IN, "reload-with", NAMES, "", r#""sshd""#, "Services whose reload reloads this one, too."),
     key(
@@ -322,7 +326,17 @@ pub(super) const KEYS: [Key; 56] = [
         "Commands run before each start, in order. One that fails is a failed start.",
     ),
     key(IN, "after-start", HOOKS, "", r#""/bin/true""#, "Commands run once it is up."),
-    key(IN, "after-stop", HOOKS, "", r#""/bin/true""#, "Commands run after each end."),
+    key(
+        IN,
+        "after-stop",
+        HOOKS,
+        "",
+        r#""/bin/true""#,
+        "Commands run after each end. They find SERVICE_RESULT (\"success\", \"exit-code\", \
+         \"signal\", \"core-dump\", \"timeout\", \"watchdog\", \"protocol\" or \"resources\"), \
+         EXIT_CODE and EXIT_STATUS in their environment, as in systemd.exec(5); so does \
+         `stop.command`. A failed check of health is a \"watchdog\".",
+    ),
     key(
         IN,
         "reload",

@@ -23,6 +23,7 @@ mod stop;
 mod tasks;
 mod templates;
 mod timetable;
+mod told;
 mod trial;
 mod why;
 mod words;
