@@ -119,6 +119,15 @@ fn requests_survive_the_wire() {
 }
 
 #[test]
+fn who_will_wait_says_so_and_words_never_do() {
+    let request = Request::Start { names: vec!["web".to_owned()] };
+    let waits = |line: &str| decode(line).unwrap().wait;
+    assert!(waits(&frame::encode_order(3, &request)));
+    assert!(!waits(&frame::encode_request(3, &request)));
+    assert!(!waits("start web"));
+}
+
+#[test]
 fn answers_survive_the_wire() {
     for answer in every_answer() {
         let line = encode_answer(&Spelling::Json(json!(3)), &answer);

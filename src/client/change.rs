@@ -200,7 +200,7 @@ pub fn signal(session: &mut Session, matches: &ArgMatches) -> Result<Status, Fai
             name(matches)
         )));
     }
-    perform(session, &Request::Signal { name: name(matches), signal: word }, Wait::Follow)
+    perform(session, &Request::Signal { name: name(matches), signal: word }, Wait::Leave)
 }
 
 /// `finitctl reset`.
@@ -208,7 +208,7 @@ pub fn signal(session: &mut Session, matches: &ArgMatches) -> Result<Status, Fai
 /// # Errors
 /// Refused, or no answer.
 pub fn reset(session: &mut Session, matches: &ArgMatches) -> Result<Status, Failure> {
-    perform(session, &Request::Reset { name: name(matches) }, Wait::Follow)
+    perform(session, &Request::Reset { name: name(matches) }, Wait::Leave)
 }
 
 fn all_names(matches: &ArgMatches) -> Vec<String> {
@@ -228,7 +228,10 @@ fn wait(matches: &ArgMatches) -> Wait {
 /// # Errors
 /// Refused, no answer, or not done in time.
 pub fn perform(session: &mut Session, request: &Request, wait: Wait) -> Result<Status, Failure> {
-    let reply = session.ask(request)?;
+    let reply = match wait {
+        Wait::Follow => session.connection()?.order(request)?,
+        Wait::Leave => session.ask(request)?,
+    };
     if session.form == Form::Json {
         session.output.json(&reply);
     }

@@ -167,7 +167,20 @@ impl Connection {
     /// # Errors
     /// No reply, or a refusal.
     pub fn ask(&mut self, request: &Request) -> Result<Reply, Failure> {
-        self.send(request)?;
+        self.send(request, frame::encode_request)?;
+        self.reply()
+    }
+
+    /// The same for a request whose job is followed to its end.
+    ///
+    /// # Errors
+    /// No reply, or a refusal: it could only wait for itself, say.
+    pub fn order(&mut self, request: &Request) -> Result<Reply, Failure> {
+        self.send(request, frame::encode_order)?;
+        self.reply()
+    }
+
+    fn reply(&mut self) -> Result<Reply, Failure> {
         match self.answer()? {
             Answer::Reply(reply) => Ok(reply),
             Answer::Refused(refusal) => Err(Failure::Refused(refusal)),
@@ -180,7 +193,7 @@ impl Connection {
     /// # Errors
     /// The connection is gone.
     pub fn follow(&mut self, job: u64) -> Result<(), Failure> {
-        self.send(&Request::Wait { job })
+        self.send(&Request::Wait { job }, frame::encode_request)
     }
 
     /// The next event of the job that is followed. The reply that confirms the following may
@@ -243,9 +256,13 @@ impl Connection {
         drop(self.stream.shutdown(std::net::Shutdown::Write));
     }
 
-    fn send(&mut self, request: &Request) -> Result<(), Failure> {
+    fn send(
+        &mut self,
+        request: &Request,
+        encode: fn(u64, &Request) -> String,
+    ) -> Result<(), Failure> {
         self.id = self.id.saturating_add(1);
-        let line = frame::encode_request(self.id, request);
+        let line = encode(self.id, request);
         if line.len() > frame::MAX_LINE {
             return Err(Failure::Usage(format!(
                 "too many names at once: a request is at most {} KiB",

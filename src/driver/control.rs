@@ -15,7 +15,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::engine::{Access, Peer};
 use crate::facts::Errno;
-use crate::os::{fds, socket};
+use crate::os::{proc, socket};
 use crate::proto::frame::{self, Answer, MAX_LINE, Spelling};
 use crate::proto::{Code, Refusal, Request};
 
@@ -35,8 +35,12 @@ pub const ANSWERS: usize = 256;
 pub struct Call {
     /// Who asks.
     pub peer: Peer,
+    /// When its process began, as [`proc::Process`] has it; none if it was gone already.
+    pub began: Option<u64>,
     /// What.
     pub request: Request,
+    /// Whether it will wait for what comes of it.
+    pub wait: bool,
     /// How it was written.
     pub spelling: Spelling,
     /// Where its answers go, ready to be sent.
@@ -66,7 +70,7 @@ pub async fn serve(
                 continue;
             }
         };
-        let Ok(peer) = identify(&stream, power) else { continue };
+        let Ok((peer, began)) = identify(&stream, power) else { continue };
         guests.retain(|(_, guest)| guest.strong_count() > 0);
         let same = guests.iter().filter(|(uid, _)| *uid == peer.uid).count();
         let most = if peer.uid == 0 { CLIENTS } else { CLIENTS.saturating_sub(FOR_ROOT) };
@@ -83,7 +87,8 @@ pub async fn serve(
                 write_answers(writer, outgoing, answered).await;
                 drop(present);
             });
-            tokio::spawn(read_requests(reader, peer, calls.clone(), answers, taken));
+            let guest = Guest { peer, began, calls: calls.clone(), answers };
+            tokio::spawn(read_requests(reader, guest, taken));
         }
     }
 }
@@ -95,8 +100,9 @@ async fn pause_after(error: &io::Error) {
     }
 }
 
-/// Who is there, and what that one may do. The kernel says it, of the moment of connect(2).
-fn identify(stream: &UnixStream, power: PowerGroup) -> Result<Peer, Errno> {
+/// Who is there, and what that one may do, with when its process began. The kernel says it, of
+/// the moment of connect(2).
+fn identify(stream: &UnixStream, power: PowerGroup) -> Result<(Peer, Option<u64>), Errno> {
     let credentials = socket::peer_credentials(stream.as_fd())?;
     let groups = || {
         let mut groups = socket::peer_groups(stream.as_fd());
@@ -108,10 +114,10 @@ fn identify(stream: &UnixStream, power: PowerGroup) -> Result<Peer, Errno> {
         Some(group) if groups().contains(&group) => Access::Power,
         _ => Access::Look,
     };
-    let path = format!("/proc/{}/comm", credentials.pid);
-    let command = fds::read_head(std::path::Path::new(&path), 64).unwrap_or_default();
-    let command = String::from_utf8_lossy(&command).trim_end().to_owned();
-    Ok(Peer { uid: credentials.uid, pid: credentials.pid, command, access })
+    let process = proc::process(credentials.pid);
+    let (name, began) = process.map(|process| (process.name, process.began)).unzip();
+    let command = String::from_utf8_lossy(&name.unwrap_or_default()).into_owned();
+    Ok((Peer { uid: credentials.uid, pid: credentials.pid, command, access }, began))
 }
 
 async fn turn_away(mut stream: UnixStream) {
@@ -122,15 +128,18 @@ async fn turn_away(mut stream: UnixStream) {
     let _unread = timeout(ANSWER, stream.write_all(line.as_bytes())).await;
 }
 
-/// Lines of a client, one after the other, until it closes its side. None is read while
-/// answers wait to be taken: they are longer than questions, and who asks may never read.
-async fn read_requests(
-    reader: OwnedReadHalf,
+/// A client, and the ways to the loop and back.
+struct Guest {
     peer: Peer,
+    began: Option<u64>,
     calls: mpsc::Sender<Call>,
     answers: mpsc::Sender<String>,
-    taken: Arc<Notify>,
-) {
+}
+
+/// Lines of a client, one after the other, until it closes its side. None is read while
+/// answers wait to be taken: they are longer than questions, and who asks may never read.
+async fn read_requests(reader: OwnedReadHalf, guest: Guest, taken: Arc<Notify>) {
+    let Guest { peer, began, calls, answers } = guest;
     let mut reader = BufReader::with_capacity(1024, reader);
     while let Some(line) = read_line(&mut reader).await {
         let call = match line.map(|line| frame::decode(&line)) {
@@ -150,8 +159,9 @@ async fn read_requests(
                 break;
             }
         };
-        let (request, spelling) = (call.request, call.spelling);
-        let call = Call { peer: peer.clone(), request, spelling, answers: answers.clone() };
+        let frame::Call { request, spelling, wait } = call;
+        let (peer, way) = (peer.clone(), answers.clone());
+        let call = Call { peer, began, request, wait, spelling, answers: way };
         if calls.send(call).await.is_err() {
             break;
         }

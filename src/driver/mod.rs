@@ -23,6 +23,7 @@ mod logs;
 mod looks;
 mod notify;
 mod orders;
+mod origin;
 mod reaper;
 mod signals;
 mod site;

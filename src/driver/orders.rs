@@ -109,7 +109,8 @@ impl Driver {
         };
         // Nobody waits for this answer.
         let ticket = Ticket(0);
-        self.turn(Event::Requested { ticket, peer, request: Request::Start { names } });
+        let request = Request::Start { names };
+        self.turn(Event::Requested { ticket, peer, request, waits: None });
     }
 
     /// Makes the control socket, or makes it anew.
@@ -147,7 +148,11 @@ impl Driver {
         let mut notes = Vec::new();
         match &call.request {
             Request::Wait { job } => {
-                self.board.follow(*job, call.spelling, call.answers);
+                let run = self.run_of(&call);
+                match run.and_then(|run| self.engine.refuse_to_follow(run, *job)) {
+                    Some(refusal) => self.refuse(&call, refusal),
+                    None => self.board.follow(*job, call.spelling, call.answers),
+                }
                 return;
             }
             Request::Apply if may => return self.apply_for(call, None),
@@ -187,8 +192,9 @@ impl Driver {
             }
             _ => {}
         }
+        let waits = if call.wait { self.run_of(&call) } else { None };
         let ticket = self.ticket(&call, notes);
-        self.turn(Event::Requested { ticket, peer: call.peer, request: call.request });
+        self.turn(Event::Requested { ticket, peer: call.peer, request: call.request, waits });
     }
 
     /// Follows the file for a client; for so long, if it is to be on trial.

@@ -92,6 +92,14 @@ impl Reaper {
         })
     }
 
+    /// The run of the engine that this is the process of.
+    pub fn run(&self, pid: i32) -> Option<RunId> {
+        match self.children.get(&Pid::new(pid)?)?.owner {
+            Owner::Run(run) => Some(run),
+            Owner::Look(_) | Owner::Future(_) | Owner::LogWriter => None,
+        }
+    }
+
     /// Whether a run's process is between clone and exec. Of others only the end is told.
     pub fn is_starting(&self) -> bool {
         let starts =

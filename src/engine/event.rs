@@ -120,6 +120,8 @@ pub enum Event {
         peer: Peer,
         /// What.
         request: Request,
+        /// The run that the client is a part of, where it will wait for what comes of this.
+        waits: Option<RunId>,
     },
     /// The file was read again and is good.
     Loaded {

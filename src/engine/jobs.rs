@@ -88,6 +88,11 @@ impl Engine {
         }
     }
 
+    /// What a job still waits for.
+    pub(super) fn goals(&self, job: u64) -> &[(NodeId, Goal)] {
+        self.jobs.live.get(&job).map_or(&[], |job| &job.goals)
+    }
+
     fn has_goal(&self, job: u64, id: NodeId, goal: Goal) -> bool {
         self.jobs.live.get(&job).is_some_and(|job| job.goals.contains(&(id, goal)))
     }

@@ -31,6 +31,7 @@ mod relation;
 mod request;
 mod respawn;
 mod schedule;
+mod selfwait;
 mod settle;
 mod socket;
 mod start;
@@ -181,7 +182,9 @@ impl Engine {
             Event::Calendar { node, base, at } => self.on_calendar(node, base, at),
             Event::ClockSet => self.on_clock_set(),
             Event::Elapsed => self.on_elapsed(),
-            Event::Requested { ticket, peer, request } => self.on_request(ticket, &peer, request),
+            Event::Requested { ticket, peer, request, waits } => {
+                self.on_request(ticket, &peer, request, waits);
+            }
             Event::Loaded { spec, extent, cause, ticket } => {
                 self.on_loaded(spec, extent, cause, ticket);
             }

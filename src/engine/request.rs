@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::id::{NodeId, Ticket};
+use super::id::{NodeId, RunId, Ticket};
 use super::jobs::Goal;
 use super::node::{Aside, Asked, Body, Node};
 use super::schedule::Audience;
@@ -49,9 +49,16 @@ pub fn needed(request: &Request) -> Access {
 
 impl Engine {
     /// Answers a request, exactly once.
-    pub(super) fn on_request(&mut self, ticket: Ticket, peer: &Peer, request: Request) {
+    pub(super) fn on_request(
+        &mut self,
+        ticket: Ticket,
+        peer: &Peer,
+        request: Request,
+        waits: Option<RunId>,
+    ) {
         self.because(Cause::person(peer, request.spoken()));
-        let result = match self.refuse(peer, &request) {
+        let in_vain = || self.refuse_self_wait(waits?, &request);
+        let result = match self.refuse(peer, &request).or_else(in_vain) {
             Some(refusal) => Err(refusal),
             None => self.carry_out(peer, request),
         };
@@ -169,7 +176,7 @@ impl Engine {
     }
 
     /// The nodes of these names, instances for a template; all or none.
-    fn find_all(&self, names: &[String]) -> Result<Vec<NodeId>, Refusal> {
+    pub(super) fn find_all(&self, names: &[String]) -> Result<Vec<NodeId>, Refusal> {
         if names.is_empty() {
             return Err(Refusal::new(Code::BadRequest, "a name is missing"));
         }
@@ -230,7 +237,7 @@ impl Engine {
 
     /// What these need, or want as well, and what that does, as far as nothing that will do is
     /// there.
-    fn missing_below(&self, ids: &[NodeId], wants: bool) -> Vec<NodeId> {
+    pub(super) fn missing_below(&self, ids: &[NodeId], wants: bool) -> Vec<NodeId> {
         // What is skipped is looked at again.
         let is_there = |node: &Node| node.firm && !matches!(node.state, State::Skipped(_));
         let there = |id: &NodeId| self.node(*id).is_some_and(is_there);

@@ -30,6 +30,9 @@ pub struct Process {
     pub kernel: bool,
     /// It has ended, and its parent has not yet asked how.
     pub ended: bool,
+    /// When it began, in ticks since the machine did: with its number, which may be another's
+    /// later, a name that no other process ever has.
+    pub began: u64,
 }
 
 /// The process of that number, if there is one.
@@ -69,7 +72,7 @@ pub fn processes() -> Vec<Process> {
         .collect()
 }
 
-/// "pid (name) state ppid pgrp session tty tpgid flags …"; the name may hold ") " itself, so
+/// "pid (name) state ppid pgrp session tty tpgid flags … starttime …"; the name may hold ") " itself, so
 /// the last parenthesis counts.
 fn parse_stat(pid: i32, line: &[u8]) -> Option<Process> {
     let open = line.iter().position(|byte| *byte == b'(')?;
@@ -81,7 +84,8 @@ fn parse_stat(pid: i32, line: &[u8]) -> Option<Process> {
     let ppid = fields.next()?.parse().ok()?;
     let session = fields.nth(1)?.parse().ok()?;
     let flags: u64 = fields.nth(2)?.parse().ok()?;
-    Some(Process { pid, ppid, session, name, kernel: flags & KERNEL_THREAD != 0, ended })
+    let began = fields.nth(12)?.parse().ok()?;
+    Some(Process { pid, ppid, session, name, kernel: flags & KERNEL_THREAD != 0, ended, began })
 }
 
 /// The words of the kernel's command line; none without /proc.

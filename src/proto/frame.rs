@@ -14,6 +14,8 @@ pub struct Call {
     pub request: Request,
     /// How it was asked, and so how it is answered.
     pub spelling: Spelling,
+    /// Whether the client says that it will follow what comes of it to its end. Words never do.
+    pub wait: bool,
 }
 
 /// How a request was written.
@@ -32,6 +34,8 @@ struct Envelope {
     method: String,
     #[serde(default)]
     params: serde_json::Value,
+    #[serde(default)]
+    wait: bool,
 }
 
 #[derive(Serialize)]
@@ -72,7 +76,7 @@ pub fn decode(line: &str) -> Result<Call, (Spelling, Refusal)> {
     let line = line.trim();
     if !line.starts_with('{') {
         let request = words::parse(line).map_err(|refusal| (Spelling::Words, refusal))?;
-        return Ok(Call { request, spelling: Spelling::Words });
+        return Ok(Call { request, spelling: Spelling::Words, wait: false });
     }
     let envelope: Envelope = serde_json::from_str(line).map_err(|error| {
         let spelling = Spelling::Json(serde_json::Value::Null);
@@ -80,7 +84,7 @@ pub fn decode(line: &str) -> Result<Call, (Spelling, Refusal)> {
     })?;
     let spelling = Spelling::Json(envelope.id);
     match request(&envelope.method, envelope.params) {
-        Ok(request) => Ok(Call { request, spelling }),
+        Ok(request) => Ok(Call { request, spelling, wait: envelope.wait }),
         Err(refusal) => Err((spelling, refusal)),
     }
 }
@@ -118,9 +122,22 @@ pub(super) fn shortened(text: &str) -> String {
 
 /// Writes the request line of a client.
 pub fn encode_request(id: u64, request: &Request) -> String {
+    encode(id, request, false)
+}
+
+/// The same for one that will wait for what comes of it: a finit that knows better refuses what
+/// could only wait for itself, an older one takes no notice.
+pub fn encode_order(id: u64, request: &Request) -> String {
+    encode(id, request, true)
+}
+
+fn encode(id: u64, request: &Request, wait: bool) -> String {
     let mut value = serde_json::to_value(request).unwrap_or_default();
     if let Some(object) = value.as_object_mut() {
         object.insert("id".to_owned(), id.into());
+        if wait {
+            object.insert("wait".to_owned(), true.into());
+        }
     }
     line(&value)
 }

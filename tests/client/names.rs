@@ -152,11 +152,11 @@ fn the_old_names_ask_pid_1() {
         ("telinit", &["0"], power("poweroff")),
         ("telinit", &["6"], power("reboot")),
         ("init", &["0"], power("poweroff")),
-        ("telinit", &["q"], vec![r#"{"id":1,"method":"apply"}"#.to_owned()]),
+        ("telinit", &["q"], vec![r#"{"id":1,"method":"apply","wait":true}"#.to_owned()]),
         (
             "telinit",
             &["1"],
-            vec![r#"{"id":1,"method":"target","params":{"name":"rescue"}}"#.to_owned()],
+            vec![r#"{"id":1,"method":"target","params":{"name":"rescue"},"wait":true}"#.to_owned()],
         ),
         ("telinit", &["9"], vec![]),
         ("telinit", &[], vec![]),

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use finit::config::spec::{Conditions, SystemSpec};
-use finit::engine::{Access, Ended, Event, Extent, Level, Notice, RunId, Spawn, Verdict, What};
+use finit::engine::{
+    Access, Ended, Event, Extent, Level, Notice, Peer, RunId, Spawn, Ticket, Verdict, What,
+};
 use finit::facts::{Errno, Exit, Moment, SignalNumber, SpawnError, Stage};
 use finit::proto::{
     JobEvent, MachineReport, Outcome, Power, Refusal, Reply, Request, ServiceReport,
@@ -256,6 +258,16 @@ impl Rig {
         let answer = self.world.replies.remove(&ticket).expect("an answer");
         self.now();
         answer
+    }
+
+    /// What a client in that run asks for and will wait for, and the answer of the same turn.
+    pub fn ask_in(&mut self, run: RunId, request: Request) -> Result<Reply, Refusal> {
+        let (number, ticket) = (u64::MAX, Ticket(u64::MAX));
+        let command = "finitctl".to_owned();
+        let peer = Peer { uid: 0, pid: 78, command, access: Access::Everything };
+        self.world.turn(Event::Requested { ticket, peer, request, waits: Some(run) });
+        self.no_fault();
+        self.world.replies.remove(&number).expect("an answer")
     }
 
     fn job(&mut self, request: Request) -> u64 {

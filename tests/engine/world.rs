@@ -332,7 +332,7 @@ impl<F: Fates> World<F> {
         let uid = if access == Access::Look { 1000 } else { 0 };
         let peer = Peer { uid, pid: 77, command: "finitctl".to_owned(), access };
         let ticket = Ticket(self.last_ticket);
-        self.turn(Event::Requested { ticket, peer, request });
+        self.turn(Event::Requested { ticket, peer, request, waits: None });
         self.last_ticket
     }
 

@@ -32,6 +32,7 @@ mod programs;
 mod ready;
 mod reap;
 mod relations;
+mod selfwait;
 mod stop;
 mod store;
 mod talk;

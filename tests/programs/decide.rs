@@ -124,7 +124,12 @@ fn main() {
             let peer =
                 Peer { uid: 0, pid: 7, command: "finitctl".to_owned(), access: Access::Everything };
             let request = Request::Status { name: format!("s{}", number % count) };
-            bench.turn(Event::Requested { ticket: Ticket(number.into()), peer, request });
+            bench.turn(Event::Requested {
+                ticket: Ticket(number.into()),
+                peer,
+                request,
+                waits: None,
+            });
         }
         bench.rate("a status", count);
     }

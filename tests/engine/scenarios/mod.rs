@@ -18,6 +18,7 @@ mod ready;
 mod relations;
 mod restart;
 pub mod schedule;
+mod selfwait;
 mod sockets;
 mod stop;
 mod tasks;
