@@ -107,9 +107,8 @@ impl Engine {
 
     /// It is unknown whether it may start, which is a failed start.
     fn undecided(&mut self, id: NodeId, spec: &Rc<ServiceSpec>, ended: Ended, what: String) {
-        let then = match self.what_follows(id, spec, &ended) {
+        let then = match self.what_follows(id, spec, &ended, false) {
             Then::AgainAt(at, _) => Then::AgainAt(at, what),
-            // No `ok-exit` makes a success of that.
             Then::Fail(_) | Then::Down | Then::Done(_) | Then::Ended => Then::Fail(what),
         };
         self.blame(id, Fault::of(&ended));

@@ -61,7 +61,8 @@ impl Engine {
     pub(super) fn main_ended(&mut self, id: NodeId, ended: Ended, group: Group) {
         self.end_probe(id);
         let Some(spec) = self.node(id).and_then(|node| node.spec()).map(Rc::clone) else { return };
-        let then = self.what_follows(id, &spec, &ended);
+        let success = respawn::is_success(&spec, &ended);
+        let then = self.what_follows(id, &spec, &ended, success);
         if let Some(node) = self.node_mut(id) {
             node.pid = None;
             node.stirred = false;
@@ -77,7 +78,8 @@ impl Engine {
         self.finish_stop(id, then);
     }
 
-    /// A start that came to nothing before the main process was there.
+    /// A start that came to nothing before the main process was there: no `ok-exit` makes a
+    /// success of that.
     pub(super) fn start_failed(
         &mut self,
         id: NodeId,
@@ -85,7 +87,7 @@ impl Engine {
         ended: Ended,
         what: String,
     ) {
-        let mut then = self.what_follows(id, spec, &ended);
+        let mut then = self.what_follows(id, spec, &ended, false);
         if let Then::AgainAt(_, why) | Then::Fail(why) = &mut then {
             *why = what;
         }
@@ -98,7 +100,7 @@ impl Engine {
 
     /// It ends, or is to end, in this way: that is kept, and the answer is what follows.
     pub(super) fn take_end(&mut self, id: NodeId, spec: &Rc<ServiceSpec>, ended: Ended) -> Then {
-        let then = self.what_follows(id, spec, &ended);
+        let then = self.what_follows(id, spec, &ended, false);
         self.blame(id, Fault::of(&ended));
         if let Some(node) = self.node_mut(id) {
             node.last_exit = Some(ended);
@@ -106,14 +108,14 @@ impl Engine {
         then
     }
 
-    /// What follows an end, by the policy of the service.
+    /// What follows an end, a good one or not, by the policy of the service.
     pub(super) fn what_follows(
         &mut self,
         id: NodeId,
         spec: &Rc<ServiceSpec>,
         ended: &Ended,
+        success: bool,
     ) -> Then {
-        let success = respawn::is_success(spec, ended);
         let now = self.now;
         let Some(node) = self.nodes.get_mut(id.index()) else { return Then::Down };
         let on_demand = node.on_demand();
@@ -130,7 +132,8 @@ impl Engine {
             _ => std::time::Duration::ZERO,
         };
         let name = node.name.clone();
-        let next = respawn::decide(spec, &mut node.history, ended, up_for, now, &mut self.random);
+        let random = &mut self.random;
+        let next = respawn::decide(spec, &mut node.history, ended, success, up_for, now, random);
         match next {
             Next::Again(at) => {
                 self.tell(Level::Progress, format!("{name}: {ended}; starting it again"));

@@ -39,7 +39,7 @@ const STORM: u32 = 100;
 /// The delay then.
 const STORM_DELAY: Duration = Duration::from_millis(100);
 
-/// Whether an end counts as success. So does one that nobody saw, as with systemd: there the end
+/// Whether that end of its main program counts as success. So does one that nobody saw, as with systemd: there the end
 /// of a main process that is no child of it is noticed when the group is empty, and is
 /// SERVICE_SUCCESS (src/core/service.c, main_pid_good and service_notify_cgroup_empty_event).
 pub fn is_success(spec: &ServiceSpec, ended: &Ended) -> bool {
@@ -64,17 +64,18 @@ fn is_polite(number: SignalNumber) -> bool {
     [SignalNumber::HUP, SignalNumber::INT, SignalNumber::TERM, SignalNumber::PIPE].contains(&number)
 }
 
-/// Decides after an end; `up_for` is how long the service had been up.
+/// Decides after an end, which counts as a success or not; `up_for` is how long the service had
+/// been up.
 pub fn decide(
     spec: &ServiceSpec,
     history: &mut History,
     ended: &Ended,
+    success: bool,
     up_for: Duration,
     now: Moment,
     random: &mut Random,
 ) -> Next {
     let policy = &spec.restart;
-    let success = is_success(spec, ended);
     let crash = match ended {
         Ended::Exit(Exit::Signal { .. }) => !success,
         Ended::Exit(Exit::Code(_)) | Ended::Unseen | Ended::NotExecuted(_) => false,

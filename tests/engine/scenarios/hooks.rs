@@ -2,9 +2,9 @@
 
 use finit::proto::{Code, Outcome, Reply};
 
-use crate::build::{hook, millis, secs, service};
+use crate::build::{hook, millis, secs, service, task};
 use crate::rig::Rig;
-use finit::config::spec::Hook;
+use finit::config::spec::{Hook, RestartWhen};
 
 fn may_fail(text: &str) -> Hook {
     Hook { may_fail: true, ..hook(text) }
@@ -32,6 +32,21 @@ fn a_before_start_that_fails_is_a_failed_start() {
     let mut rig = Rig::booted_but(parts, |rig| rig.ends("/a", millis(0), 42));
     assert_eq!((rig.state("web"), rig.starts("web")), ("failed", 0));
     assert_eq!(rig.reason("web"), "before-start: exited with status 42");
+}
+
+#[test]
+fn no_ok_exit_makes_a_success_of_a_before_start_that_fails() {
+    let setup = || task("setup").ok_exit_any().before_start(hook("/a"));
+    let mut rig = Rig::booted_but([setup()], |rig| rig.ends("/a", millis(0), 42));
+    assert_eq!((rig.state("setup"), rig.starts("setup")), ("failed", 0));
+    assert_eq!(rig.reason("setup"), "before-start: exited with status 42");
+    let again = setup().restart(RestartWhen::OnFailure);
+    let mut rig = Rig::booted_but([again], |rig| rig.ends("/a", millis(0), 42));
+    rig.mends("/a");
+    rig.ends("/a", millis(0), 0);
+    rig.ends("setup", millis(0), 42);
+    rig.pass(secs(1));
+    assert_eq!((rig.state("setup"), rig.starts("setup")), ("done", 1));
 }
 
 #[test]
