@@ -24,6 +24,10 @@ pub const FILE: &str = "/etc/finit.toml";
 pub struct Configuration {
     path: PathBuf,
     sources: Vec<Source>,
+    /// Whether what was read last could not be run: the machine runs what is behind in its place.
+    /// Not all mistakes are in the sources; a file that cannot be read is none of them.
+    #[serde(default)]
+    broken: bool,
     /// Whether the machine runs what was read last: a mere look at definitions is no following.
     followed: bool,
     /// Whether the machine runs a file that is not kept yet as the last good copy.
@@ -71,15 +75,21 @@ impl Configuration {
         Self::booted(path, config::load(path, &Disk))
     }
 
-    /// The same from what another finit has read, whatever the file looks like by now.
-    pub fn resume(self) -> Booted {
-        if self.sources.is_empty() && self.unconfirmed.is_none() {
-            return Self::boot(&self.path);
-        }
-        let mut loaded = config::parse(&self.sources);
-        loaded.sources.clone_from(&self.sources);
-        let booted = Self::booted(&self.path, loaded);
-        Booted { configuration: self, ..booted }
+    /// What another finit has read and run, whatever the file looks like by now.
+    pub fn resume(self) -> (Self, SystemSpec) {
+        let read = config::parse(&self.sources);
+        let went_back = self.behind.is_none() && self.before_trial.is_none();
+        // An older finit has not said that it was broken.
+        let broken = self.broken || read.is_broken();
+        let spec = match self.behind.as_ref().filter(|_| broken) {
+            Some(behind) => config::parse(behind).spec,
+            None => read.spec,
+        };
+        let spec = match self.login && (broken || went_back) {
+            true => with_login(spec),
+            false => with_rescue(spec),
+        };
+        (self, spec)
     }
 
     fn booted(path: &Path, loaded: Loaded) -> Booted {
@@ -90,6 +100,7 @@ impl Configuration {
         let mut configuration = Self {
             path: path.to_owned(),
             sources,
+            broken: !good,
             followed: good,
             unkept: good,
             behind: None,
@@ -209,9 +220,11 @@ impl Configuration {
     }
 
     fn take(&mut self, loaded: Loaded) -> Option<Rc<SystemSpec>> {
-        if loaded.sources == self.sources {
+        // What was mended may be a file that could not be read.
+        if loaded.sources == self.sources && !self.broken {
             return None;
         }
+        self.broken = false;
         let old = std::mem::replace(&mut self.sources, loaded.sources);
         if std::mem::take(&mut self.followed) {
             self.behind = Some(old);
@@ -369,6 +382,33 @@ mod tests {
             configuration.try_out();
             assert_eq!(*configuration.go_back(), booted.spec);
         }
+    }
+
+    #[test]
+    fn another_finit_goes_on_with_the_login_that_the_boot_had_added() {
+        let file = File::new("resumed");
+        // Only the reader of files sees this mistake: what was read is good without it.
+        let folder = file.0.with_extension("toml.d");
+        std::fs::create_dir(&folder).unwrap();
+        std::fs::write(folder.join("x.toml"), b"# \xff").unwrap();
+        let booted = Configuration::boot(file.says("a"));
+        std::fs::remove_dir_all(&folder).unwrap();
+        assert_ne!(names(&booted.spec), ["a", RESCUE]);
+        let (mut configuration, spec) = booted.configuration.resume();
+        assert_eq!(spec, booted.spec);
+        // Mended by now, and only looked at, then on trial, and gone back from.
+        assert!(matches!(configuration.reread_definitions().unwrap(), Found::Other(_)));
+        let (mut configuration, spec) = configuration.resume();
+        assert_eq!(names(&spec), ["a", RESCUE]);
+        configuration.try_out();
+        let (mut configuration, spec) = configuration.resume();
+        assert_eq!(names(&spec), ["a", RESCUE]);
+        assert_eq!(*configuration.go_back(), booted.spec);
+        let (mut configuration, spec) = configuration.resume();
+        assert_eq!(spec, booted.spec);
+        configuration.reread().unwrap();
+        configuration.follow();
+        assert_eq!(names(&configuration.resume().1), ["a", RESCUE]);
     }
 
     fn names(spec: &SystemSpec) -> Vec<&str> {

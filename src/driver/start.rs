@@ -180,7 +180,7 @@ impl Driver {
     ) -> Result<Self, Errno> {
         let console = Console::new(level(&words));
         let Handover { engine, configuration, descriptors, held, written } = handover;
-        let Booted { configuration, spec, .. } = configuration.resume();
+        let (configuration, spec) = configuration.resume();
         let engine = Engine::recall(Rc::new(spec), engine, time::now());
         let context = context(&engine, words, place);
         let mut driver = Self::new(start, engine, configuration, context, console, descriptors)?;
