@@ -254,6 +254,8 @@ pub enum Cause {
     },
     /// Another service.
     Dependency(String),
+    /// One that excludes it was asked for.
+    Rival(String),
     /// A process that ended.
     Exit(String),
     /// What its conditions say.
@@ -277,7 +279,7 @@ impl fmt::Display for Cause {
             Self::Person { uid, pid, command, .. } => {
                 write!(f, "{command} (pid {pid}, uid {uid})")
             }
-            Self::Dependency(name) => write!(f, "{name}"),
+            Self::Dependency(name) | Self::Rival(name) => f.write_str(name),
             Self::Exit(how) => write!(f, "its process {how}"),
             Self::Condition => f.write_str("its conditions"),
             Self::Timer(what) => f.write_str(what),
@@ -295,6 +297,7 @@ impl Cause {
         match self {
             Self::Person { asked, .. } => format!("{self} asked: {asked}"),
             Self::Dependency(name) => format!("{name}, which it needs"),
+            Self::Rival(name) => format!("{name}, which excludes it"),
             Self::Boot
             | Self::Exit(_)
             | Self::Condition

@@ -7,11 +7,12 @@
 //!   there stays, and the other waits.
 //! * *On failure*: started when the other has failed for good.
 
-use super::Engine;
 use super::id::NodeId;
 use super::load::Names;
 use super::node::{Asked, Edges, Node, Ties};
 use super::state::{DownWhy, Hope, State};
+use super::why::Why;
+use super::{Cause, Engine};
 use crate::proto::{Code, Refusal};
 
 impl Engine {
@@ -103,7 +104,8 @@ impl Engine {
     /// # Errors
     /// Two of these are rivals of each other.
     pub(super) fn displace(&mut self, ids: &[NodeId]) -> Result<Vec<String>, Refusal> {
-        let mut away = Vec::new();
+        let mut away: Vec<NodeId> = Vec::new();
+        let mut whys = Vec::new();
         for id in ids {
             let Some(node) = self.node(*id) else { continue };
             for rival in node.edges.rivals() {
@@ -112,16 +114,23 @@ impl Engine {
                         format!("{} and {} exclude each other", node.name, self.name(*rival));
                     return Err(Refusal::new(Code::BadRequest, text).hint("start one of them"));
                 }
-                if !away.contains(rival) {
+                let there = self.node(*rival).is_some_and(|n| n.wanted || n.state.is_active());
+                if there && !away.contains(rival) {
                     away.push(*rival);
+                    let cause = Cause::Rival(node.name.clone());
+                    whys.push(Why::behind(self.now, cause, self.cause.clone()));
                 }
             }
         }
-        away.retain(|id| self.node(*id).is_some_and(|n| n.wanted || n.state.is_active()));
-        for id in &away {
+        for (id, why) in away.iter().zip(whys) {
             if let Some(node) = self.node_mut(*id) {
                 node.asked = Some(Asked::Down);
+                node.wish = why.clone();
             }
+            // From now on it goes because of its rival, and by that because of who asked.
+            let asked = std::mem::replace(&mut self.cause, why);
+            self.refresh_wanted(*id);
+            self.cause = asked;
             self.touch(*id);
         }
         Ok(away.into_iter().map(|id| self.name(id).to_owned()).collect())

@@ -136,7 +136,7 @@ impl Engine {
     }
 
     /// Computes whether a node is wanted, and hands a change of that down to what it stands on.
-    fn refresh_wanted(&mut self, id: NodeId) {
+    pub(super) fn refresh_wanted(&mut self, id: NodeId) {
         let wanted = self.node(id).is_some_and(|node| self.is_wanted(node));
         let cause = self.cause.clone();
         let Some(node) = self.node_mut(id) else { return };

@@ -135,6 +135,7 @@ impl Engine {
             }
             Cause::Boot
             | Cause::Condition
+            | Cause::Rival(_)
             | Cause::Person { .. }
             | Cause::Signal(_)
             | Cause::Connection

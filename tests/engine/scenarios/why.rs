@@ -83,6 +83,16 @@ fn a_restart_without_delay_tells_of_it_too() {
 }
 
 #[test]
+fn who_goes_for_a_rival_names_it_and_who_asked_for_that() {
+    let parts = [service("exim"), service("postfix").conflicts("exim").manual()];
+    let mut rig = Rig::booted(parts);
+    rig.start("postfix");
+    let told = why(&mut rig, "exim");
+    assert_eq!(told[1], "  postfix, which excludes it", "{told:?}");
+    assert!(told[2].contains("asked: start postfix"), "{told:?}");
+}
+
+#[test]
 fn a_failure_far_below_is_found() {
     let parts = [
         service("net").restart(RestartWhen::Never),
