@@ -62,6 +62,8 @@ impl Fault {
     /// What an end that is no success is called.
     pub fn of(ended: &Ended) -> Self {
         match ended {
+            // It is none only where the service was not up yet.
+            Ended::Unseen => Self::Protocol,
             Ended::Exit(Exit::Code(_)) => Self::ExitCode,
             Ended::Exit(Exit::Signal { core: false, .. }) => Self::Signal,
             Ended::Exit(Exit::Signal { core: true, .. }) => Self::CoreDump,
@@ -158,7 +160,7 @@ impl Node {
         self.ending.exit = match ended {
             Ended::Exit(exit) => Some(*exit),
             Ended::NotExecuted(error) => status_of(error.stage).map(Exit::Code),
-            Ended::TooSlow(_) | Ended::Silent(_) | Ended::Unhealthy { .. } => None,
+            Ended::Unseen | Ended::TooSlow(_) | Ended::Silent(_) | Ended::Unhealthy { .. } => None,
         };
     }
 
