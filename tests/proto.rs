@@ -37,6 +37,8 @@ fn every_request() -> Vec<Request> {
         Request::Upgrade { program: Some("/root/finit".to_owned()) },
         Request::Signal { name: name(), signal: "HUP".to_owned() },
         Request::Reset { name: name() },
+        Request::Hold { name: name() },
+        Request::Unhold { name: name() },
         Request::Wait { job: 7 },
         Request::Power { how: Power::Poweroff },
         Request::Power { how: Power::Reboot },
@@ -61,6 +63,7 @@ fn service() -> ServiceReport {
         pid: Some(412),
         restarts: 2,
         reason: String::new(),
+        held: true,
         connections: Some(1),
         cgroup: Some("/sys/fs/cgroup/finit/web".to_owned()),
         detail: Some(Detail {
@@ -231,6 +234,8 @@ fn words_become_requests() {
         ("upgrade", Request::Upgrade { program: None }),
         ("upgrade /root/finit", Request::Upgrade { program: Some(name("/root/finit")) }),
         ("reset a", Request::Reset { name: name("a") }),
+        ("hold a", Request::Hold { name: name("a") }),
+        ("unhold a", Request::Unhold { name: name("a") }),
         ("target rescue", Request::Target { name: name("rescue") }),
     ];
     for (line, request) in table {

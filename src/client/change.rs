@@ -71,6 +71,22 @@ pub fn one(command: Command) -> Command {
     command.arg(Arg::new("name").value_name("NAME").required(true))
 }
 
+/// A name, and what a hold is.
+pub fn held(command: Command) -> Command {
+    one(command).after_help(HOLD)
+}
+
+/// For whoever is about to work on a service.
+const HOLD: &str = "\
+What is there stays, and what is not there stays away: no dependent, target, schedule, connection,
+failure of another or edited file starts or stops it, and what it needs may be restarted below it.
+Who asks for that by name is refused and told who holds it, since when. Of what listens the
+sockets stay, and connections wait in them. If its process ends by itself, its `restart` says
+whether it comes back, as ever. Its instances are held with a template.
+
+It lasts until `finitctl unhold NAME`, over an upgrade of finit too, and ends with a shutdown.
+`finitctl list --held` shows what is held.";
+
 /// A signal and a name.
 pub fn signal_and_name(command: Command) -> Command {
     let signal = Arg::new("signal").value_name("SIGNAL").required(true);
@@ -209,6 +225,22 @@ pub fn signal(session: &mut Session, matches: &ArgMatches) -> Result<Status, Fai
 /// Refused, or no answer.
 pub fn reset(session: &mut Session, matches: &ArgMatches) -> Result<Status, Failure> {
     perform(session, &Request::Reset { name: name(matches) }, Wait::Leave)
+}
+
+/// `finitctl hold`.
+///
+/// # Errors
+/// Refused, or no answer.
+pub fn hold(session: &mut Session, matches: &ArgMatches) -> Result<Status, Failure> {
+    perform(session, &Request::Hold { name: name(matches) }, Wait::Follow)
+}
+
+/// `finitctl unhold`.
+///
+/// # Errors
+/// Refused, or no answer.
+pub fn unhold(session: &mut Session, matches: &ArgMatches) -> Result<Status, Failure> {
+    perform(session, &Request::Unhold { name: name(matches) }, Wait::Follow)
 }
 
 fn all_names(matches: &ArgMatches) -> Vec<String> {

@@ -65,6 +65,7 @@ impl Failure {
                 | Code::ShuttingDown
                 | Code::Busy
                 | Code::SelfWait
+                | Code::Held
                 | Code::NotSupported => Status::Refused,
             },
         }

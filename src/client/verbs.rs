@@ -39,6 +39,8 @@ const VERBS: &[Verb] = &[
     Verb { name: "reload", about: "Let services read their own files again; without a name: apply", arguments: change::names_or_trial, run: change::reload },
     Verb { name: "signal", about: "Send a signal to the main process of a service", arguments: change::signal_and_name, run: change::signal },
     Verb { name: "reset", about: "Forget that a service failed", arguments: change::one, run: change::reset },
+    Verb { name: "hold", about: "Have everybody leave a service as it is", arguments: change::held, run: change::hold },
+    Verb { name: "unhold", about: "Let it follow what the machine wants of it again", arguments: change::one, run: change::unhold },
     Verb { name: "plan", about: "What apply would do, and why; nothing is changed", arguments: change::nothing, run: plan::run },
     Verb { name: "apply", about: "Read the file again and make the machine match it", arguments: change::trial, run: change::apply },
     Verb { name: "confirm", about: "Keep what apply --confirm has on trial", arguments: change::nothing, run: change::confirm },

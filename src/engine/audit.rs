@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Engine;
+use super::hold::Kept;
 use super::id::{NodeId, RunId};
 use super::node::Node;
 use super::settle;
@@ -86,7 +87,12 @@ impl Engine {
             (node.hung.is_some() && !matches!(node.state, State::Failed(_)), "hangs unnoticed"),
             (!node.is_checked_well(), "is checked twice, for nothing or not at all"),
             (node.bound && self.is_over(node), "holds sockets that nobody wants"),
-            (!node.name.is_empty() && node.removed && self.is_over(node), "not forgotten"),
+            (
+                !node.name.is_empty() && node.removed && !node.is_held() && self.is_over(node),
+                "not forgotten",
+            ),
+            (node.is_held() && self.phase.is_down(), "held against the shutdown"),
+            (node.watched && node.kept() == Some(Kept::Listening), "held, and watched"),
             (
                 self.names.get(&node.name).is_some_and(|named| {
                     *named != id && self.node(*named).is_some_and(|n| !n.removed) && !node.removed
@@ -122,6 +128,8 @@ pub struct Peek {
     pub wanted: bool,
     /// Whether it is to be stopped and is not yet.
     pub leaving: bool,
+    /// What a hold keeps of it.
+    pub kept: Option<Kept>,
     /// Whether those who need it may start.
     pub up: bool,
     /// Whether there is something to stop.
@@ -165,6 +173,7 @@ impl Engine {
             },
             wanted: node.wanted,
             leaving: node.leaving,
+            kept: node.kept(),
             up: node.state.is_up(),
             active: node.state.is_active(),
             throttled: node.throttled.is_some(),

@@ -168,7 +168,8 @@ impl Engine {
     pub(super) fn review_skipped(&mut self) {
         let cause = self.cause.clone();
         for id in self.ids() {
-            let skipped = |node: &&mut Node| matches!(node.state, State::Skipped(_));
+            let skipped =
+                |node: &&mut Node| matches!(node.state, State::Skipped(_)) && !node.is_held();
             if let Some(node) = self.node_mut(id).filter(skipped) {
                 node.wish = cause.clone();
                 self.clear(id);

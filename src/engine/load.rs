@@ -48,12 +48,14 @@ impl Engine {
         self.remove_missing(&spec, extent, &mut counts);
         self.spec = spec;
         self.connect();
+        let mut summary = counts.to_string();
         if extent.is_followed() {
             self.refresh_auto();
             self.review_skipped();
+            summary.push_str(&self.held_back());
         }
         self.touch_all();
-        counts.to_string()
+        summary
     }
 
     /// The nodes that are always there.
@@ -77,7 +79,11 @@ impl Engine {
             let kind = std::mem::discriminant(&body);
             match self.node_mut(id) {
                 Some(node) if std::mem::discriminant(&node.body) == kind => return id,
-                Some(node) => node.removed = true,
+                Some(node) => {
+                    node.removed = true;
+                    // Nobody could let go of it any more: its name is that of another.
+                    node.hold = None;
+                }
                 None => {}
             }
         }
@@ -127,7 +133,8 @@ impl Engine {
     /// Has a newer definition, read now or by an earlier look at the definitions, take effect.
     fn follow_pending(&mut self, id: NodeId) {
         let cause = self.cause.clone();
-        let Some(node) = self.node_mut(id).filter(|node| node.pending.is_some()) else { return };
+        let follows = |node: &&mut Node| node.pending.is_some() && !node.is_held();
+        let Some(node) = self.node_mut(id).filter(follows) else { return };
         if node.state.is_active() {
             let begun = std::mem::replace(&mut node.restarting, true);
             node.wish = cause;

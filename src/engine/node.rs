@@ -6,6 +6,7 @@ use std::rc::Rc;
 use serde::{Deserialize, Serialize};
 
 use super::event::Ended;
+use super::hold::Hold;
 use super::id::{NodeId, RunId};
 use super::ready::Tidings;
 use super::respawn::History;
@@ -37,8 +38,11 @@ pub struct Node {
     /// What it stands on and what stands on it.
     #[serde(skip)]
     pub edges: Edges,
-    /// What a person asked for; it outweighs all else.
+    /// What a person asked for; it outweighs all else but a hold.
     pub asked: Option<Asked>,
+    /// Who has it stay as it is.
+    #[serde(default)]
+    pub hold: Option<Box<Hold>>,
     /// Whether the target wants it.
     pub auto: bool,
     /// Whether the target wants it to run at its times.
@@ -251,6 +255,7 @@ impl Node {
             cause: why.clone(),
             edges: Edges::default(),
             asked: None,
+            hold: None,
             auto: false,
             timed: false,
             timetable: None,

@@ -44,6 +44,10 @@ fn change(old: Option<&Node>, new: &Node) -> Option<Change> {
         return told(if starts { Verb::Start } else { Verb::Add }, "new in the file".to_owned());
     };
     let goes = old.state.is_active() && !is_going(old) && (is_going(new) || old.state != new.state);
+    if new.removed && new.is_held() {
+        let why = "not in the file any more, and held: it goes with finitctl unhold".to_owned();
+        return if old.removed { None } else { told(Verb::Change, why) };
+    }
     if new.name.is_empty() || new.removed && !old.removed {
         let verb = if old.state.is_active() { Verb::Stop } else { Verb::Remove };
         return told(verb, "not in the file any more".to_owned());

@@ -88,6 +88,7 @@ impl Engine {
         let deadline = self.now.after(shutdown.timeout.saturating_sub(rest));
         let report = self.now.after(REPORT);
         self.phase = Phase::Down { how, since: self.now, deadline, report, told: false };
+        self.end_holds();
         self.touch_all();
     }
 

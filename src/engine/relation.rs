@@ -87,11 +87,12 @@ impl Engine {
         }
     }
 
-    /// Has those that are there go down and come again.
+    /// Has those that are there go down and come again, but for what is held.
     pub(super) fn restart_parts(&mut self, parts: &[NodeId]) {
         let cause = self.cause.clone();
         for id in parts {
-            if let Some(node) = self.node_mut(*id).filter(|node| node.state.is_active()) {
+            let goes = |node: &&mut Node| node.state.is_active() && !node.is_held();
+            if let Some(node) = self.node_mut(*id).filter(goes) {
                 node.restarting = true;
                 node.wish = cause.clone();
                 self.touch(*id);
@@ -102,7 +103,7 @@ impl Engine {
     /// What stands in the way of these is asked to go; the answer is its names.
     ///
     /// # Errors
-    /// Two of these are rivals of each other.
+    /// Two of these are rivals of each other, or a rival is held.
     pub(super) fn displace(&mut self, ids: &[NodeId]) -> Result<Vec<String>, Refusal> {
         let mut away: Vec<NodeId> = Vec::new();
         let mut whys = Vec::new();
@@ -121,6 +122,10 @@ impl Engine {
                     whys.push(Why::behind(self.now, cause, self.cause.clone()));
                 }
             }
+        }
+        let held = away.iter().filter_map(|id| self.node(*id)).find(|rival| rival.is_held());
+        if let Some(rival) = held {
+            return Err(self.held_refusal(rival));
         }
         for (id, why) in away.iter().zip(whys) {
             if let Some(node) = self.node_mut(*id) {
@@ -154,8 +159,8 @@ impl Engine {
         }
         let helpers = self.node(id).map(|node| node.edges.on_failure().to_vec());
         for helper in helpers.unwrap_or_default() {
-            let failed = |node: &Node| matches!(node.state, State::Failed(_));
-            if self.node(helper).is_none_or(failed) {
+            let stays = |node: &Node| matches!(node.state, State::Failed(_)) || node.is_held();
+            if self.node(helper).is_none_or(stays) {
                 continue;
             }
             self.monitor(helper, id);

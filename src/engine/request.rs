@@ -43,6 +43,8 @@ pub fn needed(request: &Request) -> Access {
         | Request::Upgrade { program: Some(_) }
         | Request::Signal { .. }
         | Request::Reset { .. }
+        | Request::Hold { .. }
+        | Request::Unhold { .. }
         | Request::Target { .. } => Access::Everything,
     }
 }
@@ -122,9 +124,12 @@ impl Engine {
             Request::Signal { name, signal } => self.signal_named(&name, &signal),
             Request::Reset { name } => {
                 let id = self.find_service(&name)?;
+                self.heed_holds(&[id], None)?;
                 self.clear(id);
                 Ok(Reply::Done { message: format!("{name}: cleared") })
             }
+            Request::Hold { name } => self.hold(&name),
+            Request::Unhold { name } => self.unhold(&name),
             Request::Power { how } => {
                 self.may_go_down()?;
                 self.power(how);
@@ -191,13 +196,19 @@ impl Engine {
         Ok(found)
     }
 
-    fn job(&mut self, goals: Vec<(NodeId, Goal)>, also: Vec<String>) -> Result<Reply, Refusal> {
+    fn job(
+        &mut self,
+        goals: Vec<(NodeId, Goal)>,
+        also: Vec<String>,
+        notes: Vec<String>,
+    ) -> Result<Reply, Refusal> {
         let job = self.new_job(goals);
-        Ok(Reply::Job { job, also, notes: Vec::new() })
+        Ok(Reply::Job { job, also, notes })
     }
 
     fn start_named(&mut self, names: &[String]) -> Result<Reply, Refusal> {
         let ids = self.find_all(names)?;
+        self.heed_holds(&ids, Some(Goal::Up))?;
         let away = self.make_way(&ids)?;
         for id in &ids {
             let why = self.cause.clone();
@@ -210,7 +221,7 @@ impl Engine {
             }
             self.touch(*id);
         }
-        self.job(ids.into_iter().map(|id| (id, Goal::Up)).collect(), away)
+        self.job(ids.into_iter().map(|id| (id, Goal::Up)).collect(), away, Vec::new())
     }
 
     /// Who asks for a node asks for what it needs and wants: what was stopped or has failed below
@@ -236,7 +247,7 @@ impl Engine {
     }
 
     /// What these need, or want as well, and what that does, as far as nothing that will do is
-    /// there.
+    /// there. What is held is left alone.
     pub(super) fn missing_below(&self, ids: &[NodeId], wants: bool) -> Vec<NodeId> {
         // What is skipped is looked at again.
         let is_there = |node: &Node| node.firm && !matches!(node.state, State::Skipped(_));
@@ -250,7 +261,7 @@ impl Engine {
             let needs = needs.filter_map(|need| need.first());
             let wants = above.edges.wants.iter().filter(|want| wants && !there(want));
             for below in needs.chain(wants) {
-                if known.insert(*below) {
+                if known.insert(*below) && !self.node(*below).is_some_and(Node::is_held) {
                     found.push(*below);
                 }
             }
@@ -260,27 +271,31 @@ impl Engine {
 
     fn stop_named(&mut self, names: &[String]) -> Result<Reply, Refusal> {
         let ids = self.find_all(names)?;
+        self.heed_holds(&ids, Some(Goal::Down))?;
         for id in &ids {
             if let Some(node) = self.node_mut(*id) {
                 node.asked = Some(Asked::Down);
             }
             self.touch(*id);
-            if self.node(*id).is_some_and(|n| matches!(n.state, State::Failed(_))) {
+            let failed = |n: &Node| matches!(n.state, State::Failed(_)) && !n.is_held();
+            if self.node(*id).is_some_and(failed) {
                 self.clear(*id);
             }
         }
         let parts = self.parts_of(&ids);
         self.part(&parts);
-        let also = self.dependents(&ids, &parts);
+        let (also, notes) = self.dependents(&ids, &parts);
         let goals = ids.iter().map(|id| (*id, Goal::Down)).collect();
-        self.job(goals, also)
+        self.job(goals, also, notes)
     }
 
     fn restart_named(&mut self, names: &[String]) -> Result<Reply, Refusal> {
         let ids = self.find_all(names)?;
+        self.heed_holds(&ids, None)?;
         let mut also = self.make_way(&ids)?;
         let parts = self.parts_of(&ids);
-        also.extend(self.dependents(&ids, &parts));
+        let (dependents, notes) = self.dependents(&ids, &parts);
+        also.extend(dependents);
         self.restart_parts(&parts);
         for id in &ids {
             let cause = self.cause.clone();
@@ -295,7 +310,7 @@ impl Engine {
             }
             self.touch(*id);
         }
-        self.job(ids.into_iter().map(|id| (id, Goal::Up)).collect(), also)
+        self.job(ids.into_iter().map(|id| (id, Goal::Up)).collect(), also, notes)
     }
 
     /// Forgets a failure, a condition that did not hold or a finished task, so that it can start again. What hangs in the
@@ -335,22 +350,26 @@ impl Engine {
     }
 
     /// Active parts of these, active nodes that need one of them, and those that need those, by
-    /// name.
-    fn dependents(&self, ids: &[NodeId], parts: &[NodeId]) -> Vec<String> {
-        let active = |id: &NodeId| self.node(*id).is_some_and(|node| node.state.is_active());
+    /// name; and a sentence for each that would, and is held.
+    fn dependents(&self, ids: &[NodeId], parts: &[NodeId]) -> (Vec<String>, Vec<String>) {
+        let goes = |id: &NodeId| {
+            self.node(*id).is_some_and(|node| node.state.is_active() && !node.stays())
+        };
         let mut found: Vec<NodeId> = ids.to_vec();
-        found.extend(parts.iter().copied().filter(active));
+        found.extend(parts.iter().copied().filter(goes));
         let mut next = 0;
         while let Some(id) = found.get(next).copied() {
             next = next.saturating_add(1);
             let above = self.node(id).map(|node| node.edges.needed_by.clone()).unwrap_or_default();
             for other in above {
-                if active(&other) && !found.contains(&other) {
+                if goes(&other) && !found.contains(&other) {
                     found.push(other);
                 }
             }
         }
-        found.split_off(ids.len()).into_iter().map(|id| self.name(id).to_owned()).collect()
+        let notes = self.held_above(&found);
+        let also = found.split_off(ids.len());
+        (also.into_iter().map(|id| self.name(id).to_owned()).collect(), notes)
     }
 
     fn signal_named(&mut self, name: &str, signal: &str) -> Result<Reply, Refusal> {
@@ -384,7 +403,8 @@ impl Engine {
             return Err(Refusal::new(Code::NotSupported, message));
         }
         ids.extend(with.iter().filter(|id| self.may_reload(**id).is_ok()));
-        self.job(ids.into_iter().map(|id| (id, Goal::Reloaded)).collect(), Vec::new())
+        let goals = ids.into_iter().map(|id| (id, Goal::Reloaded)).collect();
+        self.job(goals, Vec::new(), Vec::new())
     }
 
     fn may_reload(&self, id: NodeId) -> Result<(), Refusal> {
@@ -438,6 +458,6 @@ impl Engine {
         name.clone_into(&mut self.target);
         self.refresh_auto();
         self.touch_all();
-        self.job(vec![(id, Goal::Up)], Vec::new())
+        self.job(vec![(id, Goal::Up)], Vec::new(), Vec::new())
     }
 }

@@ -1,7 +1,7 @@
 //! What should happen next, computed from what is: the worklist.
 //!
 //! A node is *wanted* when nobody asked for it to be down and a person, its target or a wanted
-//! dependent asks for it. A wanted node that is down starts once
+//! dependent asks for it; of one that is held (`hold`) it is fixed whether it is. A wanted node that is down starts once
 //! * each of its needs has an alternative that is *firm*: up, or skipped, and not about to go, and
 //! * each node that it comes after, and that is wanted too, is *settled*: up, done, failed,
 //!   waiting out a delay, or stuck waiting for something that will not come by itself.
@@ -16,6 +16,7 @@
 //! at first would otherwise start, or stop, before it is known of the others that they come, or
 //! go, too.
 
+use super::hold::Kept;
 use super::id::NodeId;
 use super::node::{Asked, Node};
 use super::state::{DownWhy, Hope, State, Then};
@@ -103,7 +104,9 @@ impl Engine {
         let Some(node) = self.node(id) else { return };
         let (wanted, leaving) = (node.wanted, node.leaving);
         match &node.state {
-            State::Down(_) | State::Failed(_) if node.removed => self.forget(id),
+            State::Down(_) | State::Failed(_) if node.removed && !node.is_held() => {
+                self.forget(id);
+            }
             // Wanted again, it is to run again.
             State::Down(DownWhy::Ended) if !wanted => self.rest(id),
             State::Down(_) | State::Failed(_) if !wanted && node.bound => self.unbind(id),
@@ -171,11 +174,13 @@ impl Engine {
     /// Whether it should be there, needs apart.
     pub(super) fn is_wanted(&self, node: &Node) -> bool {
         !self.phase.is_down()
-            && !node.removed
-            && match node.asked {
-                Some(Asked::Up) => true,
-                Some(Asked::Down) => false,
-                None => (node.auto || node.required > 0) && !node.parted,
+            && match (node.kept(), node.asked) {
+                (Some(Kept::Wanted | Kept::Listening), _) => true,
+                (Some(Kept::Unwanted), _) => false,
+                (None, _) if node.removed => false,
+                (None, Some(Asked::Up)) => true,
+                (None, Some(Asked::Down)) => false,
+                (None, None) => (node.auto || node.required > 0) && !node.parted,
             }
     }
 
@@ -316,7 +321,7 @@ impl Engine {
             | State::Starting { .. }
             | State::Done(_)
             | State::Backoff { .. } => {
-                !node.wanted || node.restarting || self.lost_need(node).is_some()
+                !node.wanted || node.restarting || !node.is_held() && self.lost_need(node).is_some()
             }
             State::Down(_)
             | State::Waiting { .. }
@@ -330,7 +335,7 @@ impl Engine {
 
     /// Stops a node, unless others have to stop before it.
     fn try_stop(&mut self, id: NodeId) {
-        let Some(node) = self.node(id).filter(|node| !self.is_held(id, node)) else { return };
+        let Some(node) = self.node(id).filter(|node| !self.is_in_use(id, node)) else { return };
         self.cause = if self.phase.is_down() {
             Why::first(self.now, Cause::Shutdown)
         } else {
@@ -339,11 +344,11 @@ impl Engine {
         self.stop(id, Then::Down);
     }
 
-    /// Whether others have to stop before this one.
-    fn is_held(&self, id: NodeId, node: &Node) -> bool {
+    /// Whether others have to stop before this one; what is held stays, and is not waited for.
+    fn is_in_use(&self, id: NodeId, node: &Node) -> bool {
         let stands_on = |above: &Node| {
             let lost = |need: &Vec<NodeId>| need.contains(&id) && !self.has_firm(above, need);
-            above.state.is_active() && above.edges.needs.iter().any(lost)
+            above.state.is_active() && !above.stays() && above.edges.needs.iter().any(lost)
         };
         node.edges.needed_by.iter().any(|other| self.node(*other).is_some_and(stands_on))
             || node.edges.ordered_by.iter().any(|other| self.node(*other).is_some_and(is_going))

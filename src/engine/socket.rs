@@ -6,6 +6,7 @@
 use std::rc::Rc;
 
 use super::event::Ended;
+use super::hold::Kept;
 use super::id::{ConnectionId, NodeId};
 use super::node::Connection;
 use super::respawn;
@@ -50,13 +51,14 @@ impl Engine {
         self.resume(id);
     }
 
-    /// Watches the sockets of a listening node, unless a limit is reached.
-    fn resume(&mut self, id: NodeId) {
+    /// Watches the sockets of a listening node, unless a limit is reached or it is held.
+    pub(super) fn resume(&mut self, id: NodeId) {
         let Some(node) = self.node(id) else { return };
         let Some(sockets) = node.spec().and_then(|spec| spec.sockets.clone()) else { return };
         let full = node.connections.len() >= usize::try_from(sockets.max).unwrap_or(usize::MAX);
         let full = full && sockets.mode == SocketMode::Inetd;
-        let listening = matches!(node.state, State::Listening);
+        let listening =
+            matches!(node.state, State::Listening) && node.kept() != Some(Kept::Listening);
         if listening && !node.watched && !full && node.throttled.is_none() {
             if let Some(node) = self.node_mut(id) {
                 node.watched = true;
@@ -85,7 +87,8 @@ impl Engine {
         self.because(Cause::Connection);
         let hands_over = self.socket_mode(id) == Some(SocketMode::Listen);
         let Some(node) = self.node_mut(id) else { return };
-        if matches!(node.state, State::Listening) && node.on_demand() && hands_over {
+        let held = node.kept() == Some(Kept::Listening);
+        if matches!(node.state, State::Listening) && node.on_demand() && hands_over && !held {
             node.stirred = true;
             self.unwatch(id);
             self.touch(id);

@@ -136,6 +136,10 @@ impl Engine {
         self.find_next(id, After::Run);
         let Some(node) = self.node(id) else { return };
         let name = node.name.clone();
+        if let Some(held) = node.held_words(now) {
+            self.tell(Level::Progress, format!("{name} is due and {held}: this time is left out"));
+            return;
+        }
         match &node.state {
             State::Down(_) | State::Done(_) | State::Skipped(_) => {}
             State::Failed(_) if node.hung.is_none() => {}

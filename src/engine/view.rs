@@ -46,6 +46,7 @@ impl Engine {
             pid: node.pid.map(Pid::raw),
             restarts: node.history.restarts,
             reason: self.reason(node),
+            held: node.is_held(),
             connections: inetd.then(|| u32::try_from(node.connections.len()).unwrap_or(u32::MAX)),
             cgroup: None,
             detail: detail.then(|| self.detail(node)),
@@ -91,8 +92,17 @@ impl Engine {
         if reason.is_empty() { base } else { format!("{base}: {reason}") }
     }
 
-    /// The one reason that matters, and when it runs next.
+    /// The one reason that matters, when it runs next, and who holds it.
     pub(super) fn reason(&self, node: &Node) -> String {
+        let reason = self.reason_and_times(node);
+        match node.held_words(self.now) {
+            None => reason,
+            Some(held) if reason.is_empty() => held,
+            Some(held) => format!("{reason}; {held}"),
+        }
+    }
+
+    fn reason_and_times(&self, node: &Node) -> String {
         if !node.timed || node.state.is_active() {
             return self.plain_reason(node);
         }
@@ -120,7 +130,10 @@ impl Engine {
                 let rival = on.is_some_and(|rival| rival.state.is_active())
                     && node.edges.rivals().contains(on_id);
                 let verb = if rival { "conflicts with" } else { "waits for" };
-                format!("{verb} {name}, which is {word}")
+                let held = on.is_some_and(Node::is_held);
+                let held =
+                    if held { format!(" and held: finitctl unhold {name}") } else { String::new() };
+                format!("{verb} {name}, which is {word}{held}")
             }
             State::Backoff { until, why } => {
                 let wait = until.since(self.now);

@@ -91,6 +91,17 @@ pub enum Request {
         /// Its name.
         name: String,
     },
+    /// Have everybody leave a service as it is: until `unhold`, nothing else starts or stops it,
+    /// and who asks for that is refused. A shutdown ends all holds.
+    Hold {
+        /// Its name.
+        name: String,
+    },
+    /// Let it follow what the machine wants of it again.
+    Unhold {
+        /// Its name.
+        name: String,
+    },
     /// Follow a job until it ends: events, then the last one with its outcome.
     Wait {
         /// Number from the reply that made it.
@@ -246,6 +257,8 @@ pub enum Code {
     SelfWait,
     /// No file is on trial.
     NothingOnTrial,
+    /// Somebody has it stay as it is.
+    Held,
     /// Not possible in this state: nothing runs that could get a signal, say.
     NotRunning,
     /// The service has no way to do that.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Power;
+use super::{Power, is_false};
 
 /// State of a service in one word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -110,6 +110,9 @@ pub struct ServiceReport {
     /// The one reason that matters, in words; empty if all is well.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub reason: String,
+    /// Whether somebody has it stay as it is; the reason says who.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub held: bool,
     /// Connections that are being served (inetd).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connections: Option<u32>,
@@ -132,6 +135,7 @@ impl ServiceReport {
             pid: None,
             restarts: 0,
             reason: String::new(),
+            held: false,
             connections: None,
             cgroup: None,
             detail: None,

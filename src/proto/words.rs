@@ -26,6 +26,8 @@ impl Request {
             Self::Upgrade { .. } => "upgrade".to_owned(),
             Self::Signal { name, signal } => format!("signal {signal} {name}"),
             Self::Reset { name } => format!("reset {name}"),
+            Self::Hold { name } => format!("hold {name}"),
+            Self::Unhold { name } => format!("unhold {name}"),
             Self::Wait { .. } => "wait".to_owned(),
             Self::Power { how } | Self::SchedulePower { how, .. } => how.to_string(),
             Self::CancelPower { .. } => "cancel".to_owned(),
@@ -79,6 +81,8 @@ pub fn parse(line: &str) -> Result<Request, Refusal> {
         "upgrade" if names.is_empty() => Request::Upgrade { program: None },
         "upgrade" => Request::Upgrade { program: Some(one()?) },
         "reset" => Request::Reset { name: one()? },
+        "hold" => Request::Hold { name: one()? },
+        "unhold" => Request::Unhold { name: one()? },
         "target" => Request::Target { name: one()? },
         "signal" => match names.as_slice() {
             [signal, name] => Request::Signal { name: name.clone(), signal: signal.clone() },
@@ -89,7 +93,7 @@ pub fn parse(line: &str) -> Result<Request, Refusal> {
             return Err(Refusal::new(Code::UnknownMethod, format!("`{verb}` is not understood"))
                 .hint(
                 "ping, list, status, why, start, stop, restart, reload, plan, apply, confirm, upgrade, signal, reset, \
-                 target, poweroff, reboot, halt, cancel",
+                 hold, unhold, target, poweroff, reboot, halt, cancel",
             ));
         }
     })

@@ -130,6 +130,7 @@ pub fn service(name: &str, state: StateWord) -> ServiceReport {
         pid: matches!(state, StateWord::Up).then_some(412),
         restarts: 0,
         reason: String::new(),
+        held: false,
         connections: None,
         cgroup: None,
         detail: None,

@@ -47,6 +47,8 @@ fn every_command_has_its_request() {
             &["reboot", "--message", "bye"],
             r#"{"method":"schedule-power","params":{"how":"reboot","seconds":0,"message":"bye"}}"#,
         ),
+        (&["hold", "a"], r#"{"method":"hold","params":{"name":"a"}}"#),
+        (&["unhold", "a"], r#"{"method":"unhold","params":{"name":"a"}}"#),
         (&["cancel"], r#"{"method":"cancel-power","params":{}}"#),
         (
             &["--timeout", "5s", "start", "a"],

@@ -33,8 +33,31 @@ const TABLE: [[&str; 9]; 17] = [
     ["done",          "done",     "down",     "starting", "done",     "done",     "done",     "waiting",  "down"],
 ];
 
-const EVENTS: [&str; 8] =
-    ["start", "stop", "restart", "exit", "executed", "elapsed", "need lost", "power"];
+/// The same while somebody holds it, the state behind the hold first.
+#[rustfmt::skip]
+const HELD: [[&str; 11]; 17] = [
+    // state          held         start        stop         restart      exit         executed     elapsed      need lost    power        unhold
+    ["down",          "down",      "down",      "down",      "down",      "down",      "down",      "down",      "down",      "down",      "down"],
+    ["ended",         "ended",     "ended",     "ended",     "ended",     "ended",     "ended",     "ended",     "ended",     "down",      "ended"],
+    ["waiting",       "down",      "down",      "down",      "down",      "down",      "down",      "down",      "down",      "down",      "waiting"],
+    ["waiting path",  "down",      "down",      "down",      "down",      "down",      "down",      "down",      "down",      "down",      "waiting"],
+    ["starting look", "starting",  "starting",  "starting",  "starting",  "starting",  "starting",  "backoff",   "starting",  "down",      "starting"],
+    ["skipped",       "skipped",   "skipped",   "skipped",   "skipped",   "skipped",   "skipped",   "skipped",   "skipped",   "down",      "skipped"],
+    ["listening",     "listening", "listening", "listening", "listening", "listening", "listening", "listening", "listening", "down",      "listening"],
+    ["backoff",       "backoff",   "backoff",   "backoff",   "backoff",   "backoff",   "backoff",   "up",        "backoff",   "down",      "backoff"],
+    ["starting hook", "starting",  "starting",  "starting",  "starting",  "starting",  "starting",  "stopping",  "starting",  "stopping",  "starting"],
+    ["starting",      "starting",  "starting",  "starting",  "starting",  "backoff",   "up",        "stopping",  "starting",  "stopping",  "starting"],
+    ["up",            "up",        "up",        "up",        "up",        "backoff",   "up",        "up",        "up",        "stopping",  "up"],
+    ["stopping",      "stopping",  "stopping",  "stopping",  "stopping",  "down",      "stopping",  "down",      "stopping",  "stopping",  "stopping"],
+    ["stopping hard", "stopping",  "stopping",  "stopping",  "stopping",  "down",      "stopping",  "failed",    "stopping",  "stopping",  "stopping"],
+    ["cleaning",      "cleaning",  "cleaning",  "cleaning",  "cleaning",  "down",      "cleaning",  "down",      "cleaning",  "cleaning",  "cleaning"],
+    ["failed",        "failed",    "failed",    "failed",    "failed",    "failed",    "failed",    "failed",    "failed",    "failed",    "failed"],
+    ["failed hung",   "failed",    "failed",    "failed",    "failed",    "down",      "failed",    "failed",    "failed",    "failed",    "failed"],
+    ["done",          "done",      "done",      "done",      "done",      "done",      "done",      "done",      "done",      "down",      "done"],
+];
+
+const EVENTS: [&str; 9] =
+    ["start", "stop", "restart", "exit", "executed", "elapsed", "need lost", "power", "unhold"];
 
 /// A machine with `web` in that state.
 fn situation(state: &str) -> Rig {
@@ -106,9 +129,11 @@ fn happen(rig: &mut Rig, event: &str) {
     let peek = rig.world.engine.peek(node.number()).unwrap();
     let run = peek.run.unwrap_or(RunId { node, generation: 1 });
     match event {
-        "start" => _ = rig.start("web"),
-        "stop" => _ = rig.stop("web"),
-        "restart" => _ = rig.restart("web"),
+        "start" => drop(rig.ask(Request::Start { names: vec!["web".to_owned()] })),
+        "stop" => drop(rig.ask(Request::Stop { names: vec!["web".to_owned()] })),
+        "restart" => drop(rig.ask(Request::Restart { names: vec!["web".to_owned()] })),
+        "hold" => drop(rig.ask(Request::Hold { name: "web".to_owned() })),
+        "unhold" => drop(rig.ask(Request::Unhold { name: "web".to_owned() })),
         "exit" if peek.run.is_some() => {
             let code = u8::from(rig.world.main_run("web").is_some());
             rig.world.end(run, Ended::Exit(Exit::Code(code)));
@@ -133,16 +158,42 @@ fn happen(rig: &mut Rig, event: &str) {
 fn every_state_against_every_event() {
     let mut wrong = Vec::new();
     for [state, expected @ ..] in TABLE {
-        for (event, expected) in EVENTS.iter().zip(expected) {
-            let mut rig = situation(state);
-            let label = state.split(' ').next().unwrap();
-            assert_eq!(rig.label("web"), label, "the situation `{state}` is not there");
-            happen(&mut rig, event);
-            let found = rig.label("web");
-            if found != expected {
-                wrong.push(format!("{state}, {event}: {found}, not {expected}"));
-            }
-        }
+        let label = state.split(' ').next().unwrap();
+        wrong.extend(differences(state, label, &expected, situation));
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_state_against_every_event_while_it_is_held() {
+    let held = |state: &str| {
+        let mut rig = situation(state);
+        happen(&mut rig, "hold");
+        rig
+    };
+    let mut wrong = Vec::new();
+    for [state, label, expected @ ..] in HELD {
+        wrong.extend(differences(state, label, &expected, held));
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// What comes otherwise than the table says.
+fn differences(
+    state: &str,
+    label: &str,
+    expected: &[&str],
+    situation: impl Fn(&str) -> Rig,
+) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for (event, expected) in EVENTS.iter().zip(expected) {
+        let mut rig = situation(state);
+        assert_eq!(rig.label("web"), label, "the situation `{state}` is not there");
+        happen(&mut rig, event);
+        let found = rig.label("web");
+        if found != *expected {
+            wrong.push(format!("{state}, {event}: {found}, not {expected}"));
+        }
+    }
+    wrong
 }

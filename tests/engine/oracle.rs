@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::passage::is_really_up;
 use finit::config::spec::{Check, ServiceSpec, SocketMode, StopScope};
-use finit::engine::{Aim, Effect, Engine, Event, NodeId, Peek, RunId, What};
+use finit::engine::{Aim, Effect, Engine, Event, Kept, NodeId, Peek, RunId, What};
 use finit::facts::{Moment, SignalNumber};
 use finit::proto::{Outcome, Reply, Request};
 
@@ -261,7 +261,8 @@ impl Oracle {
         self.check(moves, || format!("time stands still at {next:?}"));
         let after = all(engine);
         let before = std::mem::take(&mut self.last);
-        for node in after.iter().filter(|node| node.active && !node.leaving) {
+        let bound = |node: &&Peek| node.active && !node.leaving && node.kept.is_none();
+        for node in after.iter().filter(bound) {
             let lost = node.bound.iter().any(|id| !is_really_up(at(&after, *id)));
             let goes = ["stopping", "cleaning"].contains(&node.label);
             self.check(!lost || goes, || format!("{} outlives what it is bound to", node.name));
@@ -291,7 +292,9 @@ impl Oracle {
             let Some(sockets) = sockets else { continue };
             let max = usize::try_from(sockets.max).unwrap();
             let full = sockets.mode == SocketMode::Inetd && state.connections >= max;
-            let open = state.label == "listening" && !full && !state.throttled && !state.stirred;
+            let hears = state.kept != Some(Kept::Listening);
+            let open =
+                state.label == "listening" && hears && !full && !state.throttled && !state.stirred;
             self.check(!open || watched.contains(node), || format!("{name} is deaf"));
         }
         self.bound.retain(|node, _| bound.contains_key(node));
@@ -327,7 +330,7 @@ impl Oracle {
             self.check(!late, || format!("{name} is {label}, and nobody wants it"));
             self.check(!node.leaving, || format!("{name} should have gone"));
             let lost = node.bound.iter().map(|id| at(&nodes, *id)).find(|n| !is_really_up(n));
-            self.check(!node.active || lost.is_none(), || {
+            self.check(!node.active || node.kept.is_some() || lost.is_none(), || {
                 format!("{name} is {label} without {:?}", lost.map(|below| &below.name))
             });
             if let Some((id, on)) = node.waits_for.map(|id| (id, at(&nodes, id))) {

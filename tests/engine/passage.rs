@@ -53,7 +53,11 @@ impl Oracle {
     /// Nobody is stopped before those who stand on it.
     fn stops(&mut self, all: &[Peek], id: NodeId, name: &str) {
         let down = self.power.is_some();
-        for other in all.iter().filter(|other| other.active) {
+        let stays = |other: &&Peek| {
+            let goes = ["stopping", "cleaning"].contains(&other.label);
+            other.kept.is_some() && !other.leaving && !goes
+        };
+        for other in all.iter().filter(|other| other.active && !stays(other)) {
             let lost = other.needs.iter().any(|need| {
                 need.contains(&id)
                     && !need.iter().any(|id| at(all, *id).up && !at(all, *id).leaving)

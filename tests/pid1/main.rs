@@ -19,6 +19,7 @@ mod conditions;
 mod control;
 mod foreign;
 mod health;
+mod hold;
 mod inetd;
 mod jobs;
 mod lines;

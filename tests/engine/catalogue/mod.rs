@@ -3,6 +3,7 @@
 
 mod dinit_core;
 mod dinit_igr;
+mod dinit_pin;
 mod dinit_process;
 mod dinit_ready;
 mod dinit_recovery;

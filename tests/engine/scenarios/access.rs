@@ -19,7 +19,7 @@ fn name() -> String {
 
 #[test]
 fn the_peer_decides_before_the_body_does() {
-    let requests: [(Access, Request); 20] = [
+    let requests: [(Access, Request); 22] = [
         (Look, Request::Hello),
         (Look, Request::Ping),
         (Look, Request::List),
@@ -39,6 +39,8 @@ fn the_peer_decides_before_the_body_does() {
         (Everything, Request::Upgrade { program: Some("/root/finit".to_owned()) }),
         (Everything, Request::Signal { name: name(), signal: "nonsense".to_owned() }),
         (Everything, Request::Reset { name: name() }),
+        (Everything, Request::Hold { name: name() }),
+        (Everything, Request::Unhold { name: name() }),
         (Everything, Request::Target { name: "nowhere".to_owned() }),
     ];
     for (needed, request) in requests {

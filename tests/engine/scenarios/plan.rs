@@ -7,7 +7,7 @@ use finit::proto::Change;
 use crate::build::{Part, machine, secs, service, task};
 use crate::rig::Rig;
 
-fn plan(rig: &Rig, parts: impl IntoIterator<Item = Part>) -> Vec<String> {
+pub fn plan(rig: &Rig, parts: impl IntoIterator<Item = Part>) -> Vec<String> {
     let changes = rig.world.engine.plan(Rc::new(machine(parts)));
     let line = |Change { name, verb, why }: Change| format!("{} {name}: {why}", verb.word());
     changes.into_iter().map(line).collect()
