@@ -175,7 +175,8 @@ impl Engine {
         let against = |node: &&Node| match goal {
             // What is skipped would be looked at again.
             Some(Goal::Up) => !node.state.is_up() || matches!(node.state, State::Skipped(_)),
-            Some(Goal::Down) => node.state.is_active(),
+            // One that waits would come.
+            Some(Goal::Down) => !matches!(node.state, State::Down(_) | State::Failed(_)),
             Some(Goal::Reloaded) => false,
             None => true,
         };
@@ -218,8 +219,10 @@ impl Engine {
 
     /// The machine goes down, and nothing stays.
     pub(super) fn end_holds(&mut self) {
-        for node in &mut self.nodes {
-            node.hold = None;
+        for id in self.ids() {
+            if self.node_mut(id).is_some_and(|node| node.hold.take().is_some()) {
+                self.resume(id);
+            }
         }
     }
 }

@@ -200,6 +200,19 @@ fn its_own_life_goes_on_by_its_own_policy() {
 }
 
 #[test]
+fn one_that_cannot_come_back_for_now_is_still_held_up() {
+    let mut rig = Rig::booted([service("db"), service("web").needs("db")]);
+    hold(&mut rig, "web");
+    rig.stop("db");
+    rig.crashes("web");
+    rig.pass(secs(1));
+    assert_eq!(rig.state("web"), "waiting");
+    refused(&mut rig, "stop", "web");
+    rig.start("db");
+    assert_eq!((rig.state("web"), rig.starts("web")), ("up", 2));
+}
+
+#[test]
 fn an_edited_file_waits_and_a_removed_service_goes_when_it_is_let_go() {
     let mut rig = Rig::booted([service("web"), service("old"), service("idle").manual()]);
     for name in ["web", "old", "idle"] {
