@@ -20,6 +20,8 @@ pub mod connect;
 #[cfg(feature = "client")]
 pub mod detail;
 #[cfg(feature = "client")]
+pub mod enable;
+#[cfg(feature = "client")]
 pub mod list;
 #[cfg(feature = "client")]
 pub mod logs;

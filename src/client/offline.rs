@@ -9,7 +9,7 @@ use super::{Form, Session, Status};
 use crate::config::{self, spec::Kind};
 
 /// The file that describes the machine.
-const FILE: &str = "/etc/finit.toml";
+pub const FILE: &str = "/etc/finit.toml";
 
 /// The words behind `check`.
 pub fn check_arguments(command: Command) -> Command {

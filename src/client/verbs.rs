@@ -12,7 +12,8 @@ use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
 use super::connect::Failure;
 use super::{
-    Form, Session, Status, change, list, logs, offline, plan, power, remote, status, text, why,
+    Form, Session, Status, change, enable, list, logs, offline, plan, power, remote, status, text,
+    why,
 };
 
 /// What people type.
@@ -41,6 +42,8 @@ const VERBS: &[Verb] = &[
     Verb { name: "reset", about: "Forget that a service failed", arguments: change::one, run: change::reset },
     Verb { name: "hold", about: "Have everybody leave a service as it is", arguments: change::held, run: change::hold },
     Verb { name: "unhold", about: "Let it follow what the machine wants of it again", arguments: change::one, run: change::unhold },
+    Verb { name: "enable", about: "Have the boot start a service: edits its file", arguments: enable::arguments, run: enable::enable },
+    Verb { name: "disable", about: "Have the boot leave a service alone: edits its file", arguments: enable::arguments, run: enable::disable },
     Verb { name: "plan", about: "What apply would do, and why; nothing is changed", arguments: change::nothing, run: plan::run },
     Verb { name: "apply", about: "Read the file again and make the machine match it", arguments: change::trial, run: change::apply },
     Verb { name: "confirm", about: "Keep what apply --confirm has on trial", arguments: change::nothing, run: change::confirm },

@@ -23,6 +23,7 @@ mod raw;
 mod report;
 pub mod spec;
 pub mod steps;
+mod switch;
 mod values;
 
 pub use builtin::builtin;
@@ -32,6 +33,7 @@ pub use disk::Disk;
 pub use keys::explain;
 pub use load::{FILE_MAX, Reader, load};
 pub use report::Source;
+pub use switch::{Switched, switch, switch_instance};
 
 use report::{Indexed, Report};
 use spec::SystemSpec;

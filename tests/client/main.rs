@@ -11,6 +11,7 @@
     reason = "a test may fail, and may start threads and programs"
 )]
 
+mod enable;
 mod ends;
 mod fake;
 mod jobs;

@@ -17,6 +17,7 @@ mod boot;
 mod catalogue;
 mod conditions;
 mod control;
+mod enable;
 mod foreign;
 mod health;
 mod hold;

@@ -29,7 +29,8 @@ pub(super) struct Gathered {
     overrides: Vec<(Owner, Table, Place)>,
 }
 
-pub(super) const NAMED: [&str; 3] = ["service", "task", "target"];
+/// Tables of tables with names.
+pub(in super::super) const NAMED: [&str; 3] = ["service", "task", "target"];
 
 /// Keys of which one takes the place of the others: said in two tables that are laid over each
 /// other, they are one thing said in two ways, and the upper one counts.

@@ -24,7 +24,8 @@ use super::raw::{Document, Owner};
 use super::report::{Place, Report};
 use super::spec::{Kind, SystemSpec};
 use defaults::{check_defaults, over_defaults};
-use gather::{Gathered, NAMED, gather, lay_over};
+pub(super) use gather::NAMED;
+use gather::{Gathered, gather, lay_over};
 use instances::instances;
 use section::check_keys;
 

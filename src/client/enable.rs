@@ -1,0 +1,271 @@
+//! `finitctl enable` and `disable`: whether the boot starts a service, said in the file where the
+//! service is. No finit has to run, and one that does is told nothing: `apply` and the next boot
+//! read the file.
+//!
+//! Everything but one stretch of the file stays byte for byte, and the new text is read as finit
+//! reads it before it takes the place of the old one: it must say this and change nothing else.
+
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+
+use super::change::{self, Wait};
+use super::connect::Failure;
+use super::{Form, Session, Status, offline};
+use crate::config::spec::{ServiceSpec, Start, SystemSpec};
+use crate::config::{self, Disk, Loaded, Source, Switched};
+use crate::proto::{Code, Refusal, Request};
+
+/// Links that are followed from the file to where it is.
+const LINKS: usize = 16;
+
+/// The words behind `enable` and `disable`.
+pub fn arguments(command: Command) -> Command {
+    let flag = |name: &'static str| Arg::new(name).long(name);
+    change::one(command)
+        .arg(
+            flag("root")
+                .value_name("DIR")
+                .value_parser(value_parser!(PathBuf))
+                .help("Of the system in this folder, which need not run"),
+        )
+        .arg(
+            flag("file")
+                .value_name("FILE")
+                .value_parser(value_parser!(PathBuf))
+                .default_value(offline::FILE)
+                .help("The file that describes the machine"),
+        )
+        .arg(
+            flag("now")
+                .action(ArgAction::SetTrue)
+                .conflicts_with("root")
+                .help("Start it, or stop it, as well"),
+        )
+        .after_help(
+            "The file where the service is defined is edited: `enabled`, and nothing else in it.\n\
+             A template is enabled as a whole; NAME@INSTANCE is put into its `instances` or taken \
+             out.\nIt counts from the next boot or `finitctl apply` on.",
+        )
+}
+
+/// `finitctl enable`.
+///
+/// # Errors
+/// No such service, or a file that cannot be edited.
+pub fn enable(session: &mut Session, matches: &ArgMatches) -> Result<Status, Failure> {
+    set(session, matches, true)
+}
+
+/// `finitctl disable`.
+///
+/// # Errors
+/// No such service, or a file that cannot be edited.
+pub fn disable(session: &mut Session, matches: &ArgMatches) -> Result<Status, Failure> {
+    set(session, matches, false)
+}
+
+fn set(session: &mut Session, matches: &ArgMatches, on: bool) -> Result<Status, Failure> {
+    let name = matches.get_one::<String>("name").cloned().unwrap_or_default();
+    let root = matches.get_one::<PathBuf>("root").cloned().unwrap_or_else(|| "/".into());
+    let file = matches.get_one::<PathBuf>("file").cloned().unwrap_or_default();
+    let path = root.join(file.strip_prefix("/").unwrap_or(&file));
+    let path = if root == Path::new("/") { file } else { path };
+    let loaded = config::load(&path, &Disk);
+    if loaded.is_broken() {
+        loaded
+            .errors()
+            .iter()
+            .flat_map(|error| error.lines())
+            .for_each(|line| session.output.warn(line));
+        let message = format!("{} has errors: mend it first; nothing was changed", path.display());
+        return Err(Failure::Local(message));
+    }
+    let goal = Goal::of(&loaded.spec, &name, on)?;
+    let edited = goal.is_reached(&loaded.spec).then_some(None);
+    let edited = edited.map_or_else(|| goal.edit(&loaded, &root).map(Some), Ok);
+    let edited = edited.map_err(Failure::Local)?;
+    tell(session, &goal, edited.as_deref());
+    if !matches.get_flag("now") {
+        return Ok(Status::Done);
+    }
+    let names = vec![name];
+    let request = if on { Request::Start { names } } else { Request::Stop { names } };
+    change::perform(session, &request, Wait::Follow)
+}
+
+fn tell(session: &mut Session, goal: &Goal<'_>, edited: Option<&Path>) {
+    let word = if goal.on { "enabled" } else { "disabled" };
+    if session.form == Form::Json {
+        session.output.json(&serde_json::json!({
+            "name": goal.name, "enabled": goal.on, "edited": edited,
+        }));
+        return;
+    }
+    let name = goal.name;
+    match edited {
+        None => session.output.line(&format!("{name} is {word} already")),
+        Some(file) => session.output.line(&format!("{name} is {word} in {}", file.display())),
+    }
+    let by_itself = |spec: &ServiceSpec| {
+        matches!(spec.start, Start::Boot | Start::Demand) || spec.schedule.is_some()
+    };
+    if goal.on && goal.known.is_some_and(|spec| !by_itself(spec)) {
+        session.output.line(
+            "its `start` is \"manual\", so the boot does not start it: remove that from the file",
+        );
+    }
+}
+
+/// What the file is to say.
+struct Goal<'a> {
+    /// As it was typed.
+    name: &'a str,
+    on: bool,
+    /// The name in the header of the definition, and the instance if only that is meant.
+    header: String,
+    instance: Option<String>,
+    /// The service, or the first instance of the template, as it is.
+    known: Option<&'a Rc<ServiceSpec>>,
+}
+
+impl<'a> Goal<'a> {
+    fn of(spec: &'a SystemSpec, name: &'a str, on: bool) -> Result<Self, Failure> {
+        let header =
+            |spec: &ServiceSpec| spec.template.clone().unwrap_or_else(|| spec.name.clone());
+        let goal = |header, instance, known| Self { name, on, header, instance, known };
+        let is_meant = |spec: &&Rc<ServiceSpec>| {
+            header(spec) == name || spec.alias.iter().any(|alias| alias == name)
+        };
+        if let Some(known) = spec.services.iter().find(is_meant) {
+            return Ok(goal(header(known), None, Some(known)));
+        }
+        let of_template = |template: &str| {
+            spec.services.iter().find(|spec| spec.template.as_deref() == Some(template))
+        };
+        if let Some((template, instance)) = name.split_once('@')
+            && let Some(known) = of_template(template)
+        {
+            return Ok(goal(template.to_owned(), Some(instance.to_owned()), Some(known)));
+        }
+        if spec.targets.iter().any(|target| target.name == name) {
+            let message = format!("{name} is a target: `enabled` is a key of services and tasks");
+            return Err(Failure::Refused(Refusal::new(Code::NotSupported, message)));
+        }
+        let names: Vec<String> = spec.services.iter().map(|spec| header(spec)).collect();
+        let refusal = Refusal::new(Code::NoSuchService, format!("no service is called `{name}`"));
+        let near = config::suggest(name, names.iter().map(String::as_str));
+        Err(Failure::Refused(match near {
+            Some(near) => refusal.hint(format!("did you mean `{near}`?")),
+            None => refusal,
+        }))
+    }
+
+    /// Whether a service is one that this is about.
+    fn is_about(&self, spec: &ServiceSpec) -> bool {
+        match &self.instance {
+            Some(instance) => spec.name == format!("{}@{instance}", self.header),
+            None => spec.template.as_ref().unwrap_or(&spec.name) == &self.header,
+        }
+    }
+
+    fn is_reached(&self, spec: &SystemSpec) -> bool {
+        let mut about = spec.services.iter().filter(|spec| self.is_about(spec));
+        match &self.instance {
+            Some(_) => about.next().is_some() == self.on,
+            None => about.all(|spec| spec.enabled == self.on),
+        }
+    }
+
+    /// Writes the file; the answer is where that is.
+    fn edit(&self, loaded: &Loaded, root: &Path) -> Result<PathBuf, String> {
+        let Switched { source, text } = match &self.instance {
+            Some(instance) => {
+                config::switch_instance(&loaded.sources, &self.header, instance, self.on)?
+            }
+            None => config::switch(&loaded.sources, &self.header, self.on)?,
+        };
+        let old = loaded.sources.get(source).ok_or("there is no such file")?;
+        let mut sources = loaded.sources.clone();
+        if let Some(place) = sources.get_mut(source) {
+            *place = Source::new(&old.path, text.as_str());
+        }
+        let new = config::parse(&sources);
+        if new.is_broken() || !self.is_all(&loaded.spec, &new.spec) {
+            return Err(format!(
+                "{} says it in a way that only a person understands: write it there yourself",
+                old.path.display()
+            ));
+        }
+        replace(old, &text, root).map_err(|why| format!("{}: {why}", old.path.display()))?;
+        Ok(old.path.clone())
+    }
+
+    /// Whether the new definitions say what they are to say, and all else as before.
+    fn is_all(&self, old: &SystemSpec, new: &SystemSpec) -> bool {
+        let others = |spec: &SystemSpec| {
+            let mut spec = spec.clone();
+            spec.services.retain(|spec| !self.is_about(spec));
+            spec
+        };
+        let same = old.services.iter().filter(|spec| self.is_about(spec)).all(|old| {
+            let new = new.services.iter().find(|new| new.name == old.name);
+            self.instance.is_some()
+                || new.is_some_and(|new| {
+                    ServiceSpec { enabled: old.enabled, ..ServiceSpec::clone(new) } == **old
+                })
+        });
+        self.is_reached(new) && same && others(old) == others(new)
+    }
+}
+
+/// Puts a text in the place of that file, at once or not at all: a link to it stays a link, and
+/// the new file has the owner and the mode of the old one.
+fn replace(old: &Source, text: &str, root: &Path) -> Result<(), String> {
+    let path = follow(&old.path, root)?;
+    let folder = path.parent().ok_or("it is in no folder")?;
+    let was = fs::symlink_metadata(&path).map_err(|error| error.to_string())?;
+    let file_name = path.file_name().unwrap_or_default().to_string_lossy();
+    // Begins with a dot, so that no finit reads it as a drop-in.
+    let beside = folder.join(format!(".{file_name}.{}", std::process::id()));
+    let write = || {
+        let mode = was.mode() & 0o7777;
+        let mut options = File::options();
+        let mut new = options.write(true).create_new(true).mode(0o600).open(&beside)?;
+        new.write_all(text.as_bytes())?;
+        if new.metadata().map(|new| (new.uid(), new.gid()))? != (was.uid(), was.gid()) {
+            std::os::unix::fs::fchown(&new, Some(was.uid()), Some(was.gid()))?;
+        }
+        new.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(mode))?;
+        new.sync_all()?;
+        // Somebody may have saved it meanwhile.
+        if fs::read(&path)? != old.text.as_bytes() {
+            return Err(std::io::Error::other("it was edited just now: try again"));
+        }
+        fs::rename(&beside, &path)?;
+        File::open(folder)?.sync_all()
+    };
+    write().map_err(|error| {
+        // What is not there need not go.
+        let _gone = fs::remove_file(&beside);
+        error.to_string()
+    })
+}
+
+/// Where a file is, links followed as that system would: one that begins with `/` begins at its
+/// root.
+fn follow(path: &Path, root: &Path) -> Result<PathBuf, String> {
+    let mut path = path.to_owned();
+    for _ in 0..LINKS {
+        let Ok(link) = fs::read_link(&path) else { return Ok(path) };
+        path = match link.strip_prefix("/") {
+            Ok(inside) => root.join(inside),
+            Err(_) => path.parent().unwrap_or(root).join(link),
+        };
+    }
+    Err("too many links".to_owned())
+}

@@ -1,0 +1,129 @@
+//! `finitctl enable` and `disable`: a file is edited, whoever runs.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::path::PathBuf;
+
+use crate::fake::{Folder, Ran, command, folder};
+
+const WEB: &str = "# The web.\n[service.web]\ncommand = \"/usr/sbin/web\"   # as ever\n";
+const WEB_OFF: &str =
+    "# The web.\n[service.web]\nenabled = false\ncommand = \"/usr/sbin/web\"   # as ever\n";
+
+/// The root of a system that does not run.
+struct Root(Folder);
+
+impl Root {
+    fn with(files: &[(&str, &str)]) -> Self {
+        let root = Self(folder());
+        for (path, text) in files {
+            let path = root.path(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        root
+    }
+
+    fn path(&self, path: &str) -> PathBuf {
+        self.0.join(path.trim_start_matches('/'))
+    }
+
+    fn read(&self, path: &str) -> String {
+        fs::read_to_string(self.path(path)).unwrap()
+    }
+
+    fn ctl(&self, words: &[&str]) -> Ran {
+        let words = [words, &["--root", self.0.to_str().unwrap()]].concat();
+        Ran::of(&mut command(&self.0, "finitctl", &words))
+    }
+}
+
+#[test]
+fn di25_enable_needs_no_running_init() {
+    let root = Root::with(&[("/etc/finit.toml", WEB)]);
+    let ran = root.ctl(&["disable", "web"]);
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+    assert!(ran.out.starts_with("web is disabled in /"), "{}", ran.out);
+    assert_eq!(root.read("/etc/finit.toml"), WEB_OFF);
+    assert_eq!(root.ctl(&["disable", "web"]).out, "web is disabled already\n");
+    let ran = root.ctl(&["enable", "web"]);
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+    assert_eq!(root.read("/etc/finit.toml"), WEB_OFF.replace("false", "true"));
+}
+
+#[test]
+fn di30_an_instance_is_enabled_in_the_list_of_its_template() {
+    let getty = "[service.getty]\ninstances = [\"tty1\"]\ncommand = \"/sbin/agetty %i\"\n";
+    let root = Root::with(&[("/etc/finit.toml", getty)]);
+    let ran = root.ctl(&["enable", "getty@tty2"]);
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+    assert_eq!(root.read("/etc/finit.toml"), getty.replace("\"tty1\"", "\"tty1\", \"tty2\""));
+    assert_eq!(root.ctl(&["enable", "getty@tty2"]).out, "getty@tty2 is enabled already\n");
+    assert_eq!(root.ctl(&["disable", "getty@tty1"]).code, 0);
+    assert_eq!(root.read("/etc/finit.toml"), getty.replace("tty1", "tty2"));
+    let ran = root.ctl(&["disable", "getty@tty2"]);
+    assert_eq!((ran.code, ran.err.contains("finitctl disable getty")), (1, true), "{}", ran.err);
+    // The template as a whole.
+    assert_eq!(root.ctl(&["disable", "getty"]).code, 0);
+    assert!(root.read("/etc/finit.toml").contains("\nenabled = false\n"));
+}
+
+#[test]
+fn what_cannot_be_is_refused_and_the_file_is_as_before() {
+    let root =
+        Root::with(&[("/etc/finit.toml", &format!("{WEB}[target.play]\nwants = \"web\"\n"))]);
+    let before = root.read("/etc/finit.toml");
+    for (name, code, words) in [
+        ("wbe", 4, "no service is called `wbe`; did you mean `web`?"),
+        ("play", 5, "play is a target"),
+        ("web@one", 4, "no service is called `web@one`"),
+    ] {
+        let ran = root.ctl(&["disable", name]);
+        assert_eq!((ran.code, ran.out.as_str()), (code, ""), "{name}: {}", ran.err);
+        assert!(ran.err.contains(words), "{}", ran.err);
+    }
+    assert_eq!(root.read("/etc/finit.toml"), before);
+    // One with a mistake is not made worse, nor better.
+    let broken = format!("{WEB}bad = 1\n");
+    fs::write(root.path("/etc/finit.toml"), &broken).unwrap();
+    let ran = root.ctl(&["disable", "web"]);
+    assert_eq!(ran.code, 1);
+    assert!(ran.err.contains("`bad`") && ran.err.contains("nothing was changed"), "{}", ran.err);
+    assert_eq!(root.read("/etc/finit.toml"), broken);
+}
+
+#[test]
+fn links_owner_and_mode_stay_and_nothing_is_left_beside() {
+    let root = Root::with(&[("/etc/finit.toml", ""), ("/usr/lib/web.toml", WEB)]);
+    let real = root.path("/usr/lib/web.toml");
+    fs::create_dir(root.path("/etc/finit.toml.d")).unwrap();
+    // As that system sees it: its root is not ours.
+    symlink("/usr/lib/link.toml", root.path("/etc/finit.toml.d/web.toml")).unwrap();
+    symlink("web.toml", root.path("/usr/lib/link.toml")).unwrap();
+    fs::set_permissions(&real, fs::Permissions::from_mode(0o640)).unwrap();
+    let owner = |uid| std::os::unix::fs::chown(&real, Some(uid), Some(uid));
+    let uid = if owner(1234).is_ok() { 1234 } else { fs::metadata(&real).unwrap().uid() };
+    // Read through the links, which a host without that path cannot do: so the drop-in is one.
+    fs::remove_file(root.path("/etc/finit.toml.d/web.toml")).unwrap();
+    symlink("../../usr/lib/link.toml", root.path("/etc/finit.toml.d/web.toml")).unwrap();
+    let ran = root.ctl(&["disable", "web"]);
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+    assert_eq!(root.read("/usr/lib/web.toml"), WEB_OFF);
+    assert!(root.path("/etc/finit.toml.d/web.toml").is_symlink());
+    let is = fs::metadata(&real).unwrap();
+    assert_eq!((is.mode() & 0o7777, is.uid()), (0o640, uid));
+    let names = fs::read_dir(root.path("/usr/lib")).unwrap().count();
+    assert_eq!(names, 2);
+}
+
+#[test]
+fn who_is_started_by_hand_alone_is_told_that_the_boot_does_not() {
+    let root = Root::with(&[("/etc/finit.toml", &format!("{WEB_OFF}start = \"manual\"\n"))]);
+    let ran = root.ctl(&["enable", "web"]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert!(
+        ran.out.contains("its `start` is \"manual\", so the boot does not start it"),
+        "{}",
+        ran.out
+    );
+}
