@@ -346,6 +346,7 @@ fn lists_are_filtered() {
     let target =
         ServiceReport { kind: "target".to_owned(), ..service("rescue", StateWord::Stopped) };
     state.services.push(target);
+    state.services.push(ServiceReport { held: true, ..service("mail", StateWord::Up) });
     let server = Server::new(move |request| match request {
         Request::Status { name } if name == "sshd" => {
             let detail = Detail { sockets: vec!["tcp:22".to_owned()], ..Detail::default() };
@@ -367,9 +368,19 @@ fn lists_are_filtered() {
     assert_eq!(names(&["list", "--failed"]), ["NAME", "web", "swap"]);
     assert_eq!(names(&["list", "--state", "stopped"]), ["NAME", "ftp"]);
     assert_eq!(names(&["list", "--targets"]), ["NAME", "rescue"]);
+    assert_eq!(names(&["list", "--held"]), ["NAME", "mail"]);
     assert_eq!(names(&["list", "--state", "skipped"]), Vec::<String>::new());
     assert_eq!(
         server.run(&["list", "--sockets"]).out,
         format!("{:<28}{:<20}listening\n", "tcp:22", "sshd")
     );
+}
+
+#[test]
+fn what_a_hold_is_and_how_it_ends_is_told_by_its_help() {
+    let ran = Server::raw(|_| None).run(&["hold", "--help"]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    for words in ["finitctl unhold NAME", "finitctl list --held", "ends with a shutdown"] {
+        assert!(ran.out.contains(words), "{}", ran.out);
+    }
 }
