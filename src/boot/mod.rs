@@ -32,6 +32,7 @@ mod seed;
 mod settings;
 mod storage;
 mod tmpfiles;
+mod way;
 
 use std::fmt;
 use std::future::Future;

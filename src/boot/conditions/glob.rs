@@ -7,22 +7,33 @@ use crate::facts::Errno;
 
 /// A path that matches the pattern, if one does; any of many.
 pub fn first_match(pattern: &Path) -> Result<Option<PathBuf>, Errno> {
+    first_match_by(pattern, &mut |_, _| {})
+}
+
+/// Who is told of each folder before it is looked into, and of the name that is looked for there,
+/// unless it is any that matches.
+pub type Visit<'a> = &'a mut dyn FnMut(&Path, Option<&str>);
+
+/// The same, and each folder on the way to it is visited.
+pub fn first_match_by(pattern: &Path, visit: Visit<'_>) -> Result<Option<PathBuf>, Errno> {
     let parts: Vec<String> = pattern
         .components()
         .filter(|part| *part != Component::RootDir)
         .map(|part| part.as_os_str().to_string_lossy().into_owned())
         .collect();
-    find(PathBuf::from("/"), &parts)
+    find(PathBuf::from("/"), &parts, visit)
 }
 
 /// The same below a folder, for the rest of a pattern.
-fn find(here: PathBuf, parts: &[String]) -> Result<Option<PathBuf>, Errno> {
+fn find(here: PathBuf, parts: &[String], visit: Visit<'_>) -> Result<Option<PathBuf>, Errno> {
     let Some((part, rest)) = parts.split_first() else {
         return Ok(std::fs::symlink_metadata(&here).is_ok().then_some(here));
     };
     if !part.contains(['*', '?', '[', '\\']) {
-        return find(here.join(part), rest);
+        visit(&here, Some(part));
+        return find(here.join(part), rest, visit);
     }
+    visit(&here, None);
     let entries = match std::fs::read_dir(&here) {
         Ok(entries) => entries,
         Err(error) => {
@@ -37,7 +48,7 @@ fn find(here: PathBuf, parts: &[String]) -> Result<Option<PathBuf>, Errno> {
         let name = entry?.file_name();
         let letters: Vec<char> = name.to_string_lossy().chars().collect();
         if matches(&pattern, &letters) {
-            let found = find(here.join(&name), rest)?;
+            let found = find(here.join(&name), rest, visit)?;
             if found.is_some() {
                 return Ok(found);
             }

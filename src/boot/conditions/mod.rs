@@ -2,10 +2,10 @@
 //! system that does not answer, and PID 1 waits for nobody. The child gets the conditions as
 //! JSON, says in one line what does not hold, and says by its exit status what that means.
 
-mod glob;
+pub(super) mod glob;
 mod look_out;
 mod machine;
-mod paths;
+pub(super) mod paths;
 mod virtual_machine;
 
 use std::os::fd::AsFd;
