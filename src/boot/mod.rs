@@ -15,6 +15,7 @@ pub mod conditions;
 pub mod shutdown;
 pub mod steps;
 pub mod unmount;
+pub mod watcher;
 
 mod clock;
 mod conf;
@@ -157,6 +158,7 @@ pub fn helper_about(word: &str, subject: &str) -> Option<u8> {
     match word {
         conditions::CHECK => Some(conditions::check(subject)),
         conditions::AWAIT => Some(conditions::look_out(subject)),
+        watcher::WORD => Some(watcher::watch(subject)),
         _ => None,
     }
 }

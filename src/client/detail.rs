@@ -56,6 +56,7 @@ fn rest(service: &ServiceReport, detail: &Detail, field: &mut impl FnMut(&str, C
     };
     let names = |list: &[String]| text::clean(&list.join(", ")).into_owned();
     field("sockets", names(&detail.sockets).into());
+    field("watches", names(&detail.watches).into());
     field("needs", states(&detail.needs).into());
     field("after", states(&detail.after).into());
     field("needed by", names(&detail.needed_by).into());

@@ -72,6 +72,7 @@ impl Driver {
                 | Token::Line(_)
                 | Token::Foreign(_)
                 | Token::Kept(..)
+                | Token::Paths(_)
                 | Token::Wall
                 | Token::Groups
                 | Token::Logs => self.tokens.push(token),
@@ -94,6 +95,8 @@ impl Driver {
             Effect::RunStep { run, step } => self.run_step(run, step),
             Effect::Check { run, conditions } => self.check_conditions(run, &conditions),
             Effect::Await { run, path } => self.await_path(run, &path),
+            Effect::WatchPaths { run, paths, marks } => self.watch_paths(run, &paths, marks),
+            Effect::LookAtPaths { run } => self.look_at_paths(run),
             Effect::Dismiss { run } => self.dismiss(run),
             Effect::Signal { node, aim, signal } => self.signal(node, aim, signal),
             Effect::WatchEmpty { node } => {
@@ -282,6 +285,7 @@ impl Driver {
             Token::Line(run) => self.on_line(run),
             Token::Foreign(run) => self.on_foreign(run, foreign::LOOKS),
             Token::Kept(node, number) => self.on_hung_up(node, number),
+            Token::Paths(run) => self.on_paths(run),
             Token::Wall => self.on_wall(),
             Token::Groups => {
                 for node in self.groups.changed(&self.watch) {

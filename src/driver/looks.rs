@@ -67,7 +67,7 @@ impl Driver {
     }
 
     fn start_look(&mut self, run: RunId, kind: Kind, about: &str) -> Result<(), SpawnError> {
-        let hanging = self.looks.killed.values().filter(|node| **node == run.node).count();
+        let hanging = self.hanging_looks(run.node);
         if hanging >= HANGING {
             let subject = format!("{hanging} looks hang already");
             return Err(SpawnError { subject, ..failed(Errno(libc::EAGAIN)) });
@@ -99,15 +99,31 @@ impl Driver {
     /// Nobody wants to know any more.
     pub(super) fn dismiss(&mut self, run: RunId) {
         if let Some(look) = self.looks.children.remove(&run) {
-            self.looks.killed.insert(look.pid, run.node);
-            // It leads a session and so a group of its own, and is not reaped yet.
-            let _gone = kill::kill_group(look.pid, SignalNumber::KILL);
+            self.kill_look(look.pid, run.node);
         }
+        self.unwatch_paths(run);
+    }
+
+    /// Ends a child that looks at paths for a node, once its file system answers.
+    pub(super) fn kill_look(&mut self, pid: Pid, node: NodeId) {
+        self.looks.killed.insert(pid, node);
+        // It leads a session and so a group of its own, and is not reaped yet.
+        let _gone = kill::kill_group(pid, SignalNumber::KILL);
+    }
+
+    /// How many of these have not ended.
+    pub(super) fn hanging_looks(&self, node: NodeId) -> usize {
+        self.looks.killed.values().filter(|killed| **killed == node).count()
+    }
+
+    /// One of them has.
+    pub(super) fn forget_look(&mut self, pid: Pid) {
+        self.looks.killed.remove(&pid);
     }
 
     /// A child has looked; what follows is not carried out yet.
     pub(super) fn on_look_ended(&mut self, run: RunId, pid: Pid, ended: Ended) {
-        self.looks.killed.remove(&pid);
+        self.forget_look(pid);
         if self.looks.children.get(&run).is_none_or(|look| look.pid != pid) {
             return;
         }

@@ -33,6 +33,7 @@ mod store;
 mod timetable;
 mod tools;
 mod watch;
+mod watcher;
 
 use std::collections::BTreeMap;
 use std::future::poll_fn;
@@ -61,6 +62,7 @@ use signals::{Asked, Signals};
 use site::Sites;
 use tools::{Ask, Hand};
 use watch::{Token, Watch};
+use watcher::Watchers;
 
 pub use handover::{CHECK as CHECK_HANDOVER, check as check_handover};
 pub use lastgood::{WORD as KEEP_CONFIG, keep as keep_config};
@@ -84,6 +86,8 @@ enum Fact {
     },
     /// What a node waits for is worth another look.
     Arrived(RunId),
+    /// Nobody watches the paths of a node any more.
+    Blinded(RunId),
     /// Accepting on the sockets of this node may go on.
     Rested(NodeId),
     /// A service that said too much at once is heard again.
@@ -127,6 +131,7 @@ struct Driver {
     groups: Groups,
     logs: Logs,
     looks: Looks,
+    watchers: Watchers,
     board: Board,
     /// Tells when somebody sets the clock.
     wall: Option<OwnedFd>,
@@ -254,6 +259,7 @@ impl Driver {
             match dead.owner {
                 Owner::Run(run) => self.on_run_ended(run, dead.pid, dead.ended),
                 Owner::Look(run) => self.on_look_ended(run, dead.pid, dead.ended),
+                Owner::Watcher(run) => self.on_watcher_ended(run, dead.pid),
                 Owner::Future(tell) => {
                     // Nobody waits any more: the step gave up on it.
                     let _gone = tell.send(dead.ended);
@@ -271,6 +277,7 @@ impl Driver {
             Fact::Recalled(node, at) => self.on_recalled(node, at),
             Fact::Outlived(run, looks) => self.on_foreign(run, looks),
             Fact::Arrived(run) => self.turn(Event::Arrived { run }),
+            Fact::Blinded(run) => self.turn(Event::Blinded { run }),
             Fact::Rested(node) => {
                 if self.engine.is_watched(node) {
                     self.watch_sockets(node, true);

@@ -21,6 +21,8 @@ pub enum Owner {
     Run(RunId),
     /// A look at conditions for a run of the engine.
     Look(RunId),
+    /// Whoever watches paths for a node of the engine.
+    Watcher(RunId),
     /// A future that waits for it.
     Future(oneshot::Sender<Ended>),
     /// The log writer.
@@ -88,7 +90,7 @@ impl Reaper {
     pub fn runs(&self) -> impl Iterator<Item = (Pid, RunId)> {
         self.children.iter().filter_map(|(pid, child)| match child.owner {
             Owner::Run(run) => Some((*pid, run)),
-            Owner::Look(_) | Owner::Future(_) | Owner::LogWriter => None,
+            Owner::Look(_) | Owner::Watcher(_) | Owner::Future(_) | Owner::LogWriter => None,
         })
     }
 

@@ -20,6 +20,7 @@ use super::signals::Signals;
 use super::site::Sites;
 use super::tools::Hand;
 use super::watch::Watch;
+use super::watcher::Watchers;
 use crate::boot::{Context, Place};
 use crate::config::spec::STEPS;
 use crate::engine::{Engine, Level};
@@ -213,6 +214,7 @@ impl Driver {
             groups: Groups::default(),
             logs: Logs::default(),
             looks: Looks::default(),
+            watchers: Watchers::default(),
             board: Board::default(),
             wall: None,
             uncaught: Vec::new(),

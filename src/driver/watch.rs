@@ -29,6 +29,8 @@ pub enum Token {
     Foreign(RunId),
     /// A descriptor that a service gave to be kept: its number among those.
     Kept(NodeId, u32),
+    /// The pipe of whoever watches paths for a node.
+    Paths(RunId),
     /// The clock on the wall.
     Wall,
     /// The inotify descriptor of all control groups.
@@ -49,6 +51,7 @@ const LINE: u64 = 5;
 const WALL: u64 = 6;
 const FOREIGN: u64 = 7;
 const KEPT: u64 = 8;
+const PATHS: u64 = 9;
 
 impl Token {
     /// Kind in the top byte, node in the next three, the rest below.
@@ -63,6 +66,7 @@ impl Token {
             Self::Line(run) => join(LINE, run.node, run.generation),
             Self::Foreign(run) => join(FOREIGN, run.node, run.generation),
             Self::Kept(node, number) => join(KEPT, node, number),
+            Self::Paths(run) => join(PATHS, run.node, run.generation),
             Self::Wall => WALL << 56,
             Self::Groups => GROUPS << 56,
             Self::Logs => LOGS << 56,
@@ -80,6 +84,7 @@ impl Token {
             LINE => Self::Line(RunId { node, generation: low }),
             KEPT => Self::Kept(node, low),
             FOREIGN => Self::Foreign(RunId { node, generation: low }),
+            PATHS => Self::Paths(RunId { node, generation: low }),
             LOGS => Self::Logs,
             _ => Self::Status(RunId { node, generation: low }),
         }

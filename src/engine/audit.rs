@@ -86,6 +86,7 @@ impl Engine {
             (node.restarting && !node.state.is_active(), "restarts what does not run"),
             (node.hung.is_some() && !matches!(node.state, State::Failed(_)), "hangs unnoticed"),
             (!node.is_checked_well(), "is checked twice, for nothing or not at all"),
+            (!self.is_watched_well(node), "what was seen is not followed"),
             (node.bound && self.is_over(node), "holds sockets that nobody wants"),
             (
                 !node.name.is_empty() && node.removed && !node.is_held() && self.is_over(node),

@@ -7,7 +7,7 @@ use super::id::{ConnectionId, NodeId, RunId, Ticket};
 use super::timetable::After;
 use super::told::Variable;
 use crate::calendar::Schedule;
-use crate::config::spec::{CommandLine, Conditions, ServiceSpec};
+use crate::config::spec::{CommandLine, Conditions, ServiceSpec, Watched};
 use crate::facts::SignalNumber;
 use crate::proto::{JobEvent, Power, Refusal, Reply};
 
@@ -38,7 +38,22 @@ pub enum Effect {
         /// The path.
         path: String,
     },
-    /// That answer of `Check` or `Await` is no longer wanted, if it is not here yet.
+    /// Have somebody watch paths: `Event::Sighted` tells of each change, and what they are like as
+    /// soon as that is known. Looking may take for ever.
+    WatchPaths {
+        /// The run to name then.
+        run: RunId,
+        /// Which, and for what.
+        paths: Rc<[Watched]>,
+        /// What they were like before; what is otherwise by now is a change, too.
+        marks: Vec<u64>,
+    },
+    /// Have whoever watches say what holds by now, if anything does.
+    LookAtPaths {
+        /// Who.
+        run: RunId,
+    },
+    /// That answer of `Check`, `Await` or `WatchPaths` is no longer wanted.
     Dismiss {
         /// Which.
         run: RunId,
@@ -157,7 +172,7 @@ pub struct Spawn {
     pub command: CommandLine,
     /// Another user than the service's own (hooks).
     pub user: Option<String>,
-    /// Variables beside those of its definition: its main process, how it ended.
+    /// Variables beside those of its definition: its main process, how it ended, why it starts.
     pub told: Vec<Variable>,
 }
 

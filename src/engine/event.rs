@@ -11,7 +11,7 @@ use super::NodeId;
 use super::conditions::Verdict;
 use super::id::{ConnectionId, RunId, Ticket};
 use super::notice::Notice;
-use crate::config::spec::SystemSpec;
+use crate::config::spec::{Sight, SystemSpec};
 use crate::facts::{Exit, Moment, Pid, SpawnError};
 use crate::proto::{Power, Request};
 
@@ -69,6 +69,22 @@ pub enum Event {
     /// The answer to [`super::Effect::Await`]: it is worth looking again.
     Arrived {
         /// Of this run.
+        run: RunId,
+    },
+    /// Something was seen of paths that somebody watches; without any sight, it is only said what
+    /// they are like.
+    Sighted {
+        /// Who watches.
+        run: RunId,
+        /// What they are like, for whoever watches next.
+        marks: Vec<u64>,
+        /// What was seen; of what goes on, only what was so after all that
+        /// [`super::Effect::LookAtPaths`] has asked for.
+        sights: Vec<Sight>,
+    },
+    /// Nobody watches any more, though it is wanted.
+    Blinded {
+        /// Who did.
         run: RunId,
     },
     /// A boot step came to its end.
@@ -266,6 +282,8 @@ pub enum Cause {
     Signal(Cow<'static, str>),
     /// A connection.
     Connection,
+    /// What was seen of a path.
+    Path(String),
     /// An edited file.
     Config,
     /// The machine goes down.
@@ -285,6 +303,7 @@ impl fmt::Display for Cause {
             Self::Timer(what) => f.write_str(what),
             Self::Signal(name) => write!(f, "{name} to PID 1"),
             Self::Connection => f.write_str("a connection"),
+            Self::Path(sight) => f.write_str(sight),
             Self::Config => f.write_str("the edited file"),
             Self::Shutdown => f.write_str("the shutdown"),
         }
@@ -304,6 +323,7 @@ impl Cause {
             | Self::Timer(_)
             | Self::Signal(_)
             | Self::Connection
+            | Self::Path(_)
             | Self::Config
             | Self::Shutdown => self.to_string(),
         }

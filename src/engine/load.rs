@@ -123,6 +123,10 @@ impl Engine {
                 counts.changed = counts.changed.saturating_add(1);
             }
             node.pending = (node.spec() != Some(spec)).then(|| Rc::clone(spec));
+            if node.spec().is_some_and(|old| is_started_otherwise(old, spec)) {
+                node.body = Body::Service(Rc::clone(spec));
+                node.pending = None;
+            }
         }
         self.take_pending(id);
         if extent.is_followed() {
@@ -201,7 +205,8 @@ impl Engine {
                 Body::Template | Body::LeftOut(_) => false,
                 Body::Service(_) => node.newest_spec().is_some_and(|spec| {
                     let here = spec.targets.contains(&target);
-                    let itself = matches!(spec.start, Start::Boot | Start::Demand);
+                    let sockets = spec.start == Start::Demand && spec.sockets.is_some();
+                    let itself = spec.start == Start::Boot || sockets;
                     spec.enabled && itself && here
                 }),
             };
@@ -317,6 +322,13 @@ impl Engine {
             }
         }
     }
+}
+
+/// Whether two definitions differ in nothing but times and paths that start them: whatever runs
+/// is as good for the one as for the other.
+fn is_started_otherwise(old: &ServiceSpec, new: &ServiceSpec) -> bool {
+    let (schedule, watch) = (old.schedule.clone(), old.watch.clone());
+    *old == ServiceSpec { schedule, watch, ..new.clone() }
 }
 
 /// Names as edges see them.

@@ -204,6 +204,7 @@ impl Engine {
             if looks {
                 self.look_again(id);
             }
+            self.watch_paths_again(id);
         }
     }
 }

@@ -42,6 +42,7 @@ mod timetable;
 mod told;
 mod trial;
 mod view;
+mod watching;
 mod why;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -175,6 +176,8 @@ impl Engine {
             Event::Emptied { node } => self.on_emptied(node),
             Event::Checked { run, result } => self.on_checked(run, result),
             Event::Arrived { run } => self.on_arrived(run),
+            Event::Sighted { run, marks, sights } => self.on_sighted(run, marks, sights),
+            Event::Blinded { run } => self.on_blinded(run),
             Event::StepEnded { run, result } => self.on_step_ended(run, result),
             Event::Bound { node, result } => self.on_bound(node, result),
             Event::Stirred { node } => self.on_stirred(node),
@@ -324,6 +327,8 @@ impl Engine {
                 self.on_tidings_due(id);
             } else if is_over(node.timetable.as_ref().and_then(|table| table.due)) {
                 self.on_due(id);
+            } else if is_over(node.watching.as_ref().and_then(|watching| watching.until)) {
+                self.on_pause_over(id);
             } else {
                 self.on_aside_late(id);
             }

@@ -13,6 +13,7 @@ use super::respawn::History;
 use super::state::{DownWhy, State, Then};
 use super::timetable::Timetable;
 use super::told::{Ending, Monitored};
+use super::watching::Watching;
 use super::why::Why;
 use crate::config::spec::{ServiceSpec, Start};
 use crate::facts::{Moment, Pid};
@@ -51,6 +52,9 @@ pub struct Node {
     /// When it runs next, if times make it run.
     #[serde(default)]
     pub timetable: Option<Box<Timetable>>,
+    /// What is known of its paths, if they make it run.
+    #[serde(default)]
+    pub watching: Option<Box<Watching>>,
     /// How many nodes that are wanted need or want this one.
     #[serde(skip)]
     pub required: u32,
@@ -259,6 +263,7 @@ impl Node {
             auto: false,
             timed: false,
             timetable: None,
+            watching: None,
             required: 0,
             wanted: false,
             wish: why.clone(),
@@ -333,7 +338,13 @@ impl Node {
         let asides = self.asides.values().map(|beside| beside.until);
         let tidings = self.tidings.as_ref().and_then(|tidings| tidings.deadline());
         let due = self.timetable.as_ref().and_then(|table| table.due);
-        asides.chain([self.state.deadline(), self.throttled, tidings, due]).flatten().min()
+        let pause = self.watching.as_ref().and_then(|watching| watching.until);
+        asides.chain([self.state.deadline(), self.throttled, tidings, due, pause]).flatten().min()
+    }
+
+    /// Whether something makes it run again that is neither a person nor another node.
+    pub fn comes_again(&self) -> bool {
+        self.timetable.is_some() || self.watching.is_some()
     }
 
     /// Why it is as it is, or soon will not be.

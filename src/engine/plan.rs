@@ -57,12 +57,13 @@ fn change(old: Option<&Node>, new: &Node) -> Option<Change> {
         _ => Vec::new(),
     };
     let changed = format!("changed: {}", keys.join(", "));
+    let same = keys.iter().all(|key| matches!(*key, "schedule" | "watch"));
     match (goes, new.wanted, keys.is_empty()) {
         (true, true, false) => told(Verb::Restart, changed),
         (true, true, true) => told(Verb::Restart, new.departure().cause().story()),
         (true, false, _) => told(Verb::Stop, "nobody wants it any more".to_owned()),
         (false, true, _) if !old.wanted => told(Verb::Start, "it is wanted now".to_owned()),
-        (false, true, false) if !old.state.is_active() => told(Verb::Start, changed),
+        (false, true, false) if !old.state.is_active() && !same => told(Verb::Start, changed),
         (false, _, false) => told(Verb::Change, changed),
         (false, _, true) => None,
     }
@@ -90,6 +91,7 @@ fn differences(old: &ServiceSpec, new: &ServiceSpec) -> Vec<&'static str> {
         ("stage", old.stage != new.stage),
         ("targets", old.targets != new.targets),
         ("schedule", old.schedule != new.schedule),
+        ("watch", old.watch != new.watch),
         ("command", old.commands != new.commands),
         ("user", who(was) != who(is)),
         ("umask", was.umask != is.umask),

@@ -90,6 +90,7 @@ impl Engine {
             self.refresh_firm(id);
             self.refresh_hope(id);
             self.refresh_timetable(id);
+            self.refresh_watching(id);
         }
         let id = self.work.pop_front()?;
         self.looks = self.looks.saturating_add(1);
@@ -101,6 +102,9 @@ impl Engine {
 
     /// One look at one node.
     fn look(&mut self, id: NodeId) {
+        if self.follow_sight(id) {
+            return;
+        }
         let Some(node) = self.node(id) else { return };
         let (wanted, leaving) = (node.wanted, node.leaving);
         match &node.state {
@@ -114,7 +118,7 @@ impl Engine {
             State::Waiting { .. } if wanted => self.try_start(id),
             State::Awaiting { .. } if wanted => self.keep_awaiting(id),
             State::Waiting { .. } | State::Awaiting { .. } => self.rest(id),
-            State::Skipped(_) if !wanted && node.timetable.is_none() => self.rest(id),
+            State::Skipped(_) if !wanted && !node.comes_again() => self.rest(id),
             State::Listening if node.stirred && !leaving => self.try_start(id),
             State::Listening
             | State::Up { .. }

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use super::event::Ended;
 use super::hold::Kept;
 use super::id::{ConnectionId, NodeId};
-use super::node::Connection;
+use super::node::{Connection, Node};
 use super::respawn;
 use super::state::{StartStep, State, Then};
 use super::{Cause, Effect, Engine, Group, Level, Spawn, What};
@@ -86,13 +86,22 @@ impl Engine {
     pub(super) fn on_stirred(&mut self, id: NodeId) {
         self.because(Cause::Connection);
         let hands_over = self.socket_mode(id) == Some(SocketMode::Listen);
-        let Some(node) = self.node_mut(id) else { return };
-        let held = node.kept() == Some(Kept::Listening);
-        if matches!(node.state, State::Listening) && node.on_demand() && hands_over && !held {
-            node.stirred = true;
-            self.unwatch(id);
-            self.touch(id);
+        let listens = |node: &Node| {
+            let held = node.kept() == Some(Kept::Listening);
+            matches!(node.state, State::Listening) && node.on_demand() && hands_over && !held
+        };
+        if self.node(id).is_some_and(listens) {
+            self.stir(id);
         }
+    }
+
+    /// One that listens is to start.
+    pub(super) fn stir(&mut self, id: NodeId) {
+        if let Some(node) = self.node_mut(id) {
+            node.stirred = true;
+        }
+        self.unwatch(id);
+        self.touch(id);
     }
 
     /// A connection for a process of its own.

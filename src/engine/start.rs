@@ -75,6 +75,7 @@ impl Engine {
         } else {
             StartStep::Before(0)
         };
+        self.begin_run(id);
         self.launch(id, spec, first);
     }
 
@@ -105,7 +106,8 @@ impl Engine {
                 (What::Main, command.clone(), None)
             }
         };
-        let told = told.map(|monitored| monitored.variables()).unwrap_or_default();
+        let mut told = told.map(|monitored| monitored.variables()).unwrap_or_default();
+        told.extend(self.trigger_of(id).map(|path| ("TRIGGER_PATH", path)));
         let run = self.new_run(id);
         self.set_state(id, State::Starting { run, step, until });
         let service = Rc::clone(spec);

@@ -150,8 +150,14 @@ impl Engine {
                 return;
             }
         }
+        self.run_now(id, "it is due");
+    }
+
+    /// Has a node run that rests, as if a person asked for it.
+    pub(super) fn run_now(&mut self, id: NodeId, why: &str) {
         if let Err(refusal) = self.make_way(&[id]) {
-            self.tell(Level::Trouble, format!("{name} is due: {}", refusal.message));
+            let text = format!("{}: {why}, but {}", self.name(id), refusal.message);
+            self.tell(Level::Trouble, text);
             return;
         }
         let wish = self.cause.clone();
@@ -159,18 +165,25 @@ impl Engine {
         if let Some(node) = self.node_mut(id) {
             node.asked = Some(Asked::Up);
             node.restarting = node.state.is_active();
+            if !node.restarting {
+                // Its last end is another story, even if it is of the same moment.
+                node.cause = wish.clone();
+            }
             node.wish = wish;
         }
         self.touch(id);
     }
 
-    /// A run that its time had asked for is over: nobody asks for it before the next one.
+    /// A run that its time or a path had asked for is over: nobody asks for it before the next.
     pub(super) fn wait_for_next(&mut self, id: NodeId) {
-        let Some(node) = self.node_mut(id).filter(|node| node.timetable.is_some()) else { return };
+        let Some(node) = self.node_mut(id).filter(|node| node.comes_again()) else { return };
         let over = matches!(
             node.state,
             State::Down(DownWhy::Ended) | State::Failed(_) | State::Skipped(_)
         );
+        if let Some(watching) = node.watching.as_mut().filter(|_| over) {
+            watching.end_run();
+        }
         if over && node.asked == Some(Asked::Up) {
             node.asked = None;
             self.touch(id);

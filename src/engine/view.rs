@@ -6,7 +6,7 @@ use super::node::{Asked, Body, Node};
 use super::power::Phase;
 use super::schedule::span;
 use super::state::{DownWhy, StartStep, State, Then};
-use crate::config::spec::{CommandLine, Kind, LogTarget, Piece, Ready, Word};
+use crate::config::spec::{CommandLine, Kind, LogTarget, Piece, Ready, ServiceSpec, Word};
 use crate::facts::Pid;
 use crate::proto::report::Detail;
 use crate::proto::{MachineReport, ServiceReport, StateWord};
@@ -76,6 +76,7 @@ impl Engine {
                 .and_then(|spec| spec.sockets.as_ref())
                 .map(|s| s.sockets.iter().map(|one| one.address.to_string()).collect())
                 .unwrap_or_default(),
+            watches: spec.map(|spec| watches(spec)).unwrap_or_default(),
             needs: node.edges.needs.iter().flatten().filter_map(state_of).collect(),
             after: node.edges.after.iter().filter_map(state_of).collect(),
             needed_by: node.edges.needed_by.iter().map(|id| self.name(*id).to_owned()).collect(),
@@ -103,20 +104,51 @@ impl Engine {
     }
 
     fn reason_and_times(&self, node: &Node) -> String {
-        if !node.timed || node.state.is_active() {
+        if let (Some(sight), true) = (Self::next_of(node), node.state.is_active()) {
+            let plain = self.plain_reason(node);
+            let before = if plain.is_empty() { plain } else { format!("{plain}; ") };
+            return format!("{before}runs once more, since {sight}");
+        }
+        let has_paths = node.living_spec().is_some_and(|spec| spec.watch.is_some());
+        if node.state.is_active() || !(node.timed || has_paths) {
             return self.plain_reason(node);
         }
         let before = match &node.state {
             State::Down(_) => node.last_exit.as_ref().map(ToString::to_string).unwrap_or_default(),
             _ => self.plain_reason(node),
         };
+        let next = self.next_time(node).or_else(|| self.next_sight(node));
+        let both = [Some(before), next].into_iter().flatten().filter(|text| !text.is_empty());
+        both.collect::<Vec<_>>().join("; ")
+    }
+
+    /// When times make it run next, if they do.
+    fn next_time(&self, node: &Node) -> Option<String> {
         let due = node.timetable.as_ref().and_then(|table| table.due);
-        let next = match due {
-            _ if node.asked == Some(Asked::Down) => "its times are off until it is started".into(),
-            Some(due) => format!("next run in {}", span(due.since(self.now))),
-            None => return before,
-        };
-        if before.is_empty() { next } else { format!("{before}; {next}") }
+        match due {
+            _ if !node.timed => None,
+            _ if node.asked == Some(Asked::Down) => {
+                Some("its times are off until it is started".to_owned())
+            }
+            due => due.map(|due| format!("next run in {}", span(due.since(self.now)))),
+        }
+    }
+
+    /// What of its paths makes it run next, if they do.
+    fn next_sight(&self, node: &Node) -> Option<String> {
+        let paths = node.living_spec()?.watch.as_ref()?;
+        if node.asked == Some(Asked::Down) {
+            return Some("its paths are off until it is started".to_owned());
+        }
+        match node.watching.as_ref()?.until {
+            Some(until) => {
+                Some(format!("runs again in {:.1} s", until.since(self.now).as_secs_f32()))
+            }
+            None => match &**paths {
+                [only] => Some(format!("watches {}", only.path)),
+                many => Some(format!("watches {} paths", many.len())),
+            },
+        }
     }
 
     fn plain_reason(&self, node: &Node) -> String {
@@ -202,6 +234,12 @@ fn kind(node: &Node) -> &'static str {
 
 pub(super) fn millis(time: std::time::Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Paths that start it, each after what of it counts.
+fn watches(spec: &ServiceSpec) -> Vec<String> {
+    let each = spec.watch.iter().flat_map(|paths| paths.iter());
+    each.map(|watched| format!("{} {}", watched.trigger.name(), watched.path)).collect()
 }
 
 /// Commands as a person would write them.

@@ -139,6 +139,7 @@ impl Engine {
             | Cause::Person { .. }
             | Cause::Signal(_)
             | Cause::Connection
+            | Cause::Path(_)
             | Cause::Config
             | Cause::Shutdown => None,
         }

@@ -161,6 +161,9 @@ pub struct Detail {
     pub changed: bool,
     /// Sockets, as written.
     pub sockets: Vec<String>,
+    /// Paths that start it, each after what of it counts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub watches: Vec<String>,
     /// What it needs, with its state.
     pub needs: Vec<(String, StateWord)>,
     /// What it wants or comes after, with its state.

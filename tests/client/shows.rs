@@ -140,6 +140,7 @@ fn full() -> ServiceReport {
         enabled: false,
         changed: true,
         sockets: vec!["tcp:80".to_owned()],
+        watches: vec!["changed /etc/web.conf".to_owned()],
         needs: vec![("db".to_owned(), StateWord::Up), ("cache".to_owned(), StateWord::Failed)],
         after: vec![("network".to_owned(), StateWord::Done)],
         needed_by: vec!["login".to_owned()],
@@ -163,6 +164,7 @@ web: up since 3 min (pid 412)
   cpu         1.23 s
   restarts    4
   sockets     tcp:80
+  watches     changed /etc/web.conf
   needs       db (up), cache (failed)
   after       network (done)
   needed by   login

@@ -66,6 +66,10 @@ fn file(key: &Key, value: &str) -> (String, usize) {
             let line = format!("schedule = {{ {at}{name} = {value} }}");
             return at_end("[task.x]\ncommand = \"/bin/true\"\n", &line);
         }
+        "service.watch" => {
+            let line = format!("watch.{name} = {value}");
+            return at_end("[task.x]\ncommand = \"/bin/true\"\n", &line);
+        }
         "service.instances" => {
             let line = format!("instances = {{ {name} = {value} }}");
             return at_end("[service.x]\ncommand = \"/bin/true\"\n", &line);

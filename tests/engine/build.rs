@@ -8,7 +8,7 @@ use finit::config::spec::{
     Address, CommandLine, Condition, Conditions, Dependencies, ExecSpec, Exits, Health, Hook, Kind,
     Line, LogTarget, NotifyFrom, OkExit, Piece, Probe, Readiness, Ready, ReloadAction, RestartSpec,
     RestartWhen, ServiceSpec, SocketMode, SocketSpec, SocketsSpec, Stage, Start, StopScope,
-    StopSpec, SystemSpec, TargetSpec, Test,
+    StopSpec, SystemSpec, TargetSpec, Test, Trigger, Watched,
 };
 use finit::facts::SignalNumber;
 
@@ -48,6 +48,7 @@ pub fn service(name: &str) -> Part {
         stage: Stage::Main,
         targets: vec!["default".to_owned()],
         schedule: None,
+        watch: None,
         commands: vec![command(&format!("/sbin/{name}"))],
         exec: Rc::new(exec()),
         hooks: Rc::default(),
@@ -158,6 +159,16 @@ impl Part {
     pub fn on_schedule(mut self, schedule: Schedule) -> Self {
         self.0.schedule = Some(Rc::new(schedule));
         self.0.start = Start::Schedule;
+        self.0.remain = false;
+        self
+    }
+
+    /// Started by what is seen of a path.
+    pub fn watches(mut self, trigger: Trigger, path: &str) -> Self {
+        let one = Watched { trigger, path: path.to_owned() };
+        let before = self.0.watch.iter().flat_map(|paths| paths.iter().cloned());
+        self.0.watch = Some(before.chain([one]).collect());
+        self.0.start = Start::Demand;
         self.0.remain = false;
         self
     }

@@ -46,6 +46,7 @@ impl<F: Fates> World<F> {
     pub fn dismiss(&mut self, run: RunId) {
         self.looks.remove(&run);
         self.awaited.remove(&run);
+        self.watchers.remove(&run);
         self.ended_runs.push(run);
     }
 
@@ -53,6 +54,7 @@ impl<F: Fates> World<F> {
     pub fn forget_looks(&mut self) {
         self.looks.clear();
         self.awaited.clear();
+        self.watchers.clear();
     }
 }
 

@@ -55,6 +55,7 @@ mod oracle;
 mod passage;
 mod rig;
 mod scenarios;
+mod sights;
 mod sim;
 mod telling;
 mod trials;

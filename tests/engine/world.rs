@@ -19,6 +19,7 @@ use crate::diary::Diary;
 use crate::fates::{Fates, Program};
 use crate::oracle::{self, Oracle};
 use crate::trials::Before;
+use crate::sights::Watcher;
 
 #[derive(Debug)]
 pub struct Process {
@@ -75,6 +76,8 @@ pub struct World<F> {
     /// Looks that are under way, and look-outs with the path that they are for.
     pub looks: BTreeSet<RunId>,
     pub awaited: BTreeMap<RunId, String>,
+    /// Who watches paths.
+    pub watchers: BTreeMap<RunId, Watcher>,
     pub sequence: u64,
     pub last_pid: i32,
     pub last_connection: u64,
@@ -116,6 +119,7 @@ impl<F: Fates> World<F> {
             asked: Vec::new(),
             looks: BTreeSet::new(),
             awaited: BTreeMap::new(),
+            watchers: BTreeMap::new(),
             sequence: 0,
             last_pid: 100,
             last_connection: 0,
@@ -169,6 +173,8 @@ impl<F: Fates> World<F> {
             }
             Effect::Check { run, conditions } => self.look(run, &conditions),
             Effect::Await { run, path } => self.look_out(run, path),
+            Effect::WatchPaths { run, paths, marks } => self.watch_paths(run, paths, marks),
+            Effect::LookAtPaths { run } => self.look_at_paths(run),
             Effect::Dismiss { run } => self.dismiss(run),
             Effect::Signal { node, aim, signal } => self.signal(node, aim, signal),
             Effect::WatchEmpty { node } => {

@@ -275,3 +275,27 @@ fn ho_failure_shutdown_a_failure_for_good_ends_the_machine_where_it_is_to() {
     }
     assert_eq!(machine.ended(), "SIGNAL 2");
 }
+
+#[test]
+fn sd36_a_path_starts_a_service_that_fails_and_later_one_that_does_not() {
+    let machine = Machine::boot(
+        r#"
+        [service.fails]
+        command = "/bin/sh -c 'echo $TRIGGER_PATH >>/out/fails; exec /out/program'"
+        restart = { when = "on-failure", delay = "1ms", burst = 2, within = "1h" }
+        watch.glob = "/srv/*.go"
+        "#,
+    );
+    machine.booted();
+    assert_eq!(machine.sh("mkdir -p /srv && touch /srv/first.go").code, 0);
+    let reason = |m: &Machine| m.status("fails")["reason"].as_str().unwrap_or("").to_owned();
+    machine.wait("it to give up", |m| reason(m).contains("gave up after 2 restarts").then_some(()));
+    assert_eq!(machine.sh("mv /srv/first.go /srv/first").code, 0);
+    machine.until("fails", "failed");
+    assert!(machine.read("/out/fails").starts_with("/srv/first.go\n"));
+    // Nothing has to be cleared: the next path starts it again, and this time it works.
+    assert_eq!(machine.sh("ln -s /programs/idle /out/program").code, 0);
+    assert_eq!(machine.sh("touch /srv/second.go").code, 0);
+    machine.until("fails", "up");
+    assert!(machine.read("/out/fails").ends_with("/srv/second.go\n"));
+}

@@ -43,3 +43,4 @@ mod told;
 mod trial;
 mod truncated;
 mod upgrade;
+mod watch;

@@ -15,8 +15,10 @@ const HOOK: &str = "service.hook";
 const SOCKET: &str = "service.socket";
 const READY: &str = "service.ready";
 const SCHEDULE: &str = "service.schedule";
+const WATCH: &str = "service.watch";
+const PATHS: &str = "a path or a list of paths";
 
-pub(super) const KEYS: [Key; 41] = [
+pub(super) const KEYS: [Key; 46] = [
     key(
         READY,
         "command",
@@ -66,6 +68,48 @@ pub(super) const KEYS: [Key; 41] = [
         "that of the machine",
         r#""Europe/Berlin""#,
         "The zone that the times of the calendar are meant in.",
+    ),
+    key(
+        WATCH,
+        "changed",
+        PATHS,
+        "",
+        r#""/etc/app.conf""#,
+        "Starts it when a file was closed after writing, came, went, was moved or replaced, or got \
+         other attributes; of a folder, when that happened to an entry, attributes apart.",
+    ),
+    key(
+        WATCH,
+        "modified",
+        PATHS,
+        "",
+        r#""/var/log/app.log""#,
+        "The same, and with each write, before the file is closed.",
+    ),
+    key(
+        WATCH,
+        "exists",
+        PATHS,
+        "",
+        r#""/run/reboot-required""#,
+        "Starts it when there is something by that name, and again after each run while there is.",
+    ),
+    key(
+        WATCH,
+        "glob",
+        "a pattern or a list of patterns",
+        "",
+        r#""/var/spool/app/*.job""#,
+        "Starts it when a path matches, glob(7), and again after each run while one does.",
+    ),
+    key(
+        WATCH,
+        "not-empty",
+        PATHS,
+        "",
+        r#""/var/spool/app""#,
+        "Starts it when a folder has an entry, or a file something in it, and again after each run \
+         while that is so.",
     ),
     key(READY, "every", DURATION, r#""1s""#, r#""5s""#, "How long until it is run again."),
     key(STOP, "signal", "a signal", r#""TERM""#, r#""INT""#, "The first signal."),

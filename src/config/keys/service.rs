@@ -14,7 +14,7 @@ const INTEGER: &str = "an integer";
 
 const IN: &str = "service";
 
-pub(super) const KEYS: [Key; 56] = [
+pub(super) const KEYS: [Key; 57] = [
     key(
         IN,
         "command",
@@ -185,10 +185,10 @@ pub(super) const KEYS: [Key; 56] = [
         IN,
         "start",
         r#""boot", "demand", "schedule" or "manual""#,
-        r#""boot", "demand" with sockets, "schedule" with times"#,
+        r#""boot", "demand" with sockets or `watch`, "schedule" with times"#,
         r#""manual""#,
-        "What starts it: reaching one of its targets, a connection to its sockets, the times of \
-         its schedule, or only a person or something that needs it.",
+        "What starts it: reaching one of its targets, a connection to its sockets or a \
+         change of its paths, the times of its schedule, or only a person or something that needs it.",
     ),
     key(
         IN,
@@ -200,6 +200,23 @@ pub(super) const KEYS: [Key; 56] = [
          `Sun *-*-1..7 01:00` and all else of OnCalendar in systemd.time(7), `cron: 0 3 * * 0` as \
          in crontab(5); a time zone may follow. A time that comes while the task still runs is \
          left out. Once it is stopped by a person it waits for a person.",
+    ),
+    key(
+        IN,
+        "watch",
+        "a table of paths",
+        "",
+        r#"{ changed = "/etc/app.conf" }"#,
+        "Paths that start it: `watch.changed = \"/etc/app.conf\"`. What comes while it runs has it \
+         run once more after its end; of a service, which is then up, that is after it ended by \
+         itself. A path need not exist: it is found when it comes, through every link. The \
+         watching begins with the milestone `sysinit`, and nothing is missed while finit is \
+         upgraded. Runs that follow on one another at once do so ever more rarely: what changes \
+         again within 2 s of a run waits 100 ms, then twice as long, up to 1 s; where `exists`, \
+         `glob` or `not-empty` still holds by the very same, unchanged files, up to 30 s. There are \
+         no more than 200 in 2 s; what is past that waits. So a change is never lost, and no \
+         failure keeps the next one from starting it again, not even one after a `burst`. TRIGGER_PATH is \
+         the path that started it. Once it is stopped by a person it waits for a person.",
     ),
     key(
         IN,

@@ -14,7 +14,7 @@ const OF_SERVICES: [&str; 6] = ["restart", "ready", "pidfile", "notify-from", "w
 const OF_TASKS: [&str; 3] = ["steps", "remain", "schedule"];
 
 /// Keys of `[defaults]` that no service with `inetd` can have: it is up while finit listens.
-const NOT_OF_INETD: [&str; 5] = ["ready", "pidfile", "notify-from", "watchdog", "health"];
+const NOT_OF_INETD: [&str; 6] = ["ready", "pidfile", "notify-from", "watchdog", "health", "watch"];
 
 /// Keys of `[defaults]` that are for services with `inetd` alone.
 const OF_INETD: [&str; 3] = ["inetd-max", "inetd-max-per-source", "inetd-rate"];

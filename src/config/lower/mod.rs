@@ -14,6 +14,7 @@ mod schedule;
 mod section;
 mod service;
 mod sockets;
+mod watch;
 
 use std::collections::BTreeMap;
 use std::rc::Rc;

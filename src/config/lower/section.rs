@@ -280,6 +280,7 @@ fn inner_kind(kind: &str, name: &str) -> Option<&'static str> {
         ("service", "ready") => Some("service.ready"),
         ("service", "health") => Some("service.health"),
         ("service", "schedule") => Some("service.schedule"),
+        ("service", "watch") => Some("service.watch"),
         ("service", "instances") => Some("service.instances"),
         ("service", "listen" | "inetd") => Some("service.socket"),
         ("service", "only-if" | "assert") => Some("service.only-if"),
@@ -295,7 +296,7 @@ fn inner_kind(kind: &str, name: &str) -> Option<&'static str> {
 fn unknown(entry: &Entry, kind: &str, label: &str) -> Problem {
     let inner = kind
         .strip_prefix("service.")
-        .filter(|inner| matches!(*inner, "stop" | "restart" | "health"));
+        .filter(|inner| matches!(*inner, "stop" | "restart" | "health" | "watch"));
     let path = inner.map_or(entry.key.clone(), |inner| format!("{inner}.{}", entry.key));
     let problem = Problem::new(format!("unknown key {} in {label}", quoted(&path)));
     if let Some(near) = keys::suggest(kind, &entry.key) {

@@ -20,6 +20,7 @@ use super::ready::readiness;
 use super::schedule::schedule;
 use super::section::{Section, one_of};
 use super::sockets::sockets;
+use super::watch::watch;
 
 /// How long a service may take to start without another word.
 const START: Duration = Duration::from_secs(60);
@@ -58,17 +59,19 @@ pub(super) fn service(subject: Subject<'_>, report: &mut Report<'_>) -> Option<D
         ],
     );
     let schedule = schedule(s, kind);
+    let watch = watch(s, sockets.as_ref());
     if let (Some(Start::Schedule), None, Some(place)) = (start, &schedule, s.place("start")) {
         s.report.error(place, Problem::new("`start = \"schedule\"` needs `schedule`"));
     }
-    if let (Some(Start::Demand), None, Some(place)) = (start, &sockets, s.place("start")) {
-        let problem = Problem::new("`start = \"demand\"` needs `listen` or `inetd`");
+    let nothing_asks = sockets.is_none() && watch.is_none();
+    if let (Some(Start::Demand), true, Some(place)) = (start, nothing_asks, s.place("start")) {
+        let problem = Problem::new("`start = \"demand\"` needs `listen`, `inetd` or `watch`");
         s.report.error(place, problem);
     }
-    let by_default = match (&sockets, &schedule) {
-        (Some(_), _) => Start::Demand,
-        (None, Some(_)) => Start::Schedule,
-        (None, None) => Start::Boot,
+    let by_default = match &schedule {
+        _ if !nothing_asks => Start::Demand,
+        Some(_) => Start::Schedule,
+        None => Start::Boot,
     };
     let wanted_by = s.said("wanted-by", values::name);
     let targets = s.said("targets", values::name);
@@ -114,8 +117,9 @@ pub(super) fn service(subject: Subject<'_>, report: &mut Report<'_>) -> Option<D
         restart: Rc::new(restart(s, kind)),
         ok_exit: Rc::new(ok_exit(s)),
         // What runs again and again is there while it runs.
-        remain: s.flag("remain").unwrap_or(schedule.is_none()),
+        remain: s.flag("remain").unwrap_or(schedule.is_none() && watch.is_none()),
         schedule,
+        watch,
         stop: Rc::new(stop(s)),
         exec: Rc::new(exec(s)),
         commands: commands.clone().unwrap_or_default(),

@@ -8,6 +8,7 @@ mod health;
 mod lifecycle;
 mod machine;
 mod sockets;
+mod watch;
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -29,6 +30,7 @@ pub use machine::{
     BootSpec, ControlSpec, Devices, LogSpec, MILESTONES, PowerKey, STEPS, ShutdownSpec, TargetSpec,
 };
 pub use sockets::{Address, SocketMode, SocketSpec, SocketsSpec, UnixKind, UnixPath};
+pub use watch::{Sight, Trigger, Watched};
 
 /// The whole machine as one file describes it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -81,6 +83,9 @@ pub struct ServiceSpec {
     pub targets: Vec<String>,
     /// Times at which it runs.
     pub schedule: Option<Rc<Schedule>>,
+    /// Paths that start it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watch: Option<Rc<[Watched]>>,
     /// The commands: one, or the steps of a task, run one after the other. A `script` is
     /// `/bin/sh -eu -c SCRIPT`.
     pub commands: Vec<CommandLine>,
@@ -164,7 +169,7 @@ pub enum Kind {
 pub enum Start {
     /// Reaching one of its targets.
     Boot,
-    /// A connection to its sockets.
+    /// A connection to its sockets, or what is seen of its paths.
     Demand,
     /// Only a person, or a dependent.
     Manual,

@@ -27,5 +27,6 @@ mod templates;
 mod timetable;
 mod told;
 mod trial;
+mod watch;
 mod why;
 mod words;
