@@ -98,7 +98,7 @@ impl Reaper {
     pub fn run(&self, pid: i32) -> Option<RunId> {
         match self.children.get(&Pid::new(pid)?)?.owner {
             Owner::Run(run) => Some(run),
-            Owner::Look(_) | Owner::Future(_) | Owner::LogWriter => None,
+            Owner::Look(_) | Owner::Watcher(_) | Owner::Future(_) | Owner::LogWriter => None,
         }
     }
 

@@ -137,7 +137,7 @@ impl Engine {
         for id in &ids {
             any |= self.node_mut(*id).is_some_and(|node| node.hold.take().is_some());
             self.resume(*id);
-            self.look_again(*id);
+            self.look_at_paths_again(*id);
             self.touch_around(*id);
         }
         if !any {

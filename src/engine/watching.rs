@@ -242,7 +242,7 @@ impl Engine {
     }
 
     /// Nobody holds it any more: what goes on counts again.
-    pub(super) fn look_again(&mut self, id: NodeId) {
+    pub(super) fn look_at_paths_again(&mut self, id: NodeId) {
         if let Some(watching) = self.node_mut(id).and_then(|node| node.watching.as_mut()) {
             watching.unlooked = watching.has_levels();
         }

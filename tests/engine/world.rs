@@ -18,8 +18,8 @@ use crate::agenda::Fact;
 use crate::diary::Diary;
 use crate::fates::{Fates, Program};
 use crate::oracle::{self, Oracle};
-use crate::trials::Before;
 use crate::sights::Watcher;
+use crate::trials::Before;
 
 #[derive(Debug)]
 pub struct Process {
