@@ -259,7 +259,7 @@ impl Driver {
             match dead.owner {
                 Owner::Run(run) => self.on_run_ended(run, dead.pid, dead.ended),
                 Owner::Look(run) => self.on_look_ended(run, dead.pid, dead.ended),
-                Owner::Watcher(run) => self.on_watcher_ended(run, dead.pid),
+                Owner::Watcher(run) => self.on_watcher_ended(run, dead.pid, &dead.ended),
                 Owner::Future(tell) => {
                     // Nobody waits any more: the step gave up on it.
                     let _gone = tell.send(dead.ended);

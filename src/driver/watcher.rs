@@ -15,7 +15,7 @@ use super::{Driver, Fact};
 use crate::boot;
 use crate::boot::watcher::{self, Order, Report};
 use crate::config::spec::Watched;
-use crate::engine::{Event, Level, RunId};
+use crate::engine::{Ended, Event, Level, RunId};
 use crate::facts::{Errno, Pid, SignalNumber, SpawnError, Stage};
 use crate::os::spawn::{self, Launch, Plan};
 use crate::os::{fds, kill};
@@ -26,6 +26,8 @@ const BATCH: usize = 64 * 1024;
 const LINE: usize = 1024 * 1024;
 /// How long until a child that ended is followed by another.
 const AGAIN: Duration = Duration::from_secs(1);
+/// The same where none could even be started.
+const LATER: Duration = Duration::from_secs(30);
 /// Most children of one node that were killed and hang.
 const HANGING: usize = 4;
 
@@ -50,10 +52,16 @@ impl Driver {
     pub(super) fn watch_paths(&mut self, run: RunId, paths: &[Watched], marks: Vec<u64>) {
         let order = Order { paths: paths.to_vec(), marks };
         if let Err(error) = self.start_watcher(run, &order) {
-            let text = format!("{}: watching its paths: {error}", self.engine.name(run.node));
-            self.console.tell(Level::Trouble, &text);
-            self.later(AGAIN, Fact::Blinded(run));
+            self.cannot_watch(run, &error);
         }
+    }
+
+    /// It is said, and tried again: nobody but this child sees what happens.
+    fn cannot_watch(&mut self, run: RunId, error: &SpawnError) {
+        let name = self.engine.name(run.node);
+        let text = format!("{name}: its paths are not watched: {error}");
+        self.console.tell(Level::Trouble, &text);
+        self.later(LATER, Fact::Blinded(run));
     }
 
     fn start_watcher(&mut self, run: RunId, order: &Order) -> Result<(), SpawnError> {
@@ -151,11 +159,15 @@ impl Driver {
     }
 
     /// A child has ended, which it should not.
-    pub(super) fn on_watcher_ended(&mut self, run: RunId, pid: Pid) {
+    pub(super) fn on_watcher_ended(&mut self, run: RunId, pid: Pid, ended: &Ended) {
         self.forget_look(pid);
-        if self.watchers.get(&run).is_some_and(|watcher| watcher.pid == pid) {
-            self.watchers.remove(&run);
-            self.later(AGAIN, Fact::Blinded(run));
+        if self.watchers.get(&run).is_none_or(|watcher| watcher.pid != pid) {
+            return;
+        }
+        self.watchers.remove(&run);
+        match ended {
+            Ended::NotExecuted(error) => self.cannot_watch(run, error),
+            _ => self.later(AGAIN, Fact::Blinded(run)),
         }
     }
 }
