@@ -9,7 +9,7 @@ use std::time::Duration;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use super::connect::Failure;
-use super::{Form, Session, Status, advice, text, unexpected};
+use super::{Form, Session, Status, advice, text, unexpected, words};
 use crate::facts::SignalNumber;
 use crate::proto::{JobEvent, Outcome, Reply, Request};
 
@@ -169,31 +169,7 @@ pub fn program(command: Command) -> Command {
 /// # Errors
 /// Refused, or nobody there afterwards.
 pub fn upgrade(session: &mut Session, matches: &ArgMatches) -> Result<Status, Failure> {
-    replace(session, matches.get_one::<String>("program").cloned())
-}
-
-/// Has another program take the place of the finit that runs.
-///
-/// # Errors
-/// Refused, or nobody there afterwards.
-pub fn replace(session: &mut Session, program: Option<String>) -> Result<Status, Failure> {
-    let replaced = session.ask(&Request::Upgrade { program });
-    session.disconnect();
-    match replaced {
-        // The one that was asked is gone.
-        Err(Failure::Lost(_)) => {}
-        Err(other) => return Err(other),
-        Ok(reply) => return Err(unexpected(&reply)),
-    }
-    let reply = session.ask(&Request::Hello)?;
-    if session.form == Form::Json {
-        session.output.json(&reply);
-    }
-    let Reply::Hello { version, .. } = reply else { return Err(unexpected(&reply)) };
-    if session.form == Form::Text {
-        session.output.line(&format!("finit {version} was executed; nothing was restarted"));
-    }
-    Ok(Status::Done)
+    words::replace(session, matches.get_one::<String>("program").cloned())
 }
 
 /// `finitctl target`.
@@ -232,7 +208,7 @@ pub fn reset(session: &mut Session, matches: &ArgMatches) -> Result<Status, Fail
 /// # Errors
 /// Refused, or no answer.
 pub fn hold(session: &mut Session, matches: &ArgMatches) -> Result<Status, Failure> {
-    perform(session, &Request::Hold { name: name(matches) }, Wait::Follow)
+    perform(session, &Request::Hold { name: name(matches) }, Wait::Leave)
 }
 
 /// `finitctl unhold`.
@@ -240,7 +216,7 @@ pub fn hold(session: &mut Session, matches: &ArgMatches) -> Result<Status, Failu
 /// # Errors
 /// Refused, or no answer.
 pub fn unhold(session: &mut Session, matches: &ArgMatches) -> Result<Status, Failure> {
-    perform(session, &Request::Unhold { name: name(matches) }, Wait::Follow)
+    perform(session, &Request::Unhold { name: name(matches) }, Wait::Leave)
 }
 
 fn all_names(matches: &ArgMatches) -> Vec<String> {

@@ -65,7 +65,7 @@ pub fn telinit(program: &str, words: &[String], mut session: Session) -> Status 
             Some(request @ Request::Power { .. }) => {
                 change::perform(&mut session, &request, Wait::Leave)
             }
-            Some(Request::Upgrade { program }) => change::replace(&mut session, program),
+            Some(Request::Upgrade { program }) => words::replace(&mut session, program),
             Some(request) => change::perform(&mut session, &request, Wait::Follow),
             None => return words::pass_on_to(words, session),
         },

@@ -2,8 +2,8 @@
 //! back as it is. For people, shell scripts and programs that know nothing else.
 
 use super::connect::Failure;
-use super::{Environment, Session, Status, change};
-use crate::proto::{Power, Request, words};
+use super::{Environment, Form, Session, Status, unexpected};
+use crate::proto::{Power, Reply, Request, words};
 
 /// Passes the words on to PID 1 and prints its answer; the exit code to end with. `status NAME`
 /// prints `ok` or `dead` and ends with 0 or 1.
@@ -31,13 +31,37 @@ pub fn runlevel(word: &str) -> Option<Request> {
     }
 }
 
+/// Has another program take the place of the finit that runs.
+///
+/// # Errors
+/// Refused, or nobody there afterwards.
+pub fn replace(session: &mut Session, program: Option<String>) -> Result<Status, Failure> {
+    let replaced = session.ask(&Request::Upgrade { program });
+    session.disconnect();
+    match replaced {
+        // The one that was asked is gone.
+        Err(Failure::Lost(_)) => {}
+        Err(other) => return Err(other),
+        Ok(reply) => return Err(unexpected(&reply)),
+    }
+    let reply = session.ask(&Request::Hello)?;
+    if session.form == Form::Json {
+        session.output.json(&reply);
+    }
+    let Reply::Hello { version, .. } = reply else { return Err(unexpected(&reply)) };
+    if session.form == Form::Text {
+        session.output.line(&format!("finit {version} was executed; nothing was restarted"));
+    }
+    Ok(Status::Done)
+}
+
 fn exchange(words: &[String], session: &mut Session) -> Result<Status, Failure> {
     let line = line(words)?;
     // What is not understood never leaves: the server might be of another version.
     let request = words::parse(&line)
         .map_err(|refusal| Failure::Usage(Failure::Refused(refusal).to_string()))?;
     if let Request::Upgrade { program } = request {
-        return change::replace(session, program);
+        return replace(session, program);
     }
     let connection = session.connection()?;
     connection.send_line(&format!("{line}\n"))?;
