@@ -1,8 +1,9 @@
 //! What the world does to the engine in a random life.
 
-use finit::engine::{Access, Cause, Ended, Event, Extent, Group, Notice, Verdict};
+use finit::config::spec::{Sight, Trigger};
+use finit::engine::{Access, Cause, Ended, Event, Extent, Group, Notice, RunId, Verdict, What};
 use finit::facts::{Exit, Moment, SignalNumber};
-use finit::proto::{Power, Request};
+use finit::proto::{Code, Power, Refusal, Request};
 
 use crate::blueprint::{Blueprint, Draft, name};
 use crate::build::secs;
@@ -15,7 +16,7 @@ use crate::world::World;
 const SOURCES: [&str; 2] = ["10.0.0.1", "10.0.0.2"];
 
 /// What services say.
-const WORDS: [&str; 9] = [
+const WORDS: [&str; 10] = [
     "READY=1",
     "RELOADING=1",
     "STOPPING=1",
@@ -24,6 +25,7 @@ const WORDS: [&str; 9] = [
     "WATCHDOG=trigger",
     "WATCHDOG_USEC=2000000",
     "EXTEND_TIMEOUT_USEC=5000000",
+    "MAINPID=77",
     "nonsense",
 ];
 
@@ -40,6 +42,14 @@ pub enum Act {
     Connect(u64, &'static str),
     /// A process is killed from outside.
     Kill(u64),
+    /// The main process of somebody ends, and nobody is told how.
+    Vanish(u64),
+    /// Whoever watches paths for a service sees something: that it is there, or a change.
+    See(u64, bool, u64),
+    /// Whoever watches for a service is killed.
+    Blind(u64),
+    /// One of those that run asks, and waits.
+    Plead(u64, Request),
     /// A service says something.
     Tell(u64, &'static str),
     Power(Power),
@@ -74,7 +84,7 @@ fn names(dice: &mut Dice) -> Vec<String> {
 
 pub fn act(dice: &mut Dice) -> Act {
     let access = if dice.percent(90) { Access::Everything } else { Access::Look };
-    match dice.below(100) {
+    match dice.below(118) {
         0..=13 => Act::Ask(access, Request::Start { names: names(dice) }),
         14..=27 => Act::Ask(access, Request::Stop { names: names(dice) }),
         28..=38 => Act::Ask(access, Request::Restart { names: names(dice) }),
@@ -98,7 +108,7 @@ pub fn act(dice: &mut Dice) -> Act {
         81..=89 => Act::Kill(dice.throw()),
         90..=92 => Act::Stale(dice.throw()),
         95 if dice.percent(60) => Act::Ask(access, Request::Confirm),
-        93..=95 => Act::Tell(dice.below(16), WORDS[usize::try_from(dice.below(9)).unwrap()]),
+        93..=95 => Act::Tell(dice.below(16), WORDS[usize::try_from(dice.below(10)).unwrap()]),
         97 if dice.percent(10) => {
             let (how, seconds) = (Power::Reboot, dice.below(400));
             let message = String::new();
@@ -112,6 +122,21 @@ pub fn act(dice: &mut Dice) -> Act {
         96 if dice.percent(10) => Act::Ask(Access::Power, Request::Power { how: Power::Halt }),
         99 => Act::Anew,
         98 => Act::SetClock(dice.below(10_000_000)),
+        100..=102 => Act::Ask(access, Request::Hold { name: somebody(dice) }),
+        103..=105 => Act::Ask(access, Request::Unhold { name: somebody(dice) }),
+        106..=110 => Act::See(dice.below(16), dice.percent(30), dice.below(3)),
+        111 => Act::Blind(dice.below(16)),
+        112..=113 => Act::Vanish(dice.throw()),
+        114..=117 => {
+            let names = names(dice);
+            let request = match dice.below(4) {
+                0 => Request::Start { names },
+                1 => Request::Stop { names },
+                2 => Request::Restart { names },
+                _ => Request::Reload { names },
+            };
+            Act::Plead(dice.throw(), request)
+        }
         _ => Act::Ring,
     }
 }
@@ -141,13 +166,27 @@ pub fn do_it(world: &mut World<Chance>, blueprint: &mut Blueprint, act: &Act) {
             }
         }
         Act::Kill(pick) => {
-            let living = world.living(|_| true);
-            if !living.is_empty() {
-                let run = living[usize::try_from(pick % living.len() as u64).unwrap()];
+            if let Some(run) = one_of(&world.living(|_| true), *pick) {
                 let exit = Exit::Signal { number: SignalNumber::KILL, core: false };
                 world.end(run, Ended::Exit(exit));
             }
         }
+        Act::Vanish(pick) => {
+            if let Some(run) = one_of(&world.living(|what| *what == What::Main), *pick) {
+                world.end(run, Ended::Unseen);
+            }
+        }
+        Act::See(number, level, mark) => {
+            if let Some(run) = watcher(world, *number) {
+                world.sights(run, *level, *mark);
+            }
+        }
+        Act::Blind(number) => {
+            if let Some(run) = watcher(world, *number) {
+                world.blind(run);
+            }
+        }
+        Act::Plead(pick, request) => plead(world, *pick, request),
         Act::Power(how) => {
             world.turn(Event::PowerAsked { how: *how, cause: Cause::Signal("SIGINT".into()) });
         }
@@ -158,6 +197,30 @@ pub fn do_it(world: &mut World<Chance>, blueprint: &mut Blueprint, act: &Act) {
             world.turn(Event::ClockSet);
         }
         Act::Ring => nothing_follows(world, |_| Event::Elapsed),
+    }
+}
+
+/// One of these, if there are any.
+fn one_of(runs: &[RunId], pick: u64) -> Option<RunId> {
+    let at = pick.checked_rem(runs.len() as u64)?;
+    runs.get(usize::try_from(at).unwrap()).copied()
+}
+
+/// Who watches paths for the service of that number.
+fn watcher(world: &World<Chance>, number: u64) -> Option<RunId> {
+    let node = world.engine.number(&name(Draft { number, seed: 0, edition: 0 }))?;
+    world.watchers.keys().copied().find(|run| run.node == node)
+}
+
+/// A client in one of the programs asks; a refusal because it would wait for itself changes nothing.
+fn plead(world: &mut World<Chance>, pick: u64, request: &Request) {
+    let run = one_of(&world.living(|_| true), pick);
+    let before = oracle::all(&world.engine);
+    let ticket = world.ask_within(run, Access::Everything, request.clone());
+    let refused = |refusal: &Refusal| refusal.code == Code::SelfWait;
+    let in_vain = world.replies.get(&ticket).and_then(|reply| reply.as_ref().err());
+    if in_vain.is_some_and(refused) && before != oracle::all(&world.engine) {
+        fail(world, "what was refused changes something");
     }
 }
 
@@ -174,12 +237,8 @@ fn reread(world: &mut World<Chance>, blueprint: &Blueprint) {
 }
 
 fn stale(world: &mut World<Chance>, pick: u64) {
-    let over = world.over();
-    if over.is_empty() {
-        return;
-    }
-    let run = over[usize::try_from(pick % over.len() as u64).unwrap()];
-    nothing_follows(world, |_| match pick % 6 {
+    let Some(run) = one_of(world.over(), pick) else { return };
+    nothing_follows(world, |_| match pick % 8 {
         0 => Event::Executed { run },
         1 => {
             let ended = Ended::Exit(Exit::Code(3));
@@ -188,6 +247,12 @@ fn stale(world: &mut World<Chance>, pick: u64) {
         2 => Event::StepEnded { run, result: Ok(None) },
         3 => Event::Checked { run, result: Ok(Verdict::Skips("long ago".to_owned())) },
         4 => Event::Arrived { run },
+        5 => Event::Blinded { run },
+        6 => {
+            let path = "/etc/it".to_owned();
+            let sights = vec![Sight { trigger: Trigger::Changed, path, mark: 7 }];
+            Event::Sighted { run, marks: vec![7], sights }
+        }
         _ => Event::Stirred { node: run.node },
     });
 }

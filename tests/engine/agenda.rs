@@ -19,6 +19,8 @@ pub enum Fact {
     StepEnds(RunId, StepResult),
     Looked(RunId, Result<Verdict, SpawnError>),
     Arrives(RunId),
+    /// Who watches sees that a path is there.
+    Sees(RunId),
     Knocks(NodeId),
 }
 
@@ -58,6 +60,7 @@ impl<F: Fates> World<F> {
             }
             Fact::Looked(run, result) => self.looked(run, result),
             Fact::Arrives(run) => self.arrive(run),
+            Fact::Sees(run) => self.sights(run, true, 1),
             Fact::Knocks(node) => self.knocks(node),
         }
     }

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use finit::calendar::Schedule;
 use finit::config::spec::{
-    Address, Check, Health, LeftOut, Ready, RestartWhen, StopScope, SystemSpec,
+    Address, Check, Health, LeftOut, Ready, RestartWhen, Start, StopScope, SystemSpec, Trigger,
 };
 
 use crate::build::{Part, hook, machine, millis, secs, service, task, with_targets};
@@ -135,6 +135,7 @@ fn part(draft: Draft) -> Part {
         schedule.jitter = millis(*dice.pick(&[0, 2_000]));
         part = part.on_schedule(schedule);
     }
+    part = watch(Dice::of(draft.seed ^ draft.edition, "watch"), part);
     let inetd = part.0.is_inetd();
     if part.0.ready.when == Ready::Exec && !inetd && dice.percent(30) {
         part = match dice.below(5) {
@@ -253,6 +254,24 @@ fn health(mut dice: Dice, part: Part) -> Part {
     let (every, timeout) = (secs(*dice.pick(&[40, 600, 600])), secs(*dice.pick(&[2, 30])));
     let failures = 1 + u32::try_from(dice.below(2)).unwrap();
     part.health(Health { check, every, timeout, failures })
+}
+
+/// Started by what is seen of paths, beside its times if it has some.
+fn watch(mut dice: Dice, part: Part) -> Part {
+    if part.0.is_inetd() || !dice.percent(12) {
+        return part;
+    }
+    let start = part.0.start;
+    let mut part = match dice.below(4) {
+        0 => part.watches(Trigger::Exists, "/srv/in"),
+        1 => part.watches(Trigger::Changed, "/etc/it").watches(Trigger::NotEmpty, "/srv/in"),
+        2 => part.watches(Trigger::Modified, "/etc/it"),
+        _ => part.watches(Trigger::Changed, "/etc/it"),
+    };
+    if start == Start::Schedule || dice.percent(15) {
+        part.0.start = start;
+    }
+    part
 }
 
 fn sockets(dice: &mut Dice, draft: Draft, part: Part) -> Part {

@@ -109,6 +109,11 @@ impl Fates for Chance {
         (!dice.percent(30)).then(|| millis(*dice.pick(&[0, 1, 100, 5_000, 60_000])))
     }
 
+    fn level(&mut self, name: &str, now: Moment) -> Option<Duration> {
+        let mut dice = Dice::of(self.seed ^ now.0, name);
+        (!self.calm && dice.percent(40)).then(|| millis(*dice.pick(&[0, 20, 900])))
+    }
+
     fn tie(&mut self) -> u64 {
         self.dice.throw()
     }

@@ -82,6 +82,11 @@ pub trait Fates {
     fn look(&mut self, name: &str, conditions: &Conditions, now: Moment) -> Look;
     /// When a path comes; none: never.
     fn arrives(&mut self, path: &str, now: Moment) -> Option<Duration>;
+    /// After how long whoever watches paths sees that one of them is there when it is asked; none:
+    /// none is.
+    fn level(&mut self, _name: &str, _now: Moment) -> Option<Duration> {
+        None
+    }
     /// A number that orders what happens at the same time.
     fn tie(&mut self) -> u64;
 }

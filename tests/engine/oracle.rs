@@ -34,6 +34,8 @@ pub struct Oracle {
     /// Runs that are known to be up.
     pub ready: BTreeSet<RunId>,
     living: BTreeSet<RunId>,
+    /// For whom a change was seen since they ran.
+    pub sighted: BTreeSet<NodeId>,
     tickets: BTreeSet<u64>,
     jobs: BTreeSet<u64>,
     bound: BTreeMap<NodeId, Rc<ServiceSpec>>,
@@ -179,6 +181,7 @@ impl Oracle {
                 let here = |run: &RunId| run.node == order.run.node;
                 let two = self.main_runs.iter().any(|run| here(run) && self.living.contains(run));
                 self.check(!two, || format!("{name} has two main processes"));
+                self.sighted.remove(&order.run.node);
                 // What nobody stops is let go, and lives on beside the next one.
                 if order.service.stop.scope != StopScope::None {
                     self.main_runs.insert(order.run);

@@ -26,14 +26,20 @@ impl Oracle {
         let knocked = |node: &Peek| node.stirred && node.label == "starting";
         let up = |id: &NodeId| at(all, *id).up || knocked(at(all, *id));
         let starts = ["starting", "binding"].contains(&new.label);
+        if starts || ["waiting", "awaiting", "skipped", "backoff"].contains(&new.label) {
+            self.sighted.remove(&id);
+        }
         if starts && !["starting", "binding", "listening"].contains(&old.label) {
             let missing = new.needs.iter().find(|n| !n.is_empty() && !n.iter().any(up));
             self.check(missing.is_none(), || format!("{name} starts without {missing:?}"));
             let moving = ["starting", "stopping", "cleaning"];
+            // Whom a rival keeps down nobody waits for, even if that one goes the next moment.
+            let stuck = |node: &Peek| node.rivals.iter().any(|rival| at(all, *rival).wanted);
             let early = new.after.iter().map(|id| at(all, *id)).find(|below| {
                 (below.wanted || below.label != "starting")
                     && moving.contains(&below.label)
                     && !knocked(below)
+                    && !stuck(below)
             });
             let rival = new.rivals.iter().map(|id| at(all, *id)).find(|rival| rival.active);
             self.check(rival.is_none(), || {

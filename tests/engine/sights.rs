@@ -5,7 +5,9 @@ use std::rc::Rc;
 use finit::config::spec::{Sight, Trigger, Watched};
 use finit::engine::{Event, RunId};
 
+use crate::agenda::Fact;
 use crate::fates::Fates;
+use crate::oracle::peek;
 use crate::rig::Rig;
 use crate::world::World;
 
@@ -21,13 +23,53 @@ pub struct Watcher {
 
 impl<F: Fates> World<F> {
     pub fn watch_paths(&mut self, run: RunId, paths: Rc<[Watched]>, marks: Vec<u64>) {
+        if let (Some(oracle), true) = (&mut self.oracle, marks.is_empty()) {
+            oracle.sighted.remove(&run.node);
+        }
         self.watchers.insert(run, Watcher { paths, marks, asked: 0 });
     }
 
-    /// It answers with the next thing that happens.
+    /// It answers when something is there.
     pub fn look_at_paths(&mut self, run: RunId) {
         if let Some(watcher) = self.watchers.get_mut(&run) {
             watcher.asked += 1;
+            let name = self.engine.name(run.node).to_owned();
+            if let Some(after) = self.fates.level(&name, self.now) {
+                self.plan(after, Fact::Sees(run));
+            }
+        }
+    }
+
+    /// Who watches sees that something goes on, or changes, if it is one that looks for that.
+    pub fn sights(&mut self, run: RunId, level: bool, mark: u64) {
+        let Some(watcher) = self.watchers.get(&run) else { return };
+        let sought = watcher.paths.iter().find(|one| one.trigger.is_level() == level);
+        let Some(Watched { trigger, path }) = sought.cloned() else { return };
+        if let (Some(oracle), false) = (&mut self.oracle, level) {
+            oracle.sighted.insert(run.node);
+        }
+        let sights = vec![Sight { trigger, path, mark }];
+        self.turn(Event::Sighted { run, marks: vec![mark], sights });
+    }
+
+    /// Who watches for that one is killed.
+    pub fn blind(&mut self, run: RunId) {
+        if self.watchers.remove(&run).is_some() {
+            self.turn(Event::Blinded { run });
+        }
+    }
+
+    /// A change that was told is followed by a run.
+    pub fn sights_at_rest(&mut self) {
+        let Some(oracle) = &mut self.oracle else { return };
+        for node in oracle.sighted.clone() {
+            let one = peek(&self.engine, node);
+            let rests = ["down", "ended", "done", "failed"].contains(&one.label);
+            let watched = self.watchers.keys().any(|run| run.node == node);
+            let free = one.kept.is_none() && one.rivals.is_empty();
+            oracle.check(!(rests && watched && free), || {
+                format!("{} ({}) never runs for what was seen", one.name, one.label)
+            });
         }
     }
 }

@@ -97,6 +97,14 @@ impl Life {
         }
     }
 
+    /// The file after all edits.
+    fn last_file(&self) -> Blueprint {
+        self.decisions.iter().fold(self.blueprint.clone(), |file, decision| match decision.act {
+            Act::Edit(seed, _) | Act::TryOut(seed, _) => file.edited(seed),
+            _ => file,
+        })
+    }
+
     /// Takes away what does not matter for the fault, as long as anything can go.
     fn shrunk(mut self, fault: &str) -> Self {
         let mut size = self.decisions.len().max(self.blueprint.drafts.len());
@@ -153,10 +161,22 @@ fn come_to_rest(world: &mut World<Chance>) {
         fail(world, "it never comes to rest");
     }
     world.trial_at_rest();
+    world.sights_at_rest();
     let World { oracle, engine, .. } = world;
     if let Some(oracle) = oracle.as_mut().filter(|oracle| oracle.fault.is_none()) {
         oracle.at_rest(engine);
         oracle.at_the_end();
+    }
+}
+
+/// The services of a file.
+fn describe(when: &str, blueprint: &Blueprint) {
+    println!("{when}:");
+    for one in blueprint.spec().services {
+        println!("{} {:?} start {:?} in {:?}", one.name, one.kind, one.start, one.targets);
+        println!("    {:?}", one.dependencies);
+        println!("    {:?} {:?} remain {}", one.restart, one.start_timeout, one.remain);
+        println!("    {:?}", one.stop);
     }
 }
 
@@ -167,12 +187,8 @@ fn check(seed: u64) -> u64 {
     if let Some(fault) = first.fault {
         let small = life.shrunk(&fault);
         let told = small.play(true, true);
-        for one in small.blueprint.spec().services {
-            println!("{} {:?} start {:?} in {:?}", one.name, one.kind, one.start, one.targets);
-            println!("    {:?}", one.dependencies);
-            println!("    {:?} {:?} remain {}", one.restart, one.start_timeout, one.remain);
-            println!("    {:?}", one.stop);
-        }
+        describe("at first", &small.blueprint);
+        describe("at last", &small.last_file());
         println!("{}", told.lines.join("\n"));
         let now = told.fault.unwrap_or_default();
         panic!(

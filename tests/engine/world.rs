@@ -334,11 +334,16 @@ impl<F: Fates> World<F> {
 
     /// Asks for something; the answer is in `replies` under this number.
     pub fn ask(&mut self, access: Access, request: Request) -> u64 {
+        self.ask_within(None, access, request)
+    }
+
+    /// The same from within a run, which waits for it.
+    pub fn ask_within(&mut self, waits: Option<RunId>, access: Access, request: Request) -> u64 {
         self.last_ticket += 1;
         let uid = if access == Access::Look { 1000 } else { 0 };
         let peer = Peer { uid, pid: 77, command: "finitctl".to_owned(), access };
         let ticket = Ticket(self.last_ticket);
-        self.turn(Event::Requested { ticket, peer, request, waits: None });
+        self.turn(Event::Requested { ticket, peer, request, waits });
         self.last_ticket
     }
 
