@@ -89,7 +89,9 @@ impl Engine {
             (!self.is_watched_well(node), "what was seen is not followed"),
             (node.bound && self.is_over(node), "holds sockets that nobody wants"),
             (
-                !node.name.is_empty() && node.removed && !node.is_held() && self.is_over(node),
+                !node.name.is_empty()
+                    && (node.removed && node.hung.is_none())
+                    && (!node.is_held() && self.is_over(node)),
                 "not forgotten",
             ),
             (node.is_held() && self.phase.is_down(), "held against the shutdown"),

@@ -135,7 +135,10 @@ impl Engine {
         let ids = self.find_holdable(name)?;
         let mut any = false;
         for id in &ids {
-            any |= self.node_mut(*id).is_some_and(|node| node.hold.take().is_some());
+            if self.node_mut(*id).is_none_or(|node| node.hold.take().is_none()) {
+                continue;
+            }
+            any = true;
             self.resume(*id);
             self.look_at_paths_again(*id);
             self.touch_around(*id);

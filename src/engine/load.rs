@@ -185,7 +185,6 @@ impl Engine {
         }
         let name = std::mem::take(&mut node.name);
         node.edges = Edges::default();
-        node.hung = None;
         self.change(id, |node| node.timetable = None);
         // A node of another kind may have its name by now.
         if self.names.get(&name) == Some(&id) {

@@ -50,14 +50,14 @@ impl Engine {
     pub(super) fn touch_around(&mut self, id: NodeId) {
         self.touch(id);
         let Some(node) = self.node(id) else { return };
-        let (idle, edges) = (!node.state.is_active(), node.edges.clone());
-        for other in edges.needed_by.iter().chain(&edges.ordered_by) {
+        let waited_for = node.state.is_active() && !node.stays();
+        let edges = node.edges.clone();
+        for other in edges.needed_by.iter().chain(&edges.ordered_by).chain(edges.rivals()) {
             self.touch(*other);
         }
-        // Those below have only waited for its end.
-        if idle {
-            let below = edges.needs.iter().flatten().chain(&edges.wants).chain(&edges.after);
-            for other in below.chain(edges.rivals()) {
+        // Those below have only waited for its end, or until it is clear that it stays.
+        if !waited_for {
+            for other in edges.needs.iter().flatten().chain(&edges.wants).chain(&edges.after) {
                 self.touch(*other);
             }
         }
@@ -108,7 +108,10 @@ impl Engine {
         let Some(node) = self.node(id) else { return };
         let (wanted, leaving) = (node.wanted, node.leaving);
         match &node.state {
-            State::Down(_) | State::Failed(_) if node.removed && !node.is_held() => {
+            // One that still runs would run twice if it came back.
+            State::Down(_) | State::Failed(_)
+                if node.removed && !node.is_held() && node.hung.is_none() =>
+            {
                 self.forget(id);
             }
             // Wanted again, it is to run again.

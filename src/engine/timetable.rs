@@ -150,15 +150,15 @@ impl Engine {
                 return;
             }
         }
-        self.run_now(id, "it is due");
+        let _told = self.run_now(id, "it is due");
     }
 
-    /// Has a node run that rests, as if a person asked for it.
-    pub(super) fn run_now(&mut self, id: NodeId, why: &str) {
+    /// Has a node run that rests, as if a person asked for it. False, and told, if it may not.
+    pub(super) fn run_now(&mut self, id: NodeId, why: &str) -> bool {
         if let Err(refusal) = self.make_way(&[id]) {
             let text = format!("{}: {why}, but {}", self.name(id), refusal.message);
             self.tell(Level::Trouble, text);
-            return;
+            return false;
         }
         let wish = self.cause.clone();
         self.forget_monitored(id);
@@ -172,6 +172,7 @@ impl Engine {
             node.wish = wish;
         }
         self.touch(id);
+        true
     }
 
     /// A run that its time or a path had asked for is over: nobody asks for it before the next.

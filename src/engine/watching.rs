@@ -96,6 +96,12 @@ impl Watching {
         self.begin();
     }
 
+    /// It cannot run for that now, and is tried again later.
+    fn put_off(&mut self, sight: Sight, now: Moment) {
+        (self.sight, self.until) = (Some(sight), Some(now.after(STAYS)));
+        (self.trigger, self.unlooked) = (None, false);
+    }
+
     /// A run is over.
     pub fn end_run(&mut self) {
         self.trigger = None;
@@ -223,7 +229,11 @@ impl Engine {
         if self.node(id).is_some_and(|node| matches!(node.state, State::Listening)) {
             self.stir(id);
         } else {
-            self.run_now(id, &sight.to_string());
+            let runs = self.run_now(id, &sight.to_string());
+            self.change(id, |node| match &mut node.watching {
+                Some(watching) if !runs => watching.put_off(sight, now),
+                Some(_) | None => {}
+            });
         }
         true
     }

@@ -231,8 +231,10 @@ fn reread(world: &mut World<Chance>, blueprint: &Blueprint) {
     let count = world.diary.count;
     world.load(blueprint.spec(), Extent::Everything);
     // The event, the word at the console and the reply.
-    if world.diary.count > count + 3 || before != oracle::living(&world.engine) {
-        fail(world, "a file that did not change changes something");
+    let after = oracle::living(&world.engine);
+    if world.diary.count > count + 3 || before != after {
+        let change = before.iter().zip(&after).find(|(before, after)| before != after);
+        fail(world, &format!("a file that did not change changes something: {change:?}"));
     }
 }
 

@@ -4,7 +4,7 @@ use finit::calendar::Schedule;
 use finit::config::spec::RestartWhen;
 use finit::proto::{Code, Outcome, Power, Refusal, Reply, Request};
 
-use crate::build::{secs, service, task};
+use crate::build::{hook, secs, service, task};
 use crate::rig::Rig;
 use crate::scenarios::plan::plan;
 
@@ -367,4 +367,21 @@ fn whoever_waits_for_it_is_told() {
     hold(&mut rig, "web");
     assert_eq!(rig.outcome(job), Some(Outcome::Replaced));
     assert_eq!(rig.state("web"), "stopped");
+}
+
+/// Seed 21299.
+#[test]
+fn a_need_that_waits_for_what_is_held_goes_on_when_that_one_stays() {
+    let job = task("job").needs("db").after_stop(hook("/sbin/tidy"));
+    let mut rig = Rig::booted_but([service("db"), job], |rig| {
+        rig.ends("job", secs(1), 0);
+        rig.ends("/sbin/tidy", secs(5), 0);
+    });
+    rig.pass(secs(2));
+    assert_eq!(rig.state("job"), "stopping");
+    hold(&mut rig, "job");
+    let restart = rig.restart("db");
+    rig.pass(secs(10));
+    assert_eq!(states(&mut rig, ["db", "job"]), ["up", "done"], "{}", rig.story());
+    assert_eq!((rig.starts("db"), rig.outcome(restart)), (2, Some(Outcome::Done)));
 }

@@ -137,3 +137,22 @@ fn what_was_stuck_and_is_not_any_more_holds_up_those_that_come_later() {
     rig.apply([late(), service("early")]);
     assert_eq!((rig.state("early"), rig.state("late")), ("starting", "waiting"));
 }
+
+#[test]
+fn what_is_removed_and_hangs_is_forgotten_when_it_ends_and_never_runs_twice() {
+    let mut rig = Rig::booted_but([service("a")], |rig| rig.hangs_in_the_kernel("a", secs(1_000)));
+    rig.apply([]);
+    rig.pass(secs(60));
+    assert_eq!(rig.state("a"), "failed");
+    // It comes back into the file: the old process is still there.
+    rig.mends("a");
+    rig.apply([service("a")]);
+    rig.start("a");
+    rig.pass(secs(60));
+    assert_eq!((rig.state("a"), rig.starts("a")), ("failed", 1), "{}", rig.story());
+    rig.apply([]);
+    rig.pass(secs(1_000));
+    assert_eq!(rig.label("a"), "unknown");
+    rig.apply([service("a")]);
+    assert_eq!((rig.state("a"), rig.starts("a")), ("up", 2));
+}

@@ -6,6 +6,7 @@ use finit::proto::{Power, Reply, Request};
 
 use crate::build::{Part, millis, secs, service, task};
 use crate::rig::Rig;
+use crate::scenarios::hold::{hold, unhold};
 
 fn build() -> Part {
     task("build").watches(Trigger::Changed, "/src")
@@ -359,4 +360,39 @@ fn nobody_watches_once_the_machine_goes_down() {
     assert_eq!(rig.watcher("build"), None);
     rig.pass(secs(30));
     assert_eq!((rig.starts("build"), rig.finished()), (1, Some(Power::Poweroff)));
+}
+
+#[test]
+fn what_is_seen_while_it_is_held_is_followed_once_it_is_let_go() {
+    let mut rig = booted(build());
+    hold(&mut rig, "build");
+    rig.changes("build", "/src");
+    rig.pass(secs(60));
+    assert_eq!(rig.starts("build"), 0);
+    unhold(&mut rig, "build");
+    assert_eq!(rig.starts("build"), 1);
+    // What goes on is looked at anew: it may be over.
+    let mut rig = booted(sort());
+    hold(&mut rig, "sort");
+    rig.sees("sort", Trigger::NotEmpty, "/spool", 1);
+    unhold(&mut rig, "sort");
+    assert_eq!((rig.starts("sort"), rig.asked("sort")), (0, 1));
+    rig.sees("sort", Trigger::NotEmpty, "/spool", 1);
+    assert_eq!(rig.starts("sort"), 1);
+}
+
+/// Seed 45886.
+#[test]
+fn what_may_not_run_now_is_tried_again_later() {
+    let parts = [build().conflicts("db"), service("db")];
+    let mut rig = Rig::booted_but(parts, |rig| rig.ends("build", secs(1), 0));
+    hold(&mut rig, "db");
+    rig.changes("build", "/src");
+    let told = "build: path /src changed, but db is held";
+    assert_eq!((rig.starts("build"), rig.said(told)), (0, 1), "{}", rig.story());
+    unhold(&mut rig, "db");
+    rig.pass(secs(29));
+    assert_eq!(rig.starts("build"), 0);
+    rig.pass(secs(1));
+    assert_eq!((rig.starts("build"), rig.state("db")), (1, "stopped"), "{}", rig.story());
 }
