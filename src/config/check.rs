@@ -4,11 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use super::cycle;
 use super::keys::nearest;
 use super::left_out::Mistakes;
 use super::report::{Place, Problem, Report, quoted};
 use super::spec::{Kind, MILESTONES, STEPS, ServiceSpec, Start, SystemSpec};
+use super::{cycle, rivals};
 
 /// Targets that are there without being defined.
 pub(super) const TARGETS: [&str; 3] = ["default", "rescue", "emergency"];
@@ -99,6 +99,8 @@ pub(super) fn check(
     apply_wanted_by(&names, &mut drafts);
     let on_cycles = cycle::find(&drafts, &spec.targets, report);
     leave_out(&mut drafts, &on_cycles, &mut mistakes);
+    let rivals = rivals::find(&drafts, report);
+    leave_out(&mut drafts, &rivals, &mut mistakes);
     let second = second_on_terminal(&drafts, report);
     leave_out(&mut drafts, &second, &mut mistakes);
     let defined = |name: &str| definitions.places.contains_key(name);

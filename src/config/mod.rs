@@ -21,6 +21,7 @@ mod lower;
 mod percent;
 mod raw;
 mod report;
+mod rivals;
 pub mod spec;
 pub mod steps;
 mod switch;

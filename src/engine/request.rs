@@ -313,13 +313,14 @@ impl Engine {
         self.job(ids.into_iter().map(|id| (id, Goal::Up)).collect(), also, notes)
     }
 
-    /// Forgets a failure, a condition that did not hold or a finished task, so that it can start again. What hangs in the
-    /// kernel cannot be forgotten, nor a mistake of the file.
+    /// Forgets a failure, a condition that did not hold or a finished task, so that it can start
+    /// again. What hangs in the kernel cannot be forgotten, nor a mistake of the file.
     pub(super) fn clear(&mut self, id: NodeId) {
         let again = Then::AgainAt(self.now, "asked for again".to_owned());
         let Some(node) = self.node_mut(id) else { return };
         node.history.attempts = 0;
         node.history.burst = None;
+        node.history.starts = Default::default();
         match node.state.clone() {
             State::Stopping { then: Then::Down, .. } | State::Cleaning { then: Then::Down, .. } => {
             }

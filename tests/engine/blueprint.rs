@@ -79,8 +79,47 @@ impl Blueprint {
                 parts.push(depend(*draft, part, &known));
             }
         }
+        part_rivals(&mut parts);
         let spec = with_targets(machine(parts), &[("other", &[])]);
         SystemSpec { left_out, ..spec }
+    }
+}
+
+/// Takes away what a file is refused for: nobody excludes what he cannot be up without.
+fn part_rivals(parts: &mut [Part]) {
+    let names = |part: &Part| {
+        let spec = &part.0;
+        [vec![spec.name.clone()], spec.dependencies.provides.clone()].concat()
+    };
+    let all: Vec<(Vec<String>, Vec<String>)> = parts
+        .iter()
+        .map(|part| {
+            let on = &part.0.dependencies;
+            let only = on.needs.iter().filter(|need| need.len() == 1).flatten();
+            (names(part), only.chain(&on.bound_to).cloned().collect())
+        })
+        .collect();
+    let stands_on = |above: &String, below: &String| {
+        let mut found = vec![above];
+        let mut at = 0;
+        while let Some(name) = found.get(at) {
+            let of: Vec<_> = all.iter().filter(|one| one.0.contains(name)).collect();
+            let one = of.first().filter(|_| of.len() == 1);
+            for need in one.iter().flat_map(|one| &one.1) {
+                if !found.contains(&need) {
+                    found.push(need);
+                }
+            }
+            at += 1;
+        }
+        found.contains(&below)
+    };
+    for part in parts {
+        let own = part.0.name.clone();
+        if !part.0.dependencies.conflicts.is_empty() {
+            let on = Rc::make_mut(&mut part.0.dependencies);
+            on.conflicts.retain(|rival| !stands_on(&own, rival) && !stands_on(rival, &own));
+        }
     }
 }
 

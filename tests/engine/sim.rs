@@ -5,8 +5,10 @@
 //! A failing seed prints the line that plays it again, and what is left of its decisions and
 //! services after all those that do not matter are taken away.
 
+use std::rc::Rc;
 use std::time::Duration;
 
+use finit::config::spec::ServiceSpec;
 use finit::engine::Event;
 use finit::proto::Power;
 
@@ -46,6 +48,8 @@ struct Outcome {
     hash: u64,
     count: u64,
     lines: Vec<String>,
+    /// The definitions at the end.
+    services: Vec<Rc<ServiceSpec>>,
 }
 
 impl Life {
@@ -94,15 +98,8 @@ impl Life {
             hash: world.diary.hash,
             count: world.diary.count,
             lines: world.diary.lines.take().unwrap_or_default(),
+            services: world.engine.services().into_iter().map(|(_, spec)| spec).collect(),
         }
-    }
-
-    /// The file after all edits.
-    fn last_file(&self) -> Blueprint {
-        self.decisions.iter().fold(self.blueprint.clone(), |file, decision| match decision.act {
-            Act::Edit(seed, _) | Act::TryOut(seed, _) => file.edited(seed),
-            _ => file,
-        })
     }
 
     /// Takes away what does not matter for the fault, as long as anything can go.
@@ -169,10 +166,9 @@ fn come_to_rest(world: &mut World<Chance>) {
     }
 }
 
-/// The services of a file.
-fn describe(when: &str, blueprint: &Blueprint) {
+fn describe(when: &str, services: Vec<Rc<ServiceSpec>>) {
     println!("{when}:");
-    for one in blueprint.spec().services {
+    for one in services {
         println!("{} {:?} start {:?} in {:?}", one.name, one.kind, one.start, one.targets);
         println!("    {:?}", one.dependencies);
         println!("    {:?} {:?} remain {}", one.restart, one.start_timeout, one.remain);
@@ -187,8 +183,8 @@ fn check(seed: u64) -> u64 {
     if let Some(fault) = first.fault {
         let small = life.shrunk(&fault);
         let told = small.play(true, true);
-        describe("at first", &small.blueprint);
-        describe("at last", &small.last_file());
+        describe("at first", small.blueprint.spec().services);
+        describe("at last", told.services);
         println!("{}", told.lines.join("\n"));
         let now = told.fault.unwrap_or_default();
         panic!(

@@ -296,8 +296,13 @@ impl<F: Fates> World<F> {
         }
         let well = ended == Ended::Exit(Exit::SUCCESS);
         match process.what {
-            // What a program leaves behind that is to do so.
-            What::Main if well && process.ends && process.ready.pidfile().is_some() => {
+            // What a program leaves behind that is to do so, and was not told to end.
+            What::Main
+                if well
+                    && process.ends
+                    && process.asked.is_none()
+                    && process.ready.pidfile().is_some() =>
+            {
                 *self.strays.entry(run.node).or_default() += 1;
             }
             What::Probe | What::Hook if well => self.found(run.node, &process.ready),
