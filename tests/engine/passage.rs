@@ -35,11 +35,15 @@ impl Oracle {
             let moving = ["starting", "stopping", "cleaning"];
             // Whom a rival keeps down nobody waits for, even if that one goes the next moment.
             let stuck = |node: &Peek| node.rivals.iter().any(|rival| at(all, *rival).wanted);
+            // This start is what takes it its need.
+            let lost = |need: &NodeId| new.rivals.contains(need);
+            let loses = |node: &Peek| node.needs.iter().flatten().any(lost);
             let early = new.after.iter().map(|id| at(all, *id)).find(|below| {
                 (below.wanted || below.label != "starting")
                     && moving.contains(&below.label)
                     && !knocked(below)
                     && !stuck(below)
+                    && !loses(below)
             });
             let rival = new.rivals.iter().map(|id| at(all, *id)).find(|rival| rival.active);
             self.check(rival.is_none(), || {

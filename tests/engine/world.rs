@@ -278,7 +278,7 @@ impl<F: Fates> World<F> {
         }
         let after = match number {
             SignalNumber::KILL => Some(process.program.dies),
-            SignalNumber::TERM | SignalNumber::INT => process.program.obeys,
+            SignalNumber::TERM | SignalNumber::INT | SignalNumber::ABRT => process.program.obeys,
             _ => None,
         };
         if let Some(after) = after {
