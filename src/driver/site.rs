@@ -1,6 +1,5 @@
 //! What finit holds for a node outside the engine: its processes, group, pipe and sockets.
 
-use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 
 use super::store::Stored;
@@ -14,9 +13,9 @@ use crate::os::cgroup::Group;
 pub struct Site {
     /// Its processes that we started and have not reaped, by generation. Each leads a session
     /// and a group of its own, but for a main process that it named itself.
-    pub runs: BTreeMap<u32, Pid>,
+    pub runs: Few<Pid>,
     /// Those of them that are another's children, which alone is told how they end.
-    pub foreign: BTreeMap<u32, OwnedFd>,
+    pub foreign: Few<OwnedFd>,
     /// Sessions of its processes that are reaped but may have members still, where there is
     /// no control group to tell.
     pub sessions: Vec<Pid>,
@@ -40,6 +39,59 @@ pub struct Site {
     pub watched: bool,
     /// Whether its emptiness is to be told.
     pub empty_wanted: bool,
+}
+
+/// A map by generation of the few that there are at a time: most services have one process, and
+/// a thousand of them a thousand of these.
+#[derive(Debug)]
+pub struct Few<T>(Vec<(u32, T)>);
+
+impl<T> Default for Few<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T> Few<T> {
+    /// That of a run.
+    pub fn get(&self, generation: &u32) -> Option<&T> {
+        self.0.iter().find(|(known, _)| known == generation).map(|(_, one)| one)
+    }
+
+    /// Puts one in, and gives the one that it takes the place of.
+    pub fn insert(&mut self, generation: u32, one: T) -> Option<T> {
+        let former = self.remove(&generation);
+        self.0.reserve_exact(1);
+        self.0.push((generation, one));
+        former
+    }
+
+    /// Takes one out.
+    pub fn remove(&mut self, generation: &u32) -> Option<T> {
+        let at = self.0.iter().position(|(known, _)| known == generation)?;
+        Some(self.0.swap_remove(at).1)
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// All, in no order.
+    pub fn values(&self) -> impl Iterator<Item = &T> {
+        self.0.iter().map(|(_, one)| one)
+    }
+
+    /// All with their generations.
+    pub fn iter(&self) -> impl Iterator<Item = (&u32, &T)> {
+        self.0.iter().map(|(generation, one)| (generation, one))
+    }
+}
+
+impl<T> FromIterator<(u32, T)> for Few<T> {
+    fn from_iter<I: IntoIterator<Item = (u32, T)>>(all: I) -> Self {
+        Self(all.into_iter().collect())
+    }
 }
 
 /// All of them, by node.

@@ -113,7 +113,7 @@ impl Engine {
         };
         self.blame(id, Fault::of(&ended));
         if let Some(node) = self.node_mut(id) {
-            node.last_exit = Some(ended);
+            node.last_exit = Some(Box::new(ended));
         }
         self.apply(id, then);
     }

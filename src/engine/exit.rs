@@ -39,7 +39,7 @@ impl Engine {
             State::Stopping { rung, until, then, .. } => {
                 if let Some(node) = self.node_mut(id) {
                     node.pid = None;
-                    node.last_exit = Some(ended);
+                    node.last_exit = Some(Box::new(ended));
                 }
                 self.on_main_gone(id, rung, until, then, group);
             }
@@ -66,7 +66,7 @@ impl Engine {
         if let Some(node) = self.node_mut(id) {
             node.pid = None;
             node.stirred = false;
-            node.last_exit = Some(ended);
+            node.last_exit = Some(Box::new(ended));
         }
         let kills = matches!(spec.stop.scope, StopScope::Cgroup | StopScope::Mixed);
         // What a task started and left behind is its work: `ifup` leaves a DHCP client.
@@ -93,7 +93,7 @@ impl Engine {
         }
         self.blame(id, Fault::of(&ended));
         if let Some(node) = self.node_mut(id) {
-            node.last_exit = Some(ended);
+            node.last_exit = Some(Box::new(ended));
         }
         self.finish_stop(id, then);
     }
@@ -103,7 +103,7 @@ impl Engine {
         let then = self.what_follows(id, spec, &ended, false);
         self.blame(id, Fault::of(&ended));
         if let Some(node) = self.node_mut(id) {
-            node.last_exit = Some(ended);
+            node.last_exit = Some(Box::new(ended));
         }
         then
     }

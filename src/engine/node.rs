@@ -95,13 +95,13 @@ pub struct Node {
     #[serde(default)]
     pub tidings: Option<Box<Tidings>>,
     /// What not even SIGKILL has ended yet.
-    pub hung: Option<Hung>,
+    pub hung: Option<Box<Hung>>,
     /// Number of the next run.
     pub generation: u32,
     /// What respawning remembers.
     pub history: History,
     /// How its last main process ended.
-    pub last_exit: Option<Ended>,
+    pub last_exit: Option<Box<Ended>>,
     /// How it has come to its end since its last start, for those who are told.
     #[serde(default)]
     pub ending: Ending,

@@ -320,7 +320,6 @@ impl Engine {
         let Some(node) = self.node_mut(id) else { return };
         node.history.attempts = 0;
         node.history.burst = None;
-        node.history.starts = Default::default();
         match node.state.clone() {
             State::Stopping { then: Then::Down, .. } | State::Cleaning { then: Then::Down, .. } => {
             }

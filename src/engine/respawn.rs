@@ -20,9 +20,6 @@ pub struct History {
     pub burst: Option<(Moment, u32)>,
     /// Start and count of the running second, against a storm.
     pub storm: (Moment, u32),
-    /// The same of starts, whoever or whatever caused them.
-    #[serde(default)]
-    pub starts: (Moment, u32),
 }
 
 /// What to do.
@@ -39,9 +36,6 @@ pub enum Next {
 /// Restarts a second of one service from which on even a delay of zero is no longer zero: a
 /// program that dies at once must not take a whole CPU (OpenRC#264, systemd#3167).
 const STORM: u32 = 100;
-/// Starts a second from which on they wait as well: services that start and stop one another in a
-/// circle must not take it either. A person's request begins the count anew.
-const STARTS: u32 = 200;
 /// The delay then.
 const STORM_DELAY: Duration = Duration::from_millis(100);
 
@@ -144,19 +138,9 @@ pub fn bind_delay(spec: &ServiceSpec, history: &mut History, random: &mut Random
 
 /// Nothing, or the delay that breaks a storm.
 pub fn brake(history: &mut History, now: Moment) -> Duration {
-    count(&mut history.storm, STORM, now)
-}
-
-/// The same before a start.
-pub fn brake_start(history: &mut History, now: Moment) -> Duration {
-    count(&mut history.starts, STARTS, now)
-}
-
-/// Counts one more in this second.
-fn count(so_far: &mut (Moment, u32), most: u32, now: Moment) -> Duration {
-    let (since, count) = *so_far;
+    let (since, count) = history.storm;
     let (since, count) =
         if now.since(since) < Duration::from_secs(1) { (since, count) } else { (now, 0) };
-    *so_far = (since, count.saturating_add(1));
-    if count >= most { STORM_DELAY } else { Duration::ZERO }
+    history.storm = (since, count.saturating_add(1));
+    if count >= STORM { STORM_DELAY } else { Duration::ZERO }
 }

@@ -35,8 +35,8 @@ impl Engine {
         let why = error.to_string();
         self.because(Cause::Exit(why.clone()));
         let Some(node) = self.nodes.get_mut(id.index()) else { return };
-        let news = node.last_exit.as_ref() != Some(&Ended::NotExecuted(error.clone()));
-        node.last_exit = Some(Ended::NotExecuted(error));
+        let news = node.last_exit.as_deref() != Some(&Ended::NotExecuted(error.clone()));
+        node.last_exit = Some(Box::new(Ended::NotExecuted(error)));
         let delay = respawn::bind_delay(spec, &mut node.history, &mut self.random);
         if news {
             let text = format!("{}: {why}", node.name);
@@ -189,9 +189,9 @@ impl Engine {
     pub(super) fn on_connection_ended(&mut self, id: NodeId, ended: &Ended, group: Group) {
         if let Ended::NotExecuted(error) = ended {
             let Some(node) = self.node_mut(id) else { return };
-            let news = node.last_exit.as_ref() != Some(ended);
+            let news = node.last_exit.as_deref() != Some(ended);
             let name = node.name.clone();
-            node.last_exit = Some(ended.clone());
+            node.last_exit = Some(Box::new(ended.clone()));
             if news {
                 self.tell(Level::Trouble, format!("{name}: {error}"));
             }

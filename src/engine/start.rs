@@ -9,7 +9,7 @@ use super::id::{NodeId, RunId};
 use super::node::{Aside, Beside, Body, Node};
 use super::state::{StartStep, State, Then};
 use super::told::Ending;
-use super::{Cause, Effect, Engine, Group, Level, Spawn, What, respawn};
+use super::{Cause, Effect, Engine, Group, Level, Spawn, What};
 use crate::config::spec::{Hook, Ready, ServiceSpec};
 use crate::facts::{Exit, Moment, Pid, SpawnError};
 
@@ -32,14 +32,7 @@ impl Engine {
                 self.emit(Effect::RunStep { run, step });
             }
             Body::Service(spec) => {
-                let now = self.now;
                 let Some(node) = self.node_mut(id) else { return };
-                let brake = respawn::brake_start(&mut node.history, now);
-                if !brake.is_zero() {
-                    let why = "started too often within a second".to_owned();
-                    self.apply(id, Then::AgainAt(now.after(brake), why));
-                    return;
-                }
                 node.ending = Ending::default();
                 self.check(id, &spec);
             }

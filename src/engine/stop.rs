@@ -287,7 +287,7 @@ impl Engine {
     fn leave_hung(&mut self, id: NodeId, run: Option<RunId>, then: Then, why: &str) {
         self.forget_stop_command(id);
         if let Some(node) = self.node_mut(id) {
-            node.hung = Some(Hung { run, then });
+            node.hung = Some(Box::new(Hung { run, then }));
         }
         self.apply(id, Then::Fail(why.to_owned()));
     }
