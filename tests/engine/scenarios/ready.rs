@@ -118,18 +118,17 @@ fn a_line_is_the_word_of_those_who_were_promised_one() {
 
 #[test]
 fn a_watchdog_that_is_not_fed_ends_a_service_that_hangs() {
-    let mut rig =
-        Rig::booted([service("db").notifies().watchdog(secs(10)).delay(secs(3), secs(3))]);
+    let db = service("db").notifies().watchdog(secs(10)).delay(secs(3), secs(3));
+    // It obeys nothing but SIGKILL.
+    let mut rig = Rig::booted_but([db], |rig| rig.program("db", Program::stubborn()));
     for _ in 0..5 {
         rig.pass(secs(9));
         rig.tells("db", "WATCHDOG=1");
     }
     assert_eq!((rig.state("db"), rig.starts("db")), ("up", 1));
-    rig.program("db", Program { dies: millis(10), ..Program::stubborn() });
     rig.pass(secs(11));
     assert_eq!(rig.signals("db"), ["SIGABRT"]);
     assert_eq!(rig.trouble(), ["db gave no sign of life: it is ended with SIGABRT (watchdog)"]);
-    // The program of before obeys nothing but SIGKILL.
     rig.pass(secs(14));
     assert_eq!((rig.state("db"), rig.starts("db")), ("up", 2));
     let why = rig.status("db").detail.expect("in full").cause;
