@@ -86,9 +86,10 @@ fn set(session: &mut Session, matches: &ArgMatches, on: bool) -> Result<Status, 
         return Err(Failure::Local(message));
     }
     let goal = Goal::of(&loaded.spec, &name, on)?;
-    let edited = goal.is_reached(&loaded.spec).then_some(None);
-    let edited = edited.map_or_else(|| goal.edit(&loaded, &root).map(Some), Ok);
-    let edited = edited.map_err(Failure::Local)?;
+    let edited = match goal.is_reached(&loaded.spec) {
+        true => None,
+        false => Some(goal.edit(&loaded, &root).map_err(Failure::Local)?),
+    };
     tell(session, &goal, edited.as_deref());
     if !matches.get_flag("now") {
         return Ok(Status::Done);

@@ -2,16 +2,21 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::check::{Draft, Relation};
+use super::check::{Draft, Edge, Relation};
 use super::report::{Place, Problem, Report};
 
 /// Reports each service that excludes what it needs, or is needed by, however far below; the
 /// answer is the numbers of those that say so, and why they are left out.
 pub(super) fn find(drafts: &[Draft], report: &mut Report<'_>) -> BTreeMap<usize, String> {
-    let names = Names::new(drafts);
+    let excludes = |draft: &Draft| draft.edges.iter().any(is_rival);
     let mut left_out = BTreeMap::new();
+    // Most machines have none of these, and they start the sooner.
+    if !drafts.iter().any(excludes) {
+        return left_out;
+    }
+    let names = Names::new(drafts);
     for (number, draft) in drafts.iter().enumerate() {
-        let rivals = draft.edges.iter().filter(|edge| edge.relation == Relation::Conflicts);
+        let rivals = draft.edges.iter().filter(|edge| is_rival(edge));
         for (edge, rival) in rivals.flat_map(|edge| names.of(&edge.to).map(move |to| (edge, to))) {
             let way = names.way(number, rival).or_else(|| names.way(rival, number));
             if let Some(way) = way.filter(|_| rival != number) {
@@ -20,6 +25,10 @@ pub(super) fn find(drafts: &[Draft], report: &mut Report<'_>) -> BTreeMap<usize,
         }
     }
     left_out
+}
+
+fn is_rival(edge: &Edge) -> bool {
+    edge.relation == Relation::Conflicts
 }
 
 fn tell(at: Place, way: &[&str], report: &mut Report<'_>) -> String {

@@ -3,7 +3,7 @@
 //! it sleeps until the path is there.
 
 use std::collections::BTreeMap;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use super::reaper::Owner;
@@ -13,11 +13,11 @@ use crate::boot::{self, conditions};
 use crate::config::spec::Conditions;
 use crate::engine::{Ended, Event, NodeId, RunId, Verdict};
 use crate::facts::{Errno, Exit, Pid, SignalNumber, SpawnError, Stage};
-use crate::os::spawn::{self, Launch, Plan};
+use crate::os::spawn::{self, Launch, Plan, Spawned};
 use crate::os::{fds, kill, time};
 
 /// Most looks of one node that may hang at a time.
-const HANGING: usize = 4;
+pub(super) const HANGING: usize = 4;
 /// How long until a look-out that came to nothing is followed by another.
 const AGAIN: Duration = Duration::from_secs(5);
 
@@ -80,20 +80,26 @@ impl Driver {
             Kind::Check => conditions::CHECK,
             Kind::Await => conditions::AWAIT,
         };
-        let argv = [boot::MYSELF, word, about].map(|word| word.as_bytes().to_vec());
-        let limits = self.limits(&[]);
-        let plan = Plan::new(&Launch {
-            argv: &argv,
-            stdin: self.looks.lifeline.as_ref().map(|(end, _)| end.as_fd()),
-            stdout: Some(output.as_fd()),
-            limits: &limits,
-            ..Launch::default()
-        })?;
-        let spawned = spawn::spawn(plan)?;
+        let stdin = self.looks.lifeline.as_ref().map(|(end, _)| end.as_fd());
+        let spawned = self.spawn_myself([word, about], stdin, output.as_fd())?;
         let pid = spawned.pid;
         self.reaper.adopt(spawned, Owner::Look(run));
         self.looks.children.insert(run, Look { pid, kind, output });
         Ok(())
+    }
+
+    /// Starts finit itself as a child of PID 1, outside of any service, by its words.
+    pub(super) fn spawn_myself(
+        &self,
+        [word, about]: [&str; 2],
+        stdin: Option<BorrowedFd<'_>>,
+        stdout: BorrowedFd<'_>,
+    ) -> Result<Spawned, SpawnError> {
+        let argv = [boot::MYSELF, word, about].map(|word| word.as_bytes().to_vec());
+        let limits = self.limits(&[]);
+        let stdout = Some(stdout);
+        let launch = Launch { argv: &argv, stdin, stdout, limits: &limits, ..Launch::default() };
+        spawn::spawn(Plan::new(&launch)?)
     }
 
     /// Nobody wants to know any more.

@@ -9,15 +9,14 @@ use std::collections::BTreeMap;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
+use super::looks::HANGING;
 use super::reaper::Owner;
 use super::watch::Token;
 use super::{Driver, Fact};
-use crate::boot;
 use crate::boot::watcher::{self, Order, Report};
 use crate::config::spec::Watched;
 use crate::engine::{Ended, Event, Level, RunId};
 use crate::facts::{Errno, Pid, SignalNumber, SpawnError, Stage};
-use crate::os::spawn::{self, Launch, Plan};
 use crate::os::{fds, kill};
 
 /// Most that is read of one child in one turn.
@@ -28,8 +27,6 @@ const LINE: usize = 1024 * 1024;
 const AGAIN: Duration = Duration::from_secs(1);
 /// The same where none could even be started.
 const LATER: Duration = Duration::from_secs(30);
-/// Most children of one node that were killed and hang.
-const HANGING: usize = 4;
 
 /// Who watches, by the run that the engine knows it by.
 pub type Watchers = BTreeMap<RunId, Watcher>;
@@ -75,16 +72,8 @@ impl Driver {
         fds::set_nonblocking(input.as_fd(), true).map_err(failed)?;
         fds::set_nonblocking(output.as_fd(), true).map_err(failed)?;
         self.watch.readable(&output, Token::Paths(run)).map_err(failed)?;
-        let argv = [boot::MYSELF, watcher::WORD, &json].map(|word| word.as_bytes().to_vec());
-        let limits = self.limits(&[]);
-        let plan = Plan::new(&Launch {
-            argv: &argv,
-            stdin: Some(stdin.as_fd()),
-            stdout: Some(stdout.as_fd()),
-            limits: &limits,
-            ..Launch::default()
-        })?;
-        let spawned = spawn::spawn(plan)?;
+        let words = [watcher::WORD, &json];
+        let spawned = self.spawn_myself(words, Some(stdin.as_fd()), stdout.as_fd())?;
         let pid = spawned.pid;
         self.reaper.adopt(spawned, Owner::Watcher(run));
         let watcher = Watcher { pid, input, asked: 0, output, heard: Vec::new() };

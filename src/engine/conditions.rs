@@ -107,14 +107,10 @@ impl Engine {
 
     /// It is unknown whether it may start, which is a failed start.
     fn undecided(&mut self, id: NodeId, spec: &Rc<ServiceSpec>, ended: Ended, what: String) {
-        let then = match self.what_follows(id, spec, &ended, false) {
+        let then = match self.take_end(id, spec, ended) {
             Then::AgainAt(at, _) => Then::AgainAt(at, what),
             Then::Fail(_) | Then::Down | Then::Done(_) | Then::Ended => Then::Fail(what),
         };
-        self.blame(id, Fault::of(&ended));
-        if let Some(node) = self.node_mut(id) {
-            node.last_exit = Some(Box::new(ended));
-        }
         self.apply(id, then);
     }
 

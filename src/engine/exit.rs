@@ -87,13 +87,9 @@ impl Engine {
         ended: Ended,
         what: String,
     ) {
-        let mut then = self.what_follows(id, spec, &ended, false);
+        let mut then = self.take_end(id, spec, ended);
         if let Then::AgainAt(_, why) | Then::Fail(why) = &mut then {
             *why = what;
-        }
-        self.blame(id, Fault::of(&ended));
-        if let Some(node) = self.node_mut(id) {
-            node.last_exit = Some(Box::new(ended));
         }
         self.finish_stop(id, then);
     }

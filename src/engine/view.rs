@@ -95,19 +95,13 @@ impl Engine {
 
     /// The one reason that matters, when it runs next, and who holds it.
     pub(super) fn reason(&self, node: &Node) -> String {
-        let reason = self.reason_and_times(node);
-        match node.held_words(self.now) {
-            None => reason,
-            Some(held) if reason.is_empty() => held,
-            Some(held) => format!("{reason}; {held}"),
-        }
+        let held = node.held_words(self.now);
+        joined([self.reason_and_times(node)].into_iter().chain(held))
     }
 
     fn reason_and_times(&self, node: &Node) -> String {
         if let (Some(sight), true) = (Self::next_of(node), node.state.is_active()) {
-            let plain = self.plain_reason(node);
-            let before = if plain.is_empty() { plain } else { format!("{plain}; ") };
-            return format!("{before}runs once more, since {sight}");
+            return joined([self.plain_reason(node), format!("runs once more, since {sight}")]);
         }
         let has_paths = node.living_spec().is_some_and(|spec| spec.watch.is_some());
         if node.state.is_active() || !(node.timed || has_paths) {
@@ -118,8 +112,7 @@ impl Engine {
             _ => self.plain_reason(node),
         };
         let next = self.next_time(node).or_else(|| self.next_sight(node));
-        let both = [Some(before), next].into_iter().flatten().filter(|text| !text.is_empty());
-        both.collect::<Vec<_>>().join("; ")
+        joined([before].into_iter().chain(next))
     }
 
     /// When times make it run next, if they do.
@@ -234,6 +227,11 @@ fn kind(node: &Node) -> &'static str {
 
 pub(super) fn millis(time: std::time::Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// What there is to say, as one line.
+fn joined(parts: impl IntoIterator<Item = String>) -> String {
+    parts.into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join("; ")
 }
 
 /// Paths that start it, each after what of it counts.

@@ -1,5 +1,6 @@
 //! What a path is like, in numbers that are the same as long as nothing of it changes.
 
+use std::ffi::OsStr;
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -38,9 +39,7 @@ impl Likeness {
 /// may match.
 pub fn of_match(path: &Path) -> u64 {
     let folder = path.parent().map(Likeness::of).unwrap_or_default();
-    let name = path.as_os_str().as_encoded_bytes();
-    let name = name.iter().fold(Mark::default(), |mark, byte| mark.with(&[u64::from(*byte)]));
-    name.with(&[Likeness::of(path).of_content, folder.of_content]).0
+    Mark::of_name(path.as_os_str()).with(&[Likeness::of(path).of_content, folder.of_content]).0
 }
 
 /// A number for the entries of a folder, in any order, and whether it is about all of them.
@@ -48,9 +47,7 @@ fn entries(path: &Path) -> (u64, bool) {
     let Ok(mut entries) = std::fs::read_dir(path) else { return (0, false) };
     let first = entries.by_ref().flatten().take(ENTRIES);
     let one = |entry: std::fs::DirEntry| {
-        let name = entry.file_name();
-        let bytes = name.as_encoded_bytes().iter().map(|byte| u64::from(*byte));
-        let mark = bytes.fold(Mark::default(), |mark, byte| mark.with(&[byte]));
+        let mark = Mark::of_name(&entry.file_name());
         mark.with(&entry.metadata().map(|found| numbers(&found)).unwrap_or_default()).0
     };
     let sum = first.fold(0u64, |sum, entry| sum.wrapping_add(one(entry)));
@@ -75,6 +72,11 @@ impl Default for Mark {
 }
 
 impl Mark {
+    fn of_name(name: &OsStr) -> Self {
+        let bytes = name.as_encoded_bytes().iter();
+        bytes.fold(Self::default(), |mark, byte| mark.with(&[u64::from(*byte)]))
+    }
+
     fn with(self, numbers: &[u64]) -> Self {
         let add = |mark: u64, number: &u64| (mark ^ number).wrapping_mul(0x0100_0000_01b3);
         Self(numbers.iter().fold(self.0, add))
