@@ -58,7 +58,7 @@ pub(super) enum Relation {
 pub(super) struct Definitions {
     /// Every name, the kind of its table, and where it stands; those that could not be read
     /// are among them, so that whoever needs one names no stranger.
-    pub places: BTreeMap<String, (String, Place)>,
+    pub places: BTreeMap<String, (&'static str, Place)>,
     /// Names that targets speak of.
     pub of_targets: Vec<Said>,
     /// Whether a part of some file could not be read, so that a name which is not defined may
@@ -68,7 +68,7 @@ pub(super) struct Definitions {
 
 impl Definitions {
     fn is_target(&self, name: &str) -> bool {
-        TARGETS.contains(&name) || self.places.get(name).is_some_and(|(kind, _)| kind == "target")
+        TARGETS.contains(&name) || self.places.get(name).is_some_and(|(kind, _)| *kind == "target")
     }
 }
 
@@ -94,9 +94,7 @@ pub(super) fn check(
     check_twice(&drafts, &mut broken, report);
     names.check_own(report);
     leave_out(&mut drafts, &broken, &mut mistakes);
-
-    let names = Names::new(definitions, &drafts);
-    apply_wanted_by(&names, &mut drafts);
+    apply_wanted_by(definitions, &mut drafts);
     let on_cycles = cycle::find(&drafts, &spec.targets, report);
     leave_out(&mut drafts, &on_cycles, &mut mistakes);
     let rivals = rivals::find(&drafts, report);
@@ -126,16 +124,16 @@ fn leave_out(drafts: &mut Vec<Draft>, broken: &BTreeMap<usize, String>, mistakes
 /// Every name that something answers to.
 struct Names<'a> {
     definitions: &'a Definitions,
-    /// Instances, aliases and provided names.
-    others: BTreeSet<String>,
+    /// Own names of services, aliases and provided names.
+    others: BTreeSet<&'a str>,
 }
 
 impl<'a> Names<'a> {
-    fn new(definitions: &'a Definitions, drafts: &[Draft]) -> Self {
+    fn new(definitions: &'a Definitions, drafts: &'a [Draft]) -> Self {
         let mut others = BTreeSet::new();
         for draft in drafts {
-            others.insert(draft.spec.name.clone());
-            others.extend(draft.takes.iter().map(|(name, _)| name.clone()));
+            others.insert(draft.spec.name.as_str());
+            others.extend(draft.takes.iter().map(|(name, _)| name.as_str()));
         }
         Self { definitions, others }
     }
@@ -160,7 +158,7 @@ impl<'a> Names<'a> {
 
     fn all(&self) -> impl Iterator<Item = &str> {
         let defined = self.definitions.places.keys().map(String::as_str);
-        defined.chain(self.others.iter().map(String::as_str)).chain(fixed())
+        defined.chain(self.others.iter().copied()).chain(fixed())
     }
 
     /// Aliases and provided names must not be what something else is called.
@@ -262,7 +260,7 @@ impl<'a> Names<'a> {
         }
         for (name, (kind, at)) in &self.definitions.places {
             let is_step = STEPS.contains(&name.as_str());
-            let is_target = kind != "target" && TARGETS.contains(&name.as_str());
+            let is_target = *kind != "target" && TARGETS.contains(&name.as_str());
             let (is, hint) = if MILESTONES.contains(&name.as_str()) {
                 ("a milestone", format!("choose another name and say provides = \"{name}\""))
             } else if is_step || is_target {
@@ -331,7 +329,17 @@ fn second_on_terminal(drafts: &[Draft], report: &mut Report<'_>) -> BTreeMap<usi
 }
 
 /// `wanted-by` is a `wants` written from the other side; of a target, it is membership.
-fn apply_wanted_by(names: &Names<'_>, drafts: &mut [Draft]) {
+fn apply_wanted_by(definitions: &Definitions, drafts: &mut [Draft]) {
+    let wishes: Vec<(usize, String, Place)> = drafts
+        .iter()
+        .enumerate()
+        .flat_map(|(number, draft)| {
+            draft.wanted_by.iter().map(move |(name, at)| (number, name.clone(), *at))
+        })
+        .collect();
+    if wishes.is_empty() {
+        return;
+    }
     let mut by_name: BTreeMap<String, Vec<usize>> = BTreeMap::new();
     for (number, draft) in drafts.iter().enumerate() {
         let spec = &draft.spec;
@@ -340,15 +348,8 @@ fn apply_wanted_by(names: &Names<'_>, drafts: &mut [Draft]) {
             by_name.entry(name.clone()).or_default().push(number);
         }
     }
-    let wishes: Vec<(usize, String, Place)> = drafts
-        .iter()
-        .enumerate()
-        .flat_map(|(number, draft)| {
-            draft.wanted_by.iter().map(move |(name, at)| (number, name.clone(), *at))
-        })
-        .collect();
     for (number, name, at) in wishes {
-        if names.definitions.is_target(&name) {
+        if definitions.is_target(&name) {
             if let Some(draft) = drafts.get_mut(number)
                 && !draft.spec.targets.contains(&name)
             {

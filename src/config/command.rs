@@ -96,14 +96,18 @@ impl Reader<'_> {
                 '\'' => self.single_quotes(here, &mut pieces)?,
                 '"' => self.double_quotes(here, &mut pieces)?,
                 '\\' => match self.next() {
-                    Some(kept) => pieces.text(kept),
+                    Some(kept) => pieces.character(kept),
                     None => {
                         return Err(Problem::new("nothing follows the backslash")
                             .at(here..here.saturating_add(1)));
                     }
                 },
                 '$' => self.dollar(here, &mut pieces)?,
-                c => pieces.text(c),
+                _ => {
+                    let means = |c: char| c.is_whitespace() || "'\"\\$".contains(c);
+                    self.rest = self.rest.trim_start_matches(|c| !means(c));
+                    pieces.text(self.text.get(here..self.offset()).unwrap_or_default());
+                }
             }
         }
         let raw = self.text.get(start..self.offset()).unwrap_or_default();
@@ -119,7 +123,7 @@ impl Reader<'_> {
         let Some((inner, rest)) = self.rest.split_once('\'') else {
             return Err(unclosed(here));
         };
-        inner.chars().for_each(|c| pieces.text(c));
+        pieces.text(inner);
         self.rest = rest;
         Ok(())
     }
@@ -132,14 +136,14 @@ impl Reader<'_> {
                 Some('"') => return Ok(()),
                 Some('$') => self.dollar(at, pieces)?,
                 Some('\\') => match self.next() {
-                    Some(c @ ('"' | '\\' | '$' | '`')) => pieces.text(c),
+                    Some(c @ ('"' | '\\' | '$' | '`')) => pieces.character(c),
                     Some(c) => {
-                        pieces.text('\\');
-                        pieces.text(c);
+                        pieces.text("\\");
+                        pieces.character(c);
                     }
                     None => return Err(unclosed(here)),
                 },
-                Some(c) => pieces.text(c),
+                Some(c) => pieces.character(c),
             }
         }
     }
@@ -147,7 +151,7 @@ impl Reader<'_> {
     /// What follows a dollar.
     fn dollar(&mut self, here: usize, pieces: &mut Pieces) -> Result<(), Problem> {
         if self.skip('$') {
-            pieces.text('$');
+            pieces.text("$");
             return Ok(());
         }
         let is_braced = self.skip('{');
@@ -185,11 +189,16 @@ struct Pieces {
 }
 
 impl Pieces {
-    fn text(&mut self, c: char) {
+    fn text(&mut self, text: &str) {
         match self.pieces.last_mut() {
-            Some(Piece::Text(text)) => text.push(c),
-            _ => self.pieces.push(Piece::Text(c.to_string())),
+            Some(Piece::Text(before)) => before.push_str(text),
+            _ if text.is_empty() => {}
+            _ => self.pieces.push(Piece::Text(text.to_owned())),
         }
+    }
+
+    fn character(&mut self, c: char) {
+        self.text(c.encode_utf8(&mut [0; 4]));
     }
 
     fn variable(&mut self, name: &str) {

@@ -60,7 +60,8 @@ impl<'a> Graph<'a> {
                 graph.names.push(name);
             }
         }
-        graph.ties.resize_with(graph.names.len(), Vec::new);
+        // All but few services have one tie at least.
+        graph.ties.resize_with(graph.names.len(), || Vec::with_capacity(1));
         let names = Resolver { fixed, takers: takers(drafts) };
         graph.tie_services(drafts, &names);
         graph.tie_fixed(&names);
@@ -74,7 +75,8 @@ impl<'a> Graph<'a> {
     }
 
     fn tie_services(&mut self, drafts: &'a [Draft], names: &Resolver<'a>) {
-        for draft in drafts {
+        let main = names.resolve(steps::MAIN).first().copied();
+        for (number, draft) in drafts.iter().enumerate() {
             let own = draft.spec.name.as_str();
             if let Some(template) = &draft.spec.template {
                 self.tie(names, template, own, "is made of", None);
@@ -105,7 +107,11 @@ impl<'a> Graph<'a> {
                 }
             }
             match draft.spec.stage {
-                Stage::Main => self.tie(names, own, steps::MAIN, "comes after", None),
+                Stage::Main => {
+                    if let Some(to) = main {
+                        self.tie_nodes(number, Tie { to, words: "comes after", at: None });
+                    }
+                }
                 Stage::Early => {
                     for step in steps::EARLY {
                         self.tie(names, own, step, "comes after", None);
@@ -138,10 +144,14 @@ impl<'a> Graph<'a> {
     ) {
         for from in names.resolve(from) {
             for to in names.resolve(to) {
-                if let Some(ties) = self.ties.get_mut(*from) {
-                    ties.push(Tie { to: *to, words, at });
-                }
+                self.tie_nodes(*from, Tie { to: *to, words, at });
             }
+        }
+    }
+
+    fn tie_nodes(&mut self, from: usize, tie: Tie) {
+        if let Some(ties) = self.ties.get_mut(from) {
+            ties.push(tie);
         }
     }
 

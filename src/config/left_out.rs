@@ -32,6 +32,13 @@ impl Mistakes {
         drafts: &[Draft],
         spec: &SystemSpec,
     ) -> Vec<LeftOut> {
+        let edges = drafts.iter().flat_map(|draft| &draft.edges);
+        let needs = edges.filter(|edge| edge.relation == Relation::Needs).map(|edge| &edge.to);
+        let of_targets = spec.targets.iter().flat_map(|target| target.needs.iter().flatten());
+        let needed: BTreeSet<&String> = needs.chain(of_targets).collect();
+        if self.0.is_empty() && needed.is_empty() {
+            return Vec::new();
+        }
         let mut there: BTreeSet<&str> = fixed().collect();
         for draft in drafts {
             there.insert(&draft.spec.name);
@@ -39,10 +46,6 @@ impl Mistakes {
             there.extend(draft.takes.iter().map(|(name, _)| name.as_str()));
         }
         there.extend(spec.targets.iter().map(|target| target.name.as_str()));
-        let edges = drafts.iter().flat_map(|draft| &draft.edges);
-        let needs = edges.filter(|edge| edge.relation == Relation::Needs).map(|edge| &edge.to);
-        let of_targets = spec.targets.iter().flat_map(|target| target.needs.iter().flatten());
-        let needed: BTreeSet<&String> = needs.chain(of_targets).collect();
         for name in &needed {
             if !there.contains(name.as_str()) && !self.0.contains_key(*name) {
                 let mistake = self.of_template(name);

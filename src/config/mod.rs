@@ -71,7 +71,7 @@ pub fn parse(sources: &[Source]) -> Loaded {
         .enumerate()
         .map(|(number, source)| raw::read(number, &source.text, &mut report))
         .collect();
-    let spec = lower::lower(&documents, &mut report);
+    let spec = lower::lower(documents, &mut report);
     Loaded { spec, diagnostics: report.finish(), sources: Vec::new() }
 }
 

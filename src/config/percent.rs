@@ -15,6 +15,9 @@ impl Percent {
     /// A string of the file with its percent signs filled in. A percent sign before anything
     /// else stays: `date +%s` is a plain command.
     pub(super) fn fill(&self, text: &str) -> Result<String, Problem> {
+        if !text.contains('%') {
+            return Ok(text.to_owned());
+        }
         let mut filled = String::with_capacity(text.len());
         let mut chars = text.char_indices();
         while let Some((start, c)) = chars.next() {

@@ -6,6 +6,7 @@
 //! blanked out, space for byte, and the rest is read again as one file whose places are still
 //! right. That is how one bad service costs a boot that service and no other.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -76,14 +77,18 @@ impl Table {
 
     /// Lays another table over this one: a table goes over a table key by key, and anything
     /// else takes the place of what was there.
-    pub(super) fn overlay(&mut self, over: &Self) {
-        for entry in &over.entries {
-            match self.entries.iter_mut().find(|mine| mine.key == entry.key) {
-                None => self.entries.push(entry.clone()),
-                Some(mine) => match (&mut mine.node.value, &entry.node.value) {
-                    (Value::Table(below), Value::Table(above)) => below.overlay(above),
-                    _ => *mine = entry.clone(),
-                },
+    pub(super) fn overlay(&mut self, over: Self) {
+        for entry in over.entries {
+            let Some(mine) = self.entries.iter_mut().find(|mine| mine.key == entry.key) else {
+                self.entries.push(entry);
+                continue;
+            };
+            match (&mut mine.node.value, entry) {
+                (
+                    Value::Table(below),
+                    Entry { node: Node { value: Value::Table(above), .. }, .. },
+                ) => below.overlay(above),
+                (_, entry) => *mine = entry,
             }
         }
     }
@@ -104,7 +109,7 @@ pub(super) struct Document {
 pub(super) fn read(number: usize, text: &str, report: &mut Report<'_>) -> Document {
     let (table, errors) = DeTable::parse_recoverable(text);
     if errors.is_empty() {
-        let root = convert_table(number, table.get_ref());
+        let root = convert_table(number, table.into_inner());
         return Document { root, broken: BTreeMap::new() };
     }
     let blocks = blocks(text);
@@ -141,7 +146,7 @@ pub(super) fn read(number: usize, text: &str, report: &mut Report<'_>) -> Docume
             broken.entry(owner.clone()).or_insert(Place::new(number, block.header.clone()));
         }
     }
-    Document { root: convert_table(number, table.get_ref()), broken }
+    Document { root: convert_table(number, table.into_inner()), broken }
 }
 
 /// A header and what follows it; the first block of a file has no header.
@@ -281,34 +286,31 @@ fn first_definition(text: &str, block: &Block, again: &Range<usize>) -> Option<R
     found
 }
 
-fn convert_table(source: usize, table: &DeTable<'_>) -> Table {
-    let convert = |(key, value): (&Spanned<_>, &Spanned<_>)| {
-        let key: &Spanned<std::borrow::Cow<'_, str>> = key;
-        Entry {
-            key: key.get_ref().clone().into_owned(),
-            at: Place::new(source, key.span()),
-            node: convert(source, value),
-        }
+fn convert_table(source: usize, table: DeTable<'_>) -> Table {
+    let entry = |(key, value): (Spanned<Cow<'_, str>>, Spanned<DeValue<'_>>)| Entry {
+        at: Place::new(source, key.span()),
+        key: key.into_inner().into_owned(),
+        node: convert(source, value),
     };
-    let mut entries: Vec<Entry> = table.iter().map(convert).collect();
+    let mut entries: Vec<Entry> = table.into_iter().map(entry).collect();
     entries.sort_by_key(|entry| entry.at);
     Table { entries }
 }
 
 /// As deep as the parser goes, which has a limit of its own (80).
-fn convert(source: usize, value: &Spanned<DeValue<'_>>) -> Node {
+fn convert(source: usize, value: Spanned<DeValue<'_>>) -> Node {
     let at = Place::new(source, value.span());
-    let value = match value.get_ref() {
-        DeValue::String(text) => Value::String(text.clone().into_owned()),
+    let value = match value.into_inner() {
+        DeValue::String(text) => Value::String(text.into_owned()),
         DeValue::Integer(integer) => {
             let parsed = i128::from_str_radix(integer.as_str(), integer.radix());
             Value::Integer(parsed.unwrap_or(i128::MAX))
         }
         DeValue::Float(_) => Value::Float,
-        DeValue::Boolean(flag) => Value::Boolean(*flag),
+        DeValue::Boolean(flag) => Value::Boolean(flag),
         DeValue::Datetime(_) => Value::Datetime,
         DeValue::Array(items) => {
-            Value::Array(items.iter().map(|item| convert(source, item)).collect())
+            Value::Array(items.into_iter().map(|item| convert(source, item)).collect())
         }
         DeValue::Table(table) => Value::Table(convert_table(source, table)),
     };

@@ -82,7 +82,7 @@ pub(super) struct Indexed<'a> {
 
 impl<'a> Indexed<'a> {
     pub(super) fn new(source: &'a Source) -> Self {
-        let newlines = source.text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
+        let newlines = source.text.match_indices('\n');
         let after = newlines.map(|(offset, _)| offset.saturating_add(1));
         Self { source, line_starts: std::iter::once(0).chain(after).collect() }
     }

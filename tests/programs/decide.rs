@@ -1,5 +1,6 @@
 //! What a decision costs: the engine alone, without a process, a socket or a clock, at 100, 1,000
-//! and 10,000 services that need three others each. `tests/bench decide` prints it.
+//! and 10,000 services that need three others each; and what it costs to read the file that
+//! defines so many. `tests/bench decide` prints it.
 
 #![allow(
     clippy::unwrap_used,
@@ -16,6 +17,7 @@ use std::hint::black_box;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use finit::config::{self, Source};
 use finit::engine::{
     Access, Effect, Ended, Engine, Event, Group, NodeId, Peer, RunId, Ticket, What,
 };
@@ -28,6 +30,9 @@ mod build;
 
 /// Crashes and requests of each measurement.
 const EVENTS: u32 = 100_000;
+
+/// Definitions that are read of each file.
+const READ: u32 = 100_000;
 
 /// An engine, and the time that was spent in it.
 struct Bench {
@@ -102,8 +107,31 @@ impl Bench {
     }
 }
 
+/// A file of so many plain services is read again and again.
+fn read(count: u32) {
+    let one = |number| {
+        format!(
+            "[service.s{number}]\ncommand = \"/bin/svc {number}\"\n\
+             restart = {{ when = \"always\", delay = \"0s\" }}\nlog = \"none\"\n"
+        )
+    };
+    let text: String = (0..count).map(one).collect();
+    let sources = [Source::new("finit.toml", text)];
+    let times = READ / count;
+    let began = Instant::now();
+    for _ in 0..times {
+        let loaded = black_box(config::parse(&sources));
+        assert_eq!(loaded.spec.services.len(), usize::try_from(count).unwrap(), "all are read");
+    }
+    let micros = began.elapsed().as_secs_f64() * 1e6 / f64::from(times * count);
+    let rate = 1e6 / micros;
+    let what = "a definition is read";
+    println!("{count:>7} services  {what:<28}{rate:>12.0} a second{micros:>9.2} us each");
+}
+
 fn main() {
     for count in [100, 1_000, 10_000] {
+        read(count);
         let mut bench = Bench::of(count);
         bench.turn(Event::Began);
         let up = bench.runs.iter().flatten().count();

@@ -77,7 +77,8 @@ pub fn all() -> impl Iterator<Item = &'static Key> {
 /// The key of that name in that table.
 pub fn find(table: &str, name: &str) -> Option<&'static Key> {
     let name = if table == CONDITIONS { conditions::plain(name)? } else { name };
-    all().find(|key| key.table == table && key.name == name)
+    // Names differ sooner than tables do, most of them in their length.
+    all().find(|key| key.name == name && key.table == table)
 }
 
 /// The key of that table that was probably meant by a name that is none.

@@ -22,7 +22,7 @@ const OF_INETD: [&str; 3] = ["inetd-max", "inetd-max-per-source", "inetd-rate"];
 /// Reads the defaults alone, so that a mistake in them is found once and without any service.
 /// What they say nothing without is made up.
 pub(super) fn check_defaults(defaults: &Table, report: &mut Report<'_>) {
-    check_keys(defaults, "service", "[defaults]", report);
+    check_keys(defaults, "service", &"[defaults]", report);
     if defaults.entries.is_empty() {
         return;
     }
@@ -66,12 +66,17 @@ fn check_as(kind: Kind, mut table: Table, made_up: &[(&str, &str)], report: &mut
 }
 
 /// A definition over those defaults that say something about it.
-pub(super) fn over_defaults(kind: Kind, defaults: &Table, table: &Table) -> Table {
+pub(super) fn over_defaults(kind: Kind, defaults: &Table, table: Table) -> Table {
+    if defaults.entries.is_empty() {
+        return table;
+    }
     let mut whole = defaults.clone();
     let others: &[&str] = if kind == Kind::Service { &OF_TASKS } else { &OF_SERVICES };
-    others.iter().for_each(|key| whole.remove(key));
+    // A `listen` of its own takes the place of an `inetd` for all.
+    let listens = table.get("listen").is_some();
+    let is_inetd = table.get("inetd").is_some() || (!listens && defaults.get("inetd").is_some());
+    let misfits: &[&str] = if is_inetd { &NOT_OF_INETD } else { &OF_INETD };
+    others.iter().chain(misfits).for_each(|key| whole.remove(key));
     lay(&mut whole, table);
-    let misfits: &[&str] = if whole.get("inetd").is_some() { &NOT_OF_INETD } else { &OF_INETD };
-    misfits.iter().filter(|key| table.get(key).is_none()).for_each(|key| whole.remove(key));
     whole
 }

@@ -12,6 +12,9 @@ use super::section::check_keys;
 
 /// A named table of a file, what is laid over it included.
 pub(super) struct Definition {
+    /// One of [`NAMED`].
+    pub kind: &'static str,
+    pub name: String,
     pub table: Table,
     /// Its name in its header.
     pub at: Place,
@@ -19,14 +22,27 @@ pub(super) struct Definition {
     pub mistake: Option<String>,
 }
 
-/// Everything that the files say, by kind and name.
+/// Everything that the files say.
 #[derive(Default)]
 pub(super) struct Gathered {
-    pub named: BTreeMap<Owner, Definition>,
     /// In the order of the files.
-    pub order: Vec<Owner>,
+    pub definitions: Vec<Definition>,
+    /// Their numbers by their names.
+    numbers: BTreeMap<String, usize>,
     pub settings: BTreeMap<String, Table>,
     overrides: Vec<(Owner, Table, Place)>,
+}
+
+impl Gathered {
+    /// What is called so, whatever it is.
+    fn named(&mut self, name: &str) -> Option<&mut Definition> {
+        self.numbers.get(name).and_then(|number| self.definitions.get_mut(*number))
+    }
+
+    /// The definition of that kind and name.
+    pub fn find(&mut self, (kind, name): &Owner) -> Option<&mut Definition> {
+        self.named(name).filter(|definition| definition.kind == kind)
+    }
 }
 
 /// Tables of tables with names.
@@ -39,27 +55,26 @@ const ALTERNATIVES: [&[&str]; 2] = [&["command", "script", "steps"], &["inetd", 
 const CHECKS: [&[&str]; 1] = [&super::health::CHECKS];
 
 /// A table at the top of a file.
-pub(super) fn gather(entry: &Entry, gathered: &mut Gathered, report: &mut Report<'_>) {
-    let Value::Table(table) = &entry.node.value else {
+pub(super) fn gather(entry: Entry, gathered: &mut Gathered, report: &mut Report<'_>) {
+    let Value::Table(table) = entry.node.value else {
         let problem = Problem::new(format!("{} stands in no table", quoted(&entry.key)));
         let hint = "a key belongs below a header such as [service.NAME] or [boot]";
         report.error(entry.at, problem.hint(hint));
         return;
     };
     let kind = entry.key.as_str();
-    if NAMED.contains(&kind) {
-        for named in &table.entries {
-            if let Some(table) = named_table(kind, named, report) {
-                define(kind, named, table, gathered, report);
+    if let Some(kind) = NAMED.into_iter().find(|known| *known == kind) {
+        for named in table.entries {
+            if let Some(definition) = definition(kind, named, report) {
+                define(definition, gathered, report);
             }
         }
     } else if kind == "override" {
-        for kind in &table.entries {
-            let Some(inner) = overridable(kind, report) else { continue };
-            for named in &inner.entries {
-                if let Some(table) = named_table(&kind.key, named, report) {
-                    let owner = (kind.key.clone(), named.key.clone());
-                    gathered.overrides.push((owner, table.clone(), named.at));
+        for entry in table.entries {
+            let Some((kind, inner)) = overridable(entry, report) else { continue };
+            for named in inner.entries {
+                if let Some(Definition { name, table, at, .. }) = definition(kind, named, report) {
+                    gathered.overrides.push(((kind.to_owned(), name), table, at));
                 }
             }
         }
@@ -78,35 +93,38 @@ pub(super) fn gather(entry: &Entry, gathered: &mut Gathered, report: &mut Report
 }
 
 /// The tables of an override; anything but services and tasks has none.
-fn overridable<'t>(kind: &'t Entry, report: &mut Report<'_>) -> Option<&'t Table> {
-    if let ("service" | "task", Value::Table(table)) = (kind.key.as_str(), &kind.node.value) {
-        return Some(table);
+fn overridable(entry: Entry, report: &mut Report<'_>) -> Option<(&'static str, Table)> {
+    let kind = ["service", "task"].into_iter().find(|kind| *kind == entry.key);
+    if let (Some(kind), Value::Table(table)) = (kind, entry.node.value) {
+        return Some((kind, table));
     }
-    let message = format!("{} cannot be overridden", quoted(&kind.key));
+    let message = format!("{} cannot be overridden", quoted(&entry.key));
     let hint = "only [override.service.NAME] and [override.task.NAME] can";
-    report.error(kind.at, Problem::new(message).hint(hint));
+    report.error(entry.at, Problem::new(message).hint(hint));
     None
 }
 
 /// Adds a table without a name from another file: each key may be said once.
-fn merge(top: &str, into: &mut Table, from: &Table, report: &mut Report<'_>) {
-    for entry in &from.entries {
-        match into.entries.iter_mut().find(|known| known.key == entry.key) {
-            None => into.entries.push(entry.clone()),
-            Some(known) => match (&mut known.node.value, &entry.node.value) {
-                (Value::Table(known), Value::Table(table)) => merge(top, known, table, report),
-                _ => {
-                    let message = format!("{} in [{top}] is said twice", quoted(&entry.key));
-                    let label = (known.at, "first said here".to_owned());
-                    report.error_with(entry.at, Problem::new(message), &[label]);
-                }
-            },
+fn merge(top: &str, into: &mut Table, from: Table, report: &mut Report<'_>) {
+    for entry in from.entries {
+        let Some(known) = into.entries.iter_mut().find(|known| known.key == entry.key) else {
+            into.entries.push(entry);
+            continue;
+        };
+        match (&mut known.node.value, entry.node.value) {
+            (Value::Table(known), Value::Table(table)) => merge(top, known, table, report),
+            _ => {
+                let message = format!("{} in [{top}] is said twice", quoted(&entry.key));
+                let label = (known.at, "first said here".to_owned());
+                report.error_with(entry.at, Problem::new(message), &[label]);
+            }
         }
     }
 }
 
-fn named_table<'t>(kind: &str, named: &'t Entry, report: &mut Report<'_>) -> Option<&'t Table> {
-    let Value::Table(table) = &named.node.value else {
+/// A table with a name, if it is a table and that is a name.
+fn definition(kind: &'static str, named: Entry, report: &mut Report<'_>) -> Option<Definition> {
+    let Value::Table(table) = named.node.value else {
         let message = format!("{} stands in no [{kind}.NAME]", quoted(&named.key));
         let hint = if keys::find("service", &named.key).is_some() {
             format!("give the table above a name: [{kind}.NAME]")
@@ -120,31 +138,21 @@ fn named_table<'t>(kind: &str, named: &'t Entry, report: &mut Report<'_>) -> Opt
         report.error_in_text(named.at, &named.key, problem);
         return None;
     }
-    Some(table)
+    Some(Definition { kind, name: named.key, table, at: named.at, mistake: None })
 }
 
 /// A name is defined once in all files, whatever it is the name of.
-fn define(
-    kind: &str,
-    named: &Entry,
-    table: &Table,
-    gathered: &mut Gathered,
-    report: &mut Report<'_>,
-) {
-    let first = NAMED.iter().find_map(|other| {
-        gathered.named.get(&((*other).to_owned(), named.key.clone())).map(|first| first.at)
-    });
-    if let Some(first) = first {
-        let problem = Problem::new(format!("{} is defined twice", quoted(&named.key)));
-        let hint =
-            format!("to change a definition of another file write [override.{kind}.{}]", named.key);
-        let label = (first, "first defined here".to_owned());
-        report.error_with(named.at, problem.hint(hint), &[label]);
+fn define(new: Definition, gathered: &mut Gathered, report: &mut Report<'_>) {
+    let Definition { kind, name, at, .. } = &new;
+    if let Some(first) = gathered.named(name) {
+        let problem = Problem::new(format!("{} is defined twice", quoted(name)));
+        let hint = format!("to change a definition of another file write [override.{kind}.{name}]");
+        let label = (first.at, "first defined here".to_owned());
+        report.error_with(*at, problem.hint(hint), &[label]);
         return;
     }
-    let owner = (kind.to_owned(), named.key.clone());
-    gathered.order.push(owner.clone());
-    gathered.named.insert(owner, Definition { table: table.clone(), at: named.at, mistake: None });
+    gathered.numbers.insert(name.clone(), gathered.definitions.len());
+    gathered.definitions.push(new);
 }
 
 /// Lays the overrides over what they override. Where a part of a file could not be read, what
@@ -153,9 +161,9 @@ pub(super) fn lay_over(gathered: &mut Gathered, has_broken: bool, report: &mut R
     for (owner, table, at) in std::mem::take(&mut gathered.overrides) {
         let (kind, name) = &owner;
         let before = report.errors();
-        check_keys(&table, "service", &format!("[override.{kind}.{name}]"), report);
-        if let Some(definition) = gathered.named.get_mut(&owner) {
-            lay(&mut definition.table, &table);
+        check_keys(&table, "service", &format_args!("[override.{kind}.{name}]"), report);
+        if let Some(definition) = gathered.find(&owner) {
+            lay(&mut definition.table, table);
             if definition.mistake.is_none() {
                 definition.mistake = report.since(before);
             }
@@ -166,11 +174,11 @@ pub(super) fn lay_over(gathered: &mut Gathered, has_broken: bool, report: &mut R
         }
         let problem = Problem::new(format!("there is no {kind} {} to override", quoted(name)));
         let other = if kind == "task" { "service" } else { "task" };
-        let names = gathered.order.iter().filter(|(of, _)| of == kind);
-        let hint = if gathered.named.contains_key(&(other.to_owned(), name.clone())) {
+        let hint = if gathered.find(&(other.to_owned(), name.clone())).is_some() {
             Some(format!("it is a {other}: write [override.{other}.{name}]"))
         } else {
-            let near = keys::nearest(name, names.map(|(_, name)| name.as_str()));
+            let alike = gathered.definitions.iter().filter(|definition| definition.kind == kind);
+            let near = keys::nearest(name, alike.map(|definition| definition.name.as_str()));
             near.map(|near| format!("did you mean `{near}`?"))
         };
         report.error(at, Problem { hint, ..problem });
@@ -178,8 +186,8 @@ pub(super) fn lay_over(gathered: &mut Gathered, has_broken: bool, report: &mut R
 }
 
 /// Lays a table over another one, without what it takes the place of.
-pub(super) fn lay(below: &mut Table, above: &Table) {
-    make_way(below, above, &ALTERNATIVES);
+pub(super) fn lay(below: &mut Table, above: Table) {
+    make_way(below, &above, &ALTERNATIVES);
     let health = below.entries.iter_mut().find(|entry| entry.key == "health");
     let over = above.get("health").map(|entry| &entry.node.value);
     if let (Some(Value::Table(below)), Some(Value::Table(above))) =

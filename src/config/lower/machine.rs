@@ -23,7 +23,7 @@ fn open<'t, 'r, 'a>(
     percent: &'t Percent,
     report: &'r mut Report<'a>,
 ) -> Section<'t, 'r, 'a> {
-    check_keys(table, kind, &format!("[{kind}]"), report);
+    check_keys(table, kind, &format_args!("[{kind}]"), report);
     Section::open(table, kind, percent, report)
 }
 

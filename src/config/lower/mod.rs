@@ -26,48 +26,45 @@ use super::report::{Place, Report};
 use super::spec::{Kind, SystemSpec};
 use defaults::{check_defaults, over_defaults};
 pub(super) use gather::NAMED;
-use gather::{Gathered, gather, lay_over};
+use gather::{Definition, Gathered, gather, lay_over};
 use instances::instances;
 use section::check_keys;
 
 /// Makes the machine of what the files say.
-pub(super) fn lower(documents: &[Document], report: &mut Report<'_>) -> SystemSpec {
+pub(super) fn lower(documents: Vec<Document>, report: &mut Report<'_>) -> SystemSpec {
     let mut gathered = Gathered::default();
     let mut definitions = Definitions::default();
     let mut broken: BTreeMap<Owner, Place> = BTreeMap::new();
     for document in documents {
-        for entry in &document.root.entries {
+        for entry in document.root.entries {
             gather(entry, &mut gathered, report);
         }
-        broken.extend(document.broken.iter().map(|(owner, at)| (owner.clone(), *at)));
+        broken.extend(document.broken);
     }
     definitions.has_broken = !broken.is_empty();
     check_definitions(&mut gathered, &broken, report);
     lay_over(&mut gathered, definitions.has_broken, report);
     let mut spec = settings(&gathered, report);
-    let defaults = gathered.settings.get("defaults").cloned().unwrap_or_default();
+    let defaults = gathered.settings.remove("defaults").unwrap_or_default();
     check_defaults(&defaults, report);
     let mut drafts: Vec<Draft> = Vec::new();
     let mut mistakes = Mistakes::default();
-    for owner in &gathered.order {
-        let Some(definition) = gathered.named.get(owner) else { continue };
-        let (kind, name) = owner;
-        definitions.places.insert(name.clone(), (kind.clone(), definition.at));
+    for Definition { kind, name, table, at, mistake } in gathered.definitions {
+        definitions.places.insert(name.clone(), (kind, at));
+        let before = report.errors();
         if kind == "target" {
-            let before = report.errors();
-            let (target, said) = machine::target(name, &definition.table, report);
+            let (target, said) = machine::target(&name, &table, report);
             definitions.of_targets.extend(said);
-            match definition.mistake.clone().or_else(|| report.since(before)) {
+            match mistake.or_else(|| report.since(before)) {
                 None => spec.targets.push(Rc::new(target)),
-                Some(mistake) => mistakes.add(name, &mistake),
+                Some(mistake) => mistakes.add(&name, &mistake),
             }
             continue;
         }
         let kind = if kind == "task" { Kind::Task } else { Kind::Service };
-        let whole = over_defaults(kind, &defaults, &definition.table);
-        let before = report.errors();
-        let made = instances(kind, name, &whole, definition.at, report);
-        match definition.mistake.clone().or_else(|| report.since(before)) {
+        let whole = over_defaults(kind, &defaults, table);
+        let made = instances(kind, &name, &whole, at, report);
+        match mistake.or_else(|| report.since(before)) {
             None => {
                 for mut draft in made {
                     if let Some(last) = drafts.last() {
@@ -76,11 +73,11 @@ pub(super) fn lower(documents: &[Document], report: &mut Report<'_>) -> SystemSp
                     drafts.push(draft);
                 }
             }
-            Some(mistake) => mistakes.add(name, &mistake),
+            Some(mistake) => mistakes.add(&name, &mistake),
         }
     }
     for ((kind, name), at) in broken {
-        if NAMED.contains(&kind.as_str()) {
+        if let Some(kind) = NAMED.into_iter().find(|known| *known == kind) {
             mistakes.add(&name, UNREADABLE);
             definitions.places.entry(name).or_insert((kind, at));
         }
@@ -98,16 +95,17 @@ fn check_definitions(
 ) {
     // An override that cannot be read may be the one that takes a right away.
     let lost_override = broken.keys().any(|(kind, _)| kind == "override");
-    for owner in &gathered.order {
-        let Some(definition) = gathered.named.get_mut(owner) else { continue };
-        let (kind, name) = owner;
+    for Definition { kind, name, table, mistake, .. } in &mut gathered.definitions {
         let before = report.errors();
-        if kind != "target" {
-            let label = format!("[{kind}.{name}]");
-            check_keys(&definition.table, "service", &label, report);
+        if *kind != "target" {
+            check_keys(table, "service", &format_args!("[{kind}.{name}]"), report);
         }
-        let is_lost = lost_override || broken.contains_key(owner);
-        definition.mistake = report.since(before).or(is_lost.then(|| UNREADABLE.to_owned()));
+        *mistake = report.since(before).or(lost_override.then(|| UNREADABLE.to_owned()));
+    }
+    for owner in broken.keys() {
+        if let Some(Definition { mistake, .. }) = gathered.find(owner) {
+            mistake.get_or_insert_with(|| UNREADABLE.to_owned());
+        }
     }
 }
 

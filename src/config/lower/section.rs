@@ -2,6 +2,7 @@
 //! value that is wrong is as good as missing for what follows; the error is in the report, so
 //! the service does not get through, but the rest of it is looked at too.
 
+use std::fmt::Display;
 use std::time::Duration;
 
 use super::super::keys;
@@ -240,7 +241,12 @@ pub(super) fn one_of<T: Copy>(key: &str, text: &str, words: &[(&str, T)]) -> Res
 /// Checks the keys of a table and of the tables within it; `label` names it in messages. A key
 /// that does not exist is an error: a mistyped one would otherwise turn off what it was to turn
 /// on. So is one that this version does not carry out.
-pub(super) fn check_keys(table: &Table, kind: &'static str, label: &str, report: &mut Report<'_>) {
+pub(super) fn check_keys(
+    table: &Table,
+    kind: &'static str,
+    label: &dyn Display,
+    report: &mut Report<'_>,
+) {
     for entry in &table.entries {
         match keys::find(kind, &entry.key) {
             Some(key) if key.is_supported() => {
@@ -262,7 +268,7 @@ pub(super) fn check_keys(table: &Table, kind: &'static str, label: &str, report:
 }
 
 /// Tables may stand alone or in a list.
-fn check_inner(node: &Node, kind: &'static str, label: &str, report: &mut Report<'_>) {
+fn check_inner(node: &Node, kind: &'static str, label: &dyn Display, report: &mut Report<'_>) {
     match &node.value {
         Value::Table(table) => check_keys(table, kind, label, report),
         Value::Array(items) => {
@@ -293,7 +299,7 @@ fn inner_kind(kind: &str, name: &str) -> Option<&'static str> {
     }
 }
 
-fn unknown(entry: &Entry, kind: &str, label: &str) -> Problem {
+fn unknown(entry: &Entry, kind: &str, label: &dyn Display) -> Problem {
     let inner = kind
         .strip_prefix("service.")
         .filter(|inner| matches!(*inner, "stop" | "restart" | "health" | "watch"));

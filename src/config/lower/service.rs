@@ -1,5 +1,6 @@
 //! Services and tasks.
 
+use std::fmt::Display;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
@@ -43,10 +44,10 @@ pub(super) struct Subject<'a> {
 pub(super) fn service(subject: Subject<'_>, report: &mut Report<'_>) -> Option<Draft> {
     let Subject { kind, name, template, instance, table, at } = subject;
     let word = if kind == Kind::Service { "service" } else { "task" };
-    let label = format!("[{word}.{}]", template.as_ref().unwrap_or(&name));
     let line = Line(report.line(at));
-    let percent = Percent { name: name.clone(), instance };
+    let percent = Percent { name, instance };
     let s = &mut Section::open(table, "service", &percent, report);
+    let label = format_args!("[{word}.{}]", template.as_ref().unwrap_or(&percent.name));
     let commands = commands(s, kind, &label, at);
     let sockets = sockets(s);
     let start = s.word(
@@ -122,13 +123,12 @@ pub(super) fn service(subject: Subject<'_>, report: &mut Report<'_>) -> Option<D
         watch,
         stop: Rc::new(stop(s)),
         exec: Rc::new(exec(s)),
-        commands: commands.clone().unwrap_or_default(),
         sockets: sockets.map(Box::new),
         line,
-        name,
+        // Without commands it is none, but everything else about it is told by now.
+        commands: commands?,
+        name: percent.name,
     };
-    // Without commands it is none, but everything else about it is told by now.
-    commands?;
     Some(Draft { spec, at, edges, wanted_by: wanted_by.unwrap_or_default(), targets, takes })
 }
 
@@ -139,7 +139,7 @@ fn names(said: &[Said]) -> Vec<String> {
 fn commands(
     s: &mut Section<'_, '_, '_>,
     kind: Kind,
-    label: &str,
+    label: &dyn Display,
     at: Place,
 ) -> Option<Vec<CommandLine>> {
     let given: Vec<&'static str> =
