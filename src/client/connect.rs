@@ -100,8 +100,10 @@ impl fmt::Display for Failure {
             }
             Self::Refused(refusal) => {
                 f.write_str(&refusal.message)?;
+                let lines = refusal.message.contains('\n');
                 match refusal.hint.as_str() {
                     "" => Ok(()),
+                    hint if lines => write!(f, "\n{hint}"),
                     hint => write!(f, "; {hint}"),
                 }
             }

@@ -77,11 +77,7 @@ fn set(session: &mut Session, matches: &ArgMatches, on: bool) -> Result<Status, 
     let path = if root == Path::new("/") { file } else { path };
     let loaded = config::load(&path, &Disk);
     if loaded.is_broken() {
-        loaded
-            .errors()
-            .iter()
-            .flat_map(|error| error.lines())
-            .for_each(|line| session.output.warn(line));
+        loaded.errors().iter().for_each(|error| session.output.warn(error));
         let message = format!("{} has errors: mend it first; nothing was changed", path.display());
         return Err(Failure::Local(message));
     }
@@ -196,7 +192,11 @@ impl<'a> Goal<'a> {
             *place = Source::new(&old.path, text.as_str());
         }
         let new = config::parse(&sources);
-        if new.is_broken() || !self.is_all(&loaded.spec, &new.spec) {
+        if let Some(error) = new.diagnostics.iter().find(|diagnostic| diagnostic.is_error()) {
+            let word = if self.on { "with" } else { "without" };
+            return Err(format!("{word} {} the file has an error: {}", self.name, error.message));
+        }
+        if !self.is_all(&loaded.spec, &new.spec) {
             return Err(format!(
                 "{} says it in a way that only a person understands: write it there yourself",
                 old.path.display()

@@ -29,11 +29,7 @@ pub fn explain_arguments(command: Command) -> Command {
 pub fn check(session: &mut Session, matches: &ArgMatches) -> Result<Status, Failure> {
     let file = matches.get_one::<String>("file").map_or(FILE, String::as_str);
     let found = examine(Path::new(file));
-    for said in &found.said {
-        for line in said.lines() {
-            session.output.warn(line);
-        }
-    }
+    found.said.iter().for_each(|said| session.output.warn(said));
     let counts = format!("{}, {}", count(found.services, "service"), count(found.tasks, "task"));
     if session.form == Form::Json {
         session.output.json(&serde_json::json!({

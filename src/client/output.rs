@@ -150,12 +150,12 @@ impl Output {
         self.warn(&line);
     }
 
-    /// A line on standard error as it is.
-    pub fn warn(&mut self, line: &str) {
+    /// Lines on standard error as they are.
+    pub fn warn(&mut self, lines: &str) {
         self.flush();
-        let line = format!("{}\n", text::clean(line));
+        let cleaned = lines.lines().flat_map(|line| [text::clean(line), "\n".into()]);
         // Nothing is left to tell it to if this fails.
-        drop(io::stderr().lock().write_all(line.as_bytes()));
+        drop(io::stderr().lock().write_all(cleaned.collect::<String>().as_bytes()));
     }
 
     fn write(&mut self, bytes: &[u8]) {

@@ -119,9 +119,7 @@ fn refuse(error: &clap::Error, mut session: Session) -> Status {
         return session.end(Ok(Status::Done));
     }
     let message = rendered.trim_end();
-    for line in message.strip_prefix("error: ").unwrap_or(message).lines() {
-        session.output.warn(line);
-    }
+    session.output.warn(message.strip_prefix("error: ").unwrap_or(message));
     session.end(Ok(Status::Usage))
 }
 

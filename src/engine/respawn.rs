@@ -114,7 +114,8 @@ fn exhausted(policy: &RestartSpec, history: &mut History, now: Moment) -> Option
         Some(_) | None => (now, 0),
     };
     history.burst = Some((since, count.saturating_add(1)));
-    (count >= burst).then(|| format!("gave up after {burst} restarts in {:?}", policy.within))
+    let many = if burst == 1 { "restart" } else { "restarts" };
+    (count >= burst).then(|| format!("gave up after {burst} {many} in {:?}", policy.within))
 }
 
 /// The base delay doubled once for each attempt, up to the longest, and up to a quarter more

@@ -63,6 +63,11 @@ fn di30_an_instance_is_enabled_in_the_list_of_its_template() {
     assert_eq!(root.read("/etc/finit.toml"), getty.replace("tty1", "tty2"));
     let ran = root.ctl(&["disable", "getty@tty2"]);
     assert_eq!((ran.code, ran.err.contains("finitctl disable getty")), (1, true), "{}", ran.err);
+    let needing = format!("{getty}[service.web]\ncommand = \"/web\"\nneeds = \"getty@tty1\"\n");
+    let other = Root::with(&[("/etc/finit.toml", &needing.replace("y1\"]", "y1\", \"tty2\"]"))]);
+    let ran = other.ctl(&["disable", "getty@tty1"]);
+    let why = "without getty@tty1 the file has an error: nothing is called `getty@tty1`";
+    assert_eq!((ran.code, ran.err.contains(why)), (1, true), "{}", ran.err);
     // The template as a whole.
     assert_eq!(root.ctl(&["disable", "getty"]).code, 0);
     assert!(root.read("/etc/finit.toml").contains("\nenabled = false\n"));

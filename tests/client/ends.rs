@@ -75,6 +75,15 @@ fn refusals_have_their_codes() {
     }
 }
 
+#[test]
+fn an_excerpt_of_the_file_keeps_its_lines() {
+    let excerpt = "error: unclosed table\n --> /etc/finit.toml:24:11\n24 | [service.x\n   |  ^";
+    let refusal = Refusal::new(Code::BrokenConfig, excerpt).hint("nothing was changed");
+    let ran = Server::always(Answer::Refused(refusal)).run(&["apply"]);
+    assert_eq!((ran.code, ran.out.as_str()), (1, ""));
+    assert_eq!(ran.err, format!("finitctl: {excerpt}\nnothing was changed\n"));
+}
+
 /// The connection would be given the number of the one that is closed.
 #[test]
 fn what_is_printed_never_goes_to_pid_1() {

@@ -1,12 +1,14 @@
 //! Every state against everything that may happen to it: the table is the test. Where a process
 //! is about, it ignores SIGTERM, so that nothing rushes past.
 
-use finit::config::spec::RestartWhen;
-use finit::engine::{Ended, Event, Group, RunId};
-use finit::facts::Exit;
-use finit::proto::{Power, Request};
+use std::rc::Rc;
 
-use crate::build::{Part, hook, millis, secs, service, task};
+use finit::config::spec::{RestartWhen, SystemSpec};
+use finit::engine::{Ended, Event, Extent, Group, RunId};
+use finit::facts::Exit;
+use finit::proto::{Code, Power, Request};
+
+use crate::build::{Part, command, hook, millis, secs, service, task};
 use crate::fates::Program;
 use crate::rig::Rig;
 
@@ -56,13 +58,37 @@ const HELD: [[&str; 11]; 17] = [
     ["done",          "done",      "done",      "done",      "done",      "done",      "done",      "done",      "done",      "down",      "done"],
 ];
 
+/// What it is in after each request that asks for no other state, and how that was answered: for
+/// `apply` its command is another one in the file.
+#[rustfmt::skip]
+const ASIDE: [[&str; 5]; 17] = [
+    // state          reload              signal              reset            apply
+    ["down",           "down refused",     "down refused",     "down done",     "down done"],
+    ["ended",          "ended refused",    "ended refused",    "starting done", "starting done"],
+    ["waiting",        "waiting refused",  "waiting refused",  "waiting done",  "waiting done"],
+    ["waiting path",   "waiting refused",  "waiting refused",  "waiting done",  "waiting done"],
+    ["starting look",  "starting refused", "starting refused", "starting done", "starting done"],
+    ["skipped",        "skipped refused",  "skipped refused",  "up done",       "up done"],
+    ["listening",      "listening refused","listening refused","listening done","listening done"],
+    ["backoff",        "backoff refused",  "backoff refused",  "up done",       "up done"],
+    ["starting hook",  "starting refused", "starting refused", "starting done", "stopping done"],
+    ["starting",       "starting refused", "starting done",    "starting done", "stopping done"],
+    ["up",             "up done",          "up done",          "up done",       "stopping done"],
+    ["stopping",       "stopping refused", "stopping done",    "stopping done", "stopping done"],
+    ["stopping hard",  "stopping refused", "stopping done",    "stopping done", "stopping done"],
+    ["cleaning",       "cleaning refused", "cleaning refused", "cleaning done", "cleaning done"],
+    ["failed",         "failed refused",   "failed refused",   "up done",       "up done"],
+    ["failed hung",    "failed refused",   "failed refused",   "failed done",   "failed done"],
+    ["done",           "done refused",     "done refused",     "done done",     "starting done"],
+];
+
 const EVENTS: [&str; 9] =
     ["start", "stop", "restart", "exit", "executed", "elapsed", "need lost", "power", "unhold"];
 
 /// A machine with `web` in that state.
 fn situation(state: &str) -> Rig {
-    let web = service("web").delay(secs(5), secs(5));
-    let job = task("web");
+    let web = service("web").delay(secs(5), secs(5)).reloads_by_signal("HUP");
+    let job = task("web").reloads_by_signal("HUP");
     match state {
         "down" => with(web.manual(), |_| {}),
         "ended" => with(job.forgets(), |rig| rig.ends("web", millis(0), 0)),
@@ -176,6 +202,46 @@ fn every_state_against_every_event_while_it_is_held() {
         wrong.extend(differences(state, label, &expected, held));
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_state_against_every_other_request() {
+    let mut wrong = Vec::new();
+    for [state, expected @ ..] in ASIDE {
+        for (request, expected) in ["reload", "signal", "reset", "apply"].iter().zip(expected) {
+            let mut rig = situation(state);
+            let answer = aside(&mut rig, request);
+            let found = format!("{} {answer}", rig.label("web"));
+            if found != expected {
+                wrong.push(format!("{state}, {request}: {found}, not {expected}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// One of the requests that ask for no other state; the answer in a word.
+fn aside(rig: &mut Rig, request: &str) -> &'static str {
+    let name = "web".to_owned();
+    let reply = match request {
+        "reload" => rig.ask(Request::Reload { names: vec![name] }),
+        "signal" => rig.ask(Request::Signal { name, signal: "USR1".to_owned() }),
+        "reset" => rig.ask(Request::Reset { name }),
+        "apply" => {
+            let mut spec = SystemSpec::clone(rig.world.engine.spec());
+            for service in spec.services.iter_mut().filter(|service| service.name == name) {
+                Rc::make_mut(service).commands = vec![command("/bin/other")];
+            }
+            drop(rig.load(spec, Extent::Everything));
+            return "done";
+        }
+        other => panic!("no such request: {other}"),
+    };
+    match reply {
+        Ok(_) => "done",
+        Err(refusal) if refusal.code == Code::NotRunning => "refused",
+        Err(refusal) => panic!("{request}: {refusal:?}"),
+    }
 }
 
 /// What comes otherwise than the table says.

@@ -176,7 +176,7 @@ pub(super) const KEYS: [Key; 46] = [
         "Gives up after this many restarts `within` a time; then it is failed until \
          somebody asks.",
     ),
-    key(RESTART, "within", DURATION, "", r#""1m""#, "The time that `burst` counts in."),
+    key(RESTART, "within", DURATION, r#""1m""#, r#""1m""#, "The time that `burst` counts in."),
     key(
         RESTART,
         "except",

@@ -111,7 +111,7 @@ pub(super) fn service(subject: Subject<'_>, report: &mut Report<'_>) -> Option<D
         conditions: conditions(s),
         ready: Rc::new(readiness(s, kind, sockets.as_ref())),
         start_timeout: s
-            .patience("start-timeout")
+            .get("start-timeout", start_timeout)
             // A task takes as long as its work does.
             .unwrap_or((kind == Kind::Service).then_some(START)),
         dependencies: Rc::new(dependencies),
@@ -247,6 +247,15 @@ fn identity(s: &mut Section<'_, '_, '_>) -> (Option<String>, Option<String>) {
     match pair {
         Some((user, group)) => (Some(user), Some(group)),
         None => (None, group),
+    }
+}
+
+/// How long a start may take: some time.
+fn start_timeout(text: &str) -> Result<Option<Duration>, Problem> {
+    match values::patience(text)? {
+        Some(Duration::ZERO) => Err(Problem::new("nothing starts in no time at all")
+            .hint("\"never\" gives it as long as it takes")),
+        patience => Ok(patience),
     }
 }
 
