@@ -33,6 +33,7 @@ impl Engine {
     /// Takes new definitions in; the answer says in words what is different.
     pub(super) fn load(&mut self, spec: Rc<SystemSpec>, extent: Extent) -> String {
         if self.nodes.is_empty() {
+            self.nodes.reserve(spec.services.len());
             self.add_fixed();
         }
         let mut counts = Counts::default();
@@ -45,6 +46,8 @@ impl Engine {
         for left_out in &spec.left_out {
             self.leave_out(left_out);
         }
+        // Growing leaves room for as many nodes again, and they are what takes the most memory.
+        self.nodes.shrink_to_fit();
         self.remove_missing(&spec, extent, &mut counts);
         self.spec = spec;
         self.connect();
