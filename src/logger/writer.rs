@@ -1,6 +1,5 @@
 //! The pipes that are open, and one turn of one pipe: look, make lines, stage, write, unstage.
 
-use std::collections::BTreeMap;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -30,7 +29,8 @@ pub struct Writer {
     directory: String,
     devices: Devices,
     pipes: Pipes,
-    open: BTreeMap<u32, Pipe>,
+    /// By their numbers.
+    open: Vec<Pipe>,
     /// The text of the turn.
     out: Vec<u8>,
 }
@@ -38,11 +38,12 @@ pub struct Writer {
 /// A service's pipe: small, for there may be a thousand.
 #[derive(Debug)]
 struct Pipe {
+    id: u32,
     fd: OwnedFd,
     /// The beginning of a line. It cannot stay in the pipe: the kernel wakes a reader early
     /// only from an empty pipe (pipe_write), so a service with a long write would wait for us
     /// and we for it.
-    begun: Vec<u8>,
+    begun: Box<[u8]>,
     route: Route,
 }
 
@@ -65,7 +66,7 @@ impl Writer {
             directory: "/var/log/finit".to_owned(),
             devices: Devices::default(),
             pipes: Pipes::new(kept.staging_out, kept.staging_in)?,
-            open: BTreeMap::new(),
+            open: Vec::new(),
             out: Vec::new(),
         };
         writer.redo();
@@ -93,18 +94,32 @@ impl Writer {
             Target::Syslog => Route::Device(Kind::Syslog, tag.into()),
             Target::Nowhere => Route::Device(Kind::Nowhere, tag.into()),
         };
-        let begun = self.store.spool.begun(id);
-        self.open.insert(id, Pipe { fd, begun, route });
+        let begun = self.store.spool.begun(id).into();
+        let pipe = Pipe { id, fd, begun, route };
+        self.forget(id);
+        let (Ok(place) | Err(place)) = self.find(id);
+        self.open.insert(place, pipe);
+    }
+
+    /// Where a pipe is among those that are open, or would be.
+    fn find(&self, id: u32) -> Result<usize, usize> {
+        self.open.binary_search_by_key(&id, |pipe| pipe.id)
+    }
+
+    fn pipe(&self, id: u32) -> Option<&Pipe> {
+        self.open.get(self.find(id).ok()?)
     }
 
     /// The descriptor of a pipe.
     pub fn fd(&self, id: u32) -> Option<BorrowedFd<'_>> {
-        self.open.get(&id).map(|pipe| pipe.fd.as_fd())
+        self.pipe(id).map(|pipe| pipe.fd.as_fd())
     }
 
     /// Forgets a pipe.
     pub fn forget(&mut self, id: u32) {
-        self.open.remove(&id);
+        if let Ok(place) = self.find(id) {
+            self.open.remove(place);
+        }
     }
 
     /// Writes what a pipe holds at this moment, however fast its service is.
@@ -116,20 +131,21 @@ impl Writer {
                 count => rest = rest.saturating_sub(count),
             }
         }
-        if self.open.get(&id).is_some_and(|pipe| tail == Tail::Line && !pipe.begun.is_empty()) {
+        if self.pipe(id).is_some_and(|pipe| tail == Tail::Line && !pipe.begun.is_empty()) {
             self.turn(id, Tail::Line);
         }
     }
 
     /// Writes what all pipes hold.
     pub fn drain_all(&mut self, tail: Tail) {
-        let ids: Vec<u32> = self.open.keys().copied().collect();
+        let ids: Vec<u32> = self.open.iter().map(|pipe| pipe.id).collect();
         ids.into_iter().for_each(|id| self.drain(id, tail));
     }
 
     /// One turn of a pipe; the answer is how many bytes it took.
     pub fn turn(&mut self, id: u32, tail: Tail) -> usize {
-        let Some(pipe) = self.open.get_mut(&id) else { return 0 };
+        let Ok(place) = self.find(id) else { return 0 };
+        let Some(pipe) = self.open.get_mut(place) else { return 0 };
         let fd = pipe.fd.as_fd();
         let Ok(raw) = self.pipes.look(fd) else { return 0 };
         if raw.is_empty() && (tail != Tail::Line || pipe.begun.is_empty()) {
@@ -143,7 +159,7 @@ impl Writer {
         };
         let device = matches!(pipe.route, Route::Device(..));
         let prefix = if device { String::new() } else { prefix(millis, tag.as_deref()) };
-        let joined = (!pipe.begun.is_empty()).then(|| [&pipe.begun, raw].concat());
+        let joined = (!pipe.begun.is_empty()).then(|| [&*pipe.begun, raw].concat());
         let source = joined.as_deref().unwrap_or(raw);
         self.out.clear();
         let taken = text::lines(source, prefix.as_bytes(), tail, ROOM, &mut self.out);
@@ -151,7 +167,7 @@ impl Writer {
         // What found no room stays in the pipe; what found no newline begins a line.
         let count = if full { taken.saturating_sub(pipe.begun.len()) } else { raw.len() };
         let rest = if full { &[] } else { source.get(taken..).unwrap_or_default() };
-        let begun = std::mem::replace(&mut pipe.begun, rest.to_vec());
+        let begun = std::mem::replace(&mut pipe.begun, rest.into());
         let tail = if full { Tail::Split } else { tail };
         let place =
             if device { Place::File(0) } else { self.store.place(&path, self.out.len(), millis) };
