@@ -142,7 +142,7 @@ impl Driver {
         let Some(site) = self.sites.get(node) else { return };
         let answer = match (aim, &site.group) {
             (Aim::Run(run), _) => {
-                let foreign = site.foreign.get(&run.generation);
+                let foreign = site.rare().foreign.get(&run.generation);
                 match (foreign, site.runs.get(&run.generation)) {
                     (Some(process), _) => pidfd::signal(process.as_fd(), signal).map(|_| ()),
                     // Not reaped, so the number is still its own.
@@ -152,7 +152,8 @@ impl Driver {
             }
             (Aim::Group, Some(group)) => groups::signal(group, signal),
             (Aim::Group, None) => {
-                let leaders: Vec<Pid> = site.runs.values().chain(&site.sessions).copied().collect();
+                let sessions = &site.rare().sessions;
+                let leaders: Vec<Pid> = site.runs.values().chain(sessions).copied().collect();
                 leaders.iter().try_for_each(|pid| kill::kill_group(*pid, signal).map(|_| ()))
             }
         };
@@ -169,11 +170,11 @@ impl Driver {
             Some(group) => group.populated().unwrap_or(false),
             None => {
                 if kill::group_exists(pid) {
-                    site.sessions.push(pid);
+                    site.make_rare().sessions.push(pid);
                 }
                 // Its parent may live on, in a session that was another's before.
-                site.sessions.retain(|leader| kill::group_exists(*leader));
-                !site.sessions.is_empty()
+                site.review_sessions(kill::group_exists);
+                !site.rare().sessions.is_empty()
             }
         };
         if inhabited { Group::Inhabited } else { Group::Empty }
@@ -185,8 +186,8 @@ impl Driver {
         if let Some(group) = &site.group {
             return self.groups.watch(node, group);
         }
-        site.sessions.retain(|leader| kill::group_exists(*leader));
-        let empty = site.runs.is_empty() && site.sessions.is_empty();
+        site.review_sessions(kill::group_exists);
+        let empty = site.runs.is_empty() && site.rare().sessions.is_empty();
         site.empty_wanted = !empty;
         empty
     }

@@ -27,7 +27,9 @@ impl Driver {
             Ok(process)
         });
         match (watched, self.sites.of(run.node)) {
-            (Ok(process), Some(site)) => _ = site.foreign.insert(run.generation, process),
+            (Ok(process), Some(site)) => {
+                _ = site.make_rare().foreign.insert(run.generation, process);
+            }
             (Ok(_), None) => {}
             (Err(errno), _) => self.miss_foreign(run, pid, errno),
         }
@@ -52,17 +54,21 @@ impl Driver {
 
     /// It has ended, is another one, or ours.
     pub(super) fn forget_foreign(&mut self, run: RunId) {
-        let Some(site) = self.sites.of(run.node) else { return };
-        if let Some(process) = site.foreign.remove(&run.generation) {
+        if let Some(process) = self.take_foreign(run) {
             self.watch.forget(&process);
         }
+    }
+
+    fn take_foreign(&mut self, run: RunId) -> Option<OwnedFd> {
+        self.sites.of(run.node)?.rare_mut()?.foreign.remove(&run.generation)
     }
 
     /// The main process of a run has ended, as it seems. So many looks more are taken while nobody
     /// has asked how.
     pub(super) fn on_foreign(&mut self, run: RunId, looks: u8) {
         let Some(site) = self.sites.get(run.node) else { return };
-        let Some(process) = site.foreign.get(&run.generation).map(AsFd::as_fd) else { return };
+        let foreign = &site.rare().foreign;
+        let Some(process) = foreign.get(&run.generation).map(AsFd::as_fd) else { return };
         let Some(pid) = site.runs.get(&run.generation).copied() else { return };
         // What was told may have been of the process that was the main one before.
         if !pidfd::has_ended(process) {
@@ -89,8 +95,7 @@ impl Driver {
     /// that is gone, or whose number is a stranger's, has ended meanwhile and was no child of ours:
     /// that would wait to be reaped.
     pub(super) fn find_foreign(&mut self, run: RunId, pid: Pid) {
-        let site = self.sites.of(run.node);
-        if let Some(process) = site.and_then(|site| site.foreign.remove(&run.generation)) {
+        if let Some(process) = self.take_foreign(run) {
             // What has ended since is told at once.
             return self.watch_foreign(run, pid, Ok(process));
         }

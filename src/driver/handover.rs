@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use super::configuration::Configuration;
 use super::control::Call;
 use super::reaper::Owner;
+use super::site::Rare;
 use super::store::Stored;
 use super::{Driver, Fact};
 use crate::boot::{Finished, Tools};
@@ -240,17 +241,18 @@ impl Driver {
         };
         let mut sites = Vec::new();
         for (node, site) in self.sites.iter() {
+            let rare = site.rare();
             sites.push(HeldSite {
                 node,
                 group: site.group.as_ref().map(|group| group.name().to_owned()),
                 pipe: site.pipe.as_ref().map(|(read, write)| (keep(read), keep(write))),
                 sockets: site.sockets.iter().map(&mut keep).collect(),
-                sessions: site.sessions.clone(),
-                notify: site.notify.as_ref().map(&mut keep),
-                line: site.line.as_ref().map(|(generation, fd)| (*generation, keep(fd))),
-                foreign: site.foreign.iter().map(|(run, fd)| (*run, keep(fd))).collect(),
-                kept: site.kept.iter().map(|kept| (kept.name.clone(), keep(&kept.fd))).collect(),
-                polled: site.kept.iter().filter_map(Stored::polled).collect(),
+                sessions: rare.sessions.clone(),
+                notify: rare.notify.as_ref().map(&mut keep),
+                line: rare.line.as_ref().map(|(generation, fd)| (*generation, keep(fd))),
+                foreign: rare.foreign.iter().map(|(run, fd)| (*run, keep(fd))).collect(),
+                kept: rare.kept.iter().map(|kept| (kept.name.clone(), keep(&kept.fd))).collect(),
+                polled: rare.kept.iter().filter_map(Stored::polled).collect(),
             });
         }
         let logs = self.logs.kept().map(|k| [&k.staging_out, &k.staging_in, &k.spool]);
@@ -285,14 +287,14 @@ impl Driver {
             site.pipe =
                 held.pipe.and_then(|(read, write)| Some((fds::adopt(read)?, fds::adopt(write)?)));
             site.sockets = held.sockets.into_iter().filter_map(fds::adopt).collect();
-            site.sessions = held.sessions;
-            site.notify = held.notify.and_then(fds::adopt);
-            site.line = held.line.and_then(|(run, fd)| Some((run, fds::adopt(fd)?)));
-            site.foreign = held
-                .foreign
-                .into_iter()
-                .filter_map(|(run, fd)| Some((run, fds::adopt(fd)?)))
-                .collect();
+            let adopt = |(run, fd)| Some((run, fds::adopt(fd)?));
+            site.set_rare(Rare {
+                foreign: held.foreign.into_iter().filter_map(adopt).collect(),
+                sessions: held.sessions,
+                notify: held.notify.and_then(fds::adopt),
+                line: held.line.and_then(adopt),
+                ..Rare::default()
+            });
             for (name, number) in held.kept {
                 if let Some(fd) = fds::adopt(number) {
                     self.keep(held.node, name, fd, held.polled.contains(&number));

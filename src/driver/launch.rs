@@ -216,7 +216,7 @@ fn handed<'a>(site: &'a Site, order: &Spawn) -> (Vec<BorrowedFd<'a>>, String) {
         passed.extend(site.sockets.iter().map(OwnedFd::as_fd));
         names.extend(socket_names(&spec.name, &sockets.sockets));
     }
-    for kept in &site.kept {
+    for kept in &site.rare().kept {
         passed.push(kept.fd.as_fd());
         names.push(&kept.name);
     }

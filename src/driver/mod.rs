@@ -205,6 +205,7 @@ impl Driver {
     /// What is done once the boot is over, and again whenever the file was read since.
     fn tidy_up(&mut self) {
         if !std::mem::replace(&mut self.trimmed, true) {
+            self.sites.shrink();
             memory::trim();
         }
         if self.configuration.take_unkept() {

@@ -35,7 +35,7 @@ impl Driver {
         spec: &ServiceSpec,
     ) -> Result<(), SpawnError> {
         let Some(site) = self.sites.of(node) else { return Ok(()) };
-        if let Some(socket) = &site.notify {
+        if let Some(socket) = &site.rare().notify {
             let mut buffer = [0; 1];
             while let Ok(Some(_)) = socket::receive(socket.as_fd(), &mut buffer) {}
             return Ok(());
@@ -53,7 +53,7 @@ impl Driver {
         });
         let subject = path.display().to_string();
         let fail = |errno| SpawnError { stage: Stage::Socket, errno, subject };
-        site.notify = Some(made.map_err(fail)?);
+        site.make_rare().notify = Some(made.map_err(fail)?);
         Ok(())
     }
 
@@ -64,7 +64,9 @@ impl Driver {
         spec: &ServiceSpec,
     ) -> Result<Option<(u8, OwnedFd)>, SpawnError> {
         let Some(site) = self.sites.of(run.node) else { return Ok(None) };
-        site.line = None;
+        if let Some(rare) = site.rare_mut() {
+            rare.line = None;
+        }
         let Ready::Descriptor(number) = spec.ready.when else { return Ok(None) };
         let made = fds::nonblocking_pipe().and_then(|(read, write)| {
             self.watch.readable(&read, Token::Line(run))?;
@@ -76,15 +78,15 @@ impl Driver {
             subject: spec.ready.when.to_string(),
         };
         let (read, write) = made.map_err(fail)?;
-        site.line = Some((run.generation, read));
+        site.make_rare().line = Some((run.generation, read));
         Ok(Some((number, write)))
     }
 
     /// Something came through the pipe of a run: a whole line says that it is up, and what
     /// follows says nothing.
     pub(super) fn on_line(&mut self, run: RunId) {
-        let Some(site) = self.sites.of(run.node) else { return };
-        let Some((_, pipe)) = site.line.take_if(|(generation, _)| *generation == run.generation)
+        let Some(rare) = self.sites.of(run.node).and_then(Site::rare_mut) else { return };
+        let Some((_, pipe)) = rare.line.take_if(|(generation, _)| *generation == run.generation)
         else {
             return;
         };
@@ -97,7 +99,7 @@ impl Driver {
             Ok(1..) | Err(Errno(libc::EAGAIN)) => {
                 // Not watched, its start is too slow.
                 let _late = self.watch.readable(&pipe, Token::Line(run));
-                site.line = Some((run.generation, pipe));
+                rare.line = Some((run.generation, pipe));
             }
             // It closed its end without a word.
             Ok(0) | Err(_) => {}
@@ -117,7 +119,7 @@ impl Driver {
 
     /// Hears a service again.
     pub(super) fn listen_to(&self, node: NodeId) {
-        if let Some(socket) = self.sites.get(node).and_then(|site| site.notify.as_ref()) {
+        if let Some(socket) = self.sites.get(node).and_then(|site| site.rare().notify.as_ref()) {
             // It was watched a moment ago; the kernel has its place for it.
             let _same = self.watch.readable(socket, Token::Notify(node));
         }
@@ -126,7 +128,7 @@ impl Driver {
     /// Another finit listens from now on.
     pub(super) fn listen_again(&self, node: NodeId) {
         self.listen_to(node);
-        let line = self.sites.get(node).and_then(|site| site.line.as_ref());
+        let line = self.sites.get(node).and_then(|site| site.rare().line.as_ref());
         if let Some((generation, pipe)) = line {
             let run = RunId { node, generation: *generation };
             // Not watched, its start is too slow.
@@ -140,7 +142,7 @@ impl Driver {
         let mut buffer = [0; LONGEST];
         for _ in 0..BATCH {
             let Some(site) = self.sites.get(node) else { return false };
-            let Some(socket) = &site.notify else { return false };
+            let Some(socket) = &site.rare().notify else { return false };
             let Ok(Some(datagram)) = socket::receive(socket.as_fd(), &mut buffer) else {
                 return false;
             };
@@ -187,7 +189,7 @@ impl Driver {
         match &site.group {
             Some(group) => self.groups.holds(group, process.pid),
             None => {
-                let mut leaders = site.runs.values().chain(&site.sessions);
+                let mut leaders = site.runs.values().chain(&site.rare().sessions);
                 leaders.any(|leader| leader.raw() == process.session)
             }
         }
@@ -217,8 +219,8 @@ impl Driver {
         let Some(site) = self.sites.of(node) else { return Ok(()) };
         if let Some(former) = site.runs.insert(run.generation, pid) {
             self.reaper.release(former, run);
-            if !grouped && !site.sessions.contains(&former) {
-                site.sessions.push(former);
+            if !grouped && !site.rare().sessions.contains(&former) {
+                site.make_rare().sessions.push(former);
             }
         }
         self.reaper.adopt_running(pid, Owner::Run(run));
@@ -232,9 +234,9 @@ impl Driver {
     /// The node is gone for good.
     pub(super) fn close_notify(&mut self, node: NodeId) {
         self.unkeep(node);
-        let Some(site) = self.sites.of(node) else { return };
-        site.line = None;
-        if site.notify.take().is_some() {
+        let Some(rare) = self.sites.of(node).and_then(Site::rare_mut) else { return };
+        rare.line = None;
+        if rare.notify.take().is_some() {
             socket::unlink(&Endpoint::UnixDatagram(path(node)));
         }
     }

@@ -14,11 +14,6 @@ pub struct Site {
     /// Its processes that we started and have not reaped, by generation. Each leads a session
     /// and a group of its own, but for a main process that it named itself.
     pub runs: Few<Pid>,
-    /// Those of them that are another's children, which alone is told how they end.
-    pub foreign: Few<OwnedFd>,
-    /// Sessions of its processes that are reaped but may have members still, where there is
-    /// no control group to tell.
-    pub sessions: Vec<Pid>,
     /// Its control group.
     pub group: Option<Group>,
     /// Its log pipe; both ends, for ever.
@@ -27,6 +22,22 @@ pub struct Site {
     pub target: Option<Target>,
     /// Its sockets.
     pub sockets: Vec<OwnedFd>,
+    /// What few have.
+    rare: Option<Box<Rare>>,
+    /// Whether connections are to be told.
+    pub watched: bool,
+    /// Whether its emptiness is to be told.
+    pub empty_wanted: bool,
+}
+
+/// What is held for some nodes: nothing of it takes room where there is nothing.
+#[derive(Debug, Default)]
+pub struct Rare {
+    /// Those of its processes that are another's children, which alone is told how they end.
+    pub foreign: Few<OwnedFd>,
+    /// Sessions of its processes that are reaped but may have members still, where there is
+    /// no control group to tell.
+    pub sessions: Vec<Pid>,
     /// By which it tells of itself.
     pub notify: Option<OwnedFd>,
     /// The pipe for the line of a run, by its generation.
@@ -35,62 +46,131 @@ pub struct Site {
     pub kept: Vec<Stored>,
     /// The last number of those that are watched.
     pub last_kept: u32,
-    /// Whether connections are to be told.
-    pub watched: bool,
-    /// Whether its emptiness is to be told.
-    pub empty_wanted: bool,
+}
+
+/// Where there is nothing.
+static NOTHING: Rare = Rare {
+    foreign: Few::None,
+    sessions: Vec::new(),
+    notify: None,
+    line: None,
+    kept: Vec::new(),
+    last_kept: 0,
+};
+
+impl Site {
+    /// What few have, to look at.
+    pub fn rare(&self) -> &Rare {
+        self.rare.as_deref().unwrap_or(&NOTHING)
+    }
+
+    /// The same to put something in.
+    pub fn make_rare(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
+    }
+
+    /// Puts all of it in place of what is there, if it is anything.
+    pub fn set_rare(&mut self, rare: Rare) {
+        let Rare { foreign, sessions, notify, line, kept, last_kept: _ } = &rare;
+        let nothing = foreign.is_empty()
+            && sessions.is_empty()
+            && notify.is_none()
+            && line.is_none()
+            && kept.is_empty();
+        self.rare = (!nothing).then(|| Box::new(rare));
+    }
+
+    /// The same to take something out.
+    pub fn rare_mut(&mut self) -> Option<&mut Rare> {
+        self.rare.as_deref_mut()
+    }
+
+    /// Forgets sessions without members.
+    pub fn review_sessions(&mut self, has_members: impl Fn(Pid) -> bool) {
+        if let Some(rare) = &mut self.rare {
+            rare.sessions.retain(|leader| has_members(*leader));
+        }
+    }
 }
 
 /// A map by generation of the few that there are at a time: most services have one process, and
 /// a thousand of them a thousand of these.
-#[derive(Debug)]
-pub struct Few<T>(Vec<(u32, T)>);
-
-impl<T> Default for Few<T> {
-    fn default() -> Self {
-        Self(Vec::new())
-    }
+#[derive(Debug, Default)]
+pub enum Few<T> {
+    /// None.
+    #[default]
+    None,
+    /// As usual.
+    One([(u32, T); 1]),
+    /// At least one.
+    Many(Vec<(u32, T)>),
 }
 
 impl<T> Few<T> {
     /// That of a run.
     pub fn get(&self, generation: &u32) -> Option<&T> {
-        self.0.iter().find(|(known, _)| known == generation).map(|(_, one)| one)
+        self.iter().find(|(known, _)| known == &generation).map(|(_, one)| one)
     }
 
     /// Puts one in, and gives the one that it takes the place of.
     pub fn insert(&mut self, generation: u32, one: T) -> Option<T> {
         let former = self.remove(&generation);
-        self.0.reserve_exact(1);
-        self.0.push((generation, one));
+        let one = (generation, one);
+        *self = match std::mem::take(self) {
+            Self::None => Self::One([one]),
+            Self::One([first]) => Self::Many(vec![first, one]),
+            Self::Many(mut many) => {
+                many.push(one);
+                Self::Many(many)
+            }
+        };
         former
     }
 
     /// Takes one out.
     pub fn remove(&mut self, generation: &u32) -> Option<T> {
-        let at = self.0.iter().position(|(known, _)| known == generation)?;
-        Some(self.0.swap_remove(at).1)
+        let at = self.iter().position(|(known, _)| known == generation)?;
+        match std::mem::take(self) {
+            Self::None => None,
+            Self::One([(_, one)]) => Some(one),
+            Self::Many(mut many) => {
+                let (_, one) = many.swap_remove(at);
+                if !many.is_empty() {
+                    *self = Self::Many(many);
+                }
+                Some(one)
+            }
+        }
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        matches!(self, Self::None)
     }
 
     /// All, in no order.
     pub fn values(&self) -> impl Iterator<Item = &T> {
-        self.0.iter().map(|(_, one)| one)
+        self.iter().map(|(_, one)| one)
     }
 
     /// All with their generations.
     pub fn iter(&self) -> impl Iterator<Item = (&u32, &T)> {
-        self.0.iter().map(|(generation, one)| (generation, one))
+        let all: &[(u32, T)] = match self {
+            Self::None => &[],
+            Self::One(one) => one,
+            Self::Many(many) => many,
+        };
+        all.iter().map(|(generation, one)| (generation, one))
     }
 }
 
 impl<T> FromIterator<(u32, T)> for Few<T> {
     fn from_iter<I: IntoIterator<Item = (u32, T)>>(all: I) -> Self {
-        Self(all.into_iter().collect())
+        let mut few = Self::None;
+        for (generation, one) in all {
+            few.insert(generation, one);
+        }
+        few
     }
 }
 
@@ -111,6 +191,11 @@ impl Sites {
     /// That of a node, if there is one.
     pub fn get(&self, node: NodeId) -> Option<&Site> {
         self.0.get(usize::try_from(node.number()).ok()?)
+    }
+
+    /// Gives back the room that growing has left.
+    pub fn shrink(&mut self) {
+        self.0.shrink_to_fit();
     }
 
     /// All with their numbers.

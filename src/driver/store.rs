@@ -6,6 +6,7 @@
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
 use super::Driver;
+use super::site::Site;
 use super::watch::Token;
 use crate::engine::{Descriptors, Level, NodeId};
 
@@ -39,7 +40,7 @@ impl Driver {
     ) {
         match wish {
             Descriptors::Keep { name, polled } => {
-                let held = self.sites.get(node).map_or(0, |site| site.kept.len());
+                let held = self.sites.get(node).map_or(0, |site| site.rare().kept.len());
                 let room = KEPT.saturating_sub(held);
                 let lost = came.len().saturating_sub(room);
                 for fd in came.into_iter().take(room) {
@@ -63,11 +64,12 @@ impl Driver {
     /// Keeps a descriptor, as long as its other side is there if `polled`.
     pub(super) fn keep(&mut self, node: NodeId, name: String, fd: OwnedFd, polled: bool) {
         let Some(site) = self.sites.of(node) else { return };
-        site.last_kept = site.last_kept.wrapping_add(1);
-        let number = site.last_kept;
+        let rare = site.make_rare();
+        rare.last_kept = rare.last_kept.wrapping_add(1);
+        let number = rare.last_kept;
         // A file on a disk has no other side, and one for which the kernel has no room is kept.
         let watched = polled && self.watch.hung_up(&fd, Token::Kept(node, number)).is_ok();
-        site.kept.push(Stored { name, fd, number: watched.then_some(number) });
+        rare.kept.push(Stored { name, fd, number: watched.then_some(number) });
     }
 
     /// The other side of a kept descriptor is gone, or it failed.
@@ -90,8 +92,8 @@ impl Driver {
     /// Closes kept descriptors; their names. The service has copies, and as long as it has, the
     /// set would watch on.
     fn let_go(&mut self, node: NodeId, which: impl Fn(&Stored) -> bool) -> Vec<String> {
-        let Some(site) = self.sites.of(node) else { return Vec::new() };
-        let gone = site.kept.extract_if(.., |kept| which(kept));
+        let Some(rare) = self.sites.of(node).and_then(Site::rare_mut) else { return Vec::new() };
+        let gone = rare.kept.extract_if(.., |kept| which(kept));
         let close = |kept: Stored| {
             if kept.number.is_some() {
                 self.watch.forget(&kept.fd);
