@@ -28,6 +28,7 @@ fn every_request() -> Vec<Request> {
         Request::Status { name: name() },
         Request::Start { names: names() },
         Request::Stop { names: names() },
+        Request::StopGently { names: names() },
         Request::Restart { names: names() },
         Request::Reload { names: names() },
         Request::Apply,
@@ -234,6 +235,7 @@ fn words_become_requests() {
         ("upgrade", Request::Upgrade { program: None }),
         ("upgrade /root/finit", Request::Upgrade { program: Some(name("/root/finit")) }),
         ("reset a", Request::Reset { name: name("a") }),
+        ("stop --gentle a b", Request::StopGently { names: names("a b") }),
         ("hold a", Request::Hold { name: name("a") }),
         ("unhold a", Request::Unhold { name: name("a") }),
         ("target rescue", Request::Target { name: name("rescue") }),
@@ -242,9 +244,16 @@ fn words_become_requests() {
         assert_eq!(words::parse(line).as_ref(), Ok(&request), "{line}");
         assert_eq!(decode(line).unwrap().spelling, Spelling::Words);
     }
-    for line in
-        ["poweroff now", "halt -f", "reboot --help", "apply a", "confirm a", "--help", "signal HUP"]
-    {
+    for line in [
+        "poweroff now",
+        "stop --gentle",
+        "halt -f",
+        "reboot --help",
+        "apply a",
+        "confirm a",
+        "--help",
+        "signal HUP",
+    ] {
         assert!(words::parse(line).is_err(), "{line} must not act");
     }
 }

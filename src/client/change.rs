@@ -27,6 +27,19 @@ pub fn names(command: Command) -> Command {
     no_wait(command.arg(name_list().required(true).num_args(1..)))
 }
 
+/// The same, and whether dependents keep what they need.
+pub fn stopped(command: Command) -> Command {
+    let gentle = Arg::new("gentle").long("gentle").action(ArgAction::SetTrue);
+    names(command.arg(gentle.help("Leave those up that others still need"))).after_help(GENTLE)
+}
+
+/// How the two stops differ.
+const GENTLE: &str = "\
+A stop takes down those that need the service first, and says which. With --gentle nobody goes
+for it: a service that others who are wanted need or want stays for them, the answer names those,
+and it goes by itself with the last of them; otherwise it goes at once. Neither the boot's target
+nor its times nor its paths keep it or bring it back, until `finitctl start NAME`.";
+
 /// Nothing but whether to wait.
 pub fn no_wait(command: Command) -> Command {
     command.arg(
@@ -110,7 +123,12 @@ pub fn start(session: &mut Session, matches: &ArgMatches) -> Result<Status, Fail
 /// # Errors
 /// Refused, or no answer.
 pub fn stop(session: &mut Session, matches: &ArgMatches) -> Result<Status, Failure> {
-    perform(session, &Request::Stop { names: all_names(matches) }, wait(matches))
+    let names = all_names(matches);
+    let request = match matches.get_flag("gentle") {
+        true => Request::StopGently { names },
+        false => Request::Stop { names },
+    };
+    perform(session, &request, wait(matches))
 }
 
 /// `finitctl restart`.

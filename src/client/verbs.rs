@@ -35,7 +35,7 @@ const VERBS: &[Verb] = &[
     Verb { name: "list", about: "Services by state, sockets, targets", arguments: list::arguments, run: list::run },
     Verb { name: "logs", about: "Log lines of services", arguments: logs::arguments, run: logs::run },
     Verb { name: "start", about: "Bring services up, and what they need", arguments: change::names, run: change::start },
-    Verb { name: "stop", about: "Bring services down, and those that need them", arguments: change::names, run: change::stop },
+    Verb { name: "stop", about: "Bring services down, and those that need them", arguments: change::stopped, run: change::stop },
     Verb { name: "restart", about: "Stop and start again; a stopped one is started", arguments: change::names, run: change::restart },
     Verb { name: "reload", about: "Let services read their own files again; without a name: apply", arguments: change::names_or_trial, run: change::reload },
     Verb { name: "signal", about: "Send a signal to the main process of a service", arguments: change::signal_and_name, run: change::signal },

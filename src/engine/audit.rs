@@ -77,7 +77,7 @@ impl Engine {
         let listening = matches!(node.state, State::Listening);
         let checks = [
             (node.queued || node.fresh, "stands in no worklist"),
-            (node.wanted != self.is_wanted(node), "wanted is out of date"),
+            (node.wanted != self.is_wanted(id, node), "wanted is out of date"),
             (node.leaving != self.is_leaving(node), "leaving is out of date"),
             (node.firm != settle::is_firm(node), "firm is out of date"),
             (node.settled != settle::is_settled(node), "settled is out of date"),
@@ -133,6 +133,8 @@ pub struct Peek {
     pub leaving: bool,
     /// What a hold keeps of it.
     pub kept: Option<Kept>,
+    /// Whether it is there for others alone.
+    pub lent: bool,
     /// Whether those who need it may start.
     pub up: bool,
     /// Whether there is something to stop.
@@ -177,6 +179,7 @@ impl Engine {
             wanted: node.wanted,
             leaving: node.leaving,
             kept: node.kept(),
+            lent: node.is_lent(),
             up: node.state.is_up(),
             active: node.state.is_active(),
             throttled: node.throttled.is_some(),

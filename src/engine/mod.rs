@@ -16,6 +16,9 @@ mod conditions;
 mod effect;
 mod event;
 mod exit;
+mod find;
+
+mod gentle;
 mod health;
 mod hold;
 mod id;
@@ -29,6 +32,7 @@ mod power;
 mod random;
 mod ready;
 mod relation;
+mod reload;
 mod request;
 mod respawn;
 mod schedule;

@@ -146,6 +146,8 @@ pub enum Asked {
     Up,
     /// Not to be there.
     Down,
+    /// To be there only while another needs or wants it.
+    Released,
 }
 
 /// What a node stands on and what stands on it.

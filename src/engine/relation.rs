@@ -71,7 +71,7 @@ impl Engine {
         for id in parts {
             if let Some(node) = self.node_mut(*id) {
                 node.parted = true;
-                node.asked = node.asked.filter(|asked| *asked == Asked::Down);
+                node.asked = node.asked.filter(|asked| *asked != Asked::Up);
             }
             self.touch(*id);
         }

@@ -1,16 +1,14 @@
 //! What clients may ask for, and what follows from it.
 
 use std::collections::BTreeSet;
-use std::rc::Rc;
 use std::time::Duration;
 
 use super::id::{NodeId, RunId, Ticket};
 use super::jobs::Goal;
-use super::node::{Aside, Asked, Body, Node};
+use super::node::{Asked, Body, Node};
 use super::schedule::Audience;
 use super::state::{DownWhy, State, Then};
 use super::{Access, Aim, Cause, Effect, Engine, Peer};
-use crate::config::spec::ReloadAction;
 use crate::facts::SignalNumber;
 use crate::proto::{Code, PROTOCOL, Refusal, Reply, Request};
 
@@ -34,6 +32,7 @@ pub fn needed(request: &Request) -> Access {
         | Request::Upgrade { program: None } => Access::Power,
         Request::Start { .. }
         | Request::Stop { .. }
+        | Request::StopGently { .. }
         | Request::Restart { .. }
         | Request::Reload { .. }
         | Request::Plan
@@ -109,6 +108,7 @@ impl Engine {
             }
             Request::Start { names } => self.start_named(&names),
             Request::Stop { names } => self.stop_named(&names),
+            Request::StopGently { names } => self.stop_gently(&names),
             Request::Restart { names } => self.restart_named(&names),
             Request::Reload { names } => self.reload_named(&names),
             // The driver reads the file and comes back with `Event::Loaded`, keeps the news of jobs
@@ -143,60 +143,7 @@ impl Engine {
         }
     }
 
-    /// The node of that name or alias.
-    pub(super) fn find(&self, name: &str) -> Result<NodeId, Refusal> {
-        if let Some(id) = self.names.get(name).copied().or_else(|| self.find_alias(name)) {
-            return Ok(id);
-        }
-        let refusal = Refusal::new(Code::NoSuchService, format!("no service is called `{name}`"));
-        let near = crate::config::suggest(name, self.names.keys().map(String::as_str));
-        Err(match near {
-            Some(near) => refusal.hint(format!("did you mean `{near}`?")),
-            None => refusal.hint("finitctl list shows all names"),
-        })
-    }
-
-    fn find_alias(&self, name: &str) -> Option<NodeId> {
-        self.ids().find(|id| {
-            let living = self.node(*id).filter(|node| !node.removed);
-            let spec = living.and_then(|node| node.newest_spec());
-            spec.is_some_and(|spec| spec.alias.iter().any(|alias| alias == name))
-        })
-    }
-
-    /// The node of that name, if a person may start and stop it.
-    fn find_service(&self, name: &str) -> Result<NodeId, Refusal> {
-        let id = self.find(name)?;
-        match self.node(id).map(|node| &node.body) {
-            Some(Body::Step(_) | Body::Milestone) => {
-                let message = format!("`{name}` is a part of the boot, not a service");
-                Err(Refusal::new(Code::NotSupported, message))
-            }
-            Some(Body::LeftOut(mistake)) => {
-                let message = format!("`{name}` was left out: {mistake}");
-                Err(Refusal::new(Code::BrokenConfig, message).hint("see finitctl check"))
-            }
-            Some(Body::Service(_) | Body::Target | Body::Template) | None => Ok(id),
-        }
-    }
-
-    /// The nodes of these names, instances for a template; all or none.
-    pub(super) fn find_all(&self, names: &[String]) -> Result<Vec<NodeId>, Refusal> {
-        if names.is_empty() {
-            return Err(Refusal::new(Code::BadRequest, "a name is missing"));
-        }
-        let mut found = Vec::new();
-        for name in names {
-            let id = self.find_service(name)?;
-            found.push(id);
-            if let Some(node) = self.node(id).filter(|node| matches!(node.body, Body::Template)) {
-                found.extend(&node.edges.wants);
-            }
-        }
-        Ok(found)
-    }
-
-    fn job(
+    pub(super) fn job(
         &mut self,
         goals: Vec<(NodeId, Goal)>,
         also: Vec<String>,
@@ -386,67 +333,6 @@ impl Engine {
         })?;
         self.emit(Effect::Signal { node: id, aim: Aim::Run(run), signal });
         Ok(Reply::Done { message: format!("{signal} sent to {name}") })
-    }
-
-    fn reload_named(&mut self, names: &[String]) -> Result<Reply, Refusal> {
-        let mut ids = self.find_all(names)?;
-        let with = self.reloaded_with(&ids);
-        // The umbrella itself has nothing to reload.
-        ids.retain(|id| self.node(*id).is_some_and(|n| !matches!(n.body, Body::Template)));
-        ids.sort_unstable();
-        ids.dedup();
-        for id in &ids {
-            self.may_reload(*id)?;
-        }
-        if ids.is_empty() {
-            let message = format!("{} has no instances", names.join(", "));
-            return Err(Refusal::new(Code::NotSupported, message));
-        }
-        ids.extend(with.iter().filter(|id| self.may_reload(**id).is_ok()));
-        let goals = ids.into_iter().map(|id| (id, Goal::Reloaded)).collect();
-        self.job(goals, Vec::new(), Vec::new())
-    }
-
-    fn may_reload(&self, id: NodeId) -> Result<(), Refusal> {
-        let name = self.name(id);
-        let spec = self.node(id).and_then(|node| node.spec());
-        let (Some(node), Some(spec)) = (self.node(id), spec) else {
-            let message = format!("{name} is no service: there is nothing to reload");
-            return Err(Refusal::new(Code::NotSupported, message));
-        };
-        if spec.hooks.reload.is_empty() {
-            let hint = if spec.is_inetd() {
-                "each connection starts it anew, so there is nothing to reload".to_owned()
-            } else {
-                format!("give it `reload = \"HUP\"` or a command, or: finitctl restart {name}")
-            };
-            let message = format!("{name} has no `reload`");
-            return Err(Refusal::new(Code::NotSupported, message).hint(hint));
-        }
-        if !matches!(node.state, State::Up { .. }) || node.leaving {
-            let message = format!("{name} is {}", self.state_in_words(node));
-            return Err(Refusal::new(Code::NotRunning, message));
-        }
-        Ok(())
-    }
-
-    /// The steps of a reload from that one on.
-    pub(super) fn reload_step(&mut self, id: NodeId, index: usize) {
-        let Some(node) = self.node(id) else { return };
-        let Some(spec) = node.spec().map(Rc::clone) else { return };
-        let run = node.state.run();
-        match spec.hooks.reload.get(index) {
-            None => self.finish_reload(id, Ok(())),
-            Some(ReloadAction::Signal(signal)) => {
-                if let Some(run) = run {
-                    self.signal(id, Aim::Run(run), *signal);
-                }
-                self.reload_step(id, index.saturating_add(1));
-            }
-            Some(ReloadAction::Run(hook)) => {
-                self.launch_aside(id, Aside::Reload(index), hook, spec.start_timeout);
-            }
-        }
     }
 
     fn change_target(&mut self, name: &str) -> Result<Reply, Refusal> {

@@ -100,6 +100,9 @@ impl Engine {
         match request {
             Request::Start { names } => order.up = self.find_all(names).ok()?,
             Request::Stop { names } => order.down = self.find_all(names).ok()?,
+            Request::StopGently { names } => {
+                order.down = self.unkept(&self.find_all(names).ok()?);
+            }
             Request::Restart { names } => {
                 order.up = self.find_all(names).ok()?;
                 order.down.clone_from(&order.up);

@@ -1,7 +1,7 @@
 //! What should happen next, computed from what is: the worklist.
 //!
 //! A node is *wanted* when nobody asked for it to be down and a person, its target or a wanted
-//! dependent asks for it; of one that is held (`hold`) it is fixed whether it is. A wanted node that is down starts once
+//! dependent asks for it, or a dependent alone where a person let it go (`gentle`); of one that is held (`hold`) it is fixed whether it is. A wanted node that is down starts once
 //! * each of its needs has an alternative that is *firm*: up, or skipped, and not about to go, and
 //! * each node that it comes after, and that is wanted too, is *settled*: up, done, failed,
 //!   waiting out a delay, or stuck waiting for something that will not come by itself.
@@ -147,7 +147,7 @@ impl Engine {
 
     /// Computes whether a node is wanted, and hands a change of that down to what it stands on.
     pub(super) fn refresh_wanted(&mut self, id: NodeId) {
-        let wanted = self.node(id).is_some_and(|node| self.is_wanted(node));
+        let wanted = self.node(id).is_some_and(|node| self.is_wanted(id, node));
         let cause = self.cause.clone();
         let Some(node) = self.node_mut(id) else { return };
         if wanted == node.wanted {
@@ -173,13 +173,15 @@ impl Engine {
             self.touch(below);
         }
         let around = edges.needed_by.iter().chain(&edges.ordered_by).chain(&edges.after);
-        for other in around.chain(edges.rivals()) {
+        // One of several alternatives may be kept for this node alone.
+        let needs = edges.needs.iter().flatten();
+        for other in around.chain(edges.rivals()).chain(needs) {
             self.touch(*other);
         }
     }
 
     /// Whether it should be there, needs apart.
-    pub(super) fn is_wanted(&self, node: &Node) -> bool {
+    pub(super) fn is_wanted(&self, id: NodeId, node: &Node) -> bool {
         !self.phase.is_down()
             && match (node.kept(), node.asked) {
                 (Some(Kept::Wanted | Kept::Listening), _) => true,
@@ -187,6 +189,7 @@ impl Engine {
                 (None, _) if node.removed => false,
                 (None, Some(Asked::Up)) => true,
                 (None, Some(Asked::Down)) => false,
+                (None, Some(Asked::Released)) => self.is_kept(id, node) && !node.parted,
                 (None, None) => (node.auto || node.required > 0) && !node.parted,
             }
     }
@@ -300,7 +303,7 @@ impl Engine {
 
     /// Whether one of these alternatives is there to stay. Of none at all nothing is missing. What
     /// is skipped will do for all but those that are bound to it.
-    fn has_firm(&self, node: &Node, need: &[NodeId]) -> bool {
+    pub(super) fn has_firm(&self, node: &Node, need: &[NodeId]) -> bool {
         let will_do = |other: &Node| {
             other.firm && !(matches!(other.state, State::Skipped(_)) && node.edges.is_bound(need))
         };

@@ -58,7 +58,7 @@ impl Timetable {
 impl Engine {
     /// Whether times make a node run.
     fn is_timed(&self, node: &Node) -> bool {
-        node.timed && !node.removed && !self.phase.is_down() && node.asked != Some(Asked::Down)
+        node.timed && !node.removed && !self.phase.is_down() && !node.is_off()
     }
 
     /// Brings the timetable of a node up to date with its definition.

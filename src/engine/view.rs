@@ -2,7 +2,7 @@
 
 use super::Engine;
 use super::id::NodeId;
-use super::node::{Asked, Body, Node};
+use super::node::{Body, Node};
 use super::power::Phase;
 use super::schedule::span;
 use super::state::{DownWhy, StartStep, State, Then};
@@ -93,10 +93,11 @@ impl Engine {
         if reason.is_empty() { base } else { format!("{base}: {reason}") }
     }
 
-    /// The one reason that matters, when it runs next, and who holds it.
+    /// The one reason that matters, when it runs next, for whom it is there, and who holds it.
     pub(super) fn reason(&self, node: &Node) -> String {
+        let lent = self.names.get(&node.name).and_then(|id| self.lent_words(*id));
         let held = node.held_words(self.now);
-        joined([self.reason_and_times(node)].into_iter().chain(held))
+        joined([self.reason_and_times(node)].into_iter().chain(lent).chain(held))
     }
 
     fn reason_and_times(&self, node: &Node) -> String {
@@ -120,9 +121,7 @@ impl Engine {
         let due = node.timetable.as_ref().and_then(|table| table.due);
         match due {
             _ if !node.timed => None,
-            _ if node.asked == Some(Asked::Down) => {
-                Some("its times are off until it is started".to_owned())
-            }
+            _ if node.is_off() => Some("its times are off until it is started".to_owned()),
             due => due.map(|due| format!("next run in {}", span(due.since(self.now)))),
         }
     }
@@ -130,7 +129,7 @@ impl Engine {
     /// What of its paths makes it run next, if they do.
     fn next_sight(&self, node: &Node) -> Option<String> {
         let paths = node.living_spec()?.watch.as_ref()?;
-        if node.asked == Some(Asked::Down) {
+        if node.is_off() {
             return Some("its paths are off until it is started".to_owned());
         }
         match node.watching.as_ref()?.until {

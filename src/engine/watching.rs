@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::id::{NodeId, RunId};
-use super::node::{Asked, Body, Node};
+use super::node::{Body, Node};
 use super::state::{DownWhy, State};
 use super::{Cause, Effect, Engine};
 use crate::config::spec::{Sight, Stage, Watched};
@@ -129,9 +129,7 @@ impl Engine {
             let node = self.names.get(*name).and_then(|id| self.node(*id));
             node.is_some_and(|node| node.state.is_up() || matches!(node.state, State::Failed(_)))
         };
-        asks && !self.phase.is_down()
-            && node.asked != Some(Asked::Down)
-            && after.iter().all(is_over)
+        asks && !self.phase.is_down() && !node.is_off() && after.iter().all(is_over)
     }
 
     /// Has somebody watch, or nobody, as the definition of a node says.

@@ -145,12 +145,13 @@ impl Engine {
         }
     }
 
-    /// Why a node is as it is: itself, and then whatever it waits for, one behind the other.
+    /// Why a node is as it is: itself, and then whatever it waits for, or is there for where it
+    /// was let go, one behind the other.
     /// Without `detail` it is not told who asked.
     pub(super) fn chapters(&self, id: NodeId, detail: bool) -> Vec<Chapter> {
         let mut next = Some(id);
         let mut told = Vec::new();
-        while let Some(node) = next.take().and_then(|id| self.node(id)) {
+        while let Some((id, node)) = next.take().and_then(|id| Some((id, self.node(id)?))) {
             told.push(Chapter {
                 name: node.name.clone(),
                 state: view::word(&node.state),
@@ -159,10 +160,12 @@ impl Engine {
                 reason: self.reason(node),
                 because: if detail { node.cause.told(self.now) } else { Vec::new() },
             });
-            if let (State::Waiting { on, .. }, true) = (&node.state, told.len() < CHAPTERS) {
-                let known = self.name(*on);
-                next = told.iter().all(|chapter| chapter.name != known).then_some(*on);
-            }
+            let behind = match &node.state {
+                State::Waiting { on, .. } => Some(*on),
+                _ => self.keepers(id).first().copied(),
+            };
+            let is_new = |id: &NodeId| told.iter().all(|chapter| chapter.name != self.name(*id));
+            next = behind.filter(is_new).filter(|_| told.len() < CHAPTERS);
         }
         told
     }

@@ -52,6 +52,12 @@ pub enum Request {
         /// Their names.
         names: Vec<String>,
     },
+    /// Have services be there only while others need or want them: those that nobody does go down
+    /// at once. A method of its own: a finit that knew no such stop would take the others down.
+    StopGently {
+        /// Their names.
+        names: Vec<String>,
+    },
     /// Stop and start again; a stopped one is started.
     Restart {
         /// Their names.
@@ -187,7 +193,7 @@ pub enum Reply {
     Machine(Box<MachineReport>),
     /// To `status`.
     Service(Box<ServiceReport>),
-    /// To `why`: the service, and then what it waits for, one behind the other.
+    /// To `why`: the service, and then what it waits for, or is there for, one behind the other.
     Why(Vec<Chapter>),
     /// To `plan`; empty if nothing would change.
     Plan(Vec<Change>),

@@ -17,6 +17,7 @@ impl Request {
             Self::Why { name } => format!("why {name}"),
             Self::Start { names } => format!("start {}", names.join(" ")),
             Self::Stop { names } => format!("stop {}", names.join(" ")),
+            Self::StopGently { names } => format!("stop --gentle {}", names.join(" ")),
             Self::Restart { names } => format!("restart {}", names.join(" ")),
             Self::Reload { names } => format!("reload {}", names.join(" ")),
             Self::Plan => "plan".to_owned(),
@@ -62,6 +63,9 @@ pub fn parse(line: &str) -> Result<Request, Refusal> {
         "status" => Request::Status { name: one()? },
         "why" => Request::Why { name: one()? },
         "start" => Request::Start { names: some()? },
+        "stop" if names.first().is_some_and(|word| word == "--gentle") => {
+            Request::StopGently { names: behind(verb, &names)? }
+        }
         "stop" => Request::Stop { names: some()? },
         // As in the original: without a name the machine is meant.
         "restart" | "reboot" if names.is_empty() => Request::Power { how: Power::Reboot },
@@ -97,6 +101,14 @@ pub fn parse(line: &str) -> Result<Request, Refusal> {
             ));
         }
     })
+}
+
+/// The names behind an option.
+fn behind(verb: &str, words: &[String]) -> Result<Vec<String>, Refusal> {
+    match words {
+        [_, names @ ..] if !names.is_empty() => Ok(names.to_vec()),
+        _ => Err(Refusal::new(Code::BadRequest, format!("{verb} takes a name"))),
+    }
 }
 
 /// The seconds behind `--confirm`.

@@ -16,6 +16,10 @@ fn every_command_has_its_request() {
         (&["list"], r#"{"method":"list"}"#),
         (&["start", "a", "b"], r#"{"method":"start","params":{"names":["a","b"]},"wait":true}"#),
         (&["stop", "a"], r#"{"method":"stop","params":{"names":["a"]},"wait":true}"#),
+        (
+            &["stop", "--gentle", "a", "b"],
+            r#"{"method":"stop-gently","params":{"names":["a","b"]},"wait":true}"#,
+        ),
         (&["restart", "a"], r#"{"method":"restart","params":{"names":["a"]},"wait":true}"#),
         (&["reload", "a"], r#"{"method":"reload","params":{"names":["a"]},"wait":true}"#),
         (&["reload"], r#"{"method":"apply","wait":true}"#),

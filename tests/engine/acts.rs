@@ -84,7 +84,7 @@ fn names(dice: &mut Dice) -> Vec<String> {
 
 pub fn act(dice: &mut Dice) -> Act {
     let access = if dice.percent(90) { Access::Everything } else { Access::Look };
-    match dice.below(118) {
+    match dice.below(124) {
         0..=13 => Act::Ask(access, Request::Start { names: names(dice) }),
         14..=27 => Act::Ask(access, Request::Stop { names: names(dice) }),
         28..=38 => Act::Ask(access, Request::Restart { names: names(dice) }),
@@ -124,6 +124,7 @@ pub fn act(dice: &mut Dice) -> Act {
         98 => Act::SetClock(dice.below(10_000_000)),
         100..=102 => Act::Ask(access, Request::Hold { name: somebody(dice) }),
         103..=105 => Act::Ask(access, Request::Unhold { name: somebody(dice) }),
+        118..=123 => Act::Ask(access, Request::StopGently { names: names(dice) }),
         106..=110 => Act::See(dice.below(16), dice.percent(30), dice.below(3)),
         111 => Act::Blind(dice.below(16)),
         112..=113 => Act::Vanish(dice.throw()),
@@ -131,6 +132,7 @@ pub fn act(dice: &mut Dice) -> Act {
             let names = names(dice);
             let request = match dice.below(4) {
                 0 => Request::Start { names },
+                1 if dice.percent(30) => Request::StopGently { names },
                 1 => Request::Stop { names },
                 2 => Request::Restart { names },
                 _ => Request::Reload { names },

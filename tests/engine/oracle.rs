@@ -26,6 +26,8 @@ pub struct Oracle {
     /// Those of them that were killed, and may take their time to end.
     killed: BTreeSet<RunId>,
     elapsed: bool,
+    /// Somebody asks for a gentle stop.
+    pub gentle: bool,
     stands: u32,
     /// Runs ordered, and those of them that live.
     main_runs: BTreeSet<RunId>,
@@ -65,6 +67,7 @@ impl Oracle {
             _ => BTreeSet::new(),
         };
         self.elapsed = matches!(event, Event::Elapsed);
+        self.gentle = matches!(event, Event::Requested { request: Request::StopGently { .. }, .. });
         match event {
             Event::Requested { ticket, .. } => {
                 self.tickets.insert(ticket.0);
@@ -271,6 +274,7 @@ impl Oracle {
             self.check(!lost || goes, || format!("{} outlives what it is bound to", node.name));
         }
         for ((number, node), old) in (0..).zip(&after).zip(&before) {
+            self.brought_down(old, node);
             if node.label != old.label {
                 self.up_early(engine, NodeId::from_number(number), old, node);
                 self.transition(&after, NodeId::from_number(number), old, node);
@@ -332,6 +336,7 @@ impl Oracle {
             let late = !node.wanted && node.active;
             self.check(!late, || format!("{name} is {label}, and nobody wants it"));
             self.check(!node.leaving, || format!("{name} should have gone"));
+            self.lent_for_nothing(&nodes, node);
             let lost = node.bound.iter().map(|id| at(&nodes, *id)).find(|n| !is_really_up(n));
             self.check(!node.active || node.kept.is_some() || lost.is_none(), || {
                 format!("{name} is {label} without {:?}", lost.map(|below| &below.name))

@@ -60,6 +60,23 @@ impl Oracle {
         }
     }
 
+    /// A gentle stop has nobody go who is still wanted.
+    pub fn brought_down(&mut self, old: &Peek, new: &Peek) {
+        let goes = |node: &Peek| node.leaving || ["stopping", "cleaning"].contains(&node.label);
+        let brought = self.gentle && old.active && !goes(old) && new.wanted && goes(new);
+        self.check(!brought, || format!("{} is brought down by a gentle stop", new.name));
+    }
+
+    /// Who is there for others alone has somebody who is wanted stand on it.
+    pub fn lent_for_nothing(&mut self, all: &[Peek], node: &Peek) {
+        let on_it = |id: &NodeId| at(all, *id).name == node.name;
+        let stands = |other: &Peek| {
+            other.wanted && other.needs.iter().flatten().chain(&other.after).any(on_it)
+        };
+        let for_nothing = node.lent && !all.iter().any(stands);
+        self.check(!for_nothing, || format!("{} is there for nobody", node.name));
+    }
+
     /// Nobody is stopped before those who stand on it.
     fn stops(&mut self, all: &[Peek], id: NodeId, name: &str) {
         let down = self.power.is_some();

@@ -19,6 +19,7 @@ mod conditions;
 mod control;
 mod enable;
 mod foreign;
+mod gentle;
 mod health;
 mod hold;
 mod inetd;

@@ -5,6 +5,7 @@ use finit::proto::Outcome;
 use crate::build::{Part, secs, service};
 use crate::fates::Program;
 use crate::rig::Rig;
+use crate::scenarios::gentle::stays;
 
 fn slow(rig: &mut Rig, name: &str, seconds: u64) {
     rig.program(name, Program { executes: Some(secs(seconds)), ..Program::daemon() });
@@ -40,6 +41,20 @@ fn dc_basic5_a_chain_of_slow_starts_comes_up_link_by_link() {
 }
 
 #[test]
+fn dc_basic6_a_stop_that_brings_nobody_down_leaves_what_a_dependent_needs() {
+    let mut rig = Rig::booted([manual("s1"), manual("s2").needs("s1"), manual("s3").needs("s2")]);
+    rig.start("s3");
+    rig.start("s2");
+    let said = stays(&mut rig, &["s1"]);
+    assert_eq!(said, "s1 stays for s2, and goes when nobody needs or wants it any more");
+    stays(&mut rig, &["s2"]);
+    assert_eq!(states(&mut rig, ["s1", "s2", "s3"]), ["up"; 3]);
+    assert_eq!(rig.stopped(), Vec::<&str>::new());
+    rig.stop("s3");
+    assert_eq!(states(&mut rig, ["s1", "s2", "s3"]), ["stopped"; 3]);
+}
+
+#[test]
 fn dc_basic9_a_restart_takes_along_who_needs_it_and_leaves_who_only_wants_it() {
     let mut rig = Rig::booted([
         service("s1"),
@@ -61,6 +76,20 @@ fn dc_softdep1_who_only_wants_another_outlives_its_stop() {
     rig.stop("s1");
     assert_eq!(states(&mut rig, ["s1", "s2", "s3"]), ["stopped", "waiting", "up"]);
     assert_eq!(rig.starts("s3"), 1);
+}
+
+#[test]
+fn dc_softdep5_a_want_holds_again_what_was_stopped_and_started() {
+    let mut rig = Rig::booted([manual("s1"), manual("s2").wants("s1")]);
+    rig.start("s2");
+    rig.stop("s1");
+    assert_eq!(states(&mut rig, ["s1", "s2"]), ["stopped", "up"]);
+    rig.start("s1");
+    let said = stays(&mut rig, &["s1"]);
+    assert!(said.starts_with("s1 stays for s2, "), "{said}");
+    assert_eq!(states(&mut rig, ["s1", "s2"]), ["up", "up"]);
+    rig.stop("s2");
+    assert_eq!(states(&mut rig, ["s1", "s2"]), ["stopped", "stopped"]);
 }
 
 #[test]

@@ -7,6 +7,7 @@ use finit::proto::{Code, Outcome, Request};
 use crate::build::{Part, hook, millis, secs, service};
 use crate::fates::Program;
 use crate::rig::Rig;
+use crate::scenarios::gentle::{goes, stays};
 use std::rc::Rc;
 
 #[test]
@@ -201,4 +202,18 @@ fn dx_version_whoever_asks_is_told_the_version_of_the_protocol_and_of_finit() {
         }
         other => panic!("{other:?}"),
     }
+}
+
+/// dinit answers a stop without `--force` with the dependents, and so does this.
+#[test]
+fn dx_gentlestop_who_still_needs_it_is_named_and_nobody_goes() {
+    let mut rig =
+        Rig::booted([service("s1"), service("s2").needs("s1"), service("s3").needs("s2")]);
+    let said = stays(&mut rig, &["s1"]);
+    assert_eq!(said, "s1 stays for s2, and goes when nobody needs or wants it any more");
+    assert_eq!(["s1", "s2", "s3"].map(|name| rig.state(name)), ["up"; 3]);
+    goes(&mut rig, &["s3"]);
+    assert_eq!(["s1", "s2", "s3"].map(|name| rig.state(name)), ["up", "up", "stopped"]);
+    goes(&mut rig, &["s2"]);
+    assert_eq!(["s1", "s2", "s3"].map(|name| rig.state(name)), ["stopped"; 3]);
 }

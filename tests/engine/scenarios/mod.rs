@@ -5,6 +5,7 @@ mod boot;
 mod commands;
 mod conditions;
 mod foreign;
+pub mod gentle;
 mod health;
 pub mod hold;
 mod hooks;
