@@ -159,6 +159,7 @@ fn verdict(ended: Ended, output: &OwnedFd) -> Result<Verdict, SpawnError> {
         Ended::NotExecuted(error) => return Err(error),
         Ended::Exit(_)
         | Ended::Unseen
+        | Ended::Early { .. }
         | Ended::TooSlow(_)
         | Ended::Silent(_)
         | Ended::Unhealthy { .. } => {

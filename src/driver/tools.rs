@@ -93,7 +93,7 @@ impl boot::Tools for Hand {
             }
             Ok(Ended::NotExecuted(error)) => Err(RunError::Spawn(error)),
             Ok(Ended::TooSlow(limit) | Ended::Silent(limit)) => Err(RunError::TooLate(limit)),
-            Ok(Ended::Unseen | Ended::Unhealthy { .. }) | Err(_) => {
+            Ok(Ended::Unseen | Ended::Early { .. } | Ended::Unhealthy { .. }) | Err(_) => {
                 Ok(Finished { exit: Exit::Code(255), output: String::new() })
             }
         }

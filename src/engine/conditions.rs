@@ -200,6 +200,7 @@ impl Engine {
             Ended::Exit(Exit::Code(_)) => false,
             Ended::Exit(Exit::Signal { .. })
             | Ended::Unseen
+            | Ended::Early { .. }
             | Ended::NotExecuted(_)
             | Ended::TooSlow(_)
             | Ended::Silent(_)

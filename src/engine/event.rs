@@ -166,6 +166,13 @@ pub enum Ended {
     Exit(Exit),
     /// Its process ended as the child of another, who alone was told how.
     Unseen,
+    /// The same, or well, before it was ready.
+    Early {
+        /// How its process ended, where somebody saw it.
+        exit: Option<Exit>,
+        /// Its readiness, as the file spells it.
+        ready: String,
+    },
     /// Its program was never executed.
     NotExecuted(SpawnError),
     /// It was not ready after this time and is being stopped.
@@ -186,6 +193,12 @@ impl fmt::Display for Ended {
         match self {
             Self::Exit(exit) => exit.fmt(f),
             Self::Unseen => f.write_str("ended, and only its parent was told how"),
+            Self::Early { exit: Some(exit), ready } => {
+                write!(f, "ended before it was ready ({ready}): {exit}")
+            }
+            Self::Early { exit: None, ready } => {
+                write!(f, "ended before it was ready ({ready}), and only its parent was told how")
+            }
             Self::NotExecuted(error) => error.fmt(f),
             Self::TooSlow(limit) => write!(f, "not ready after {limit:?} (start-timeout)"),
             Self::Silent(limit) => write!(f, "no sign of life for {limit:?} (watchdog)"),

@@ -60,7 +60,9 @@ impl Engine {
     /// The main process ended by itself.
     pub(super) fn main_ended(&mut self, id: NodeId, ended: Ended, group: Group) {
         self.end_probe(id);
-        let Some(spec) = self.node(id).and_then(|node| node.spec()).map(Rc::clone) else { return };
+        let Some(node) = self.node(id) else { return };
+        let Some(spec) = node.spec().map(Rc::clone) else { return };
+        let ended = node.or_early(&spec, ended);
         let success = respawn::is_success(&spec, &ended);
         let then = self.what_follows(id, &spec, &ended, success);
         if let Some(node) = self.node_mut(id) {

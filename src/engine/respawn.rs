@@ -47,9 +47,11 @@ pub fn is_success(spec: &ServiceSpec, ended: &Ended) -> bool {
     let exit = match ended {
         Ended::Exit(exit) => exit,
         Ended::Unseen => &Exit::SUCCESS,
-        Ended::NotExecuted(_) | Ended::TooSlow(_) | Ended::Silent(_) | Ended::Unhealthy { .. } => {
-            return false;
-        }
+        Ended::Early { .. }
+        | Ended::NotExecuted(_)
+        | Ended::TooSlow(_)
+        | Ended::Silent(_)
+        | Ended::Unhealthy { .. } => return false,
     };
     match (&*spec.ok_exit, exit) {
         (OkExit::Any, _) | (_, Exit::Code(0)) => true,
@@ -79,7 +81,10 @@ pub fn decide(
     let policy = &spec.restart;
     let crash = match ended {
         Ended::Exit(Exit::Signal { .. }) => !success,
-        Ended::Exit(Exit::Code(_)) | Ended::Unseen | Ended::NotExecuted(_) => false,
+        Ended::Exit(Exit::Code(_))
+        | Ended::Unseen
+        | Ended::Early { .. }
+        | Ended::NotExecuted(_) => false,
         Ended::TooSlow(_) | Ended::Silent(_) | Ended::Unhealthy { .. } => true,
     };
     let again = match policy.when {
@@ -89,7 +94,10 @@ pub fn decide(
         RestartWhen::OnSuccess => success,
         RestartWhen::Never => false,
     };
-    let named = |exits: &Exits| matches!(ended, Ended::Exit(exit) if exits.hold(exit));
+    let named = |exits: &Exits| match ended {
+        Ended::Exit(exit) | Ended::Early { exit: Some(exit), .. } => exits.hold(exit),
+        _ => false,
+    };
     // RestartPreventExitStatus= outweighs RestartForceExitStatus=, systemd.service(5).
     if named(&policy.except) || !(again || named(&policy.also)) {
         return Next::Stay;

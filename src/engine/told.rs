@@ -11,7 +11,7 @@ use super::id::{NodeId, RunId};
 use super::node::Node;
 use super::state::{DownWhy, StartStep, State};
 use super::{Engine, respawn};
-use crate::config::spec::{Kind, Ready, ServiceSpec};
+use crate::config::spec::{Ready, ServiceSpec};
 use crate::facts::{Exit, Stage};
 
 /// A variable for a program, beside those that its definition sets.
@@ -63,7 +63,7 @@ impl Fault {
     pub fn of(ended: &Ended) -> Self {
         match ended {
             // It is none only where the service was not up yet.
-            Ended::Unseen => Self::Protocol,
+            Ended::Unseen | Ended::Early { .. } => Self::Protocol,
             Ended::Exit(Exit::Code(_)) => Self::ExitCode,
             Ended::Exit(Exit::Signal { core: false, .. }) => Self::Signal,
             Ended::Exit(Exit::Signal { core: true, .. }) => Self::CoreDump,
@@ -160,8 +160,25 @@ impl Node {
         self.ending.exit = match ended {
             Ended::Exit(exit) => Some(*exit),
             Ended::NotExecuted(error) => status_of(error.stage).map(Exit::Code),
+            Ended::Early { exit, .. } => *exit,
             Ended::Unseen | Ended::TooSlow(_) | Ended::Silent(_) | Ended::Unhealthy { .. } => None,
         };
+    }
+
+    /// What the end of its main process is: a good one is a failure while some sign is still
+    /// missing that the service is up. It never was, and will not be (systemd: `protocol`).
+    pub fn or_early(&self, spec: &ServiceSpec, ended: Ended) -> Ended {
+        let starts = matches!(self.state, State::Starting { .. }) && self.runs_main(spec);
+        let tells =
+            matches!(spec.ready.when, Ready::Notify | Ready::Descriptor(_) | Ready::Found(_));
+        if !(starts && tells && respawn::is_success(spec, &ended)) {
+            return ended;
+        }
+        let exit = match ended {
+            Ended::Exit(exit) => Some(exit),
+            _ => None,
+        };
+        Ended::Early { exit, ready: spec.ready.when.to_string() }
     }
 
     /// Whether it would not start now but for the failure of another.
@@ -191,11 +208,9 @@ impl Engine {
         if is_main {
             node.note_main(ended);
         }
-        let is_early = is_program && is_main && spec.kind == Kind::Service && tells(&spec);
-        match respawn::is_success(&spec, ended) {
-            false if is_main || is_program => self.blame(run.node, Fault::of(ended)),
-            true if is_early => self.blame(run.node, Fault::Protocol),
-            true | false => {}
+        let ended = node.or_early(&spec, ended.clone());
+        if !respawn::is_success(&spec, &ended) && (is_main || is_program) {
+            self.blame(run.node, Fault::of(&ended));
         }
     }
 
@@ -215,9 +230,4 @@ impl Engine {
             node.monitored = None;
         }
     }
-}
-
-/// Whether a service is up only once there is some sign of it.
-fn tells(spec: &ServiceSpec) -> bool {
-    matches!(spec.ready.when, Ready::Notify | Ready::Descriptor(_) | Ready::Found(_))
 }

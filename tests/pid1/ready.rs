@@ -86,6 +86,30 @@ fn the_word_of_a_child_counts_only_where_any_process_may_tell() {
     machine.until("teller", "up");
 }
 
+/// It says goodbye before it ever was there: whoever asked for it is told, and not that all is well.
+#[test]
+fn a_good_end_before_any_sign_of_readiness_is_a_failed_start() {
+    let machine = Machine::boot(
+        r#"
+        [service.early]
+        command = "/bin/true"
+        ready = "notify"
+        start = "manual"
+        restart = "never"
+        on-failure = "helper"
+        after-stop = "/bin/sh -c 'echo $SERVICE_RESULT $EXIT_STATUS >>/out/result'"
+        [service.helper]
+        command = "/programs/idle"
+        start = "manual"
+        "#,
+    );
+    let said = machine.ctl(&["start", "early"]);
+    let why = "failed: ended before it was ready (notify): exited with status 0";
+    assert!(said.code == 1 && said.text.contains(why), "{said:?}");
+    machine.until("helper", "up");
+    assert_eq!(machine.appears("/out/result"), "protocol 0\n");
+}
+
 /// E8: whoever told it has ended, and is reaped, before anybody reads it.
 #[test]
 fn the_last_word_of_a_process_counts() {

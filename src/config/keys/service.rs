@@ -139,7 +139,7 @@ pub(super) const KEYS: [Key; 57] = [
          from then on; `dbus:NAME`, once somebody has that name on the system bus; `tcp:PORT`, \
          `tcp:ADDRESS:PORT` or `unix:PATH`, once somebody accepts connections there; \
          `file:PATH`, once there is such a file; `{ command, every }`, once that command ends \
-         with success.",
+         with success. One that ends before it is up has failed, whatever its exit status.",
     ),
     key(
         IN,

@@ -107,13 +107,15 @@ fn one_that_hung_is_let_go_when_it_has_ended_after_all() {
 }
 
 #[test]
-fn an_end_before_it_was_ready_is_no_readiness() {
-    let mut rig = Rig::booted_but([service("db").notifies().restart(OnFailure)], |rig| {
+fn an_end_before_it_was_ready_is_a_failure() {
+    let mut rig = Rig::booted_but([service("db").notifies().restart(Never)], |rig| {
         rig.program("db", Program::mute());
     });
     ends_unseen(&mut rig, "db");
     rig.pass(millis(10));
-    assert_eq!((rig.label("db"), rig.starts("db")), ("ended", 1));
+    assert_eq!((rig.label("db"), rig.starts("db")), ("failed", 1));
+    let reason = "ended before it was ready (notify), and only its parent was told how";
+    assert_eq!(rig.reason("db"), reason);
 }
 
 #[test]

@@ -1,10 +1,14 @@
 //! When a started service counts as up, and what it tells of itself.
 
+use std::rc::Rc;
+
+use finit::config::spec::RestartWhen::OnFailure;
 use finit::config::spec::{NotifyFrom, Ready};
-use finit::engine::{Descriptors, Notice};
+use finit::engine::{Descriptors, Ended, Event, Group, Notice};
+use finit::facts::Exit;
 use finit::proto::Outcome;
 
-use crate::build::{millis, secs, service};
+use crate::build::{Part, millis, secs, service};
 use crate::fates::Program;
 use crate::rig::Rig;
 
@@ -66,6 +70,63 @@ fn an_end_while_reloading_is_an_end() {
     rig.pass(secs(1));
     assert_eq!((rig.state("db"), rig.starts("db")), ("starting", 2));
     assert_eq!(rig.reason("db"), "not ready yet (notify)");
+}
+
+/// A good end is none before there was any sign that it is up: it never was, and will not be.
+#[test]
+fn an_end_before_it_was_ready_is_a_failure_however_good() {
+    let forms: [fn(Part) -> Part; 4] = [
+        Part::notifies,
+        Part::accepts,
+        |part| part.ready(Ready::Descriptor(9)),
+        |part| part.ready_by("/bin/ask", secs(1)),
+    ];
+    for form in forms {
+        let ends = |rig: &mut Rig| {
+            rig.program("db", Program { tells: None, ..Program::ends(millis(1), 0) });
+            rig.program("db?", Program::daemon());
+            rig.program("/bin/ask", Program::daemon());
+        };
+        let helper = service("helper").manual();
+        let db = form(service("db").restart(OnFailure).burst(2, secs(60)).on_failure("helper"));
+        let mut rig = Rig::booted_but([db, service("web").needs("db"), helper], ends);
+        rig.pass(secs(5));
+        assert_eq!((rig.state("db"), rig.starts("db")), ("failed", 3));
+        assert_eq!((rig.state("web"), rig.state("helper")), ("waiting", "up"));
+        let job = rig.start("db");
+        rig.pass(millis(1));
+        assert_eq!(rig.outcome(job), Some(Outcome::Failed), "{}", rig.reason("db"));
+    }
+}
+
+#[test]
+fn an_end_before_it_was_ready_says_so_with_its_status() {
+    let ends = |rig: &mut Rig| {
+        rig.program("db", Program { tells: None, ..Program::ends(millis(1), 0) });
+    };
+    let mut rig = Rig::booted_but([service("db").notifies().restart_never()], ends);
+    rig.pass(millis(1));
+    assert_eq!(rig.reason("db"), "ended before it was ready (notify): exited with status 0");
+    // What `ok-exit` says of an end is of one that was up; who excepts that status is heeded.
+    let mut except = service("db").notifies();
+    Rc::make_mut(&mut except.0.restart).except.codes.push(0);
+    let mut rig = Rig::booted_but([except], ends);
+    rig.pass(secs(5));
+    assert_eq!((rig.state("db"), rig.starts("db")), ("failed", 1));
+}
+
+/// The daemon that a program left behind ends before it was taken for up.
+#[test]
+fn a_daemon_that_was_left_behind_and_ends_at_once_has_failed() {
+    let mut rig = Rig::booted_but([service("db").forks().restart_never()], |rig| {
+        rig.program("db?", Program::daemon());
+    });
+    rig.tells("db", "MAINPID=77");
+    let run = rig.world.engine.number("db").and_then(|id| rig.world.engine.main_run(id));
+    let ended = Ended::Exit(Exit::SUCCESS);
+    rig.world.turn(Event::Exited { run: run.expect("it"), ended, group: Group::Empty });
+    assert_eq!(rig.state("db"), "failed", "{}", rig.reason("db"));
+    assert!(rig.reason("db").starts_with("ended before it was ready (forked"), "its readiness");
 }
 
 #[test]
