@@ -106,6 +106,24 @@ fn any_user_may_look_and_root_alone_may_act() {
 }
 
 #[test]
+fn who_only_looked_so_far_is_named_once_it_acts() {
+    let machine = Machine::boot(&services(1));
+    machine.until("s0", "stopped");
+    let lines = "import socket\n\
+                 s = socket.socket(socket.AF_UNIX)\n\
+                 s.connect('/run/initctl')\n\
+                 f = s.makefile('rw')\n\
+                 for line in 'status s0', 'start s0':\n\
+                 \x20print(line, file=f, flush=True)\n\
+                 \x20f.readline()\n";
+    let said = machine.run(&["/usr/bin/python3", "-c", lines]);
+    assert_eq!(said.code, 0, "{said:?}");
+    machine.until("s0", "up");
+    let story = machine.ctl(&["why", "s0"]).text;
+    assert!(story.contains("python3 (pid ") && story.contains("asked: start s0"), "{story}");
+}
+
+#[test]
 fn a_line_that_is_none_is_answered_and_the_next_client_is_served() {
     let machine = Machine::boot("");
     machine.list();
