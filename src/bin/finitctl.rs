@@ -10,9 +10,9 @@ use finit::client::{self, Environment, Session, Status, connect::Failure};
 
 finit::short_program!(run);
 
-fn run() -> u8 {
+fn run(arguments: Vec<OsString>) -> u8 {
     let environment = Environment::read();
-    let mut arguments = std::env::args_os();
+    let mut arguments = arguments.into_iter();
     let program = arguments.next().unwrap_or_default();
     let program = Path::new(&program).file_name().unwrap_or_default().to_string_lossy();
 

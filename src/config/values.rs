@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use nix::sys::resource::Resource;
+
 use super::report::{Problem, quoted};
 use crate::facts::{SignalNumber, SpanError, time_span};
 
@@ -161,23 +163,23 @@ pub(super) fn rate(text: &str) -> Result<(u32, Duration), Problem> {
 }
 
 /// The resource limits of setrlimit(2): name, number, whether it counts bytes.
-const LIMITS: [(&str, u32, Unit); 16] = [
-    ("as", libc::RLIMIT_AS, Unit::Bytes),
-    ("core", libc::RLIMIT_CORE, Unit::Bytes),
-    ("cpu", libc::RLIMIT_CPU, Unit::Number),
-    ("data", libc::RLIMIT_DATA, Unit::Bytes),
-    ("fsize", libc::RLIMIT_FSIZE, Unit::Bytes),
-    ("locks", libc::RLIMIT_LOCKS, Unit::Number),
-    ("memlock", libc::RLIMIT_MEMLOCK, Unit::Bytes),
-    ("msgqueue", libc::RLIMIT_MSGQUEUE, Unit::Bytes),
-    ("nice", libc::RLIMIT_NICE, Unit::Number),
-    ("nofile", libc::RLIMIT_NOFILE, Unit::Number),
-    ("nproc", libc::RLIMIT_NPROC, Unit::Number),
-    ("rss", libc::RLIMIT_RSS, Unit::Bytes),
-    ("rtprio", libc::RLIMIT_RTPRIO, Unit::Number),
-    ("rttime", libc::RLIMIT_RTTIME, Unit::Number),
-    ("sigpending", libc::RLIMIT_SIGPENDING, Unit::Number),
-    ("stack", libc::RLIMIT_STACK, Unit::Bytes),
+const LIMITS: [(&str, Resource, Unit); 16] = [
+    ("as", Resource::RLIMIT_AS, Unit::Bytes),
+    ("core", Resource::RLIMIT_CORE, Unit::Bytes),
+    ("cpu", Resource::RLIMIT_CPU, Unit::Number),
+    ("data", Resource::RLIMIT_DATA, Unit::Bytes),
+    ("fsize", Resource::RLIMIT_FSIZE, Unit::Bytes),
+    ("locks", Resource::RLIMIT_LOCKS, Unit::Number),
+    ("memlock", Resource::RLIMIT_MEMLOCK, Unit::Bytes),
+    ("msgqueue", Resource::RLIMIT_MSGQUEUE, Unit::Bytes),
+    ("nice", Resource::RLIMIT_NICE, Unit::Number),
+    ("nofile", Resource::RLIMIT_NOFILE, Unit::Number),
+    ("nproc", Resource::RLIMIT_NPROC, Unit::Number),
+    ("rss", Resource::RLIMIT_RSS, Unit::Bytes),
+    ("rtprio", Resource::RLIMIT_RTPRIO, Unit::Number),
+    ("rttime", Resource::RLIMIT_RTTIME, Unit::Number),
+    ("sigpending", Resource::RLIMIT_SIGPENDING, Unit::Number),
+    ("stack", Resource::RLIMIT_STACK, Unit::Bytes),
 ];
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -193,7 +195,7 @@ pub(super) fn limit_names() -> impl Iterator<Item = &'static str> {
 
 /// The number of a limit for setrlimit(2).
 pub(super) fn limit_number(name: &str) -> Option<u32> {
-    LIMITS.iter().find(|(known, _, _)| *known == name).map(|(_, number, _)| *number)
+    LIMITS.iter().find(|(known, _, _)| *known == name).map(|(_, limit, _)| *limit as u32)
 }
 
 /// The soft and hard value of a limit: `"unlimited"`, `"64M"`, `"100:200"`; for core dumps

@@ -42,6 +42,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use nix::sys::resource::Resource;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::boot;
@@ -342,7 +343,8 @@ impl Driver {
 
     /// The limits that a child starts with, and after them those of its definition.
     fn limits(&self, own: &[(u32, u64, u64)]) -> Vec<(u32, u64, u64)> {
-        let given = self.descriptors.map(|(soft, hard)| (libc::RLIMIT_NOFILE, soft, hard));
+        let given =
+            self.descriptors.map(|(soft, hard)| (Resource::RLIMIT_NOFILE as u32, soft, hard));
         given.into_iter().chain(own.iter().copied()).collect()
     }
 

@@ -200,12 +200,12 @@ fn collect(lane: BorrowedFd<'_>) -> Result<(usize, [libc::c_int; SCM_MAX_FD]), l
     let room = Control::length(SCM_MAX_FD);
     let (answer, flags, length) = control.message(room, |message| {
         let answer = calls::receive(lane.as_raw_fd(), message);
-        (answer, message.msg_flags, message.msg_controllen)
+        (answer, message.msg_flags, message.msg_controllen as _)
     });
     if answer? != 1 || flags & libc::MSG_CTRUNC != 0 {
         return Err(libc::EMFILE);
     }
-    let count = length.saturating_sub(Control::length(0)) / 4;
+    let count = usize::saturating_sub(length, Control::length(0)) / 4;
     Ok((count, control.fds))
 }
 

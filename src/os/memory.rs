@@ -5,10 +5,19 @@
 /// do not. malloc_trim(3), madvise(2)
 pub fn trim() {
     super::stack::trim();
-    // SAFETY: only free memory is given back.
-    unsafe { libc::malloc_trim(0) };
+    give_back();
     forget_text();
 }
+
+/// Others than glibc's malloc have nothing of the kind, and keep less.
+#[cfg(target_env = "gnu")]
+fn give_back() {
+    // SAFETY: only free memory is given back.
+    unsafe { libc::malloc_trim(0) };
+}
+
+#[cfg(not(target_env = "gnu"))]
+fn give_back() {}
 
 /// A private mapping of a file that nobody wrote to has nothing to lose.
 fn forget_text() {

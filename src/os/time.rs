@@ -96,7 +96,7 @@ pub fn watch_wall() -> Result<OwnedFd, Errno> {
 /// The same descriptor watches on, after it has told.
 pub fn watch_wall_again(watch: BorrowedFd<'_>) -> Result<(), Errno> {
     // It never rings by itself: the end of all time is far.
-    let never = libc::timespec { tv_sec: libc::time_t::MAX, tv_nsec: 0 };
+    let never = libc::timespec { tv_sec: libc::c_long::MAX, tv_nsec: 0 };
     let once = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     let value = libc::itimerspec { it_interval: once, it_value: never };
     let flags = libc::TFD_TIMER_ABSTIME | libc::TFD_TIMER_CANCEL_ON_SET;
