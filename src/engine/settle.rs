@@ -209,6 +209,12 @@ impl Engine {
 
     /// The same for whether others may stand on it.
     fn refresh_firm(&mut self, id: NodeId) {
+        if !leaving {
+            // One that is held stays after all: what it needs waits for its end no more.
+            for other in edges.needs.iter().flatten() {
+                self.touch(*other);
+            }
+        }
         let Some(node) = self.node_mut(id).filter(|node| node.firm != is_firm(node)) else {
             return;
         };

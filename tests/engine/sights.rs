@@ -1,9 +1,10 @@
 //! Whoever watches paths, in a world without files: what is there is what the test says.
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use finit::config::spec::{Sight, Trigger, Watched};
-use finit::engine::{Event, RunId};
+use finit::engine::{Engine, Event, NodeId, RunId};
 
 use crate::agenda::Fact;
 use crate::fates::Fates;
@@ -66,12 +67,29 @@ impl<F: Fates> World<F> {
             let one = peek(&self.engine, node);
             let rests = ["down", "ended", "done", "failed"].contains(&one.label);
             let watched = self.watchers.keys().any(|run| run.node == node);
-            let free = one.kept.is_none() && one.rivals.is_empty();
+            // What it needs may be kept down by a rival, or be two rivals.
+            let free = one.kept.is_none() && !excluded(&self.engine, node);
             oracle.check(!(rests && watched && free), || {
                 format!("{} ({}) never runs for what was seen", one.name, one.label)
             });
         }
     }
+}
+
+/// Whether something excludes a node, or what it needs.
+fn excluded(engine: &Engine, node: NodeId) -> bool {
+    let mut found = vec![node];
+    let mut next = 0;
+    while let Some(one) = found.get(next).map(|id| peek(engine, *id)) {
+        if !one.rivals.is_empty() {
+            return true;
+        }
+        let needs: BTreeSet<NodeId> = one.needs.into_iter().flatten().collect();
+        let new: Vec<NodeId> = needs.into_iter().filter(|id| !found.contains(id)).collect();
+        found.extend(new);
+        next += 1;
+    }
+    false
 }
 
 impl Rig {

@@ -80,6 +80,18 @@ fn a_need_is_restarted_below_what_is_held() {
 }
 
 #[test]
+fn a_need_that_waits_to_be_restarted_goes_when_somebody_holds_who_was_to_go_first() {
+    let parts = [service("db"), service("web").needs("db"), service("page").needs("web")];
+    let mut rig = Rig::booted_but(parts, |rig| rig.stubborn("page"));
+    let job = rig.restart("db");
+    hold(&mut rig, "web");
+    rig.pass(secs(30));
+    assert_eq!(rig.outcome(job), Some(Outcome::Done));
+    let starts = ["db", "web", "page"].map(|name| rig.starts(name));
+    assert_eq!(starts, [2, 1, 2]);
+}
+
+#[test]
 fn orders_against_it_are_refused_by_name_and_those_that_ask_for_what_is_are_taken() {
     let mut rig = Rig::booted([service("web"), service("idle").manual()]);
     hold(&mut rig, "web");
