@@ -11,7 +11,7 @@
 use std::num::NonZeroU64;
 
 use finit::proto::frame::{self, Answer, Spelling, decode, decode_answer, encode_answer};
-use finit::proto::report::Detail;
+use finit::proto::report::{Detail, FrozenReport};
 use finit::proto::{
     Code, JobEvent, MachineReport, Outcome, Power, Refusal, Reply, Request, ScheduledReport,
     ServiceReport, StateWord, words,
@@ -40,6 +40,8 @@ fn every_request() -> Vec<Request> {
         Request::Reset { name: name() },
         Request::Hold { name: name() },
         Request::Unhold { name: name() },
+        Request::Freeze { names: names() },
+        Request::Thaw { names: names() },
         Request::Wait { job: 7 },
         Request::Power { how: Power::Poweroff },
         Request::Power { how: Power::Reboot },
@@ -65,6 +67,7 @@ fn service() -> ServiceReport {
         restarts: 2,
         reason: String::new(),
         held: true,
+        frozen: Some(FrozenReport { since_ms: 7, by: "root".to_owned() }),
         connections: Some(1),
         cgroup: Some("/sys/fs/cgroup/finit/web".to_owned()),
         detail: Some(Detail {
@@ -238,6 +241,8 @@ fn words_become_requests() {
         ("stop --gentle a b", Request::StopGently { names: names("a b") }),
         ("hold a", Request::Hold { name: name("a") }),
         ("unhold a", Request::Unhold { name: name("a") }),
+        ("freeze a b", Request::Freeze { names: names("a b") }),
+        ("thaw a", Request::Thaw { names: names("a") }),
         ("target rescue", Request::Target { name: name("rescue") }),
     ];
     for (line, request) in table {

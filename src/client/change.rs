@@ -100,6 +100,21 @@ whether it comes back, as ever. Its instances are held with a template.
 It lasts until `finitctl unhold NAME`, over an upgrade of finit too, and ends with a shutdown.
 `finitctl list --held` shows what is held.";
 
+/// One or more services, and what it is to be frozen.
+pub fn frozen(command: Command) -> Command {
+    names(command).after_help(FREEZE)
+}
+
+/// For whoever wants a service to do nothing for a while.
+const FREEZE: &str = "\
+All processes of the service stand still where they are, by its control group, and nothing of it is
+lost: sockets, log lines and timers wait. Its state stays what it was, and those that need it
+stay. Its start-timeout, watchdog, health checks and the time of its commands stand still with it.
+
+It lasts until `finitctl thaw NAME`, over an upgrade of finit too, or until its process is ended.
+A stop, a restart, a reload and the shutdown thaw it first. `finitctl list --frozen` shows what is
+frozen.";
+
 /// A signal and a name.
 pub fn signal_and_name(command: Command) -> Command {
     let signal = Arg::new("signal").value_name("SIGNAL").required(true);
@@ -235,6 +250,22 @@ pub fn hold(session: &mut Session, matches: &ArgMatches) -> Result<Status, Failu
 /// Refused, or no answer.
 pub fn unhold(session: &mut Session, matches: &ArgMatches) -> Result<Status, Failure> {
     perform(session, &Request::Unhold { name: name(matches) }, Wait::Leave)
+}
+
+/// `finitctl freeze`.
+///
+/// # Errors
+/// Refused, or no answer.
+pub fn freeze(session: &mut Session, matches: &ArgMatches) -> Result<Status, Failure> {
+    perform(session, &Request::Freeze { names: all_names(matches) }, wait(matches))
+}
+
+/// `finitctl thaw`.
+///
+/// # Errors
+/// Refused, or no answer.
+pub fn thaw(session: &mut Session, matches: &ArgMatches) -> Result<Status, Failure> {
+    perform(session, &Request::Thaw { names: all_names(matches) }, wait(matches))
 }
 
 fn all_names(matches: &ArgMatches) -> Vec<String> {

@@ -83,7 +83,8 @@ fn rest(service: &ServiceReport, detail: &Detail, field: &mut impl FnMut(&str, C
 pub fn headline(service: &ServiceReport, style: Style) -> String {
     let name = text::clean(&service.name);
     let state = style.paint(overview::paint(service.state), service.state.word());
-    let mut line = format!("{name}: {state}");
+    let frozen = if service.frozen.is_some() { " (frozen)" } else { "" };
+    let mut line = format!("{name}: {state}{frozen}");
     if service.state == StateWord::Up {
         line.push_str(&format!(" since {}", text::age(service.since_ms)));
         if let Some(pid) = service.pid {

@@ -35,6 +35,7 @@ pub fn arguments(command: Command) -> Command {
                 .help("Only entries in this state"),
         )
         .arg(flag("held").help("Only what somebody holds"))
+        .arg(flag("frozen").help("Only what is frozen"))
         .arg(flag("sockets").help("Sockets and who holds them").conflicts_with("targets"))
         .arg(flag("targets").help("Targets instead of services"))
         .arg(flag("all").short('a').help("Boot steps, milestones and targets too"))
@@ -51,12 +52,14 @@ pub fn run(session: &mut Session, matches: &ArgMatches) -> Result<Status, Failur
     let only_targets = matches.get_flag("targets");
 
     let only_held = matches.get_flag("held");
+    let only_frozen = matches.get_flag("frozen");
     let machine = ask_machine(session)?;
     let is_listed = |entry: &&ServiceReport| {
         let kind_fits =
             if only_targets { entry.kind == "target" } else { overview::is_shown(entry, scope) };
         kind_fits
             && (entry.held || !only_held)
+            && (entry.frozen.is_some() || !only_frozen)
             && word.is_none_or(|word| word == entry.state.word())
     };
     let listed: Vec<&ServiceReport> = machine.services.iter().filter(is_listed).collect();

@@ -150,13 +150,19 @@ fn cells(service: &ServiceReport) -> [String; 7] {
     }
     [
         text::clean(&service.name).into_owned(),
-        service.state.word().to_owned(),
+        state(service),
         text::age(service.since_ms),
         service.pid.map(|pid| pid.to_string()).unwrap_or_default(),
         memory.map(text::size).unwrap_or_default(),
         if service.restarts == 0 { String::new() } else { service.restarts.to_string() },
         reason,
     ]
+}
+
+/// Its state, and whether it is frozen in it.
+fn state(service: &ServiceReport) -> String {
+    let frozen = if service.frozen.is_some() { " (frozen)" } else { "" };
+    format!("{}{frozen}", service.state.word())
 }
 
 /// The last resort for a terminal that is narrower than the names.

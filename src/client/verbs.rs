@@ -42,6 +42,8 @@ const VERBS: &[Verb] = &[
     Verb { name: "reset", about: "Forget that a service failed", arguments: change::one, run: change::reset },
     Verb { name: "hold", about: "Have everybody leave a service as it is", arguments: change::held, run: change::hold },
     Verb { name: "unhold", about: "Let it follow what the machine wants of it again", arguments: change::one, run: change::unhold },
+    Verb { name: "freeze", about: "Have all processes of services stand still", arguments: change::frozen, run: change::freeze },
+    Verb { name: "thaw", about: "Let them go on", arguments: change::names, run: change::thaw },
     Verb { name: "enable", about: "Have the boot start a service: edits its file", arguments: enable::arguments, run: enable::enable },
     Verb { name: "disable", about: "Have the boot leave a service alone: edits its file", arguments: enable::arguments, run: enable::disable },
     Verb { name: "plan", about: "What apply would do, and why; nothing is changed", arguments: change::nothing, run: plan::run },

@@ -20,6 +20,10 @@ const STARTS: u32 = 32;
 /// Batches of dead processes reaped then: orphans may die faster than programs are started.
 const SWEEPS: u32 = 32;
 
+/// Why a service without a control group cannot be frozen.
+const NO_GROUP: &str = "there is no cgroup2 to do it, and SIGSTOP would miss who forks meanwhile: \
+                        have cgroup2 mounted on /sys/fs/cgroup, and restart it";
+
 impl Driver {
     /// Tells the engine of an event and carries out what follows.
     pub(super) fn turn(&mut self, event: Event) {
@@ -99,6 +103,7 @@ impl Driver {
             Effect::LookAtPaths { run } => self.look_at_paths(run),
             Effect::Dismiss { run } => self.dismiss(run),
             Effect::Signal { node, aim, signal } => self.signal(node, aim, signal),
+            Effect::Freeze { order, on } => self.freeze(order, on),
             Effect::WatchEmpty { node } => {
                 if self.is_empty(node) {
                     self.engine.handle(time::now(), Event::Emptied { node });
@@ -190,6 +195,30 @@ impl Driver {
         let empty = site.runs.is_empty() && site.rare().sessions.is_empty();
         site.empty_wanted = !empty;
         empty
+    }
+
+    /// Has all processes of a node stand still, or go on.
+    fn freeze(&mut self, order: RunId, on: bool) {
+        let group = self.sites.get(order.node).and_then(|site| site.group.as_ref());
+        let answer = match group.map(|group| self.groups.freeze(order, group, on)) {
+            Some(Ok(true)) => Ok(()),
+            // The kernel tells when it has.
+            Some(Ok(false)) => return,
+            Some(Err(errno)) => Err(format!("its cgroup.freeze: {errno}")),
+            None => Err(NO_GROUP.to_owned()),
+        };
+        self.engine.handle(time::now(), Event::Froze { order, result: answer });
+    }
+
+    /// Something has changed in the group of a node.
+    fn on_group_changed(&mut self, node: NodeId) {
+        let group = self.sites.get(node).and_then(|site| site.group.as_ref());
+        if let Some(order) = group.and_then(|group| self.groups.carried_out(node, group)) {
+            self.turn(Event::Froze { order, result: Ok(()) });
+        }
+        if self.groups.waits_for_end(node) && self.is_empty(node) {
+            self.turn(Event::Emptied { node });
+        }
     }
 
     /// Nodes without a control group whose emptiness is awaited: asked again after each reaping,
@@ -290,9 +319,7 @@ impl Driver {
             Token::Wall => self.on_wall(),
             Token::Groups => {
                 for node in self.groups.changed(&self.watch) {
-                    if self.is_empty(node) {
-                        self.turn(Event::Emptied { node });
-                    }
+                    self.on_group_changed(node);
                 }
             }
             Token::Logs => self.flush_logs(),

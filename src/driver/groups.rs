@@ -1,11 +1,12 @@
 //! Control groups of services: one each, below `finit` in the tree that finit may write, and
-//! the news of those that become empty. Without cgroup2 a service is its sessions.
+//! the news of those that become empty, stand still or go on. Without cgroup2 a service is its
+//! sessions, and cannot be frozen.
 
 use std::collections::BTreeMap;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
-use crate::engine::NodeId;
+use crate::engine::{NodeId, RunId};
 use crate::facts::{Errno, SignalNumber};
 use crate::os::cgroup::{self, Group, Tree, Watch, WatchId};
 
@@ -15,12 +16,21 @@ use super::watch::{Token, Watch as Set};
 const NAME: &str = "finit";
 const LEAF: &str = "init";
 
-/// The tree, if there is one, and who waits for an end.
+/// What is waited for in a group.
+struct Waiting {
+    id: WatchId,
+    /// Its end.
+    empty: bool,
+    /// An order to freeze it, or to thaw it.
+    frozen: Option<(RunId, bool)>,
+}
+
+/// The tree, if there is one, and what is waited for.
 #[derive(Default)]
 pub struct Groups {
     tree: Option<Tree>,
     watch: Option<Watch>,
-    waiting: BTreeMap<NodeId, WatchId>,
+    waiting: BTreeMap<NodeId, Waiting>,
 }
 
 impl Groups {
@@ -58,7 +68,7 @@ impl Groups {
 
     /// Takes the folder of a group away; a group that is not empty stays.
     pub fn remove(&mut self, node: NodeId, name: &str) {
-        self.unwatch(node);
+        self.wait_for(node, |waiting| (waiting.empty, waiting.frozen) = (false, None));
         if let Some(tree) = &self.tree {
             // Busy: somebody lives there still, and the next start uses it again.
             let _busy = tree.remove(name);
@@ -67,22 +77,60 @@ impl Groups {
 
     /// Tells of this group when it becomes empty. True: it is already.
     pub fn watch(&mut self, node: NodeId, group: &Group) -> bool {
-        if let (Some(watch), false) = (&self.watch, self.waiting.contains_key(&node))
-            && let Ok(id) = watch.add(group)
-        {
-            self.waiting.insert(node, id);
-        }
+        // Without a watch nobody tells, but for the next look.
+        let _unwatched = self.watch_group(node, group);
+        self.wait_for(node, |waiting| waiting.empty = true);
         // Asked after the watch is there, so that no end falls between the two.
         let empty = !group.populated().unwrap_or(false);
         if empty {
-            self.unwatch(node);
+            self.wait_for(node, |waiting| waiting.empty = false);
         }
         empty
     }
 
-    fn unwatch(&mut self, node: NodeId) {
-        if let (Some(id), Some(watch)) = (self.waiting.remove(&node), &self.watch) {
-            watch.remove(id);
+    /// Has everybody in a group stand still, or go on, for this order. True: they do already;
+    /// else [`Groups::carried_out`] tells.
+    pub fn freeze(&mut self, order: RunId, group: &Group, on: bool) -> Result<bool, Errno> {
+        // Whatever was ordered before counts no more.
+        self.wait_for(order.node, |waiting| waiting.frozen = None);
+        group.freeze(on)?;
+        self.watch_group(order.node, group)?;
+        self.wait_for(order.node, |waiting| waiting.frozen = Some((order, on)));
+        Ok(self.carried_out(order.node, group).is_some())
+    }
+
+    /// The order that was waited for, once it is carried out.
+    pub fn carried_out(&mut self, node: NodeId, group: &Group) -> Option<RunId> {
+        let (order, on) = self.waiting.get(&node)?.frozen?;
+        // Of a group that is gone, nobody stands still.
+        if group.frozen().unwrap_or(false) != on {
+            return None;
+        }
+        self.wait_for(node, |waiting| waiting.frozen = None);
+        Some(order)
+    }
+
+    /// Whether the end of a group is waited for.
+    pub fn waits_for_end(&self, node: NodeId) -> bool {
+        self.waiting.get(&node).is_some_and(|waiting| waiting.empty)
+    }
+
+    /// Has the kernel tell of changes in a group.
+    fn watch_group(&mut self, node: NodeId, group: &Group) -> Result<(), Errno> {
+        if let (Some(watch), false) = (&self.watch, self.waiting.contains_key(&node)) {
+            let id = watch.add(group)?;
+            self.waiting.insert(node, Waiting { id, empty: false, frozen: None });
+        }
+        Ok(())
+    }
+
+    /// Changes what is waited for in a group that is watched; for nothing, it need not be.
+    fn wait_for(&mut self, node: NodeId, change: impl FnOnce(&mut Waiting)) {
+        let Some(waiting) = self.waiting.get_mut(&node) else { return };
+        change(waiting);
+        if let (Waiting { id, empty: false, frozen: None }, Some(watch)) = (waiting, &self.watch) {
+            watch.remove(*id);
+            self.waiting.remove(&node);
         }
     }
 
@@ -94,7 +142,7 @@ impl Groups {
         // None stands for more changes than the kernel's queue holds: any may have changed.
         let any = changed.contains(&None);
         let hit = |id: &WatchId| any || changed.contains(&Some(*id));
-        self.waiting.iter().filter(|(_, id)| hit(id)).map(|(node, _)| *node).collect()
+        self.waiting.iter().filter(|(_, known)| hit(&known.id)).map(|(node, _)| *node).collect()
     }
 }
 

@@ -95,6 +95,7 @@ impl Engine {
                 "not forgotten",
             ),
             (node.is_held() && self.phase.is_down(), "held against the shutdown"),
+            (!node.is_frozen_well(), "frozen, and its run is over or has to go"),
             (node.watched && node.kept() == Some(Kept::Listening), "held, and watched"),
             (
                 self.names.get(&node.name).is_some_and(|named| {
@@ -135,6 +136,8 @@ pub struct Peek {
     pub kept: Option<Kept>,
     /// Whether it is there for others alone.
     pub lent: bool,
+    /// Whether its processes stand still, or are to.
+    pub frozen: bool,
     /// Whether those who need it may start.
     pub up: bool,
     /// Whether there is something to stop.
@@ -180,6 +183,7 @@ impl Engine {
             leaving: node.leaving,
             kept: node.kept(),
             lent: node.is_lent(),
+            frozen: node.freeze.is_some(),
             up: node.state.is_up(),
             active: node.state.is_active(),
             throttled: node.throttled.is_some(),

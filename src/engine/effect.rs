@@ -67,6 +67,13 @@ pub enum Effect {
         /// Which.
         signal: SignalNumber,
     },
+    /// Have all in the group of a node stand still, or go on: `Event::Froze` tells when they do.
+    Freeze {
+        /// The order to name then; its node is whose.
+        order: RunId,
+        /// Whether they are to stand still.
+        on: bool,
+    },
     /// Tell `Event::Emptied` when nobody is left in the group of this node; at once if so.
     WatchEmpty {
         /// Whose.

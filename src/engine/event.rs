@@ -59,6 +59,13 @@ pub enum Event {
         /// Whose.
         node: NodeId,
     },
+    /// The answer to [`super::Effect::Freeze`], in the same turn or later.
+    Froze {
+        /// Which order.
+        order: RunId,
+        /// It is carried out, or why it cannot be.
+        result: Result<(), String>,
+    },
     /// The answer to [`super::Effect::Check`].
     Checked {
         /// Of this run.

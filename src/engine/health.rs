@@ -44,6 +44,15 @@ impl Engine {
         self.change(id, |node| node.tidings.get_or_insert_default().health = Some(vitals));
     }
 
+    /// No check now: the next one comes after its whole time.
+    pub(super) fn put_off_check(&mut self, id: NodeId) {
+        let is_up = self.node(id).is_some_and(|node| matches!(node.state, State::Up { .. }));
+        let Some((_, health)) = self.health(id).filter(|_| is_up) else { return };
+        self.end_probe(id);
+        let next = Some(self.now.after(health.every));
+        self.note(id, |vitals| vitals.check_at = next);
+    }
+
     /// The check of a service, with its definition.
     fn health(&self, id: NodeId) -> Option<(Rc<ServiceSpec>, Health)> {
         let spec = self.node(id).and_then(|node| node.spec())?;

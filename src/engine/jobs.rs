@@ -34,6 +34,10 @@ pub enum Goal {
     Down,
     /// Its reload is over.
     Reloaded,
+    /// Its processes stand still.
+    Frozen,
+    /// They go on.
+    Thawed,
 }
 
 impl Engine {
@@ -58,7 +62,7 @@ impl Engine {
         for (id, goal) in goals {
             match goal {
                 Goal::Reloaded => self.reload_step(id, 0),
-                Goal::Up | Goal::Down => self.tell_jobs(id),
+                Goal::Up | Goal::Down | Goal::Frozen | Goal::Thawed => self.tell_jobs(id),
             }
         }
     }
@@ -80,10 +84,15 @@ impl Engine {
 
     /// It is wanted again: whoever waits for its stop waits for nothing.
     pub(super) fn replace_stops(&mut self, id: NodeId) {
+        self.end_goal(id, Goal::Down, "wanted again", Outcome::Replaced);
+    }
+
+    /// Those who wait for that of a node have waited long enough.
+    pub(super) fn end_goal(&mut self, id: NodeId, goal: Goal, message: &str, outcome: Outcome) {
         let jobs = self.node(id).map(|node| node.jobs.clone()).unwrap_or_default();
         for job in jobs {
-            if self.has_goal(job, id, Goal::Down) {
-                self.news(job, id, "wanted again".to_owned(), Some(Outcome::Replaced));
+            if self.has_goal(job, id, goal) {
+                self.news(job, id, message.to_owned(), Some(outcome));
             }
         }
     }
@@ -104,6 +113,9 @@ impl Engine {
         let outcome = match (goal, &node.state) {
             (Goal::Reloaded, state) if state.is_active() => return (None, None),
             (Goal::Reloaded, _) => Some(Outcome::Failed),
+            (Goal::Frozen, _) if node.is_frozen() => Some(Outcome::Done),
+            (Goal::Frozen, _) => node.freeze.is_none().then_some(Outcome::Failed),
+            (Goal::Thawed, _) => node.freeze.is_none().then_some(Outcome::Done),
             (Goal::Up, state) if state.is_up() && !node.restarting => Some(Outcome::Done),
             (Goal::Up, State::Failed(_) | State::Backoff { .. }) => Some(Outcome::Failed),
             // One that nobody wants any more is on its way to rest.
@@ -151,15 +163,9 @@ impl Engine {
 
     /// The end of a reload, told to those who wait for it.
     pub(super) fn finish_reload(&mut self, id: NodeId, result: Result<(), String>) {
-        let (message, outcome) = match result {
-            Ok(()) => ("reloaded".to_owned(), Outcome::Done),
-            Err(why) => (why, Outcome::Failed),
-        };
-        let jobs = self.node(id).map(|node| node.jobs.clone()).unwrap_or_default();
-        for job in jobs {
-            if self.has_goal(job, id, Goal::Reloaded) {
-                self.news(job, id, message.clone(), Some(outcome));
-            }
+        match result {
+            Ok(()) => self.end_goal(id, Goal::Reloaded, "reloaded", Outcome::Done),
+            Err(why) => self.end_goal(id, Goal::Reloaded, &why, Outcome::Failed),
         }
     }
 

@@ -205,6 +205,7 @@ impl Engine {
                 self.look_again(id);
             }
             self.watch_paths_again(id);
+            self.freeze_again(id);
         }
     }
 }

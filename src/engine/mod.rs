@@ -17,6 +17,7 @@ mod effect;
 mod event;
 mod exit;
 mod find;
+mod freeze;
 
 mod gentle;
 mod health;
@@ -178,6 +179,7 @@ impl Engine {
             Event::Notified { node, notice } => self.on_notified(node, notice),
             Event::Exited { run, ended, group } => self.on_exited(run, ended, group),
             Event::Emptied { node } => self.on_emptied(node),
+            Event::Froze { order, result } => self.on_froze(order, result),
             Event::Checked { run, result } => self.on_checked(run, result),
             Event::Arrived { run } => self.on_arrived(run),
             Event::Sighted { run, marks, sights } => self.on_sighted(run, marks, sights),
@@ -259,6 +261,7 @@ impl Engine {
             node.since = now;
         }
         let look = node.state.look().filter(|look| state.look() != Some(*look));
+        let wakes = node.freeze.as_ref().is_some_and(|freeze| !freeze.goes_on_in(&state));
         node.state = state;
         node.review_tidings();
         let after = node.deadline();
@@ -270,6 +273,9 @@ impl Engine {
             (false, true) => self.active = self.active.saturating_add(1),
             (true, false) => self.active = self.active.saturating_sub(1),
             (true, true) | (false, false) => {}
+        }
+        if wakes {
+            self.end_freeze(id);
         }
         self.touch_around(id);
         self.tell_jobs(id);
@@ -323,17 +329,20 @@ impl Engine {
             }
             let Some(node) = self.node(id) else { break };
             let is_over = |until: Option<Moment>| until.is_some_and(|until| until <= self.now);
-            if is_over(node.state.deadline()) {
+            let frozen = node.freeze.is_some();
+            if is_over(node.freeze.as_ref().and_then(|freeze| freeze.deadline())) {
+                self.on_freeze_late(id);
+            } else if !frozen && is_over(node.state.deadline()) {
                 self.on_deadline(id);
             } else if is_over(node.throttled) {
                 self.on_throttle_over(id);
-            } else if is_over(node.tidings.as_ref().and_then(|tidings| tidings.deadline())) {
+            } else if !frozen && is_over(node.tidings.as_ref().and_then(|t| t.deadline())) {
                 self.on_tidings_due(id);
             } else if is_over(node.timetable.as_ref().and_then(|table| table.due)) {
                 self.on_due(id);
             } else if is_over(node.watching.as_ref().and_then(|watching| watching.until)) {
                 self.on_pause_over(id);
-            } else {
+            } else if !frozen {
                 self.on_aside_late(id);
             }
             // Whoever handles a deadline takes it away; should it not, this keeps time from

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use serde::{Deserialize, Serialize};
 
 use super::event::Ended;
+use super::freeze::Freeze;
 use super::hold::Hold;
 use super::id::{NodeId, RunId};
 use super::ready::Tidings;
@@ -44,6 +45,9 @@ pub struct Node {
     /// Who has it stay as it is.
     #[serde(default)]
     pub hold: Option<Box<Hold>>,
+    /// Who has its processes stand still.
+    #[serde(default)]
+    pub freeze: Option<Box<Freeze>>,
     /// Whether the target wants it.
     pub auto: bool,
     /// Whether the target wants it to run at its times.
@@ -262,6 +266,7 @@ impl Node {
             edges: Edges::default(),
             asked: None,
             hold: None,
+            freeze: None,
             auto: false,
             timed: false,
             timetable: None,
@@ -337,11 +342,20 @@ impl Node {
 
     /// When something happens to it by itself.
     pub fn deadline(&self) -> Option<Moment> {
-        let asides = self.asides.values().map(|beside| beside.until);
-        let tidings = self.tidings.as_ref().and_then(|tidings| tidings.deadline());
         let due = self.timetable.as_ref().and_then(|table| table.due);
         let pause = self.watching.as_ref().and_then(|watching| watching.until);
-        asides.chain([self.state.deadline(), self.throttled, tidings, due, pause]).flatten().min()
+        let own = match &self.freeze {
+            Some(freeze) => freeze.deadline(),
+            None => self.own_deadline(),
+        };
+        [own, self.throttled, due, pause].into_iter().flatten().min()
+    }
+
+    /// The first of the clocks that stand still with it while it is frozen.
+    fn own_deadline(&self) -> Option<Moment> {
+        let asides = self.asides.values().map(|beside| beside.until);
+        let tidings = self.tidings.as_ref().and_then(|tidings| tidings.deadline());
+        asides.chain([self.state.deadline(), tidings]).flatten().min()
     }
 
     /// Whether something makes it run again that is neither a person nor another node.

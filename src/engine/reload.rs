@@ -26,8 +26,14 @@ impl Engine {
             return Err(Refusal::new(Code::NotSupported, message));
         }
         ids.extend(with.iter().filter(|id| self.may_reload(**id).is_ok()));
+        let mut notes = Vec::new();
+        for id in &ids {
+            if self.end_freeze(*id) {
+                notes.push(format!("{} was frozen, and goes on for this", self.name(*id)));
+            }
+        }
         let goals = ids.into_iter().map(|id| (id, Goal::Reloaded)).collect();
-        self.job(goals, Vec::new(), Vec::new())
+        self.job(goals, Vec::new(), notes)
     }
 
     fn may_reload(&self, id: NodeId) -> Result<(), Refusal> {

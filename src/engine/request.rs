@@ -44,6 +44,8 @@ pub fn needed(request: &Request) -> Access {
         | Request::Reset { .. }
         | Request::Hold { .. }
         | Request::Unhold { .. }
+        | Request::Freeze { .. }
+        | Request::Thaw { .. }
         | Request::Target { .. } => Access::Everything,
     }
 }
@@ -130,6 +132,8 @@ impl Engine {
             }
             Request::Hold { name } => self.hold(&name),
             Request::Unhold { name } => self.unhold(&name),
+            Request::Freeze { names } => self.freeze_named(&names),
+            Request::Thaw { names } => self.thaw_named(&names),
             Request::Power { how } => {
                 self.may_go_down()?;
                 self.power(how);
@@ -327,12 +331,14 @@ impl Engine {
         })?;
         let node = self.node(id);
         let running = node.filter(|node| node.pid.is_some()).and_then(|node| node.state.run());
+        let sleeps = node.is_some_and(Node::is_frozen) && signal != SignalNumber::KILL;
+        let later = if sleeps { ", which is frozen and gets it once it is thawed" } else { "" };
         let run = running.ok_or_else(|| {
             let state = node.map(|node| self.state_in_words(node)).unwrap_or_default();
             Refusal::new(Code::NotRunning, format!("{name} has no main process: {state}"))
         })?;
         self.emit(Effect::Signal { node: id, aim: Aim::Run(run), signal });
-        Ok(Reply::Done { message: format!("{signal} sent to {name}") })
+        Ok(Reply::Done { message: format!("{signal} sent to {name}{later}") })
     }
 
     fn change_target(&mut self, name: &str) -> Result<Reply, Refusal> {

@@ -61,6 +61,8 @@ impl Engine {
                 Goal::Up => order.up.push(*id),
                 Goal::Down => order.down.push(*id),
                 Goal::Reloaded => order.reloaded.push(*id),
+                // The kernel does that, whoever waits for it.
+                Goal::Frozen | Goal::Thawed => {}
             }
         }
         self.circle(holder, &order)

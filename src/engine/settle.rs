@@ -202,19 +202,23 @@ impl Engine {
         let Some(node) = self.node_mut(id) else { return };
         (node.leaving, node.loss) = (leaving, loss);
         let edges = node.edges.clone();
+        if leaving {
+            // Those that go before it may have to talk to it.
+            self.end_freeze(id);
+        }
         for other in edges.needed_by.iter().chain(&edges.after) {
             self.touch(*other);
         }
-    }
-
-    /// The same for whether others may stand on it.
-    fn refresh_firm(&mut self, id: NodeId) {
         if !leaving {
             // One that is held stays after all: what it needs waits for its end no more.
             for other in edges.needs.iter().flatten() {
                 self.touch(*other);
             }
         }
+    }
+
+    /// The same for whether others may stand on it.
+    fn refresh_firm(&mut self, id: NodeId) {
         let Some(node) = self.node_mut(id).filter(|node| node.firm != is_firm(node)) else {
             return;
         };

@@ -81,7 +81,9 @@ impl Engine {
     /// When a start has taken too long as a whole.
     pub(super) fn start_deadline(&self, id: NodeId, spec: &ServiceSpec) -> Option<Moment> {
         let began = match self.node(id) {
-            Some(node) if matches!(node.state, State::Starting { .. }) => node.since,
+            Some(node) if matches!(node.state, State::Starting { .. }) => {
+                node.since.after(node.stood_still(self.now))
+            }
             Some(_) | None => self.now,
         };
         spec.start_timeout.map(|timeout| began.after(timeout))

@@ -47,6 +47,7 @@ impl Engine {
             restarts: node.history.restarts,
             reason: self.reason(node),
             held: node.is_held(),
+            frozen: node.frozen_report(self.now),
             connections: inetd.then(|| u32::try_from(node.connections.len()).unwrap_or(u32::MAX)),
             cgroup: None,
             detail: detail.then(|| self.detail(node)),
@@ -93,11 +94,14 @@ impl Engine {
         if reason.is_empty() { base } else { format!("{base}: {reason}") }
     }
 
-    /// The one reason that matters, when it runs next, for whom it is there, and who holds it.
+    /// The one reason that matters, when it runs next, for whom it is there, and who froze or holds
+    /// it.
     pub(super) fn reason(&self, node: &Node) -> String {
         let lent = self.names.get(&node.name).and_then(|id| self.lent_words(*id));
+        let frozen = node.frozen_words(self.now);
         let held = node.held_words(self.now);
-        joined([self.reason_and_times(node)].into_iter().chain(lent).chain(held))
+        let rest = lent.into_iter().chain(frozen).chain(held);
+        joined([self.reason_and_times(node)].into_iter().chain(rest))
     }
 
     fn reason_and_times(&self, node: &Node) -> String {

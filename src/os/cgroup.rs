@@ -224,8 +224,17 @@ impl Group {
 
     /// Whether a process is in it or below.
     pub fn populated(&self) -> Result<bool, Errno> {
+        self.says(b"populated 1")
+    }
+
+    /// Whether every process in it and below stands still; an empty group may say so too.
+    pub fn frozen(&self) -> Result<bool, Errno> {
+        self.says(b"frozen 1")
+    }
+
+    fn says(&self, line: &[u8]) -> Result<bool, Errno> {
         let text = self.read("cgroup.events", 4096)?;
-        Ok(text.split(|byte| *byte == b'\n').any(|line| line == b"populated 1"))
+        Ok(text.split(|byte| *byte == b'\n').any(|known| known == line))
     }
 
     /// cgroup.events for poll: POLLPRI when something in it changes. See [`Watch`] for many.
@@ -249,7 +258,8 @@ impl Group {
         fds::write_file_at(self.fd.as_fd(), Path::new(plain(file)?), bytes)
     }
 
-    /// Freeze or thaw every process in it and below. Takes effect a little later.
+    /// Freeze or thaw every process in it and below, cgroup.freeze of Linux 5.2. Takes effect a
+    /// little later, as [`Group::frozen`] says.
     pub fn freeze(&self, on: bool) -> Result<(), Errno> {
         self.write("cgroup.freeze", if on { b"1" } else { b"0" })
     }

@@ -108,6 +108,17 @@ pub enum Request {
         /// Its name.
         name: String,
     },
+    /// Have all processes of services stand still, until `thaw`, their end, or what needs them
+    /// awake: a stop, a restart, a reload.
+    Freeze {
+        /// Their names.
+        names: Vec<String>,
+    },
+    /// Have them go on.
+    Thaw {
+        /// Their names.
+        names: Vec<String>,
+    },
     /// Follow a job until it ends: events, then the last one with its outcome.
     Wait {
         /// Number from the reply that made it.

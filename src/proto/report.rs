@@ -113,6 +113,9 @@ pub struct ServiceReport {
     /// Whether somebody has it stay as it is; the reason says who.
     #[serde(default, skip_serializing_if = "is_false")]
     pub held: bool,
+    /// Who has all of its processes stand still; the reason says it too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frozen: Option<FrozenReport>,
     /// Connections that are being served (inetd).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connections: Option<u32>,
@@ -122,6 +125,15 @@ pub struct ServiceReport {
     /// The rest, where one service was asked for by someone who may know.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<Detail>,
+}
+
+/// A freeze of a service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FrozenReport {
+    /// How long ago it was asked for, in milliseconds.
+    pub since_ms: u64,
+    /// Who did, in words.
+    pub by: String,
 }
 
 impl ServiceReport {
@@ -136,6 +148,7 @@ impl ServiceReport {
             restarts: 0,
             reason: String::new(),
             held: false,
+            frozen: None,
             connections: None,
             cgroup: None,
             detail: None,

@@ -29,6 +29,8 @@ impl Request {
             Self::Reset { name } => format!("reset {name}"),
             Self::Hold { name } => format!("hold {name}"),
             Self::Unhold { name } => format!("unhold {name}"),
+            Self::Freeze { names } => format!("freeze {}", names.join(" ")),
+            Self::Thaw { names } => format!("thaw {}", names.join(" ")),
             Self::Wait { .. } => "wait".to_owned(),
             Self::Power { how } | Self::SchedulePower { how, .. } => how.to_string(),
             Self::CancelPower { .. } => "cancel".to_owned(),
@@ -87,6 +89,8 @@ pub fn parse(line: &str) -> Result<Request, Refusal> {
         "reset" => Request::Reset { name: one()? },
         "hold" => Request::Hold { name: one()? },
         "unhold" => Request::Unhold { name: one()? },
+        "freeze" => Request::Freeze { names: some()? },
+        "thaw" => Request::Thaw { names: some()? },
         "target" => Request::Target { name: one()? },
         "signal" => match names.as_slice() {
             [signal, name] => Request::Signal { name: name.clone(), signal: signal.clone() },
@@ -97,7 +101,7 @@ pub fn parse(line: &str) -> Result<Request, Refusal> {
             return Err(Refusal::new(Code::UnknownMethod, format!("`{verb}` is not understood"))
                 .hint(
                 "ping, list, status, why, start, stop, restart, reload, plan, apply, confirm, upgrade, signal, reset, \
-                 hold, unhold, target, poweroff, reboot, halt, cancel",
+                 hold, unhold, freeze, thaw, target, poweroff, reboot, halt, cancel",
             ));
         }
     })

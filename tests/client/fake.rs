@@ -131,6 +131,7 @@ pub fn service(name: &str, state: StateWord) -> ServiceReport {
         restarts: 0,
         reason: String::new(),
         held: false,
+        frozen: None,
         connections: None,
         cgroup: None,
         detail: None,

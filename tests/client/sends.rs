@@ -53,6 +53,8 @@ fn every_command_has_its_request() {
         ),
         (&["hold", "a"], r#"{"method":"hold","params":{"name":"a"}}"#),
         (&["unhold", "a"], r#"{"method":"unhold","params":{"name":"a"}}"#),
+        (&["freeze", "a", "b"], r#"{"method":"freeze","params":{"names":["a","b"]},"wait":true}"#),
+        (&["thaw", "a"], r#"{"method":"thaw","params":{"names":["a"]},"wait":true}"#),
         (&["cancel"], r#"{"method":"cancel-power","params":{}}"#),
         (
             &["--timeout", "5s", "start", "a"],

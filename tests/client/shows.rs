@@ -10,7 +10,7 @@ use finit::client::output::{Colour, Style};
 use finit::client::overview::{self, Scope};
 use finit::client::{detail, text};
 use finit::proto::frame::Answer;
-use finit::proto::report::Detail;
+use finit::proto::report::{Detail, FrozenReport};
 use finit::proto::{
     Code, MachineReport, Outcome, Power, Refusal, Reply, Request, ScheduledReport, ServiceReport,
     StateWord,
@@ -349,6 +349,8 @@ fn lists_are_filtered() {
         ServiceReport { kind: "target".to_owned(), ..service("rescue", StateWord::Stopped) };
     state.services.push(target);
     state.services.push(ServiceReport { held: true, ..service("mail", StateWord::Up) });
+    let frozen = Some(FrozenReport { since_ms: 5_000, by: "finitctl".to_owned() });
+    state.services.push(ServiceReport { frozen, ..service("cold", StateWord::Up) });
     let server = Server::new(move |request| match request {
         Request::Status { name } if name == "sshd" => {
             let detail = Detail { sockets: vec!["tcp:22".to_owned()], ..Detail::default() };
@@ -371,6 +373,9 @@ fn lists_are_filtered() {
     assert_eq!(names(&["list", "--state", "stopped"]), ["NAME", "ftp"]);
     assert_eq!(names(&["list", "--targets"]), ["NAME", "rescue"]);
     assert_eq!(names(&["list", "--held"]), ["NAME", "mail"]);
+    assert_eq!(names(&["list", "--frozen"]), ["NAME", "cold"]);
+    let shown = server.run(&["list", "--frozen"]).out;
+    assert!(shown.contains("up (frozen)"), "{shown}");
     assert_eq!(names(&["list", "--state", "skipped"]), Vec::<String>::new());
     assert_eq!(
         server.run(&["list", "--sockets"]).out,
@@ -385,4 +390,15 @@ fn what_a_hold_is_and_how_it_ends_is_told_by_its_help() {
     for words in ["finitctl unhold NAME", "finitctl list --held", "ends with a shutdown"] {
         assert!(ran.out.contains(words), "{}", ran.out);
     }
+}
+
+#[test]
+fn what_a_freeze_and_a_gentle_stop_are_is_told_by_their_help() {
+    let help = |verb: &str| Server::raw(|_| None).run(&[verb, "--help"]).out;
+    let freeze = help("freeze");
+    for words in ["finitctl thaw NAME", "finitctl list --frozen", "watchdog"] {
+        assert!(freeze.contains(words), "{freeze}");
+    }
+    let stop = help("stop");
+    assert!(stop.contains("With --gentle nobody goes"), "{stop}");
 }

@@ -84,7 +84,7 @@ fn names(dice: &mut Dice) -> Vec<String> {
 
 pub fn act(dice: &mut Dice) -> Act {
     let access = if dice.percent(90) { Access::Everything } else { Access::Look };
-    match dice.below(124) {
+    match dice.below(132) {
         0..=13 => Act::Ask(access, Request::Start { names: names(dice) }),
         14..=27 => Act::Ask(access, Request::Stop { names: names(dice) }),
         28..=38 => Act::Ask(access, Request::Restart { names: names(dice) }),
@@ -125,6 +125,8 @@ pub fn act(dice: &mut Dice) -> Act {
         100..=102 => Act::Ask(access, Request::Hold { name: somebody(dice) }),
         103..=105 => Act::Ask(access, Request::Unhold { name: somebody(dice) }),
         118..=123 => Act::Ask(access, Request::StopGently { names: names(dice) }),
+        124..=128 => Act::Ask(access, Request::Freeze { names: names(dice) }),
+        129..=131 => Act::Ask(access, Request::Thaw { names: names(dice) }),
         106..=110 => Act::See(dice.below(16), dice.percent(30), dice.below(3)),
         111 => Act::Blind(dice.below(16)),
         112..=113 => Act::Vanish(dice.throw()),
@@ -242,7 +244,7 @@ fn reread(world: &mut World<Chance>, blueprint: &Blueprint) {
 
 fn stale(world: &mut World<Chance>, pick: u64) {
     let Some(run) = one_of(world.over(), pick) else { return };
-    nothing_follows(world, |_| match pick % 8 {
+    nothing_follows(world, |_| match pick % 9 {
         0 => Event::Executed { run },
         1 => {
             let ended = Ended::Exit(Exit::Code(3));
@@ -257,6 +259,10 @@ fn stale(world: &mut World<Chance>, pick: u64) {
             let sights = vec![Sight { trigger: Trigger::Changed, path, mark: 7 }];
             Event::Sighted { run, marks: vec![7], sights }
         }
+        7 => Event::Froze {
+            order: run,
+            result: if pick.is_multiple_of(2) { Ok(()) } else { Err(String::new()) },
+        },
         _ => Event::Stirred { node: run.node },
     });
 }

@@ -22,6 +22,8 @@ pub enum Fact {
     /// Who watches sees that a path is there.
     Sees(RunId),
     Knocks(NodeId),
+    /// A group stands still, or goes on.
+    Froze(RunId),
 }
 
 impl<F: Fates> World<F> {
@@ -32,7 +34,9 @@ impl<F: Fates> World<F> {
     }
 
     fn happen(&mut self, fact: Fact) {
+        let Some(fact) = self.put_off(fact) else { return };
         match fact {
+            Fact::Froze(order) => self.turn(Event::Froze { order, result: Ok(()) }),
             Fact::Executed(run) => {
                 let Some(process) = self.runs.get(&run) else { return };
                 let tells = process.program.tells;

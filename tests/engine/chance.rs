@@ -114,6 +114,17 @@ impl Fates for Chance {
         (!self.calm && dice.percent(40)).then(|| millis(*dice.pick(&[0, 20, 900])))
     }
 
+    fn freezes(&mut self, name: &str, on: bool, now: Moment) -> Result<Option<Duration>, String> {
+        let mut dice = Dice::of(self.seed ^ now.0, name);
+        Ok(match dice.below(100) {
+            _ if self.calm => Some(Duration::ZERO),
+            0 if on => return Err("no such file".to_owned()),
+            0..=4 => None,
+            5..=19 => Some(millis(500)),
+            _ => Some(Duration::ZERO),
+        })
+    }
+
     fn tie(&mut self) -> u64 {
         self.dice.throw()
     }

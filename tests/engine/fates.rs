@@ -87,6 +87,16 @@ pub trait Fates {
     fn level(&mut self, _name: &str, _now: Moment) -> Option<Duration> {
         None
     }
+    /// How long it takes until all of a group stands still, or goes on; none: one hangs in the
+    /// kernel. An error is a kernel that cannot do it.
+    fn freezes(
+        &mut self,
+        _name: &str,
+        _on: bool,
+        _now: Moment,
+    ) -> Result<Option<Duration>, String> {
+        Ok(Some(Duration::ZERO))
+    }
     /// A number that orders what happens at the same time.
     fn tie(&mut self) -> u64;
 }

@@ -48,6 +48,7 @@ mod diary;
 mod dice;
 mod doors;
 mod fates;
+mod freezer;
 mod linear;
 mod looks;
 mod matrix;

@@ -18,14 +18,14 @@ pub struct Oracle {
     pub fault: Option<String>,
     pub now: Moment,
     /// What everything looked like after the last event.
-    last: Vec<Peek>,
+    pub last: Vec<Peek>,
     /// What the running event is about, for what it excuses.
     pub exited: BTreeSet<NodeId>,
     /// Runs that look whether their service is healthy.
     checks: BTreeSet<RunId>,
     /// Those of them that were killed, and may take their time to end.
     killed: BTreeSet<RunId>,
-    elapsed: bool,
+    pub elapsed: bool,
     /// Somebody asks for a gentle stop.
     pub gentle: bool,
     stands: u32,
@@ -160,6 +160,7 @@ impl Oracle {
             }
             // It hangs, which is as good as a crash.
             Effect::Signal { node, signal: SignalNumber::ABRT, .. } => {
+                self.hangs_frozen(*node);
                 self.exited.insert(*node);
             }
             // A check that hangs is as good as one that failed.
@@ -221,7 +222,7 @@ impl Oracle {
     /// Only what is up is checked, and never twice at a time.
     fn check_health(&mut self, engine: &Engine, run: RunId) {
         let node = peek(engine, run.node);
-        let good = node.label == "up" && node.wanted && !node.leaving;
+        let good = node.label == "up" && node.wanted && !node.leaving && !node.frozen;
         self.check(good, || format!("the health of {} is checked for nobody", node.name));
         let mut others = self.checks.iter().filter(|other| other.node == run.node);
         let other =
@@ -275,6 +276,7 @@ impl Oracle {
         }
         for ((number, node), old) in (0..).zip(&after).zip(&before) {
             self.brought_down(old, node);
+            self.ended_frozen(&after, old, node);
             if node.label != old.label {
                 self.up_early(engine, NodeId::from_number(number), old, node);
                 self.transition(&after, NodeId::from_number(number), old, node);

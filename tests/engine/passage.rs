@@ -4,7 +4,8 @@
 use finit::config::spec::Ready;
 use finit::engine::{Engine, NodeId, Peek};
 
-use crate::oracle::{Oracle, at};
+use crate::freezer::Freezer;
+use crate::oracle::{Oracle, at, peek};
 
 impl Oracle {
     /// A service is up when it is said to be, and not before.
@@ -75,6 +76,30 @@ impl Oracle {
         };
         let for_nothing = node.lent && !all.iter().any(stands);
         self.check(!for_nothing, || format!("{} is there for nobody", node.name));
+    }
+
+    /// Nobody stands still of whom that is not known.
+    pub fn stands_still(&mut self, engine: &Engine, freezer: &Freezer) {
+        for node in freezer.all() {
+            let known = peek(engine, node).frozen;
+            self.check(known, || format!("{} stays frozen", engine.name(node)));
+        }
+    }
+
+    /// Who stands still gives no signs of life, and is not blamed for that.
+    pub fn hangs_frozen(&mut self, id: NodeId) {
+        let frozen = self.elapsed && at(&self.last, id).frozen;
+        let name = at(&self.last, id).name.clone();
+        self.check(!frozen, || format!("{name} is frozen, and its watchdog ends it"));
+    }
+
+    /// Time alone ends nobody who stands still.
+    pub fn ended_frozen(&mut self, all: &[Peek], old: &Peek, new: &Peek) {
+        let there = |id: &NodeId| is_really_up(at(all, *id)) && !at(all, *id).leaving;
+        let lost = new.needs.iter().any(|need| !need.is_empty() && !need.iter().any(there));
+        let ends = ["stopping", "cleaning", "backoff", "failed"].contains(&new.label);
+        let ended = self.elapsed && old.frozen && ends && new.wanted && !lost;
+        self.check(!ended, || format!("{} is frozen, and time ends it", new.name));
     }
 
     /// Nobody is stopped before those who stand on it.

@@ -27,6 +27,8 @@ pub struct Script {
     pub paths: BTreeSet<String>,
     clone_fails: Vec<String>,
     bind_fails: Vec<String>,
+    /// How groups freeze and thaw, where not at once.
+    freezes: BTreeMap<(String, bool), Result<Option<Duration>, String>>,
     steps: BTreeMap<String, Option<(Duration, StepResult)>>,
     /// What each program that was started was told.
     told: Vec<String>,
@@ -77,6 +79,10 @@ impl Fates for Script {
 
     fn arrives(&mut self, _: &str, _: Moment) -> Option<Duration> {
         None
+    }
+
+    fn freezes(&mut self, name: &str, on: bool, _: Moment) -> Result<Option<Duration>, String> {
+        self.freezes.get(&(name.to_owned(), on)).cloned().unwrap_or(Ok(Some(Duration::ZERO)))
     }
 
     fn tie(&mut self) -> u64 {
@@ -186,6 +192,12 @@ impl Rig {
 
     pub fn bind_fails(&mut self, name: &str) {
         self.world.fates.bind_fails.push(name.to_owned());
+    }
+
+    /// From now on this group freezes, or thaws, in that time, never, or cannot at all.
+    pub fn freezes(&mut self, name: &str, on: bool, answer: Result<Option<Duration>, &str>) {
+        let answer = answer.map_err(str::to_owned);
+        self.world.fates.freezes.insert((name.to_owned(), on), answer);
     }
 
     /// From now on all goes well again.

@@ -153,6 +153,7 @@ fn come_to_rest(world: &mut World<Chance>) {
     }
     world.fates.calm = true;
     world.calm();
+    world.thaw_all();
     let end = world.now.after(Oracle::LONG);
     if !world.run_until(end, PATIENCE) {
         fail(world, "it never comes to rest");

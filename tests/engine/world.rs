@@ -17,6 +17,7 @@ use finit::proto::{JobEvent, Power, Refusal, Reply, Request};
 use crate::agenda::Fact;
 use crate::diary::Diary;
 use crate::fates::{Fates, Program};
+use crate::freezer::Freezer;
 use crate::oracle::{self, Oracle};
 use crate::sights::Watcher;
 use crate::trials::Before;
@@ -76,6 +77,8 @@ pub struct World<F> {
     /// Looks that are under way, and look-outs with the path that they are for.
     pub looks: BTreeSet<RunId>,
     pub awaited: BTreeMap<RunId, String>,
+    /// Groups that stand still.
+    pub freezer: Freezer,
     /// Who watches paths.
     pub watchers: BTreeMap<RunId, Watcher>,
     pub sequence: u64,
@@ -119,6 +122,7 @@ impl<F: Fates> World<F> {
             asked: Vec::new(),
             looks: BTreeSet::new(),
             awaited: BTreeMap::new(),
+            freezer: Freezer::default(),
             watchers: BTreeMap::new(),
             sequence: 0,
             last_pid: 100,
@@ -135,6 +139,7 @@ impl<F: Fates> World<F> {
         }
         if let Some(oracle) = &mut self.oracle {
             oracle.after_turn(&self.engine, &self.watched, &self.bound);
+            oracle.stands_still(&self.engine, &self.freezer);
             oracle.looks(&self.engine, self.looks.iter().chain(self.awaited.keys()));
         }
     }
@@ -177,6 +182,7 @@ impl<F: Fates> World<F> {
             Effect::LookAtPaths { run } => self.look_at_paths(run),
             Effect::Dismiss { run } => self.dismiss(run),
             Effect::Signal { node, aim, signal } => self.signal(node, aim, signal),
+            Effect::Freeze { order, on } => self.freeze(order, on),
             Effect::WatchEmpty { node } => {
                 self.emptying.insert(node);
                 self.review_group(node);
@@ -225,6 +231,9 @@ impl<F: Fates> World<F> {
         let text = words.collect::<String>().replace("[Text(\"", "").replace("\")]", " ");
         self.started.push((name, text.trim_end().to_owned(), order.what));
         let (run, what) = (order.run, order.what);
+        if self.freezer.holds(run.node) && what != What::Hook {
+            self.complain(format!("{} is started where all stand still", order.service.name));
+        }
         let ready = order.service.ready.when.clone();
         let ends = what != What::Main || ready == Ready::Exit || ready.pidfile().is_some();
         let program = match self.fates.program(order, self.now) {

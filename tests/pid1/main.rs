@@ -19,6 +19,7 @@ mod conditions;
 mod control;
 mod enable;
 mod foreign;
+mod freeze;
 mod gentle;
 mod health;
 mod hold;

@@ -19,7 +19,7 @@ fn name() -> String {
 
 #[test]
 fn the_peer_decides_before_the_body_does() {
-    let requests: [(Access, Request); 22] = [
+    let requests: [(Access, Request); 25] = [
         (Look, Request::Hello),
         (Look, Request::Ping),
         (Look, Request::List),
@@ -41,6 +41,9 @@ fn the_peer_decides_before_the_body_does() {
         (Everything, Request::Reset { name: name() }),
         (Everything, Request::Hold { name: name() }),
         (Everything, Request::Unhold { name: name() }),
+        (Everything, Request::StopGently { names: vec![name()] }),
+        (Everything, Request::Freeze { names: vec![name()] }),
+        (Everything, Request::Thaw { names: vec![name()] }),
         (Everything, Request::Target { name: "nowhere".to_owned() }),
     ];
     for (needed, request) in requests {

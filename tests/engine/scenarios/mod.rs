@@ -5,6 +5,7 @@ mod boot;
 mod commands;
 mod conditions;
 mod foreign;
+mod freeze;
 pub mod gentle;
 mod health;
 pub mod hold;
