@@ -47,6 +47,34 @@ impl Drop for Frozen {
     }
 }
 
+/// What the kernel does to who is born in a group that was killed once is for it to decide; who
+/// moves in or finds it made anew lives.
+#[test]
+fn a_killed_group_is_entered_by_a_move_or_made_anew() {
+    let _alone = alone();
+    let tree = own_groups();
+    let (mut group, is_new) = tree.make_anew("killed").unwrap();
+    assert!(is_new);
+    for moves_in in [true, false] {
+        group.kill().unwrap();
+        if !moves_in {
+            group = tree.make_anew("killed").unwrap().0;
+        }
+        let cgroup = Some(group.as_fd());
+        let launch = Launch { argv: &words(&SLEEP), cgroup, moves_in, ..Launch::default() };
+        let child = spawn(Plan::new(&launch).unwrap()).unwrap();
+        assert_eq!(outcome(&child.status, &child.memory), None);
+        assert!(child.memory.was_born());
+        assert_eq!(group.procs(), Ok(vec![child.pid]));
+        assert!(!tree.make_anew("killed").unwrap().1, "somebody lives in it");
+        kill::kill(child.pid, SignalNumber::TERM).unwrap();
+        assert_eq!(exit_of(child.pid), Exit::Signal { number: SignalNumber::TERM, core: false });
+        until("the group to be empty", || (!group.populated().unwrap()).then_some(()));
+    }
+    tree.remove("killed").unwrap();
+    fs::remove_dir(tree.path()).unwrap();
+}
+
 #[test]
 fn children_that_hang_before_exec_hang_alone() {
     let _alone = alone();

@@ -5,11 +5,12 @@ use std::os::fd::AsFd;
 use super::{Driver, Fact};
 use crate::boot;
 use crate::engine::{Aim, Effect, Ended, Event, Group, NodeId, RunId};
-use crate::facts::{Pid, SignalNumber};
+use crate::facts::{Exit, Pid, SignalNumber};
 use crate::os::{kill, pidfd, time};
 use crate::proto::frame::{self, Answer};
 use crate::proto::{Refusal, Reply};
 
+use super::groups::Way;
 use super::watch::Token;
 use super::{foreign, groups};
 
@@ -166,6 +167,33 @@ impl Driver {
             let text = format!("{}: sending {signal}: {errno}", self.engine.name(node));
             self.console.tell(crate::engine::Level::Trouble, &text);
         }
+        if (aim, signal) == (Aim::Group, SignalNumber::KILL) {
+            self.on_group_killed(node);
+        }
+    }
+
+    /// Everybody in a group was killed at once: the next start is not born in it.
+    fn on_group_killed(&mut self, node: NodeId) {
+        let Some(site) = self.sites.of(node).filter(|site| site.group.is_some()) else { return };
+        if site.way == Way::Born {
+            site.way = Way::Unsure;
+            return;
+        }
+        // Whoever is on its way into the group was not hit.
+        for pid in site.runs.values().filter(|pid| self.reaper.status(**pid).is_some()) {
+            // Not reaped, so it is there.
+            let _sent = kill::kill(*pid, SignalNumber::KILL);
+        }
+    }
+
+    /// How the next process gets into the group, after one that ended by SIGKILL, whoever sent it.
+    fn review_way(&mut self, node: NodeId, was_born: bool, group: Group) {
+        let Some(site) = self.sites.of(node) else { return };
+        match (site.way, was_born, group) {
+            (Way::Born, false, _) => site.way = Way::Moves,
+            (Way::Born, true, Group::Empty) => site.way = Way::Unsure,
+            (Way::Born, true, Group::Inhabited) | (Way::Unsure | Way::Moves, _, _) => {}
+        }
     }
 
     /// What is left of a service after this process of it has ended.
@@ -285,7 +313,7 @@ impl Driver {
     }
 
     /// What a process that has ended was, told to its owner; what follows is not carried out yet.
-    pub(super) fn on_run_ended(&mut self, run: RunId, pid: Pid, ended: Ended) {
+    pub(super) fn on_run_ended(&mut self, run: RunId, pid: Pid, ended: Ended, was_born: bool) {
         // What it said before it ended counts: another process may be the main one now.
         self.hear(run.node);
         let of_run = self.sites.get(run.node).and_then(|site| site.runs.get(&run.generation));
@@ -296,6 +324,9 @@ impl Driver {
         let group = if serves { Group::Inhabited } else { self.group_after(run.node, pid) };
         if let Some(site) = self.sites.of(run.node) {
             site.runs.remove(&run.generation);
+        }
+        if matches!(ended, Ended::Exit(Exit::Signal { number: SignalNumber::KILL, .. })) {
+            self.review_way(run.node, was_born, group);
         }
         self.forget_foreign(run);
         self.flush_line(run.node);

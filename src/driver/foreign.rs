@@ -88,7 +88,7 @@ impl Driver {
     /// It has ended, and nobody will tell how; what follows is not carried out yet.
     fn lose_foreign(&mut self, run: RunId, pid: Pid) {
         self.reaper.release(pid, run);
-        self.on_run_ended(run, pid, Ended::Unseen);
+        self.on_run_ended(run, pid, Ended::Unseen, true);
     }
 
     /// Whether a process that the finit before knew is another's child: it is watched again. One

@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
+
 use crate::engine::{NodeId, RunId};
 use crate::facts::{Errno, SignalNumber};
 use crate::os::cgroup::{self, Group, Tree, Watch, WatchId};
@@ -23,6 +25,21 @@ struct Waiting {
     empty: bool,
     /// An order to freeze it, or to thaw it.
     frozen: Option<(RunId, bool)>,
+}
+
+/// How a process gets into the group of its service.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Way {
+    /// It is born in it.
+    Born,
+    /// Everybody in it was killed at once, or may have been: what is born in it is killed, too.
+    /// It is made anew before the next process, or, while somebody lives in it still, that one
+    /// moves in.
+    #[default]
+    Unsure,
+    /// Each moves in: what was born in a new one did not live either, since the group of PID 1
+    /// itself was killed once, which spares PID 1.
+    Moves,
 }
 
 /// The tree, if there is one, and what is waited for.
@@ -51,7 +68,17 @@ impl Groups {
         Ok(true)
     }
 
-    /// The group of a service, made if it is not there.
+    /// A group for the next processes of a service, and how they get into it.
+    pub fn make_anew(&mut self, node: NodeId, name: &str) -> Result<Option<(Group, Way)>, Errno> {
+        let Some(tree) = &self.tree else { return Ok(None) };
+        let (group, is_new) = tree.make_anew(name)?;
+        if is_new {
+            self.unwatch(node);
+        }
+        Ok(Some((group, if is_new { Way::Born } else { Way::Unsure })))
+    }
+
+    /// The group that a service of the finit before has, made if it is not there.
     pub fn make(&self, name: &str) -> Result<Option<Group>, Errno> {
         self.tree.as_ref().map(|tree| tree.make(name)).transpose()
     }
@@ -149,8 +176,13 @@ impl Groups {
 /// Sends a signal to everybody in a group; SIGKILL by the kernel itself, which misses nobody
 /// who forks meanwhile.
 pub fn signal(group: &Group, signal: SignalNumber) -> Result<(), Errno> {
-    if signal == SignalNumber::KILL {
-        return group.kill();
+    let answer = match signal {
+        SignalNumber::KILL => group.kill(),
+        signal => group.signal_all(signal).map(|_| ()),
+    };
+    match answer {
+        // Somebody took the empty group away.
+        Err(Errno(libc::ENOENT | libc::ENODEV)) => Ok(()),
+        answer => answer,
     }
-    group.signal_all(signal).map(|_| ())
 }

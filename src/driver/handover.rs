@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use super::configuration::Configuration;
 use super::control::Call;
+use super::groups::Way;
 use super::reaper::Owner;
 use super::site::Rare;
 use super::store::Stored;
@@ -73,6 +74,9 @@ pub struct Held {
 struct HeldSite {
     node: NodeId,
     group: Option<String>,
+    /// One that does not say it does not know it either.
+    #[serde(default)]
+    way: Way,
     pipe: Option<(RawFd, RawFd)>,
     sockets: Vec<RawFd>,
     sessions: Vec<Pid>,
@@ -245,6 +249,7 @@ impl Driver {
             sites.push(HeldSite {
                 node,
                 group: site.group.as_ref().map(|group| group.name().to_owned()),
+                way: site.way,
                 pipe: site.pipe.as_ref().map(|(read, write)| (keep(read), keep(write))),
                 sockets: site.sockets.iter().map(&mut keep).collect(),
                 sessions: rare.sessions.clone(),
@@ -284,6 +289,7 @@ impl Driver {
             let group = held.group.and_then(|name| self.groups.make(&name).ok().flatten());
             let Some(site) = self.sites.of(held.node) else { continue };
             site.group = group;
+            site.way = held.way;
             site.pipe =
                 held.pipe.and_then(|(read, write)| Some((fds::adopt(read)?, fds::adopt(write)?)));
             site.sockets = held.sockets.into_iter().filter_map(fds::adopt).collect();

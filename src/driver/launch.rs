@@ -14,22 +14,45 @@ use crate::os::spawn::{self, Identity, Launch, Plan, Spawned};
 use crate::os::users::{Accounts, User};
 use crate::probe;
 
+use super::groups::Way;
 use super::notify;
 use super::reaper::Owner;
 use super::site::Site;
 use super::watch::Token;
 
+/// What clone3 says of a group that is no longer there.
+const GONE: [Errno; 2] = [Errno(libc::ENOENT), Errno(libc::ENODEV)];
+
 impl Driver {
     /// Starts a program. The pid is registered before anything else can happen.
     pub(super) fn launch(&mut self, order: &Spawn) -> Result<Pid, SpawnError> {
-        let node = order.run.node;
-        let spec = &order.service;
-        let exec = &spec.exec;
         let connection = match order.what {
             What::Connection(id) => self.connections.remove(&id),
             What::Probe | What::Health => return self.launch_probe(order),
             What::Main | What::Hook => None,
         };
+        let answer = self.launch_program(order, connection.as_ref());
+        let site = self.sites.of(order.run.node);
+        match (answer, site) {
+            // Somebody took the empty group away: its descriptor leads nowhere.
+            (Err(SpawnError { stage: Stage::Cgroup, errno, .. }), Some(site))
+                if GONE.contains(&errno) && site.group.is_some() =>
+            {
+                site.group = None;
+                self.launch_program(order, connection.as_ref())
+            }
+            (answer, _) => answer,
+        }
+    }
+
+    fn launch_program(
+        &mut self,
+        order: &Spawn,
+        connection: Option<&OwnedFd>,
+    ) -> Result<Pid, SpawnError> {
+        let node = order.run.node;
+        let spec = &order.service;
+        let exec = &spec.exec;
         let (user, identity) = identity(exec, order.user.as_deref())?;
         let environment = self.surroundings(order, user.as_ref())?;
         let line = match order.what {
@@ -60,7 +83,7 @@ impl Driver {
         let (passed, names) = handed(site, order);
         let env = environment.into_bytes();
         let root = exec.root.as_ref().map(String::as_bytes);
-        let accepted = connection.as_ref().map(OwnedFd::as_fd);
+        let accepted = connection.map(OwnedFd::as_fd);
         let plan = Plan::new(&Launch {
             argv: &argv,
             path: path.as_bytes(),
@@ -73,6 +96,7 @@ impl Driver {
             passed_names: names.as_bytes(),
             line: line.as_ref().map(|(number, fd)| (*number, fd.as_fd())),
             cgroup: site.group.as_ref().map(AsFd::as_fd),
+            moves_in: site.group.is_some() && site.way != Way::Born,
             tty: tty.as_ref().map(String::as_bytes),
             root,
             cwd: exec.cwd.as_deref().unwrap_or("/").as_bytes(),
@@ -136,6 +160,7 @@ impl Driver {
             stdout: output,
             stderr: output,
             cgroup: site.group.as_ref().map(AsFd::as_fd),
+            moves_in: site.group.is_some() && site.way != Way::Born,
             limits: &limits,
             ..Launch::default()
         })?;
@@ -146,14 +171,19 @@ impl Driver {
     /// The control group of a service, from the first of its processes on.
     fn prepare_group(&mut self, node: NodeId, name: &str) -> Result<(), SpawnError> {
         let Some(site) = self.sites.of(node) else { return Ok(()) };
-        if site.group.is_some() {
+        if site.group.is_some() && site.way != Way::Unsure {
             return Ok(());
         }
-        site.group = self.groups.make(name).map_err(|errno| SpawnError {
+        let made = self.groups.make_anew(node, name).map_err(|errno| SpawnError {
             stage: Stage::Cgroup,
             errno,
             subject: name.to_owned(),
         })?;
+        let Some((group, way)) = made else { return Ok(()) };
+        site.group = Some(group);
+        if site.way != Way::Moves {
+            site.way = way;
+        }
         Ok(())
     }
 }

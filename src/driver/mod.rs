@@ -259,7 +259,7 @@ impl Driver {
         self.more_children = more;
         for dead in reaped {
             match dead.owner {
-                Owner::Run(run) => self.on_run_ended(run, dead.pid, dead.ended),
+                Owner::Run(run) => self.on_run_ended(run, dead.pid, dead.ended, dead.was_born),
                 Owner::Look(run) => self.on_look_ended(run, dead.pid, dead.ended),
                 Owner::Watcher(run) => self.on_watcher_ended(run, dead.pid, &dead.ended),
                 Owner::Future(tell) => {

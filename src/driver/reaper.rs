@@ -54,6 +54,8 @@ pub struct Reaped {
     pub owner: Owner,
     /// How it ended.
     pub ended: Ended,
+    /// Whether it came to its first instruction.
+    pub was_born: bool,
 }
 
 /// All processes that PID 1 started and has not reaped.
@@ -121,7 +123,8 @@ impl Reaper {
         let Some(starting) = &mut child.starting else { return false };
         let Ok(said) = read_status(&starting.status) else { return false };
         starting.said.extend_from_slice(&said);
-        if !said.is_empty() || starting.memory.failure(&starting.said).is_some() {
+        let memory = &starting.memory;
+        if !said.is_empty() || memory.failure(&starting.said).is_some() || !memory.was_born() {
             return false;
         }
         // End of file: the pipe was closed by exec, or by a death that its exit will tell.
@@ -139,7 +142,8 @@ impl Reaper {
                 continue;
             };
             let ended = ending(&child, dead.exit);
-            reaped.push(Reaped { pid: dead.pid, owner: child.owner, ended });
+            let was_born = child.starting.as_ref().is_none_or(|s| s.memory.was_born());
+            reaped.push(Reaped { pid: dead.pid, owner: child.owner, ended, was_born });
         }
         (reaped, true)
     }

@@ -2,6 +2,7 @@
 
 use std::os::fd::OwnedFd;
 
+use super::groups::Way;
 use super::store::Stored;
 use crate::engine::NodeId;
 use crate::facts::Pid;
@@ -16,6 +17,8 @@ pub struct Site {
     pub runs: Few<Pid>,
     /// Its control group.
     pub group: Option<Group>,
+    /// How its next process gets into that.
+    pub way: Way,
     /// Its log pipe; both ends, for ever.
     pub pipe: Option<(OwnedFd, OwnedFd)>,
     /// Where the log writer was told to put what comes out of it.

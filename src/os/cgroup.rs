@@ -76,9 +76,10 @@ impl Tree {
     }
 
     /// Move the calling process, PID 1, into a group of its own: one that has groups in it and
-    /// hands controllers to them may hold no processes.
+    /// hands controllers to them may hold no processes. Made anew, since what was killed in one
+    /// that another PID 1 left in a container counts; see [`Tree::make_anew`].
     pub fn enter_leaf(&self, name: &str) -> Result<(), Errno> {
-        self.make(name)?.write("cgroup.procs", b"0")
+        self.make_anew(name)?.0.write("cgroup.procs", b"0")
     }
 
     /// Have the groups in it controlled, as by "memory" or "pids". On demand: each controller
@@ -94,6 +95,24 @@ impl Tree {
             fds::write_file_at(self.fd.as_fd(), file, order.as_bytes())?;
         }
         Ok(())
+    }
+
+    /// A new group of that name, and whether it is new: one that is there already goes first,
+    /// but for one that somebody lives in.
+    ///
+    /// A group that cgroup.kill was ever written to, of whoever, is as good as dead: what clone3
+    /// makes in it is killed before its first instruction. The kernel compares the count of such
+    /// kills of the group with that of the parent's own (kill_seq in cgroup_css_set_fork and
+    /// cgroup_post_fork, kernel/cgroup/cgroup.c, since Linux 6.14 and in older ones kept up).
+    /// Moving in is spared.
+    pub fn make_anew(&self, name: &str) -> Result<(Group, bool), Errno> {
+        let mode = Mode::from_bits_truncate(0o755);
+        let is_new = match nix::sys::stat::mkdirat(&self.fd, escape(name).as_str(), mode) {
+            Ok(()) => true,
+            Err(nix::errno::Errno::EEXIST) => self.remove(name).is_ok(),
+            Err(errno) => return Err(errno.into()),
+        };
+        Ok((self.make(name)?, is_new))
     }
 
     /// The group of that name, made if there is none.

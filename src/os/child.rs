@@ -52,6 +52,7 @@ pub(super) extern "C" fn enter(script: *const Script) -> ! {
     // SAFETY: the parent keeps the script, unmoved and unchanged, until the kernel has cleared
     // `busy`; with a copied memory this is the child's own copy.
     let script = unsafe { &*script };
+    script.born.store(true, Release);
     let failure = prepare(script).err().unwrap_or_else(|| exec(script));
     let bytes = failure.bytes();
     script.note.store(u64::from_le_bytes(bytes), Release);

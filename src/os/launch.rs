@@ -40,6 +40,9 @@ pub struct Launch<'a> {
     pub line: Option<(u8, BorrowedFd<'a>)>,
     /// The directory of a control group that the child is born in; cgroups(7).
     pub cgroup: Option<BorrowedFd<'a>>,
+    /// It is born in PID 1's group and moves into that one by itself before it becomes the
+    /// program: slower, but the only way into a group that was killed once, `Tree::make_anew`.
+    pub moves_in: bool,
     /// A terminal by path: taken from whoever has it, then the controlling terminal and
     /// descriptors 0 to 2; tty_ioctl(4).
     pub tty: Option<&'a [u8]>,
@@ -80,6 +83,7 @@ impl Default for Launch<'_> {
             passed_names: b"",
             line: None,
             cgroup: None,
+            moves_in: false,
             tty: None,
             root: None,
             cwd: b"/",

@@ -71,6 +71,8 @@ pub(super) struct Script {
     pub(super) resets: AtomicU64,
     /// The cgroup directory to enter by itself, where clone3 does not; -1 otherwise.
     pub(super) enter_cgroup: AtomicI32,
+    /// The child has come to its first instruction. Always set where it has a copy of this.
+    pub(super) born: AtomicBool,
     /// Nonzero while the child uses this memory; the kernel clears it, set_tid_address(2).
     pub(super) busy: AtomicI32,
     /// A failure, as in the status pipe: for a child that did not get as far as having one.
@@ -86,6 +88,7 @@ unsafe impl Sync for Script {}
 pub struct Plan<'a> {
     pub(super) script: Script,
     pub(super) cgroup: Option<BorrowedFd<'a>>,
+    pub(super) moves_in: bool,
     /// The descriptors by number in `script` are borrowed as long.
     descriptors: PhantomData<BorrowedFd<'a>>,
 }
@@ -100,7 +103,8 @@ impl<'a> Plan<'a> {
         script.add_places(launch)?;
         script.add_limits(launch)?;
         script.add_descriptors(launch)?;
-        Ok(Self { script, cgroup: launch.cgroup, descriptors: PhantomData })
+        let Launch { cgroup, moves_in, .. } = *launch;
+        Ok(Self { script, cgroup, moves_in, descriptors: PhantomData })
     }
 }
 
@@ -135,6 +139,7 @@ impl Script {
             listen_pid: Vec::new(),
             lane: AtomicI32::new(-1),
             received: AtomicBool::new(false),
+            born: AtomicBool::new(true),
             enter_cgroup: AtomicI32::new(-1),
             resets: AtomicU64::new(u64::MAX),
             busy: AtomicI32::new(0),

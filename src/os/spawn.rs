@@ -57,13 +57,18 @@ pub fn spawn(plan: Plan<'_>) -> Result<Spawned, SpawnError> {
     let birth = Birth { script: &script, stack, stack_size };
 
     let shared = script.oom_score.is_none() && memory_may_be_shared();
-    let by_lane = shared && lanes::book(&script, write.as_fd());
+    // Who moves in needs the descriptor of the group, too, which does not travel by a lane.
+    let by_lane = shared && !plan.moves_in && lanes::book(&script, write.as_fd());
     if !by_lane {
         script.status.store(write.as_raw_fd(), Relaxed);
     }
     let cgroup = plan.cgroup.map(|fd| fd.as_raw_fd());
+    let born_in = cgroup.filter(|_| !plan.moves_in);
+    if plan.moves_in {
+        script.enter_cgroup.store(cgroup.unwrap_or(-1), Relaxed);
+    }
     let mask = syscall::set_mask(u64::MAX);
-    let answer = birth.clone3(shared, by_lane, cgroup);
+    let answer = birth.clone3(shared, by_lane, born_in);
     let answer = match answer {
         // Not there, forbidden by a filter, or with flags it does not know.
         Err(libc::ENOSYS | libc::EPERM | libc::EINVAL | libc::E2BIG) => {
@@ -81,7 +86,7 @@ pub fn spawn(plan: Plan<'_>) -> Result<Spawned, SpawnError> {
     match pid {
         Ok(pid) => Ok(Spawned { pid, status, memory }),
         Err(errno) => {
-            let made = matches!(errno, libc::EAGAIN | libc::ENOMEM) || cgroup.is_none();
+            let made = matches!(errno, libc::EAGAIN | libc::ENOMEM) || born_in.is_none();
             let stage = if made { Stage::Clone } else { Stage::Cgroup };
             Err(SpawnError { stage, errno: Errno(errno), subject: String::new() })
         }
@@ -111,6 +116,7 @@ impl Birth<'_> {
             arguments.flags |= CLONE_VM | CLONE_CHILD_CLEARTID;
             arguments.child_tid = self.script.busy.as_ptr().addr() as u64;
             self.script.busy.store(1, Relaxed);
+            self.script.born.store(false, Relaxed);
         }
         if by_lane {
             arguments.flags |= CLONE_FILES;
@@ -127,6 +133,7 @@ impl Birth<'_> {
     /// The clone of old: a copy of everything, and the child enters its group by itself.
     fn clone(&self, cgroup: Option<i32>) -> Result<usize, i32> {
         self.script.resets.store(u64::MAX, Relaxed);
+        self.script.born.store(true, Relaxed);
         self.script.enter_cgroup.store(cgroup.unwrap_or(-1), Relaxed);
         let top = self.stack.addr().saturating_add(self.stack_size);
         self.begin(libc::SYS_clone, [libc::SIGCHLD as usize, top, 0, 0, 0])
@@ -150,6 +157,12 @@ impl ChildMemory {
     /// Whether the child has not yet left our memory.
     pub fn in_use(&self) -> bool {
         self.0.busy.load(Acquire) != 0
+    }
+
+    /// Whether the child came to its first instruction, as far as is known: it does not if it
+    /// was killed at its birth.
+    pub fn was_born(&self) -> bool {
+        self.0.born.load(Acquire)
     }
 
     /// What went wrong before exec, from the bytes of the status pipe (none is fine); none if

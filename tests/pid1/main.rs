@@ -25,6 +25,7 @@ mod health;
 mod hold;
 mod inetd;
 mod jobs;
+mod killed;
 mod lines;
 mod listen;
 mod machine;
