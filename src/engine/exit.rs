@@ -8,6 +8,7 @@ use super::node::{Aside, Beside};
 use super::respawn::{self, Next};
 use super::state::{DownWhy, State, Then};
 use super::stop::KILL_PATIENCE;
+use super::storm::Tale;
 use super::told::Fault;
 use super::{Aim, Cause, Effect, Engine, Group, Level};
 use crate::config::spec::{Hook, Kind, ServiceSpec, StopScope};
@@ -134,18 +135,19 @@ impl Engine {
         let next = respawn::decide(spec, &mut node.history, ended, success, up_for, now, random);
         match next {
             Next::Again(at) => {
-                self.tell(Level::Progress, format!("{name}: {ended}; starting it again"));
+                let at = at.max(now.after(self.storm.brake(now)));
+                self.tell_of_many(Tale::Restart, format!("{name}: {ended}; starting it again"));
                 Then::AgainAt(at, ended.to_string())
             }
             // A socket never fails for good: the next connection after a while tries again.
             Next::GiveUp(why) if on_demand => {
                 // Without a longest delay that would be at once, for ever.
-                let brake = respawn::brake(&mut node.history, now);
+                let brake = respawn::brake(&mut node.history, now).max(self.storm.brake(now));
                 Then::AgainAt(now.after(spec.restart.max_delay.max(brake)), why)
             }
             Next::Stay if on_demand => {
                 // One that ends without accepting would be started again for ever, at full speed.
-                let brake = respawn::brake(&mut node.history, now);
+                let brake = respawn::brake(&mut node.history, now).max(self.storm.brake(now));
                 Then::AgainAt(now.after(brake), ended.to_string())
             }
             Next::GiveUp(why) => Then::Fail(format!("{ended}; {why}")),
@@ -204,7 +206,7 @@ impl Engine {
             Then::Fail(why) => {
                 // Where nothing else went wrong, it ended well and did so too often.
                 self.blame(id, Fault::StartLimitHit);
-                self.tell(Level::Trouble, format!("{name} failed: {why}"));
+                self.tell_of_many(Tale::Failure, format!("{name} failed: {why}"));
                 State::Failed(why)
             }
         };

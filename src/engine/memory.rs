@@ -17,6 +17,7 @@ use super::power::Phase;
 use super::random::Random;
 use super::schedule::Scheduled;
 use super::state::State;
+use super::storm::Storm;
 use super::trial::Trial;
 use super::{Effect, Engine, Extent};
 use crate::config::spec::{STEPS, ServiceSpec, SystemSpec};
@@ -35,6 +36,8 @@ pub struct Memory {
     trial: Option<Trial>,
     last_job: u64,
     random: Random,
+    #[serde(default)]
+    storm: Storm,
     nodes: Vec<Remembered>,
 }
 
@@ -152,6 +155,7 @@ impl Engine {
             trial: self.trial.clone(),
             last_job: self.jobs.last,
             random: self.random.clone(),
+            storm: self.storm.clone(),
             nodes: self.nodes.iter().map(remember).collect(),
         }
     }
@@ -165,6 +169,7 @@ impl Engine {
         engine.scheduled = memory.scheduled;
         engine.trial = memory.trial;
         engine.jobs.last = memory.last_job;
+        engine.storm = memory.storm;
         let specs = by_name(&spec);
         for Remembered { kind, pending, mut node } in memory.nodes {
             node.body = kind.body(&node.name, &specs);

@@ -43,6 +43,7 @@ mod socket;
 mod start;
 mod state;
 mod stop;
+mod storm;
 mod timetable;
 mod told;
 mod trial;
@@ -73,6 +74,7 @@ use power::Phase;
 use random::Random;
 use schedule::Scheduled;
 use state::State;
+use storm::Storm;
 use trial::Trial;
 use why::Why;
 
@@ -106,6 +108,7 @@ pub struct Engine {
     warnings: Vec<String>,
     jobs: Jobs,
     random: Random,
+    storm: Storm,
     /// Wanted nodes that are not settled yet: the boot is over when there are none.
     unsettled: usize,
     /// Nodes with something to stop: the services are down when there are none.
@@ -149,6 +152,7 @@ impl Engine {
             warnings,
             jobs: Jobs::default(),
             random,
+            storm: Storm::default(),
             unsettled: 0,
             active: 0,
             cause: Why::first(now, Cause::Boot),
@@ -222,7 +226,8 @@ impl Engine {
     pub fn next_deadline(&self) -> Option<Moment> {
         let node = self.deadlines.first().map(|(moment, _)| *moment);
         let scheduled = self.scheduled.as_ref().map(Scheduled::deadline);
-        [node, self.phase.deadline(), scheduled, self.trial_deadline()].into_iter().flatten().min()
+        let rest = [self.phase.deadline(), scheduled, self.trial_deadline(), self.storm.deadline()];
+        rest.into_iter().chain([node]).flatten().min()
     }
 
     /// Adds something that a person must know to every status from now on.
@@ -355,6 +360,7 @@ impl Engine {
                 break;
             }
         }
+        self.tell_left_out();
         self.on_scheduled();
         self.on_trial();
         self.on_phase_deadline();

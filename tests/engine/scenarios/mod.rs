@@ -24,6 +24,7 @@ pub mod schedule;
 mod selfwait;
 mod sockets;
 mod stop;
+mod storm;
 mod tasks;
 mod templates;
 mod timetable;
