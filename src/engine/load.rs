@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use super::edit::{Followed, is_called_otherwise};
 use super::id::{NodeId, Ticket};
 use super::node::{Body, Edges, Node};
 use super::state::State;
@@ -121,36 +122,27 @@ impl Engine {
         if known != Some(id) || back {
             counts.added = counts.added.saturating_add(1);
         }
+        // What an earlier look has read, and nobody has followed, is a change for who follows.
+        let known = if extent.is_followed() { node.spec() } else { node.newest_spec() };
+        let changed = known != Some(spec) && !back;
+        let mut in_place = false;
         if node.newest_spec() != Some(spec) {
-            if !back {
-                counts.changed = counts.changed.saturating_add(1);
-            }
             node.pending = (node.spec() != Some(spec)).then(|| Rc::clone(spec));
-            if node.spec().is_some_and(|old| is_started_otherwise(old, spec)) {
+            if node.spec().is_some_and(|old| is_called_otherwise(old, spec)) {
                 node.body = Body::Service(Rc::clone(spec));
                 node.pending = None;
+                in_place = node.state.is_active();
             }
         }
         self.take_pending(id);
         if extent.is_followed() {
-            self.follow_pending(id);
+            in_place |= self.follow_pending(id) == Some(Followed::InPlace);
         }
-    }
-
-    /// Has a newer definition, read now or by an earlier look at the definitions, take effect.
-    fn follow_pending(&mut self, id: NodeId) {
-        let cause = self.cause.clone();
-        let follows = |node: &&mut Node| node.pending.is_some() && !node.is_held();
-        let Some(node) = self.node_mut(id).filter(follows) else { return };
-        if node.state.is_active() {
-            let begun = std::mem::replace(&mut node.restarting, true);
-            node.wish = cause;
-            if !begun {
-                let parts = self.parts_of(&[id]);
-                self.restart_parts(&parts);
-            }
-        } else if node.hung.is_none() {
-            self.clear(id);
+        if changed {
+            counts.changed = counts.changed.saturating_add(1);
+        }
+        if changed && in_place {
+            counts.in_place = counts.in_place.saturating_add(1);
         }
     }
 
@@ -326,13 +318,6 @@ impl Engine {
     }
 }
 
-/// Whether two definitions differ in nothing but times and paths that start them: whatever runs
-/// is as good for the one as for the other.
-fn is_started_otherwise(old: &ServiceSpec, new: &ServiceSpec) -> bool {
-    let (schedule, watch) = (old.schedule.clone(), old.watch.clone());
-    *old == ServiceSpec { schedule, watch, ..new.clone() }
-}
-
 /// Names as edges see them.
 pub(super) struct Names<'a> {
     ids: &'a BTreeMap<String, NodeId>,
@@ -396,6 +381,8 @@ impl Names<'_> {
 struct Counts {
     added: usize,
     changed: usize,
+    /// Of these, how many run on.
+    in_place: usize,
     removed: usize,
 }
 
@@ -404,6 +391,10 @@ impl std::fmt::Display for Counts {
         if self.added == 0 && self.changed == 0 && self.removed == 0 {
             return f.write_str("nothing changed");
         }
-        write!(f, "{} added, {} changed, {} removed", self.added, self.changed, self.removed)
+        write!(f, "{} added, {} changed", self.added, self.changed)?;
+        if self.in_place > 0 {
+            write!(f, " ({} in place)", self.in_place)?;
+        }
+        write!(f, ", {} removed", self.removed)
     }
 }

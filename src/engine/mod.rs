@@ -13,6 +13,7 @@
 mod ask;
 mod audit;
 mod conditions;
+mod edit;
 mod effect;
 mod event;
 mod exit;

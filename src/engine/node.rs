@@ -325,12 +325,11 @@ impl Node {
     /// Whether nothing runs, nothing has failed and nothing is over: a new definition can take
     /// the place of the old one at once. What listens may take one with the same sockets.
     pub fn may_take_pending(&self) -> bool {
-        let sockets = |spec: Option<&Rc<ServiceSpec>>| spec.and_then(|spec| spec.sockets.clone());
         match self.state {
             State::Waiting { .. }
             | State::Awaiting { .. }
             | State::Down(DownWhy::NeverWanted | DownWhy::Stopped) => true,
-            State::Listening => sockets(self.pending.as_ref()) == sockets(self.spec()),
+            State::Listening => self.pending.as_ref().is_some_and(|new| self.keeps_sockets(new)),
             _ => false,
         }
     }

@@ -43,7 +43,6 @@ fn change(old: Option<&Node>, new: &Node) -> Option<Change> {
         let starts = new.wanted && !new.name.is_empty();
         return told(if starts { Verb::Start } else { Verb::Add }, "new in the file".to_owned());
     };
-    let goes = old.state.is_active() && !is_going(old) && (is_going(new) || old.state != new.state);
     if new.removed && new.is_held() {
         let why = "not in the file any more, and held: it goes with finitctl unhold".to_owned();
         return if old.removed { None } else { told(Verb::Change, why) };
@@ -57,15 +56,56 @@ fn change(old: Option<&Node>, new: &Node) -> Option<Change> {
         _ => Vec::new(),
     };
     let changed = format!("changed: {}", keys.join(", "));
-    let same = keys.iter().all(|key| matches!(*key, "schedule" | "watch"));
-    match (goes, new.wanted, keys.is_empty()) {
-        (true, true, false) => told(Verb::Restart, changed),
-        (true, true, true) => told(Verb::Restart, new.departure().cause().story()),
-        (true, false, _) => told(Verb::Stop, "nobody wants it any more".to_owned()),
-        (false, true, _) if !old.wanted => told(Verb::Start, "it is wanted now".to_owned()),
-        (false, true, false) if !old.state.is_active() && !same => told(Verb::Start, changed),
-        (false, _, false) => told(Verb::Change, changed),
-        (false, _, true) => None,
+    let (is_there, edited) = (old.state.is_active(), !keys.is_empty());
+    match way(old, new) {
+        Way::Goes if !new.wanted && edited => {
+            told(Verb::Stop, format!("{changed}; nobody wants it any more"))
+        }
+        Way::Goes if !new.wanted => told(Verb::Stop, "nobody wants it any more".to_owned()),
+        Way::Goes if edited => told(Verb::Restart, changed),
+        Way::Goes => told(Verb::Restart, new.departure().cause().story()),
+        Way::Comes if !old.wanted => told(Verb::Start, "it is wanted now".to_owned()),
+        Way::Comes if edited => told(Verb::Start, changed),
+        // A look at its conditions is none of what is planned.
+        Way::Comes if matches!(old.state, State::Skipped(_)) => None,
+        Way::Comes if matches!(old.state, State::Listening) => {
+            told(Verb::Start, "it starts without a connection".to_owned())
+        }
+        Way::Comes => told(Verb::Start, "what it waited for is there".to_owned()),
+        Way::Stays if !edited => None,
+        Way::Stays if is_there && new.pending.is_none() => told(Verb::Update, changed),
+        Way::Stays => told(Verb::Change, changed),
+    }
+}
+
+/// What becomes of the process of a node, or of its sockets.
+enum Way {
+    /// It goes, and may come again.
+    Goes,
+    /// It was not there, and comes.
+    Comes,
+    /// Nothing.
+    Stays,
+}
+
+fn way(old: &Node, new: &Node) -> Way {
+    let kind = std::mem::discriminant(&old.state) == std::mem::discriminant(&new.state);
+    let same = kind && old.state.run() == new.state.run() && old.state.look() == new.state.look();
+    let comes = !old.wanted && new.wanted || !same && !matches!(new.state, State::Down(_));
+    match &old.state {
+        _ if is_going(old) => {
+            if comes {
+                Way::Comes
+            } else {
+                Way::Stays
+            }
+        }
+        State::Backoff { .. } if !is_going(new) && comes => Way::Comes,
+        // It starts without a connection now.
+        State::Listening if !is_going(new) && new.bound && comes => Way::Comes,
+        state if state.is_active() && (is_going(new) || !same) => Way::Goes,
+        state if !state.is_active() && new.wanted && comes => Way::Comes,
+        _ => Way::Stays,
     }
 }
 

@@ -45,12 +45,13 @@ impl Engine {
     pub(super) fn take_pending(&mut self, id: NodeId) {
         let Some(node) = self.node_mut(id).filter(|node| node.may_take_pending()) else { return };
         let Some(spec) = node.pending.take() else { return };
-        let rebind = node.bound && node.spec().is_none_or(|old| old.sockets != spec.sockets);
+        let rebind = node.bound && !node.keeps_sockets(&spec);
         node.body = Body::Service(spec);
         if rebind {
             self.unbind(id);
         }
         self.stop_awaiting(id);
+        self.listen_anew(id);
     }
 
     pub(super) fn start_service(&mut self, id: NodeId, spec: &Rc<ServiceSpec>) {

@@ -242,6 +242,8 @@ pub enum Verb {
     Restart,
     /// It is stopped.
     Stop,
+    /// It runs on as it is, and from then on by its new definition.
+    Update,
     /// Its new definition is taken at its next start.
     Change,
     /// It is not known any more; it did not run.
@@ -256,6 +258,7 @@ impl Verb {
             Self::Start => "start",
             Self::Restart => "restart",
             Self::Stop => "stop",
+            Self::Update => "update",
             Self::Change => "change",
             Self::Remove => "remove",
         }

@@ -1,7 +1,9 @@
 //! What the world does to the engine in a random life.
 
 use finit::config::spec::{Sight, Trigger};
-use finit::engine::{Access, Cause, Ended, Event, Extent, Group, Notice, RunId, Verdict, What};
+use finit::engine::{
+    Access, Cause, Ended, Event, Extent, Group, Notice, Peek, RunId, Verdict, What,
+};
 use finit::facts::{Exit, Moment, SignalNumber};
 use finit::proto::{Code, Power, Refusal, Request};
 
@@ -9,6 +11,7 @@ use crate::blueprint::{Blueprint, Draft, name};
 use crate::build::secs;
 use crate::chance::Chance;
 use crate::dice::Dice;
+use crate::edits::goes;
 use crate::oracle;
 use crate::world::World;
 
@@ -39,6 +42,8 @@ pub enum Act {
     TryOut(u64, u64),
     /// The file is read again as it is.
     Reread,
+    /// Somebody edits what no process sees of it, and it is followed.
+    Retouch(u64),
     Connect(u64, &'static str),
     /// A process is killed from outside.
     Kill(u64),
@@ -102,7 +107,8 @@ pub fn act(dice: &mut Dice) -> Act {
         }
         57..=62 => Act::Edit(dice.throw(), Extent::Everything),
         63..=66 => Act::Edit(dice.throw(), Extent::Definitions),
-        67..=68 => Act::Reread,
+        67 => Act::Reread,
+        68 => Act::Retouch(dice.throw()),
         69 => Act::TryOut(dice.throw(), *dice.pick(&[1, 20, 400])),
         70..=80 => Act::Connect(dice.below(16), SOURCES[usize::from(dice.percent(50))]),
         81..=89 => Act::Kill(dice.throw()),
@@ -149,7 +155,8 @@ pub fn do_it(world: &mut World<Chance>, blueprint: &mut Blueprint, act: &Act) {
     match act {
         Act::Ask(access, request) => drop(world.ask(*access, request.clone())),
         // No file is read while one is on trial.
-        Act::Edit(..) | Act::TryOut(..) | Act::Reread if world.before.is_some() => {}
+        Act::Edit(..) | Act::TryOut(..) | Act::Reread | Act::Retouch(_)
+            if world.before.is_some() => {}
         Act::Edit(seed, extent) => {
             *blueprint = blueprint.edited(*seed);
             world.load(blueprint.spec(), *extent);
@@ -159,6 +166,7 @@ pub fn do_it(world: &mut World<Chance>, blueprint: &mut Blueprint, act: &Act) {
             world.try_out(blueprint.spec(), secs(*seconds));
         }
         Act::Reread => reread(world, blueprint),
+        Act::Retouch(seed) => retouch(world, blueprint, *seed),
         Act::Connect(number, source) => {
             let name = name(Draft { number: *number, seed: 0, edition: 0 });
             world.connect(&name, Some(source));
@@ -239,6 +247,18 @@ fn reread(world: &mut World<Chance>, blueprint: &Blueprint) {
     if world.diary.count > count + 3 || before != after {
         let change = before.iter().zip(&after).find(|(before, after)| before != after);
         fail(world, &format!("a file that did not change changes something: {change:?}"));
+    }
+}
+
+/// A file in which nothing differs that a process sees ends none.
+fn retouch(world: &mut World<Chance>, blueprint: &Blueprint, seed: u64) {
+    world.load(blueprint.spec(), Extent::Everything);
+    let before = oracle::all(&world.engine);
+    world.load(blueprint.retouched(seed), Extent::Everything);
+    let after = oracle::all(&world.engine);
+    let ends = |(old, new): &(&Peek, &Peek)| old.run.is_some() && goes(old, new);
+    if let Some(change) = before.iter().zip(&after).find(ends) {
+        fail(world, &format!("it is ended for what it does not see: {change:?}"));
     }
 }
 

@@ -85,6 +85,38 @@ impl Blueprint {
     }
 }
 
+impl Blueprint {
+    /// The definitions with other policies, which no process sees.
+    pub fn retouched(&self, seed: u64) -> SystemSpec {
+        let mut dice = Dice::of(seed, "retouch");
+        let mut spec = self.spec();
+        for service in &mut spec.services {
+            let (draft, touched) = (dice.throw(), dice.percent(60));
+            let other = part(Draft { number: 0, seed: draft, edition: 0 }).0;
+            if !touched {
+                continue;
+            }
+            let one = Rc::make_mut(service);
+            one.description = format!("number {draft}");
+            one.start_timeout = other.start_timeout;
+            // A task that succeeds is done, so it never repeats for ever; nor does one without.
+            if one.kind == other.kind {
+                one.restart = other.restart;
+            }
+            one.stop = other.stop;
+            one.ok_exit = other.ok_exit;
+            let (ours, theirs) = (Rc::make_mut(&mut one.hooks), &other.hooks);
+            ours.after_start.clone_from(&theirs.after_start);
+            ours.after_stop.clone_from(&theirs.after_stop);
+            ours.reload.clone_from(&theirs.reload);
+            if one.ready.when != Ready::Exit && !one.is_inetd() {
+                Rc::make_mut(&mut one.ready).health.clone_from(&other.ready.health);
+            }
+        }
+        spec
+    }
+}
+
 /// Takes away what a file is refused for: nobody excludes what he cannot be up without.
 fn part_rivals(parts: &mut [Part]) {
     let names = |part: &Part| {

@@ -47,6 +47,7 @@ mod chance;
 mod diary;
 mod dice;
 mod doors;
+mod edits;
 mod fates;
 mod freezer;
 mod linear;

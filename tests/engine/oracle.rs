@@ -91,6 +91,12 @@ impl Oracle {
         self.jobs.clear();
     }
 
+    /// Of whom the definition now says that nobody stops them are let go, as it would be of those
+    /// that start by it.
+    pub fn let_go(&mut self, engine: &Engine) {
+        self.main_runs.retain(|run| !edited(engine, run.node));
+    }
+
     /// The other one has to see everything as it was.
     pub fn same(&mut self, before: &[Peek], after: &[Peek]) {
         let change = before.iter().zip(after).find(|(before, after)| before != after);

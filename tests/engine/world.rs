@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use finit::config::spec::{Ready, ServiceSpec, SystemSpec};
 use finit::engine::{
-    Access, After, Aim, Cause, ConnectionId, Effect, Ended, Engine, Event, Extent, Group, Level,
-    NodeId, Peer, RunId, Spawn, Ticket, What,
+    Access, After, Aim, ConnectionId, Effect, Ended, Engine, Event, Group, Level, NodeId, Peer,
+    RunId, Spawn, Ticket, What,
 };
 use finit::facts::{Exit, Moment, Pid, SignalNumber};
 use finit::proto::{JobEvent, Power, Refusal, Reply, Request};
@@ -84,7 +84,7 @@ pub struct World<F> {
     pub sequence: u64,
     pub last_pid: i32,
     pub last_connection: u64,
-    last_ticket: u64,
+    pub last_ticket: u64,
 }
 
 impl<F: Fates> World<F> {
@@ -134,6 +134,11 @@ impl<F: Fates> World<F> {
     /// One event and all that follows from it at once.
     pub fn turn(&mut self, event: Event) {
         self.hand_over(event);
+        self.carry_all_out();
+    }
+
+    /// What was ordered is done.
+    pub fn carry_all_out(&mut self) {
         while let Some(effect) = self.orders.pop_front() {
             self.carry_out(effect);
         }
@@ -358,14 +363,6 @@ impl<F: Fates> World<F> {
         let peer = Peer { uid, pid: 77, command: "finitctl".to_owned(), access };
         let ticket = Ticket(self.last_ticket);
         self.turn(Event::Requested { ticket, peer, request, waits });
-        self.last_ticket
-    }
-
-    /// The file was read again.
-    pub fn load(&mut self, spec: SystemSpec, extent: Extent) -> u64 {
-        self.last_ticket += 1;
-        let ticket = Some(Ticket(self.last_ticket));
-        self.turn(Event::Loaded { spec: Rc::new(spec), extent, cause: Cause::Config, ticket });
         self.last_ticket
     }
 

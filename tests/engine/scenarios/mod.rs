@@ -10,6 +10,7 @@ pub mod gentle;
 mod health;
 pub mod hold;
 mod hooks;
+mod inplace;
 mod left_out;
 mod load;
 mod needs;

@@ -313,7 +313,7 @@ fn an_edit_moves_the_watching_and_restarts_nothing() {
     let changes = rig.world.engine.plan(crate::build::machine([edited.clone()]).into());
     let told: Vec<_> = changes.iter().map(|change| change.why.as_str()).collect();
     assert_eq!(told, ["changed: watch"]);
-    assert_eq!(changes[0].verb, finit::proto::Verb::Change);
+    assert_eq!(changes[0].verb, finit::proto::Verb::Update);
     rig.apply([edited.clone()]);
     assert_eq!(rig.main("build"), run, "it runs on");
     let watcher = rig.watcher("build").filter(|watcher| Some(*watcher) != before).unwrap();
