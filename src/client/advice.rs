@@ -32,6 +32,19 @@ pub fn for_message(name: &str, message: &str) -> String {
     found.map_or_else(String::new, |(state, rest)| for_state(name, state, rest))
 }
 
+/// What the end of a job in a wait means, in full; none if it does not end in one.
+pub fn for_wait(name: &str, message: &str) -> Option<String> {
+    let on = message.strip_prefix(StateWord::Waiting.word())?.strip_prefix(": waits for ")?;
+    // "db, which is stopped", "a (failed) or b (stopped)", "/run/db"; and then what else there is.
+    let on = on.split([',', ';']).next()?;
+    let there = match (on.starts_with('/'), on.contains(" or ")) {
+        (true, _) => "it is there",
+        (false, true) => "one of them is up",
+        (false, false) => "it is up",
+    };
+    Some(format!("{name} waits for {on} and comes by itself once {there}"))
+}
+
 fn for_state(name: &str, state: StateWord, reason: &str) -> String {
     let reason = bare(state, reason);
     if reason.contains("finitctl ") {
@@ -39,6 +52,10 @@ fn for_state(name: &str, state: StateWord, reason: &str) -> String {
     }
     // "waits for db, which is failed": the way leads there.
     let waits_for = reason.strip_prefix("waits for ").and_then(|rest| rest.split(',').next());
+    // "waits for a (failed) or b (stopped)": several ways lead there.
+    if state == StateWord::Waiting && reason.contains(&format!(" ({})", StateWord::Failed.word())) {
+        return format!("see why: finitctl why {name}");
+    }
     // A path is waited for too, and nothing is to be done but to make it.
     let waits_for = waits_for.filter(|name| !name.starts_with('/'));
     let step = STEPS.iter().find(|(start, _)| reason.starts_with(start)).map(|(_, step)| *step);

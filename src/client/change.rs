@@ -379,7 +379,9 @@ fn tell(session: &mut Session, event: &JobEvent) {
     }
     match event.outcome {
         Some(Outcome::Failed) if advice.is_empty() => {
-            session.output.complain("not everything worked; see finitctl status");
+            let wait = advice::for_wait(&event.service, &event.message);
+            let wait = wait.as_deref().unwrap_or("not everything worked; see finitctl status");
+            session.output.complain(wait);
         }
         Some(Outcome::Replaced) => {
             session.output.complain("another request took the place of this one");

@@ -49,7 +49,7 @@ impl Engine {
         }
         let mut required: BTreeMap<NodeId, u32> = BTreeMap::new();
         for node in self.nodes.iter().filter(|node| node.wanted) {
-            for below in node.edges.pulls() {
+            for below in node.edges.pulls().chain(node.edges.chosen().iter().copied()) {
                 let count = required.entry(below).or_default();
                 *count = count.saturating_add(1);
             }
@@ -77,8 +77,9 @@ impl Engine {
         let listening = matches!(node.state, State::Listening);
         let checks = [
             (node.queued || node.fresh, "stands in no worklist"),
-            (node.wanted != self.is_wanted(id, node), "wanted is out of date"),
+            (node.wanted != self.is_wanted(node), "wanted is out of date"),
             (node.leaving != self.is_leaving(node), "leaving is out of date"),
+            (node.edges.chosen() != self.choice(node), "what it chose is out of date"),
             (node.firm != settle::is_firm(node), "firm is out of date"),
             (node.settled != settle::is_settled(node), "settled is out of date"),
             (node.watched && !(node.bound && listening), "watched, but not listening"),
@@ -130,6 +131,8 @@ pub struct Peek {
     pub waits_for: Option<NodeId>,
     /// Whether it should be there.
     pub wanted: bool,
+    /// Whether it would not be, whoever needs it.
+    pub barred: bool,
     /// Whether it is to be stopped and is not yet.
     pub leaving: bool,
     /// What a hold keeps of it.
@@ -180,6 +183,7 @@ impl Engine {
                 _ => None,
             },
             wanted: node.wanted,
+            barred: self.is_barred(node),
             leaving: node.leaving,
             kept: node.kept(),
             lent: node.is_lent(),

@@ -60,35 +60,15 @@ impl Engine {
         self.job(go.into_iter().map(|id| (id, Goal::Down)).collect(), Vec::new(), notes)
     }
 
-    /// Whether one that was let go is still wanted. Who is a need's first alternative, or wanted,
-    /// is counted; another alternative that is there stays as long as it is the only one.
-    pub(super) fn is_kept(&self, id: NodeId, node: &Node) -> bool {
-        node.required > 0 || node.wanted && self.carried(id, node).next().is_some()
-    }
-
-    /// Those that are wanted and stand on this one alone.
-    fn carried<'a>(&'a self, id: NodeId, node: &'a Node) -> impl Iterator<Item = NodeId> + use<'a> {
-        let stands = move |above: &Node| {
-            let alone = |need: &Vec<NodeId>| {
-                let others: Vec<NodeId> = need.iter().copied().filter(|o| *o != id).collect();
-                need.contains(&id) && (others.is_empty() || !self.has_firm(above, &others))
-            };
-            above.wanted && above.edges.needs.iter().any(alone)
-        };
-        let above = node.edges.needed_by.iter().copied();
-        above.filter(move |above| self.node(*above).is_some_and(stands))
-    }
-
     /// Those that keep one that was let go, by number; none if it is wanted for its own sake.
     pub(super) fn keepers(&self, id: NodeId) -> Vec<NodeId> {
         let Some(node) = self.node(id).filter(|node| node.is_lent()) else { return Vec::new() };
         let pulls = |above: &&NodeId| {
             let above = self.node(**above).filter(|above| above.wanted);
-            above.is_some_and(|above| above.edges.pulls().any(|below| below == id))
+            above.is_some_and(|above| above.edges.brings().any(|below| below == id))
         };
         let around = node.edges.needed_by.iter().chain(&node.edges.ordered_by);
-        let keepers: BTreeSet<NodeId> =
-            around.filter(pulls).copied().chain(self.carried(id, node)).collect();
+        let keepers: BTreeSet<NodeId> = around.filter(pulls).copied().collect();
         keepers.into_iter().collect()
     }
 
@@ -122,7 +102,7 @@ impl Engine {
         let mut next: Vec<NodeId> = self.ids().filter(for_itself).collect();
         let mut wanted: BTreeSet<NodeId> = next.iter().copied().collect();
         while let Some(above) = next.pop().and_then(|id| self.node(id)) {
-            for below in above.edges.pulls() {
+            for below in above.edges.brings() {
                 if self.node(below).is_some_and(|node| node.wanted) && wanted.insert(below) {
                     next.push(below);
                 }

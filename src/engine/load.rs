@@ -298,22 +298,16 @@ impl Engine {
                 edges.ordered_by.push(above);
             }
         }
-        let mut required: BTreeMap<NodeId, u32> = BTreeMap::new();
         for (node, edges) in self.nodes.iter_mut().zip(all) {
             node.edges = edges;
             node.required = 0;
-            if node.wanted {
-                let needs = node.edges.needs.iter().filter_map(|need| need.first());
-                for below in needs.chain(&node.edges.wants) {
-                    let count = required.entry(*below).or_default();
-                    *count = count.saturating_add(1);
-                }
-            }
         }
-        for (id, count) in required {
-            if let Some(node) = self.node_mut(id) {
-                node.required = count;
+        for id in self.ids() {
+            let Some(node) = self.node(id).filter(|node| node.wanted) else { continue };
+            for below in node.edges.pulls().collect::<Vec<_>>() {
+                self.pull(below, true);
             }
+            self.refresh_choice(id);
         }
     }
 }

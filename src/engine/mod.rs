@@ -12,6 +12,7 @@
 
 mod ask;
 mod audit;
+mod choice;
 mod conditions;
 mod edit;
 mod effect;

@@ -182,6 +182,8 @@ pub struct Ties {
     pub rivals: Vec<NodeId>,
     /// Those that are started when it fails.
     pub on_failure: Vec<NodeId>,
+    /// The alternatives that are brought up with it.
+    pub chosen: Vec<NodeId>,
 }
 
 impl Edges {
@@ -203,11 +205,6 @@ impl Edges {
     /// Those that are started when it fails.
     pub fn on_failure(&self) -> &[NodeId] {
         self.ties.as_ref().map_or(&[], |ties| &ties.on_failure)
-    }
-
-    /// Those that are brought up with it: the first alternative of each need, and its wants.
-    pub fn pulls(&self) -> impl Iterator<Item = NodeId> {
-        self.needs.iter().filter_map(|need| need.first()).chain(&self.wants).copied()
     }
 }
 

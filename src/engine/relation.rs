@@ -100,13 +100,13 @@ impl Engine {
         }
     }
 
-    /// What stands in the way of these is asked to go; the answer is its names.
+    /// What stands in the way of these is asked to go; the answer is a sentence for each.
     ///
     /// # Errors
     /// Two of these are rivals of each other, or a rival is held.
     pub(super) fn displace(&mut self, ids: &[NodeId]) -> Result<Vec<String>, Refusal> {
         let mut away: Vec<NodeId> = Vec::new();
-        let mut whys = Vec::new();
+        let (mut whys, mut told) = (Vec::new(), Vec::new());
         for id in ids {
             let Some(node) = self.node(*id) else { continue };
             for rival in node.edges.rivals() {
@@ -118,6 +118,8 @@ impl Engine {
                 let there = self.node(*rival).is_some_and(|n| n.wanted || n.state.is_active());
                 if there && !away.contains(rival) {
                     away.push(*rival);
+                    let gone = self.name(*rival);
+                    told.push(format!("stops {gone}, which conflicts with {}", node.name));
                     let cause = Cause::Rival(node.name.clone());
                     whys.push(Why::behind(self.now, cause, self.cause.clone()));
                 }
@@ -138,7 +140,7 @@ impl Engine {
             self.cause = asked;
             self.touch(*id);
         }
-        Ok(away.into_iter().map(|id| self.name(id).to_owned()).collect())
+        Ok(told)
     }
 
     /// Others that say they are reloaded with one of these.

@@ -160,7 +160,8 @@ impl Engine {
     fn start_named(&mut self, names: &[String]) -> Result<Reply, Refusal> {
         let ids = self.find_all(names)?;
         self.heed_holds(&ids, Some(Goal::Up))?;
-        let away = self.make_way(&ids)?;
+        let also = self.brought_up_with(&ids);
+        let notes = self.make_way(&ids)?;
         for id in &ids {
             let why = self.cause.clone();
             if self.node(*id).is_some_and(|node| matches!(node.state, State::Down(_))) {
@@ -172,19 +173,20 @@ impl Engine {
             }
             self.touch(*id);
         }
-        self.job(ids.into_iter().map(|id| (id, Goal::Up)).collect(), away, Vec::new())
+        self.job(ids.into_iter().map(|id| (id, Goal::Up)).collect(), also, notes)
     }
 
     /// Who asks for a node asks for what it needs and wants: what was stopped or has failed below
     /// it gets another chance, as with every other init, and what excludes it or its needs goes.
-    /// The answer is the names of those.
+    /// The answer is a sentence for each of those.
     pub(super) fn make_way(&mut self, ids: &[NodeId]) -> Result<Vec<String>, Refusal> {
         let needs = self.missing_below(ids, false);
         let away = self.displace(&[ids, &needs].concat())?;
         let missing = self.missing_below(ids, true);
         let parts = self.parts_of(ids);
         self.rejoin(&[ids, &missing, &parts].concat());
-        for id in ids {
+        let others = self.failed_alternatives(&[ids, &missing].concat());
+        for id in ids.iter().chain(&others) {
             self.clear(*id);
         }
         for id in missing {
@@ -195,6 +197,17 @@ impl Engine {
             self.touch(id);
         }
         Ok(away)
+    }
+
+    /// Services that are down and come up with these, by name.
+    fn brought_up_with(&self, ids: &[NodeId]) -> Vec<String> {
+        let rests = |node: &&Node| {
+            let down = matches!(node.state, State::Down(_) | State::Failed(_));
+            down && matches!(node.body, Body::Service(_))
+        };
+        let below = self.missing_below(ids, true);
+        let below = below.iter().filter_map(|id| self.node(*id)).filter(rests);
+        below.map(|node| node.name.clone()).collect()
     }
 
     /// What these need, or want as well, and what that does, as far as nothing that will do is
@@ -209,11 +222,11 @@ impl Engine {
         while let Some(above) = found.get(next).and_then(|id| self.node(*id)) {
             next = next.saturating_add(1);
             let needs = above.edges.needs.iter().filter(|need| !need.iter().any(there));
-            let needs = needs.filter_map(|need| need.first());
-            let wants = above.edges.wants.iter().filter(|want| wants && !there(want));
-            for below in needs.chain(wants) {
-                if known.insert(*below) && !self.node(*below).is_some_and(Node::is_held) {
-                    found.push(*below);
+            let needs = needs.filter_map(|need| self.candidate(above, need));
+            let wants = above.edges.wants.iter().filter(|want| wants && !there(want)).copied();
+            for below in needs.chain(wants).collect::<Vec<_>>() {
+                if known.insert(below) && !self.node(below).is_some_and(Node::is_held) {
+                    found.push(below);
                 }
             }
         }
@@ -243,10 +256,10 @@ impl Engine {
     fn restart_named(&mut self, names: &[String]) -> Result<Reply, Refusal> {
         let ids = self.find_all(names)?;
         self.heed_holds(&ids, None)?;
-        let mut also = self.make_way(&ids)?;
+        let mut notes = self.make_way(&ids)?;
         let parts = self.parts_of(&ids);
-        let (dependents, notes) = self.dependents(&ids, &parts);
-        also.extend(dependents);
+        let (also, held) = self.dependents(&ids, &parts);
+        notes.extend(held);
         self.restart_parts(&parts);
         for id in &ids {
             let cause = self.cause.clone();
@@ -306,6 +319,16 @@ impl Engine {
         let goes = |id: &NodeId| {
             self.node(*id).is_some_and(|node| node.state.is_active() && !node.stays())
         };
+        // What stands on another alternative stays.
+        let carried = |other: &NodeId, found: &[NodeId]| {
+            let stays = |need: &&NodeId| {
+                !found.contains(need) && self.node(**need).is_some_and(|node| node.firm)
+            };
+            let lost = |need: &Vec<NodeId>| {
+                need.iter().any(|id| found.contains(id)) && !need.iter().any(|id| stays(&id))
+            };
+            self.node(*other).is_some_and(|node| node.edges.needs.iter().any(lost))
+        };
         let mut found: Vec<NodeId> = ids.to_vec();
         found.extend(parts.iter().copied().filter(goes));
         let mut next = 0;
@@ -313,7 +336,7 @@ impl Engine {
             next = next.saturating_add(1);
             let above = self.node(id).map(|node| node.edges.needed_by.clone()).unwrap_or_default();
             for other in above {
-                if goes(&other) && !found.contains(&other) {
+                if goes(&other) && !found.contains(&other) && carried(&other, &found) {
                     found.push(other);
                 }
             }

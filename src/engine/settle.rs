@@ -16,9 +16,9 @@
 //! at first would otherwise start, or stop, before it is known of the others that they come, or
 //! go, too.
 
-use super::hold::Kept;
+use super::choice::will_do;
 use super::id::NodeId;
-use super::node::{Asked, Node};
+use super::node::Node;
 use super::state::{DownWhy, Hope, State, Then};
 use super::why::Why;
 use super::{Cause, Engine, Level};
@@ -86,6 +86,7 @@ impl Engine {
                 node.fresh = false;
             }
             self.refresh_wanted(id);
+            self.refresh_choice(id);
             self.refresh_leaving(id);
             self.refresh_firm(id);
             self.refresh_hope(id);
@@ -147,7 +148,7 @@ impl Engine {
 
     /// Computes whether a node is wanted, and hands a change of that down to what it stands on.
     pub(super) fn refresh_wanted(&mut self, id: NodeId) {
-        let wanted = self.node(id).is_some_and(|node| self.is_wanted(id, node));
+        let wanted = self.node(id).is_some_and(|node| self.is_wanted(node));
         let cause = self.cause.clone();
         let Some(node) = self.node_mut(id) else { return };
         if wanted == node.wanted {
@@ -163,35 +164,23 @@ impl Engine {
         let Some(node) = self.node(id) else { return };
         let edges = node.edges.clone();
         for below in edges.pulls() {
-            if let Some(other) = self.node_mut(below) {
-                other.required = if wanted {
-                    other.required.saturating_add(1)
-                } else {
-                    other.required.saturating_sub(1)
-                };
-            }
-            self.touch(below);
+            self.pull(below, wanted);
         }
         let around = edges.needed_by.iter().chain(&edges.ordered_by).chain(&edges.after);
-        // One of several alternatives may be kept for this node alone.
-        let needs = edges.needs.iter().flatten();
-        for other in around.chain(edges.rivals()).chain(needs) {
+        for other in around.chain(edges.rivals()) {
             self.touch(*other);
         }
     }
 
     /// Whether it should be there, needs apart.
-    pub(super) fn is_wanted(&self, id: NodeId, node: &Node) -> bool {
-        !self.phase.is_down()
-            && match (node.kept(), node.asked) {
-                (Some(Kept::Wanted | Kept::Listening), _) => true,
-                (Some(Kept::Unwanted), _) => false,
-                (None, _) if node.removed => false,
-                (None, Some(Asked::Up)) => true,
-                (None, Some(Asked::Down)) => false,
-                (None, Some(Asked::Released)) => self.is_kept(id, node) && !node.parted,
-                (None, None) => (node.auto || node.required > 0) && !node.parted,
-            }
+    pub(super) fn is_wanted(&self, node: &Node) -> bool {
+        self.is_to_be_there(node, node.required > 0)
+    }
+
+    /// Whether a node rests and is not wanted, and will be in this same settling: its turn to find
+    /// out comes only after that of those who have chosen it.
+    fn is_about_to_be_wanted(&self, node: &Node) -> bool {
+        !node.wanted && matches!(node.state, State::Down(_)) && self.is_wanted(node)
     }
 
     /// Keeps what others believe of a node, and tells them when that changes.
@@ -307,17 +296,22 @@ impl Engine {
     /// A need that is not there.
     pub(super) fn missing_need(&self, node: &Node) -> Option<(NodeId, Hope)> {
         let need = node.edges.needs.iter().find(|need| !self.has_firm(node, need))?;
-        let hopes = need.iter().filter_map(|other| self.node(*other)).map(hope);
-        Some((*need.first()?, hopes.max().unwrap_or(Hope::Stuck)))
+        let hope = |id: &NodeId| match self.node(*id) {
+            Some(node) if self.is_about_to_be_wanted(node) => Hope::Coming,
+            Some(node) => hope(node),
+            None => Hope::Stuck,
+        };
+        // Of several that would do, the first of the most hopeful.
+        let best = need.iter().rev().max_by_key(|id| hope(id))?;
+        Some((*best, hope(best)))
     }
 
     /// Whether one of these alternatives is there to stay. Of none at all nothing is missing. What
     /// is skipped will do for all but those that are bound to it.
     pub(super) fn has_firm(&self, node: &Node, need: &[NodeId]) -> bool {
-        let will_do = |other: &Node| {
-            other.firm && !(matches!(other.state, State::Skipped(_)) && node.edges.is_bound(need))
-        };
-        need.is_empty() || need.iter().any(|other| self.node(*other).is_some_and(will_do))
+        let bound = node.edges.is_bound(need);
+        let there = |id: &NodeId| self.node(*id).is_some_and(|other| will_do(other, bound));
+        need.is_empty() || need.iter().any(there)
     }
 
     /// A need of an active node that is lost and does not come back by itself.
@@ -328,9 +322,12 @@ impl Engine {
             !self.has_firm(node, need)
                 && (node.edges.is_bound(need)
                     || others.clone().any(|n| n.leaving)
-                    || !others.any(recovers))
+                    || !others.any(|n| self.is_about_to_be_wanted(n) || recovers(n)))
         };
-        node.edges.needs.iter().find(lost).and_then(|need| need.first().copied())
+        let need = node.edges.needs.iter().find(lost)?;
+        // Of several, the one that goes, else the one that went last.
+        let last = |id: &&NodeId| self.node(**id).map(|other| (other.leaving, other.since));
+        need.iter().rev().max_by_key(last).copied()
     }
 
     /// Whether it is to be stopped, and is not yet.

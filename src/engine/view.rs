@@ -150,6 +150,9 @@ impl Engine {
     fn plain_reason(&self, node: &Node) -> String {
         match &node.state {
             State::Waiting { on: on_id, .. } => {
+                if let Some(words) = self.alternatives_in_words(node, *on_id) {
+                    return words;
+                }
                 let (name, on) = (self.name(*on_id), self.node(*on_id));
                 if let Some(Body::LeftOut(mistake)) = on.map(|node| &node.body) {
                     return format!("needs {name}, which was left out: {mistake}");

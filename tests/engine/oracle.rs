@@ -341,6 +341,13 @@ impl Oracle {
             self.check(!moving.contains(&label), || format!("{name} never comes to rest: {label}"));
             let missing = node.wanted && label == "down";
             self.check(!missing, || format!("{name} is wanted and stays down"));
+            // One alternative after the other is tried.
+            let unmet = |need: &&Vec<NodeId>| {
+                node.wanted && label == "waiting" && !need.iter().any(|id| at(&nodes, *id).up)
+            };
+            let idle = node.needs.iter().filter(unmet).flatten().map(|id| at(&nodes, *id));
+            let idle = idle.clone().find(|n| !n.wanted && !n.barred).map(|n| &n.name);
+            self.check(idle.is_none(), || format!("{name} waits, and nobody tries {idle:?}"));
             let late = !node.wanted && node.active;
             self.check(!late, || format!("{name} is {label}, and nobody wants it"));
             self.check(!node.leaving, || format!("{name} should have gone"));

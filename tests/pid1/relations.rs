@@ -112,3 +112,43 @@ fn the_story_goes_back_to_who_asked_and_outlives_an_upgrade() {
     let stranger = machine.ctl(&["why", "wbe"]);
     assert!(stranger.code == 4 && stranger.text.contains("did you mean `web`?"), "{stranger:?}");
 }
+
+/// What is told at the prompt: which alternative comes, what goes, and what a wait waits for.
+#[test]
+fn of_alternatives_the_next_one_comes_and_a_wait_names_them_all() {
+    let machine = Machine::boot(
+        r#"
+        [defaults]
+        start = "manual"
+        restart = "never"
+        [service.alt]
+        command = "/programs/idle"
+        needs = "w2|w1"
+        [service.w2]
+        command = "/etc/nothing"
+        [service.w1]
+        command = "/programs/idle"
+        conflicts = "rival"
+        [service.rival]
+        command = "/programs/idle"
+        [service.np]
+        command = "/programs/idle"
+        needs-path = "/run/foo"
+        "#,
+    );
+    let said = machine.ctl(&["start", "alt"]);
+    assert!(said.code == 0 && said.text.contains("also starts: w2\n"), "{said:?}");
+    machine.until("w1", "up");
+    machine.until("w2", "failed");
+    let said = machine.ctl(&["start", "rival"]);
+    assert!(
+        said.code == 0 && said.text.contains("stops w1, which conflicts with rival\n"),
+        "{said:?}"
+    );
+    let said = machine.ctl(&["start", "np"]);
+    let wait = "np waits for /run/foo and comes by itself once it is there";
+    assert!(said.code == 1 && said.text.contains(wait), "{said:?}");
+    machine.order(&["stop", "rival", "w1"]);
+    let reason = machine.until("alt", "waiting")["reason"].to_string();
+    assert_eq!(reason, "\"waits for w2 (failed) or w1 (stopped)\"");
+}

@@ -258,7 +258,9 @@ pub(super) const KEYS: [Key; 57] = [
         "",
         r#""sysinit""#,
         "What must be up first. It waits while that is not, comes by itself when it is, and \
-         is stopped before it. `\"a|b\"` is either.",
+         is stopped before it. `\"a|b\"` is either: the first is brought up, and the next one \
+         when that has failed for good or cannot come. A milestone of the boot, once reached, \
+         stays so, whatever becomes of those who provide it.",
     ),
     key(
         IN,

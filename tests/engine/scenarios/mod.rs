@@ -1,6 +1,7 @@
 //! One behaviour each, readable alone.
 
 mod access;
+mod alternatives;
 mod boot;
 mod commands;
 mod conditions;

@@ -105,11 +105,13 @@ fn of_two_rivals_the_first_is_there_and_the_other_says_why_it_waits() {
 fn who_asks_for_one_rival_stops_the_other_whichever_of_them_says_it() {
     let parts = [service("exim"), service("postfix").conflicts("exim").manual()];
     let mut rig = Rig::booted_but(parts, |rig| rig.stubborn("exim"));
-    assert_eq!(also(rig.ask(Request::Start { names: vec!["postfix".into()] })), ["exim"]);
+    let answer = rig.ask(Request::Start { names: vec!["postfix".into()] });
+    assert_eq!(notes(answer), ["stops exim, which conflicts with postfix"]);
     assert_eq!(rig.starts("postfix"), 0, "not beside it");
     rig.pass(secs(30));
     assert_eq!((rig.state("exim"), rig.state("postfix")), ("stopped", "up"));
-    assert_eq!(also(rig.ask(Request::Start { names: vec!["exim".into()] })), ["postfix"]);
+    let answer = rig.ask(Request::Restart { names: vec!["exim".into()] });
+    assert_eq!(notes(answer), ["stops postfix, which conflicts with exim"]);
     rig.pass(secs(30));
     assert_eq!((rig.state("exim"), rig.state("postfix")), ("up", "stopped"));
 }
@@ -220,6 +222,17 @@ fn a_reload_reaches_those_that_are_reloaded_with_it() {
 fn also(answer: Result<Reply, Refusal>) -> Vec<String> {
     match answer {
         Ok(Reply::Job { also, .. }) => also,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// What an answer says besides.
+fn notes(answer: Result<Reply, Refusal>) -> Vec<String> {
+    match answer {
+        Ok(Reply::Job { also, notes, .. }) => {
+            assert_eq!(also, Vec::<String>::new());
+            notes
+        }
         other => panic!("{other:?}"),
     }
 }

@@ -1,0 +1,165 @@
+//! Needs with alternatives: one after the other is tried, and nobody waits for one that cannot
+//! come while another could.
+
+use finit::facts::Stage;
+use finit::proto::{Outcome, Reply, Request};
+
+use crate::build::{Part, machine, secs, service, with_targets};
+use crate::fates::Program;
+use crate::rig::Rig;
+
+/// Services that only others bring up.
+fn manual<const N: usize>(names: [&str; N]) -> [Part; N] {
+    names.map(|name| service(name).manual().restart_never())
+}
+
+fn states<const N: usize>(rig: &mut Rig, names: [&str; N]) -> [&'static str; N] {
+    names.map(|name| rig.state(name))
+}
+
+#[test]
+fn the_next_one_is_tried_when_one_fails_for_good() {
+    let [w1, w2, w3] = manual(["w1", "w2", "w3"]);
+    let parts = [service("alt").needs("w2|w1|w3"), w1, w2, w3];
+    let mut rig = Rig::booted_but(parts, |rig| rig.fails_at("w2", Stage::Exec));
+    assert_eq!(states(&mut rig, ["alt", "w2", "w1", "w3"]), ["up", "failed", "up", "stopped"]);
+    rig.crashes("w1");
+    assert_eq!(states(&mut rig, ["alt", "w1", "w3"]), ["up", "failed", "up"]);
+    assert_eq!(rig.starts("alt"), 1, "a need that crashes and is replaced is no reason to stop");
+    rig.crashes("w3");
+    assert_eq!(rig.state("alt"), "waiting");
+    assert_eq!(rig.reason("alt"), "waits for w2 (failed) or w1 (failed) or w3 (failed)");
+}
+
+#[test]
+fn one_that_comes_again_by_itself_is_waited_for() {
+    let [w1, _] = manual(["w1", "w2"]);
+    let w2 = service("w2").manual().delay(secs(5), secs(5));
+    let parts = [service("alt").needs("w2|w1"), w1, w2];
+    let mut rig = Rig::booted_but(parts, |rig| rig.fails_at("w2", Stage::Exec));
+    assert_eq!(states(&mut rig, ["alt", "w2", "w1"]), ["waiting", "restarting", "stopped"]);
+    assert_eq!(rig.reason("alt"), "waits for w2 (restarting) or w1 (stopped)");
+    rig.mends("w2");
+    rig.pass(secs(6));
+    assert_eq!(states(&mut rig, ["alt", "w2", "w1"]), ["up", "up", "stopped"]);
+}
+
+/// A person stops it, what it stands on is gone, its path is not there: the next one is tried.
+#[test]
+fn the_next_one_is_tried_when_one_cannot_come() {
+    let [w1, w2] = manual(["w1", "w2"]);
+    let mut rig = Rig::booted([service("alt").needs("w2|w1"), w1, w2]);
+    assert_eq!(states(&mut rig, ["alt", "w2", "w1"]), ["up", "up", "stopped"]);
+    rig.stop("w2");
+    assert_eq!(states(&mut rig, ["alt", "w2", "w1"]), ["up", "stopped", "up"]);
+
+    let [w1, w2] = manual(["w1", "w2"]);
+    let [db] = manual(["db"]);
+    let parts = [service("alt").needs("w2|w1"), w1, w2.needs("db"), db];
+    let mut rig = Rig::booted_but(parts, |rig| rig.fails_at("db", Stage::Exec));
+    assert_eq!(states(&mut rig, ["alt", "w2", "w1"]), ["up", "waiting", "up"]);
+    // It comes after all: it is stood on, and the other one is let go.
+    rig.mends("db");
+    rig.reset("db");
+    assert_eq!(states(&mut rig, ["alt", "w2", "w1"]), ["up", "up", "stopped"]);
+    assert_eq!((rig.starts("alt"), rig.stopped()), (1, vec!["w1"]));
+
+    let [w1, w2] = manual(["w1", "w2"]);
+    let parts = [service("alt").needs("w2|w1"), w1, w2.needs_path("/dev/w2")];
+    let mut rig = Rig::booted(parts);
+    assert_eq!(states(&mut rig, ["alt", "w2", "w1"]), ["up", "waiting", "up"]);
+}
+
+/// The better one takes its time: nothing is taken away meanwhile.
+#[test]
+fn one_that_is_stood_on_stays_until_a_better_one_is_up() {
+    let [w1, w2] = manual(["w1", "w2"]);
+    let parts = [service("alt").needs("w2|w1"), w1, w2.notifies()];
+    let mut rig = Rig::booted_but(parts, |rig| rig.fails_at("w2", Stage::Exec));
+    rig.program("w2", Program::mute());
+    rig.reset("w2");
+    assert_eq!(states(&mut rig, ["alt", "w2", "w1"]), ["up", "starting", "up"]);
+    rig.tells("w2", "READY=1");
+    assert_eq!(states(&mut rig, ["alt", "w2", "w1"]), ["up", "up", "stopped"]);
+    assert_eq!(rig.starts("alt"), 1);
+}
+
+/// Who wanted it before does not matter to whoever stands on it.
+#[test]
+fn a_change_of_target_leaves_what_is_stood_on() {
+    let [w2] = manual(["w2"]);
+    let spec = with_targets(
+        machine([service("alt").needs("w2|w1").manual(), service("w1").in_target("other"), w2]),
+        &[("other", &[])],
+    );
+    let mut rig = Rig::cold(spec, "other");
+    rig.fails_at("w2", Stage::Exec);
+    rig.boot();
+    rig.start("alt");
+    assert_eq!(states(&mut rig, ["alt", "w2", "w1"]), ["up", "failed", "up"]);
+    rig.target("default");
+    assert_eq!(states(&mut rig, ["alt", "w2", "w1"]), ["up", "failed", "up"]);
+    rig.stop("alt");
+    assert_eq!(rig.state("w1"), "stopped", "nobody stands on it any more");
+}
+
+#[test]
+fn a_stop_names_only_those_that_lose_their_last_one() {
+    let parts = [service("c").needs("x|y"), service("d").needs("c"), service("x"), service("y")];
+    let mut rig = Rig::booted(parts);
+    let also = |rig: &mut Rig, names: &[&str]| {
+        let names = names.iter().map(|name| (*name).to_owned()).collect();
+        match rig.ask(Request::Stop { names }) {
+            Ok(Reply::Job { also, .. }) => also,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(also(&mut rig, &["y"]), Vec::<String>::new());
+    assert_eq!(rig.state("c"), "up");
+    assert_eq!(also(&mut rig, &["x"]), ["c", "d"]);
+    assert_eq!(rig.reason("c"), "waits for x (stopped) or y (stopped)");
+    rig.start("x");
+    rig.start("y");
+    assert_eq!(also(&mut rig, &["x", "y"]), ["c", "d"]);
+}
+
+#[test]
+fn whoever_asks_for_it_asks_for_all_that_have_failed_in_their_turn() {
+    let [w1, w2] = manual(["w1", "w2"]);
+    let parts = [service("alt").needs("w2|w1").manual(), w1, w2];
+    let fail = |rig: &mut Rig| {
+        rig.fails_at("w2", Stage::Exec);
+        rig.fails_at("w1", Stage::Exec);
+    };
+    let mut rig = Rig::booted_but(parts, fail);
+    let job = rig.start("alt");
+    assert_eq!(rig.outcome(job), Some(Outcome::Failed));
+    assert_eq!(rig.last_word(job), "waiting: waits for w2 (failed) or w1 (failed)");
+    rig.mends("w1");
+    let Ok(Reply::Job { job, also, .. }) = rig.ask(Request::Start { names: vec!["alt".into()] })
+    else {
+        panic!("no job")
+    };
+    assert_eq!((rig.outcome(job), also), (Some(Outcome::Done), vec!["w2".to_owned()]));
+    assert_eq!(states(&mut rig, ["alt", "w2", "w1"]), ["up", "failed", "up"]);
+}
+
+#[test]
+fn a_held_one_is_named_as_such() {
+    let [w1, w2] = manual(["w1", "w2"]);
+    let parts = [service("alt").needs("w2|w1"), w1, w2];
+    let mut rig = Rig::booted_but(parts, |rig| rig.fails_at("w2", Stage::Exec));
+    rig.stop("w1");
+    assert!(rig.ask(Request::Hold { name: "w1".into() }).is_ok());
+    let words = "waits for w2 (failed) or w1 (stopped and held: finitctl unhold w1)";
+    assert_eq!(rig.reason("alt"), words);
+}
+
+/// Those who provide a name are alternatives in the order of the file.
+#[test]
+fn whoever_provides_a_name_is_as_good_as_another() {
+    let [postfix, exim] = manual(["postfix", "exim"]);
+    let parts = [service("web").needs("mta"), postfix.provides("mta"), exim.provides("mta")];
+    let mut rig = Rig::booted_but(parts, |rig| rig.fails_at("postfix", Stage::Exec));
+    assert_eq!(states(&mut rig, ["web", "postfix", "exim"]), ["up", "failed", "up"]);
+}
