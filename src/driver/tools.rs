@@ -92,7 +92,9 @@ impl boot::Tools for Hand {
                 Ok(Finished { exit, output: said(&output).trim_end().to_owned() })
             }
             Ok(Ended::NotExecuted(error)) => Err(RunError::Spawn(error)),
-            Ok(Ended::TooSlow(limit) | Ended::Silent(limit)) => Err(RunError::TooLate(limit)),
+            Ok(Ended::TooSlow(limit) | Ended::Silent(limit) | Ended::Lingering(limit)) => {
+                Err(RunError::TooLate(limit))
+            }
             Ok(Ended::Unseen | Ended::Early { .. } | Ended::Unhealthy { .. }) | Err(_) => {
                 Ok(Finished { exit: Exit::Code(255), output: String::new() })
             }

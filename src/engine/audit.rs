@@ -7,6 +7,7 @@ use super::Engine;
 use super::hold::Kept;
 use super::id::{NodeId, RunId};
 use super::node::Node;
+use super::ready::Doing;
 use super::settle;
 use super::state::{DownWhy, StartStep, State};
 use crate::facts::Moment;
@@ -49,7 +50,7 @@ impl Engine {
         }
         let mut required: BTreeMap<NodeId, u32> = BTreeMap::new();
         for node in self.nodes.iter().filter(|node| node.wanted) {
-            for below in node.edges.pulls().chain(node.edges.chosen().iter().copied()) {
+            for below in node.edges.brings() {
                 let count = required.entry(below).or_default();
                 *count = count.saturating_add(1);
             }
@@ -145,6 +146,8 @@ pub struct Peek {
     pub up: bool,
     /// Whether there is something to stop.
     pub active: bool,
+    /// Whether it says that it goes by itself.
+    pub goes_itself: bool,
     /// Whether accepting pauses because of a rate.
     pub throttled: bool,
     /// Whether a connection waits for it.
@@ -190,6 +193,7 @@ impl Engine {
             frozen: node.freeze.is_some(),
             up: node.state.is_up(),
             active: node.state.is_active(),
+            goes_itself: node.tidings.as_ref().is_some_and(|t| t.doing == Doing::Stopping),
             throttled: node.throttled.is_some(),
             stirred: node.stirred,
             connections: node.connections.len(),

@@ -204,6 +204,7 @@ impl Engine {
             | Ended::NotExecuted(_)
             | Ended::TooSlow(_)
             | Ended::Silent(_)
+            | Ended::Lingering(_)
             | Ended::Unhealthy { .. } => hook.may_fail,
         };
         let leaving = self.node(id).is_some_and(|node| node.leaving);

@@ -186,6 +186,8 @@ pub enum Ended {
     TooSlow(Duration),
     /// It was up, gave no sign of life for this time and is being stopped.
     Silent(Duration),
+    /// It was up, said that it stops, had not after this time and is being stopped.
+    Lingering(Duration),
     /// It was up, so many checks in a row failed and it is being stopped.
     Unhealthy {
         /// How many.
@@ -209,6 +211,9 @@ impl fmt::Display for Ended {
             Self::NotExecuted(error) => error.fmt(f),
             Self::TooSlow(limit) => write!(f, "not ready after {limit:?} (start-timeout)"),
             Self::Silent(limit) => write!(f, "no sign of life for {limit:?} (watchdog)"),
+            Self::Lingering(limit) => {
+                write!(f, "said that it stops, and had not after {limit:?} (stop.timeout)")
+            }
             Self::Unhealthy { failures: 1, why } => {
                 write!(f, "a health check failed: {why} (health)")
             }

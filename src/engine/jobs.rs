@@ -111,7 +111,9 @@ impl Engine {
         let Some(node) = self.node(id) else { return (None, None) };
         let text = self.state_in_words(node);
         let outcome = match (goal, &node.state) {
-            (Goal::Reloaded, state) if state.is_active() => return (None, None),
+            (Goal::Reloaded, State::Up { .. }) => return (None, None),
+            // The end of its command ends it.
+            (Goal::Reloaded, _) if node.runs_reload() => return (None, None),
             (Goal::Reloaded, _) => Some(Outcome::Failed),
             (Goal::Frozen, _) if node.is_frozen() => Some(Outcome::Done),
             (Goal::Frozen, _) => node.freeze.is_none().then_some(Outcome::Failed),

@@ -14,6 +14,7 @@ mod ask;
 mod audit;
 mod choice;
 mod conditions;
+mod doing;
 mod edit;
 mod effect;
 mod event;

@@ -28,6 +28,9 @@ pub struct Tidings {
     pub status: String,
     /// What it is about.
     pub doing: Doing,
+    /// When what it is about has taken too long.
+    #[serde(default)]
+    pub over_at: Option<Moment>,
     /// The time between two signs of life that it asked for itself.
     pub watchdog: Option<Duration>,
     /// When it will have been silent for too long.
@@ -45,8 +48,12 @@ pub enum Doing {
     /// Its work.
     #[default]
     Work,
+    /// The same, and it may have begun to read its configuration again: it got the signal.
+    Asked,
     /// It reads its configuration again.
     Reloading,
+    /// Its work, as far as anybody knows: it never said that it has read its configuration.
+    Late,
     /// It goes down by itself.
     Stopping,
 }
@@ -55,7 +62,7 @@ impl Tidings {
     /// When something happens by itself.
     pub fn deadline(&self) -> Option<Moment> {
         let check_at = self.health.as_ref().and_then(|health| health.check_at);
-        [self.silent_at, self.probe_at, check_at].into_iter().flatten().min()
+        [self.silent_at, self.probe_at, self.over_at, check_at].into_iter().flatten().min()
     }
 
     /// The words for a status; empty where there are none.
@@ -72,8 +79,9 @@ impl Tidings {
     /// What it says itself.
     fn own_words(&self) -> String {
         let doing = match self.doing {
-            Doing::Work => "",
+            Doing::Work | Doing::Asked => "",
             Doing::Reloading => "reloading",
+            Doing::Late => "its reload was not done in time (start-timeout)",
             Doing::Stopping => "says that it is stopping",
         };
         match (doing.is_empty(), self.status.is_empty()) {
@@ -91,7 +99,7 @@ impl Node {
             State::Starting { .. } | State::Up { .. } => {}
             State::Stopping { .. } => {
                 if let Some(tidings) = &mut self.tidings {
-                    (tidings.silent_at, tidings.probe_at) = (None, None);
+                    (tidings.silent_at, tidings.probe_at, tidings.over_at) = (None, None, None);
                     tidings.health = None;
                 }
             }
@@ -237,21 +245,14 @@ impl Engine {
         if let Some(pid) = notice.main_pid {
             node.pid = Some(pid);
         }
-        let doing = match notice {
-            Notice { stopping: true, .. } => Some(Doing::Stopping),
-            Notice { reloading: true, .. } => Some(Doing::Reloading),
-            Notice { ready: true, .. } => Some(Doing::Work),
-            _ => None,
-        };
-        if doing.is_none() && notice.status.is_none() && notice.watchdog_time.is_none() {
-            return;
+        if notice.status.is_some() || notice.watchdog_time.is_some() {
+            let tidings = node.tidings.get_or_insert_default();
+            tidings.watchdog = notice.watchdog_time.or(tidings.watchdog);
+            if let Some(status) = &notice.status {
+                status.clone_into(&mut tidings.status);
+            }
         }
-        let tidings = node.tidings.get_or_insert_default();
-        tidings.doing = doing.unwrap_or(tidings.doing);
-        tidings.watchdog = notice.watchdog_time.or(tidings.watchdog);
-        if let Some(status) = &notice.status {
-            status.clone_into(&mut tidings.status);
-        }
+        self.take_doing(id, notice);
     }
 
     /// It needs more time for what it is doing: it gets that, and never less than it had.
@@ -265,7 +266,10 @@ impl Engine {
             State::Stopping { run, rung, until, then } if rung < Rung::Killed => {
                 State::Stopping { run, rung, until: later(until), then }
             }
-            _ => return,
+            _ => {
+                self.extend_doing(id, self.now.after(time));
+                return;
+            }
         };
         self.set_state(id, state);
     }
@@ -289,6 +293,8 @@ impl Engine {
         if due(tidings.probe_at) {
             self.change(id, |node| node.tidings.as_mut().map(|tidings| tidings.probe_at.take()));
             self.probe(id);
+        } else if due(tidings.over_at) {
+            self.on_doing_late(id);
         } else if due(tidings.silent_at) {
             self.on_silent(id, "gave no sign of life");
         } else {
@@ -331,6 +337,7 @@ impl Engine {
         node.stirred = false;
         let leaving = node.leaving;
         self.set_state(id, State::Up { run: Some(run) });
+        self.bound_doing(id);
         self.feed(id);
         self.begin_health(id);
         self.tell_up(id);

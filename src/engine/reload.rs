@@ -65,7 +65,7 @@ impl Engine {
         let Some(spec) = node.spec().map(Rc::clone) else { return };
         let run = node.state.run();
         match spec.hooks.reload.get(index) {
-            None => self.finish_reload(id, Ok(())),
+            None => self.reload_ordered(id, &spec),
             Some(ReloadAction::Signal(signal)) => {
                 if let Some(run) = run {
                     self.signal(id, Aim::Run(run), *signal);

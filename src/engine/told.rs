@@ -69,7 +69,7 @@ impl Fault {
             Ended::Exit(Exit::Signal { core: true, .. }) => Self::CoreDump,
             Ended::NotExecuted(error) if status_of(error.stage).is_some() => Self::ExitCode,
             Ended::NotExecuted(_) => Self::Resources,
-            Ended::TooSlow(_) => Self::Timeout,
+            Ended::TooSlow(_) | Ended::Lingering(_) => Self::Timeout,
             Ended::Silent(_) | Ended::Unhealthy { .. } => Self::Watchdog,
         }
     }
@@ -161,7 +161,11 @@ impl Node {
             Ended::Exit(exit) => Some(*exit),
             Ended::NotExecuted(error) => status_of(error.stage).map(Exit::Code),
             Ended::Early { exit, .. } => *exit,
-            Ended::Unseen | Ended::TooSlow(_) | Ended::Silent(_) | Ended::Unhealthy { .. } => None,
+            Ended::Unseen
+            | Ended::TooSlow(_)
+            | Ended::Silent(_)
+            | Ended::Lingering(_)
+            | Ended::Unhealthy { .. } => None,
         };
     }
 

@@ -55,7 +55,8 @@ impl Oracle {
             });
         }
         let (was, is) = (["up", "done", "listening"], ["stopping", "cleaning", "down"]);
-        let own = self.exited.contains(&id);
+        // Who says that it goes, and does not, is helped as soon as its time is over.
+        let own = self.exited.contains(&id) || old.goes_itself;
         if was.contains(&old.label) && is.contains(&new.label) && !own {
             self.stops(all, id, &old.name);
         }

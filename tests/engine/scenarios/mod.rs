@@ -5,6 +5,7 @@ mod alternatives;
 mod boot;
 mod commands;
 mod conditions;
+mod doing;
 mod foreign;
 mod freeze;
 pub mod gentle;
