@@ -16,6 +16,7 @@ use super::node::Node;
 use super::respawn;
 use super::state::{DownWhy, StartStep, State, Then};
 use super::told::Fault;
+use super::why::Why;
 use super::{Aim, Cause, Effect, Engine, Group, Level, view};
 use crate::config::spec::{Conditions, Hook, ServiceSpec, StopScope};
 use crate::facts::{Exit, SignalNumber, SpawnError};
@@ -125,6 +126,8 @@ impl Engine {
         }
         // A connection that still waits knocks again.
         node.stirred = false;
+        // It may have come for a moment, and is no cause of anything then.
+        (node.cause, node.wish) = (node.cause.without_paths(), node.wish.without_paths());
         let text = format!("{} waits for {path}", node.name);
         self.tell(Level::Progress, text);
         let run = self.new_run(id);
@@ -134,9 +137,26 @@ impl Engine {
 
     /// The path is there, or the look-out cannot go on: all is looked at again.
     pub(super) fn on_arrived(&mut self, run: RunId) {
-        let Some(node) = self.node(run.node) else { return };
-        if matches!(node.state, State::Awaiting { run: awaited, .. } if awaited == run) {
-            self.try_start(run.node);
+        let now = self.now;
+        let Some(node) = self.node_mut(run.node) else { return };
+        match &node.state {
+            State::Awaiting { run: awaited, path } if *awaited == run => {
+                let came = Cause::Path(format!("{path}, which it waited for"));
+                node.wish = Why::behind(now, came, node.wish.without_paths());
+                self.try_start(run.node);
+            }
+            State::Down(_)
+            | State::Waiting { .. }
+            | State::Awaiting { .. }
+            | State::Skipped(_)
+            | State::Listening
+            | State::Backoff { .. }
+            | State::Starting { .. }
+            | State::Up { .. }
+            | State::Stopping { .. }
+            | State::Cleaning { .. }
+            | State::Failed(_)
+            | State::Done(_) => {}
         }
     }
 

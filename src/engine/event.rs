@@ -295,10 +295,20 @@ pub enum Cause {
     },
     /// Another service.
     Dependency(String),
+    /// One that it comes after.
+    Order(String),
+    /// One that is wanted and needs it.
+    NeededBy(String),
+    /// One that is wanted and wants it.
+    WantedBy(String),
+    /// One that failed and calls for it.
+    Failure(String),
     /// One that excludes it was asked for.
     Rival(String),
     /// A process that ended.
     Exit(String),
+    /// A process that could not even be started.
+    NotStarted(String),
     /// What its conditions say.
     Condition,
     /// A time that came.
@@ -322,8 +332,14 @@ impl fmt::Display for Cause {
             Self::Person { uid, pid, command, .. } => {
                 write!(f, "{command} (pid {pid}, uid {uid})")
             }
-            Self::Dependency(name) | Self::Rival(name) => f.write_str(name),
+            Self::Dependency(name)
+            | Self::Order(name)
+            | Self::NeededBy(name)
+            | Self::WantedBy(name)
+            | Self::Failure(name)
+            | Self::Rival(name) => f.write_str(name),
             Self::Exit(how) => write!(f, "its process {how}"),
+            Self::NotStarted(how) => write!(f, "it could not be started: {how}"),
             Self::Condition => f.write_str("its conditions"),
             Self::Timer(what) => f.write_str(what),
             Self::Signal(name) => write!(f, "{name} to PID 1"),
@@ -341,9 +357,14 @@ impl Cause {
         match self {
             Self::Person { asked, .. } => format!("{self} asked: {asked}"),
             Self::Dependency(name) => format!("{name}, which it needs"),
+            Self::Order(name) => format!("{name}, which it comes after"),
+            Self::NeededBy(name) => format!("{name}, which needs it"),
+            Self::WantedBy(name) => format!("{name}, which wants it"),
+            Self::Failure(name) => format!("{name}, which failed, and calls for it"),
             Self::Rival(name) => format!("{name}, which excludes it"),
             Self::Boot
             | Self::Exit(_)
+            | Self::NotStarted(_)
             | Self::Condition
             | Self::Timer(_)
             | Self::Signal(_)
@@ -351,6 +372,18 @@ impl Cause {
             | Self::Path(_)
             | Self::Config
             | Self::Shutdown => self.to_string(),
+        }
+    }
+
+    /// How a run ended.
+    pub fn end(ended: &Ended) -> Self {
+        match ended {
+            Ended::NotExecuted(error) => Self::NotStarted(error.to_string()),
+            Ended::Exit(_)
+            | Ended::Unseen
+            | Ended::TooSlow(_)
+            | Ended::Silent(_)
+            | Ended::Unhealthy { .. } => Self::Exit(ended.to_string()),
         }
     }
 

@@ -129,7 +129,7 @@ impl Engine {
 
     /// It is ended as any other that is stopped, and what follows is as after a crash.
     fn on_unhealthy(&mut self, id: NodeId, spec: &Rc<ServiceSpec>, run: RunId, ended: Ended) {
-        self.because_of_its_past(id, Cause::Timer("the checks of its health".into()));
+        self.because_of_its_start(id, Cause::Timer("the checks of its health".into()));
         self.tell(Level::Trouble, format!("{} is ended: {ended}", self.name(id)));
         let then = self.take_end(id, spec, ended);
         self.begin_stop(id, spec, Some(run), then);

@@ -23,6 +23,9 @@ impl Engine {
         ticket: Option<Ticket>,
     ) {
         self.because(cause);
+        if let (Extent::Back, Some(trial)) = (extent, &self.trial) {
+            self.cause = trial.over(&self.cause);
+        }
         let mut summary = self.load(spec, extent);
         self.review_trial(extent, &mut summary);
         self.tell(Level::Progress, format!("configuration read again: {summary}"));

@@ -15,7 +15,7 @@ use super::state::{DownWhy, State, Then};
 use super::timetable::Timetable;
 use super::told::{Ending, Monitored};
 use super::watching::Watching;
-use super::why::Why;
+use super::why::{Signalled, Why};
 use crate::config::spec::{ServiceSpec, Start};
 use crate::facts::{Moment, Pid};
 
@@ -112,6 +112,9 @@ pub struct Node {
     /// Because of whose failure it was started.
     #[serde(default)]
     pub monitored: Option<Box<Monitored>>,
+    /// The last signal that a person has sent to it.
+    #[serde(default)]
+    pub signalled: Option<Box<Signalled>>,
     /// Jobs that wait for it.
     #[serde(skip)]
     pub jobs: Vec<u64>,
@@ -292,6 +295,7 @@ impl Node {
             last_exit: None,
             ending: Ending::default(),
             monitored: None,
+            signalled: None,
             jobs: Vec::new(),
             fresh: false,
             queued: false,

@@ -314,7 +314,7 @@ impl Engine {
         let own = node.tidings.as_ref().and_then(|tidings| tidings.watchdog);
         let ended = Ended::Silent(own.or(spec.ready.watchdog).unwrap_or_default());
         self.end_probe(id);
-        self.because_of_its_past(id, Cause::Timer("the end of its watchdog time".into()));
+        self.because_of_its_start(id, Cause::Timer("the end of its watchdog time".into()));
         self.tell(Level::Trouble, format!("{name} {what}: it is ended with SIGABRT (watchdog)"));
         let then = self.take_end(id, &spec, ended);
         let until = self.stop_deadline(&spec);

@@ -159,8 +159,18 @@ impl Engine {
         if self.phase.is_down() {
             return;
         }
-        let helpers = self.node(id).map(|node| node.edges.on_failure().to_vec());
-        for helper in helpers.unwrap_or_default() {
+        let Some(node) = self.node(id) else { return };
+        let helpers = node.edges.on_failure().to_vec();
+        if helpers.is_empty() {
+            return;
+        }
+        let why = Why::behind(self.now, Cause::Failure(node.name.clone()), node.cause.clone());
+        self.with_cause(why, |engine| engine.ask_for_help(id, &helpers));
+    }
+
+    /// These are to step in for that one, which is the cause of it.
+    fn ask_for_help(&mut self, id: NodeId, helpers: &[NodeId]) {
+        for helper in helpers.iter().copied() {
             let stays = |node: &Node| matches!(node.state, State::Failed(_)) || node.is_held();
             if self.node(helper).is_none_or(stays) {
                 continue;
@@ -172,9 +182,14 @@ impl Engine {
             if self.node(helper).is_some_and(over) {
                 self.clear(helper);
             }
+            let why = self.cause.clone();
             let Some(node) = self.node_mut(helper) else { continue };
             node.asked = Some(Asked::Up);
-            node.restarting |= matches!(node.state, State::Done(_));
+            if matches!(node.state, State::Done(_)) && !node.restarting {
+                node.restarting = true;
+                node.wish = why;
+            }
+            self.refresh_wanted(helper);
             self.touch(helper);
         }
     }

@@ -8,6 +8,7 @@ use super::jobs::Goal;
 use super::node::{Asked, Body, Node};
 use super::schedule::Audience;
 use super::state::{DownWhy, State, Then};
+use super::why::Signalled;
 use super::{Access, Aim, Cause, Effect, Engine, Peer};
 use crate::facts::SignalNumber;
 use crate::proto::{Code, PROTOCOL, Refusal, Reply, Request};
@@ -237,6 +238,7 @@ impl Engine {
         let ids = self.find_all(names)?;
         self.heed_holds(&ids, Some(Goal::Down))?;
         for id in &ids {
+            self.keep_down(*id);
             if let Some(node) = self.node_mut(*id) {
                 node.asked = Some(Asked::Down);
             }
@@ -281,6 +283,7 @@ impl Engine {
     /// again. What hangs in the kernel cannot be forgotten, nor a mistake of the file.
     pub(super) fn clear(&mut self, id: NodeId) {
         let again = Then::AgainAt(self.now, "asked for again".to_owned());
+        let wish = self.cause.clone();
         let Some(node) = self.node_mut(id) else { return };
         node.history.attempts = 0;
         node.history.burst = None;
@@ -288,9 +291,11 @@ impl Engine {
             State::Stopping { then: Then::Down, .. } | State::Cleaning { then: Then::Down, .. } => {
             }
             State::Stopping { run, rung, until, .. } => {
+                node.wish = wish;
                 self.set_state(id, State::Stopping { run, rung, until, then: again });
             }
             State::Cleaning { run, index, until, .. } => {
+                node.wish = wish;
                 self.set_state(id, State::Cleaning { run, index, until, then: again });
             }
             State::Failed(_) if node.hung.is_some() => {}
@@ -300,6 +305,7 @@ impl Engine {
             | State::Backoff { .. }
             | State::Down(DownWhy::Ended) => {
                 node.restarting = false;
+                node.wish = wish;
                 self.set_state(id, State::Down(DownWhy::Stopped));
                 self.take_pending(id);
             }
@@ -360,6 +366,10 @@ impl Engine {
             let state = node.map(|node| self.state_in_words(node)).unwrap_or_default();
             Refusal::new(Code::NotRunning, format!("{name} has no main process: {state}"))
         })?;
+        let by = self.cause.clone();
+        if let Some(node) = self.node_mut(id) {
+            node.signalled = Some(Box::new(Signalled { run, number: signal, by }));
+        }
         self.emit(Effect::Signal { node: id, aim: Aim::Run(run), signal });
         Ok(Reply::Done { message: format!("{signal} sent to {name}{later}") })
     }

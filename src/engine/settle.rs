@@ -67,9 +67,12 @@ impl Engine {
     pub(super) fn settle(&mut self) {
         let nodes = u64::try_from(self.nodes.len()).unwrap_or(u64::MAX);
         let most = self.looks.saturating_add(nodes.saturating_mul(LOOKS)).saturating_add(1_000);
+        let event = self.cause.clone();
         while let Some(id) = self.next_look() {
             self.look(id);
             self.refresh_settled(id);
+            // What one is going through is no cause for the next.
+            self.cause = event.clone();
             if self.looks > most {
                 let name = self.name(id).to_owned();
                 self.tell(Level::Trouble, format!("BUG: no end of settling at {name}"));
@@ -149,11 +152,12 @@ impl Engine {
     /// Computes whether a node is wanted, and hands a change of that down to what it stands on.
     pub(super) fn refresh_wanted(&mut self, id: NodeId) {
         let wanted = self.node(id).is_some_and(|node| self.is_wanted(node));
-        let cause = self.cause.clone();
-        let Some(node) = self.node_mut(id) else { return };
-        if wanted == node.wanted {
+        if self.node(id).is_none_or(|node| node.wanted == wanted) {
             return;
         }
+        let pulled = if wanted { self.pulled(id) } else { None };
+        let cause = pulled.unwrap_or_else(|| self.cause.clone());
+        let Some(node) = self.node_mut(id) else { return };
         node.wanted = wanted;
         node.wish = cause;
         if wanted {
@@ -256,13 +260,19 @@ impl Engine {
 
     /// Starts a wanted node, or has it wait for the first thing that is missing.
     pub(super) fn try_start(&mut self, id: NodeId) {
+        let missing = self.missing(id);
         let Some(node) = self.node(id) else { return };
         let listening = matches!(node.state, State::Listening);
-        if !listening {
-            let back = self.comes_back(node);
-            self.cause = back.unwrap_or_else(|| node.wish.clone());
-        }
-        match self.missing(id) {
+        let over = if missing.is_none() { self.wait_over(node) } else { None };
+        self.cause = if matches!(node.state, State::Starting { .. }) {
+            // Its sockets are bound: it goes on.
+            node.cause.clone()
+        } else {
+            // One that listens does not come back: somebody knocks.
+            let back = over.or_else(|| self.comes_back(node).filter(|_| !listening));
+            back.unwrap_or_else(|| node.wish.clone())
+        };
+        match missing {
             Some((on, hope)) if !listening => self.set_state(id, State::Waiting { on, hope }),
             Some(_) => {}
             None => {

@@ -33,7 +33,7 @@ impl Engine {
     /// The address may appear later: it is tried again and again, ever more rarely.
     fn bind_again(&mut self, id: NodeId, spec: &ServiceSpec, error: SpawnError) {
         let why = error.to_string();
-        self.because(Cause::Exit(why.clone()));
+        self.because(Cause::NotStarted(why.clone()));
         let Some(node) = self.nodes.get_mut(id.index()) else { return };
         let news = node.last_exit.as_deref() != Some(&Ended::NotExecuted(error.clone()));
         node.last_exit = Some(Box::new(Ended::NotExecuted(error)));
@@ -97,8 +97,10 @@ impl Engine {
 
     /// One that listens is to start.
     pub(super) fn stir(&mut self, id: NodeId) {
+        let why = self.cause.clone();
         if let Some(node) = self.node_mut(id) {
             node.stirred = true;
+            node.wish = why;
         }
         self.unwatch(id);
         self.touch(id);

@@ -197,6 +197,8 @@ impl State {
                     | Self::Cleaning { .. }
                     | Self::Down(_)
                     | Self::Backoff { .. }
+                    | Self::Failed(_)
+                    | Self::Done(_)
             ),
             Self::Down(_)
             | Self::Skipped(_)

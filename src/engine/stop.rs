@@ -249,7 +249,7 @@ impl Engine {
             self.set_state(id, State::Starting { run, step, until });
             return;
         }
-        self.because_of_its_past(id, Cause::Timer("the end of its start-timeout".into()));
+        self.because_of_its_start(id, Cause::Timer("the end of its start-timeout".into()));
         if step == StartStep::Check {
             self.on_check_late(id, spec);
             return;

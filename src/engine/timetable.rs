@@ -171,6 +171,7 @@ impl Engine {
             }
             node.wish = wish;
         }
+        self.refresh_wanted(id);
         self.touch(id);
         true
     }
@@ -187,6 +188,8 @@ impl Engine {
         }
         if over && node.asked == Some(Asked::Up) {
             node.asked = None;
+            let why = node.cause.clone();
+            self.with_cause(why, |engine| engine.refresh_wanted(id));
             self.touch(id);
         }
     }

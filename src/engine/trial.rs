@@ -25,6 +25,13 @@ pub struct Trial {
     warnings: Vec<String>,
 }
 
+impl Trial {
+    /// What makes the machine go back, with whoever applied the file behind it.
+    pub fn over(&self, why: &Why) -> Why {
+        Why::behind(why.at(), why.cause().clone(), self.by.clone())
+    }
+}
+
 impl Engine {
     /// Whether a file may be followed now; asked before it is read.
     ///

@@ -1,6 +1,7 @@
 //! What a person sees: every state in words, with the one reason that matters.
 
 use super::Engine;
+use super::event::Cause;
 use super::id::NodeId;
 use super::node::{Body, Node};
 use super::power::Phase;
@@ -113,7 +114,8 @@ impl Engine {
             return self.plain_reason(node);
         }
         let before = match &node.state {
-            State::Down(_) => node.last_exit.as_ref().map(ToString::to_string).unwrap_or_default(),
+            // It rests between two runs, unless somebody stopped it.
+            State::Down(_) if node.asked != Some(Asked::Down) => last_exit(node),
             _ => self.plain_reason(node),
         };
         let next = self.next_time(node).or_else(|| self.next_sight(node));
@@ -175,12 +177,26 @@ impl Engine {
             }
             State::Awaiting { path, .. } => format!("waits for {path}"),
             State::Failed(why) | State::Skipped(why) => why.clone(),
-            State::Down(DownWhy::Ended) | State::Done(_) => {
-                node.last_exit.as_ref().map(ToString::to_string).unwrap_or_default()
-            }
-            State::Down(DownWhy::Stopped) if node.spec().is_some() => {
-                format!("stopped by {}", node.cause)
-            }
+            State::Down(DownWhy::Ended) | State::Done(_) => last_exit(node),
+            State::Down(DownWhy::Stopped) if node.spec().is_some() => match node.cause.cause() {
+                Cause::Exit(how) => how.clone(),
+                Cause::NotStarted(_) => node.cause.to_string(),
+                Cause::Boot
+                | Cause::Dependency(_)
+                | Cause::Order(_)
+                | Cause::NeededBy(_)
+                | Cause::WantedBy(_)
+                | Cause::Failure(_)
+                | Cause::Rival(_)
+                | Cause::Person { .. }
+                | Cause::Condition
+                | Cause::Timer(_)
+                | Cause::Signal(_)
+                | Cause::Connection
+                | Cause::Path(_)
+                | Cause::Config
+                | Cause::Shutdown => format!("stopped by {}", node.cause),
+            },
             State::Stopping { then: Then::Fail(why), .. } => why.clone(),
             State::Starting { .. } => awaited(node),
             State::Up { .. } => node.tidings.as_ref().map(|t| t.words()).unwrap_or_default(),
@@ -189,6 +205,11 @@ impl Engine {
             }
         }
     }
+}
+
+/// How its last run ended.
+fn last_exit(node: &Node) -> String {
+    node.last_exit.as_ref().map(ToString::to_string).unwrap_or_default()
 }
 
 /// What a start waits for, beside the end of its own programs.

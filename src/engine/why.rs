@@ -5,12 +5,13 @@ use std::rc::Rc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::event::Cause;
-use super::id::NodeId;
-use super::node::Node;
-use super::state::State;
+use super::event::{Cause, Ended};
+use super::id::{NodeId, RunId};
+use super::node::{Asked, Node};
+use super::state::{DownWhy, State};
 use super::{Engine, view};
-use crate::facts::{Moment, Pid};
+use crate::config::spec::Kind;
+use crate::facts::{Exit, Moment, Pid, SignalNumber};
 use crate::proto::{Because, Chapter};
 
 /// Longest chain that is kept; of a longer one, the last links and the first.
@@ -62,6 +63,20 @@ impl Why {
         self.links().last().unwrap_or(self).clone()
     }
 
+    /// Whether both go back to the same. The steps of the boot are one boot.
+    fn is_of_one_story(&self, other: &Self) -> bool {
+        let (one, other) = (self.root(), other.root());
+        let at_once = one.at() == other.at() || *one.cause() == Cause::Boot;
+        at_once && one.cause() == other.cause()
+    }
+
+    /// The same without what was seen of paths that something waited for.
+    pub fn without_paths(&self) -> Self {
+        let is_else =
+            |why: &&Self| why.0.behind.is_none() || !matches!(why.cause(), Cause::Path(_));
+        self.links().find(is_else).unwrap_or(self).clone()
+    }
+
     /// For a report.
     fn told(&self, now: Moment) -> Vec<Because> {
         let told = |why: &Self| Because {
@@ -69,6 +84,50 @@ impl Why {
             text: why.cause().story(),
         };
         self.links().map(told).collect()
+    }
+}
+
+/// A signal that a person has sent.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Signalled {
+    /// To which run.
+    pub run: RunId,
+    /// Which.
+    pub number: SignalNumber,
+    /// Who.
+    pub by: Why,
+}
+
+impl Signalled {
+    /// Whether that run ended by it.
+    fn ended(&self, run: RunId, ended: &Ended) -> bool {
+        let by_it =
+            |exit: &Exit| matches!(exit, Exit::Signal { number, .. } if *number == self.number);
+        self.run == run && matches!(ended, Ended::Exit(exit) if by_it(exit))
+    }
+}
+
+impl Node {
+    /// What made it start; what it came back from is another story.
+    pub fn origin(&self) -> Why {
+        match self.cause.cause() {
+            Cause::Exit(_) | Cause::NotStarted(_) | Cause::Timer(_) | Cause::Condition => {
+                self.wish.clone()
+            }
+            Cause::Boot
+            | Cause::Dependency(_)
+            | Cause::Order(_)
+            | Cause::NeededBy(_)
+            | Cause::WantedBy(_)
+            | Cause::Failure(_)
+            | Cause::Rival(_)
+            | Cause::Person { .. }
+            | Cause::Signal(_)
+            | Cause::Connection
+            | Cause::Path(_)
+            | Cause::Config
+            | Cause::Shutdown => self.cause.clone(),
+        }
     }
 }
 
@@ -113,12 +172,106 @@ impl Engine {
         };
     }
 
+    /// The same, with what made that node start behind it: its earlier ends are no reason for
+    /// this one.
+    pub(super) fn because_of_its_start(&mut self, id: NodeId, cause: Cause) {
+        self.cause = match self.node(id) {
+            Some(node) => Why::behind(self.now, cause, node.origin()),
+            None => Why::first(self.now, cause),
+        };
+    }
+
+    /// Does something because of that, whatever the running event is about.
+    pub(super) fn with_cause<T>(&mut self, why: Why, act: impl FnOnce(&mut Self) -> T) -> T {
+        let event = std::mem::replace(&mut self.cause, why);
+        let answer = act(self);
+        self.cause = event;
+        answer
+    }
+
+    /// Why a run that nobody stops ended: who sent the signal that ended it, if a person did. What
+    /// ends by its nature has what made it start behind it.
+    pub(super) fn end_of(&self, run: RunId, ended: &Ended) -> Why {
+        let cause = Cause::end(ended);
+        let Some(node) = self.node(run.node) else { return Why::first(self.now, cause) };
+        let is_task = node.spec().is_some_and(|spec| spec.kind == Kind::Task);
+        let behind = match &node.signalled {
+            Some(signalled) if signalled.ended(run, ended) => Some(signalled.by.clone()),
+            _ if is_task || node.comes_again() || node.monitored.is_some() => Some(node.origin()),
+            _ => None,
+        };
+        match behind {
+            Some(behind) => Why::behind(self.now, cause, behind),
+            None => Why::first(self.now, cause),
+        }
+    }
+
     /// Why a node loses what it stands on: found out when it does, from the one below, which
-    /// has found out before.
+    /// has found out before; of alternatives, the one that went last.
     pub(super) fn loss(&self, node: &Node) -> Option<Why> {
-        let below = self.lost_need(node).and_then(|below| self.node(below))?;
+        let lost = self.lost_need(node)?;
+        let need = node.edges.needs.iter().find(|need| need.contains(&lost))?;
+        let below = need.iter().filter_map(|id| self.node(*id));
+        let below = below.max_by_key(|below| below.departure().at())?;
         let cause = Cause::Dependency(below.name.clone());
         Some(Why::behind(self.now, cause, below.departure()))
+    }
+
+    /// Why a wait for another node is over: because of that one, unless it came for the same
+    /// reason as this one, or was on its way already when this one was asked for.
+    pub(super) fn wait_over(&self, node: &Node) -> Option<Why> {
+        let State::Waiting { on, .. } = node.state else { return None };
+        let edges = &node.edges;
+        let firm = |id: &&NodeId| self.node(**id).is_some_and(|other| other.firm);
+        let need = edges.needs.iter().find(|need| need.contains(&on));
+        let id = need.and_then(|need| need.iter().find(firm)).copied().unwrap_or(on);
+        let other = self.node(id)?;
+        let name = other.name.clone();
+        let why = match () {
+            () if need.is_some() => {
+                Why::behind(self.now, Cause::Dependency(name), other.departure())
+            }
+            () if edges.rivals().contains(&id) => {
+                Why::behind(self.now, Cause::Rival(name), other.departure())
+            }
+            () if edges.after.contains(&id) => {
+                Why::behind(self.now, Cause::Order(name), other.departure())
+            }
+            // The file does not say any more that they have to do with one another.
+            () => self.cause.clone(),
+        };
+        let behind = why.0.behind.as_ref().unwrap_or(&why);
+        let is_news = behind.at() > node.wish.at() && !behind.is_of_one_story(&node.wish);
+        is_news.then_some(why)
+    }
+
+    /// Why a node is wanted that nobody asked for and no target wants: another one pulls it up.
+    pub(super) fn pulled(&self, id: NodeId) -> Option<Why> {
+        let node = self.node(id)?;
+        if node.auto || node.asked.is_some() || node.is_held() {
+            return None;
+        }
+        let above = node.edges.needed_by.iter().chain(&node.edges.ordered_by);
+        let mut above = above.filter_map(|other| self.node(*other));
+        let other = above.find(|other| other.wanted && other.edges.pulls().any(|it| it == id))?;
+        let needs = other.edges.needs.iter().any(|need| need.contains(&id));
+        let name = other.name.clone();
+        let cause = if needs { Cause::NeededBy(name) } else { Cause::WantedBy(name) };
+        Some(Why::behind(self.now, cause, other.wish.clone()))
+    }
+
+    /// One that is down and does not come by itself is so because of whoever says that it is to
+    /// stay so, from the first who does.
+    pub(super) fn keep_down(&mut self, id: NodeId) {
+        let why = self.cause.clone();
+        let news = |node: &&mut Node| {
+            let rests = matches!(node.state, State::Down(_)) && !node.wanted && !node.is_held();
+            rests && node.asked != Some(Asked::Down)
+        };
+        if let Some(node) = self.node_mut(id).filter(news) {
+            (node.cause, node.wish) = (why.clone(), why);
+            self.set_state(id, State::Down(DownWhy::Stopped));
+        }
     }
 
     /// Why a node comes again after an end that nobody asked for: that end, or how the other
@@ -128,13 +281,17 @@ impl Engine {
             return None;
         }
         match node.cause.cause() {
-            Cause::Exit(_) | Cause::Timer(_) => Some(node.cause.clone()),
+            Cause::Exit(_) | Cause::NotStarted(_) | Cause::Timer(_) => Some(node.cause.clone()),
             Cause::Dependency(name) => {
                 let other = self.names.get(name).and_then(|id| self.node(*id))?;
                 Some(Why::behind(self.now, Cause::Dependency(name.clone()), other.departure()))
             }
             Cause::Boot
             | Cause::Condition
+            | Cause::Order(_)
+            | Cause::NeededBy(_)
+            | Cause::WantedBy(_)
+            | Cause::Failure(_)
             | Cause::Rival(_)
             | Cause::Person { .. }
             | Cause::Signal(_)

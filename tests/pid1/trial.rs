@@ -73,7 +73,7 @@ fn nobody_confirms_it_and_the_machine_goes_back() {
     assert!(status(&machine).contains(told), "{}", status(&machine));
     assert_eq!(machine.read(FILE), edited());
     let why = machine.order(&["why", "web"]);
-    assert!(why.contains("nobody confirmed the file"), "{why}");
+    assert!(why.contains("nobody confirmed the file") && why.contains("asked: apply"), "{why}");
     // A restart takes nothing of it; a person who applies it again takes it all.
     machine.forget("/out/edited");
     machine.forget("/out/web");

@@ -108,7 +108,10 @@ fn a_person_stops_the_times_and_brings_them_back() {
     rig.stop("backup");
     rig.pass(secs(600));
     assert_eq!((rig.state("backup"), rig.starts("backup")), ("stopped", 0));
-    assert_eq!(rig.reason("backup"), "its times are off until it is started");
+    assert_eq!(
+        rig.reason("backup"),
+        "stopped by finitctl (pid 77, uid 0); its times are off until it is started"
+    );
     rig.start("backup");
     rig.pass(secs(2));
     assert_eq!(rig.starts("backup"), 1, "now");

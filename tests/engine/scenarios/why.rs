@@ -10,7 +10,7 @@ use crate::rig::Rig;
 const ROOT: &str = "finitctl (pid 77, uid 0)";
 
 /// The answer as lines: services, and their causes with an indent.
-fn why(rig: &mut Rig, name: &str) -> Vec<String> {
+pub fn why(rig: &mut Rig, name: &str) -> Vec<String> {
     why_as(rig, Access::Everything, name)
 }
 
