@@ -73,7 +73,7 @@ impl Groups {
         let Some(tree) = &self.tree else { return Ok(None) };
         let (group, is_new) = tree.make_anew(name)?;
         if is_new {
-            self.unwatch(node);
+            self.wait_for(node, |waiting| (waiting.empty, waiting.frozen) = (false, None));
         }
         Ok(Some((group, if is_new { Way::Born } else { Way::Unsure })))
     }

@@ -381,8 +381,10 @@ impl Cause {
             Ended::NotExecuted(error) => Self::NotStarted(error.to_string()),
             Ended::Exit(_)
             | Ended::Unseen
+            | Ended::Early { .. }
             | Ended::TooSlow(_)
             | Ended::Silent(_)
+            | Ended::Lingering(_)
             | Ended::Unhealthy { .. } => Self::Exit(ended.to_string()),
         }
     }

@@ -115,7 +115,7 @@ impl Engine {
         }
         let before = match &node.state {
             // It rests between two runs, unless somebody stopped it.
-            State::Down(_) if node.asked != Some(Asked::Down) => last_exit(node),
+            State::Down(_) if !node.is_off() => last_exit(node),
             _ => self.plain_reason(node),
         };
         let next = self.next_time(node).or_else(|| self.next_sight(node));

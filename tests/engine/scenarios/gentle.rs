@@ -130,9 +130,10 @@ fn the_one_alternative_that_is_there_stays_and_goes_when_the_other_has_come() {
     rig.start("x");
     assert_eq!(states(&mut rig, ["x", "y", "z"]), ["up", "stopped", "up"]);
     assert_eq!(rig.starts("z"), 2);
-    // It is not called back: it was let go.
+    // Let go by a person, it still comes for others.
     rig.crashes("x");
-    assert_eq!(rig.starts("y"), 3);
+    assert_eq!(states(&mut rig, ["x", "y", "z"]), ["failed", "up", "up"]);
+    assert_eq!(rig.starts("y"), 4);
 }
 
 #[test]
