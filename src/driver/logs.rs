@@ -108,6 +108,14 @@ impl Driver {
         }
     }
 
+    /// Files are made, and kept, as another file of finit says.
+    pub(super) fn set_logs(&mut self) {
+        if self.logs.writer.is_some() {
+            self.logs.queue.push_back((settings(self.engine.log_settings()), None));
+            self.flush_logs();
+        }
+    }
+
     /// Writes out what there is and ends the writer, before the file systems go.
     pub(super) fn finish_logs(&mut self) {
         self.logs.finished = true;
@@ -168,7 +176,7 @@ impl Driver {
             }
         }
         self.logs.kept = kept;
-        first.push((settings(&self.engine.spec().log), None));
+        first.push((settings(self.engine.log_settings()), None));
         if self.logs.writable {
             first.push((Message::Writable, None));
         }

@@ -12,7 +12,7 @@ use super::reaper::Owner;
 use super::signals::Asked;
 use super::tools::{Ask, SAY, Started};
 use crate::boot::{self, Place};
-use crate::config::spec::{PowerKey, SystemSpec};
+use crate::config::spec::{ControlSpec, LogSpec, PowerKey, SystemSpec};
 use crate::engine::{Access, Cause, Event, Extent, Level, Ticket, needed};
 use crate::facts::{Errno, SpawnError};
 use crate::os::reboot::{self, How};
@@ -31,7 +31,7 @@ impl Driver {
     pub(super) fn on_asked(&mut self, asked: Asked) {
         let machine = self.context.place == Place::Machine;
         match asked {
-            Asked::CtrlAltDel => match self.engine.spec().shutdown.ctrl_alt_del {
+            Asked::CtrlAltDel => match self.engine.shutdown_settings().ctrl_alt_del {
                 PowerKey::Reboot => self.power(Power::Reboot, "Ctrl-Alt-Del"),
                 PowerKey::Poweroff => self.power(Power::Poweroff, "Ctrl-Alt-Del"),
                 PowerKey::Ignore => {}
@@ -84,7 +84,9 @@ impl Driver {
         let spec = self.configuration.go_back();
         let (extent, cause) = (Extent::Back, Cause::Timer("nobody confirmed the file".into()));
         self.trimmed = false;
+        let before = self.settings();
         self.engine.handle(time::now(), Event::Loaded { spec, extent, cause, ticket: None });
+        self.follow_settings(&before);
     }
 
     fn loaded(
@@ -95,7 +97,24 @@ impl Driver {
         ticket: Option<Ticket>,
     ) {
         self.trimmed = false;
+        let before = self.settings();
         self.turn(Event::Loaded { spec, extent, cause, ticket });
+        self.follow_settings(&before);
+    }
+
+    fn settings(&self) -> (ControlSpec, LogSpec) {
+        (self.engine.control_settings().clone(), self.engine.log_settings().clone())
+    }
+
+    /// What a file says of orders and logs counts once it is followed, if that is another than
+    /// before. Who is connected stays so.
+    fn follow_settings(&mut self, (control, log): &(ControlSpec, LogSpec)) {
+        if control != self.engine.control_settings() {
+            self.open_control();
+        }
+        if log != self.engine.log_settings() {
+            self.set_logs();
+        }
     }
 
     /// A login for whoever sits at the machine, whatever else works.
@@ -118,7 +137,7 @@ impl Driver {
         if let Some(task) = self.control.take() {
             task.abort();
         }
-        let path = self.engine.spec().control.socket.clone();
+        let path = self.engine.control_settings().socket.clone();
         // Anyone may look; who may do what is decided by credentials.
         let opened = socket::control_socket(&path, 0o666).and_then(|l| self.serve_control(l));
         if let Err(errno) = opened {
@@ -130,7 +149,7 @@ impl Driver {
 
     /// Serves whoever comes to this listener.
     pub(super) fn serve_control(&mut self, listener: OwnedFd) -> Result<(), Errno> {
-        let group = self.engine.spec().control.power_group.as_ref();
+        let group = self.engine.control_settings().power_group.as_ref();
         let power =
             group.and_then(|name| Accounts::load().ok()?.group(name).map(|group| group.gid));
         // For the next finit: whoever comes between the two waits.
@@ -293,7 +312,7 @@ impl Driver {
             Power::Halt => How::Halt,
         };
         let (context, hand) = (self.context.clone(), self.hand.clone());
-        let spec = self.engine.spec().shutdown.clone();
+        let spec = self.engine.shutdown_settings().clone();
         let left = self.engine.shutdown_left(time::now());
         tokio::spawn(async move {
             let kernel = boot::shutdown::Real;

@@ -54,9 +54,9 @@ impl Engine {
     pub fn shutdown_left(&self, now: Moment) -> Duration {
         match self.phase {
             Phase::Down { since, .. } => {
-                self.spec.shutdown.timeout.saturating_sub(now.since(since))
+                self.shutdown_settings().timeout.saturating_sub(now.since(since))
             }
-            Phase::Boot | Phase::Running(_) => self.spec.shutdown.timeout,
+            Phase::Boot | Phase::Running(_) => self.shutdown_settings().timeout,
         }
     }
 }

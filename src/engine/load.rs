@@ -53,9 +53,14 @@ impl Engine {
         // Growing leaves room for as many nodes again, and they are what takes the most memory.
         self.nodes.shrink_to_fit();
         self.remove_missing(&spec, extent, &mut counts);
+        let settings = self.follow_settings(&spec, extent);
         self.spec = spec;
         self.connect();
         let mut summary = counts.to_string();
+        if !settings.is_empty() {
+            let nothing = counts.is_nothing();
+            summary = if nothing { settings } else { format!("{summary}; {settings}") };
+        }
         if extent.is_followed() {
             self.refresh_auto();
             self.review_skipped();
@@ -169,7 +174,9 @@ impl Engine {
                 && !there.contains_key(node.name.as_str());
             if gone && !node.removed {
                 node.removed = true;
-                counts.removed = counts.removed.saturating_add(1);
+                // Its instances are what a template is.
+                let counted = usize::from(!matches!(node.body, Body::Template));
+                counts.removed = counts.removed.saturating_add(counted);
             }
         }
     }
@@ -383,9 +390,15 @@ struct Counts {
     removed: usize,
 }
 
+impl Counts {
+    fn is_nothing(&self) -> bool {
+        self.added == 0 && self.changed == 0 && self.removed == 0
+    }
+}
+
 impl std::fmt::Display for Counts {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if self.added == 0 && self.changed == 0 && self.removed == 0 {
+        if self.is_nothing() {
             return f.write_str("nothing changed");
         }
         write!(f, "{} added, {} changed", self.added, self.changed)?;

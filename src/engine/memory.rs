@@ -16,6 +16,7 @@ use super::node::{Body, Node};
 use super::power::Phase;
 use super::random::Random;
 use super::schedule::Scheduled;
+use super::settings::Settings;
 use super::state::State;
 use super::storm::Storm;
 use super::trial::Trial;
@@ -34,6 +35,9 @@ pub struct Memory {
     scheduled: Option<Scheduled>,
     #[serde(default)]
     trial: Option<Trial>,
+    /// The settings that count, where what was read last says others.
+    #[serde(default)]
+    settings: Option<Box<Settings>>,
     last_job: u64,
     random: Random,
     #[serde(default)]
@@ -153,6 +157,7 @@ impl Engine {
             warnings: self.warnings.clone(),
             scheduled: self.scheduled.clone(),
             trial: self.trial.clone(),
+            settings: self.behind.clone(),
             last_job: self.jobs.last,
             random: self.random.clone(),
             storm: self.storm.clone(),
@@ -168,6 +173,8 @@ impl Engine {
         engine.phase = Phase::Running(memory.boot);
         engine.scheduled = memory.scheduled;
         engine.trial = memory.trial;
+        engine.behind = memory.settings;
+        engine.spec = Rc::clone(&spec);
         engine.jobs.last = memory.last_job;
         engine.storm = memory.storm;
         let specs = by_name(&spec);

@@ -41,6 +41,7 @@ mod request;
 mod respawn;
 mod schedule;
 mod selfwait;
+mod settings;
 mod settle;
 mod socket;
 mod start;
@@ -76,6 +77,7 @@ use node::{Body, Node};
 use power::Phase;
 use random::Random;
 use schedule::Scheduled;
+use settings::Settings;
 use state::State;
 use storm::Storm;
 use trial::Trial;
@@ -91,6 +93,8 @@ const ROOM: usize = 256;
 pub struct Engine {
     now: Moment,
     spec: Rc<SystemSpec>,
+    /// The settings that count, where what was read last says others and is not followed.
+    behind: Option<Box<Settings>>,
     nodes: Vec<Node>,
     names: BTreeMap<String, NodeId>,
     /// Touched nodes whose flags are to be brought up to date.
@@ -140,6 +144,7 @@ impl Engine {
         Self {
             now,
             spec: Rc::new(SystemSpec::default()),
+            behind: None,
             nodes: Vec::new(),
             names: BTreeMap::new(),
             fresh: VecDeque::new(),

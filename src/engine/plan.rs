@@ -12,28 +12,34 @@ use crate::config::spec::{ServiceSpec, SystemSpec};
 use crate::proto::{Change, Verb};
 
 impl Engine {
-    /// The changes, in the order of the nodes.
+    /// The changes, in the order of the nodes; then those of what is no service.
     pub fn plan(&self, spec: Rc<SystemSpec>) -> Vec<Change> {
         let memory = self.recollect(Duration::ZERO);
         let mut copy = Self::recall(Rc::clone(&self.spec), memory, self.now);
+        let settings = self.changed_settings(&spec);
         let (extent, cause) = (Extent::Everything, Cause::Config);
         copy.handle(self.now, Event::Loaded { spec, extent, cause, ticket: None });
         let changes = copy.nodes.iter().enumerate().filter_map(|(place, new)| {
             let old = self.nodes.get(place).filter(|old| !old.name.is_empty());
-            change(old, new)
+            // Another node may have the name of one that is gone.
+            let mended = old.is_some_and(|old| copy.names.contains_key(&old.name));
+            change(old, new, mended)
         });
-        changes.collect()
+        changes.chain(settings).collect()
     }
 }
 
-/// What happens to one node; none for most.
-fn change(old: Option<&Node>, new: &Node) -> Option<Change> {
+/// What happens to one node; none for most. `mended` is one whose name is another's by then.
+fn change(old: Option<&Node>, new: &Node, mended: bool) -> Option<Change> {
     let name = if new.name.is_empty() { &old?.name } else { &new.name };
     let told = |verb, why: String| Some(Change { name: name.clone(), verb, why });
     match &new.body {
         Body::Service(_) => {}
         Body::LeftOut(mistake) if old.is_none_or(|old| !matches!(old.body, Body::LeftOut(_))) => {
             return told(Verb::Remove, format!("left out: {mistake}"));
+        }
+        Body::LeftOut(_) if new.name.is_empty() && !mended => {
+            return told(Verb::Remove, "not in the file any more".to_owned());
         }
         Body::Step(_) | Body::Milestone | Body::Target | Body::Template | Body::LeftOut(_) => {
             return None;
@@ -72,6 +78,9 @@ fn change(old: Option<&Node>, new: &Node) -> Option<Change> {
             told(Verb::Start, "it starts without a connection".to_owned())
         }
         Way::Comes => told(Verb::Start, "what it waited for is there".to_owned()),
+        Way::Stays if old.removed && !new.removed => {
+            told(Verb::Add, "in the file again".to_owned())
+        }
         Way::Stays if !edited => None,
         Way::Stays if is_there && new.pending.is_none() => told(Verb::Update, changed),
         Way::Stays => told(Verb::Change, changed),

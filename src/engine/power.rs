@@ -81,7 +81,7 @@ impl Engine {
         let text = format!("{how}, asked for by {}", self.cause);
         self.tell(Level::Trouble, text);
         self.because(Cause::Shutdown);
-        let shutdown = &self.spec.shutdown;
+        let shutdown = self.shutdown_settings();
         // What is left after the services: SIGTERM and SIGKILL to everybody, and unmounting.
         let rest = (shutdown.term_wait.saturating_add(shutdown.kill_wait))
             .min(shutdown.timeout.checked_div(2).unwrap_or_default());

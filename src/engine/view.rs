@@ -62,7 +62,7 @@ impl Engine {
         let log = spec.and_then(|spec| match &spec.exec.log {
             LogTarget::Files => {
                 let file = format!("{}.log", node.name);
-                Some(self.spec.log.directory.join(file).display().to_string())
+                Some(self.log_settings().directory.join(file).display().to_string())
             }
             LogTarget::File(path) => Some(path.display().to_string()),
             LogTarget::Syslog | LogTarget::Kmsg | LogTarget::Console | LogTarget::None => None,

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use finit::config::spec::SystemSpec;
 use finit::engine::{Cause, Event, Extent, Peek, Ticket};
-use finit::proto::{Change, Verb};
+use finit::proto::{Change, Reply, Verb};
 
 use crate::fates::Fates;
 use crate::oracle;
@@ -19,6 +19,7 @@ impl<F: Fates> World<F> {
         let planned = (extent.is_followed() && !down)
             .then(|| (self.engine.plan(Rc::clone(&spec)), oracle::all(&self.engine)));
         self.hand_over(Event::Loaded { spec, extent, cause: Cause::Config, ticket });
+        let idle = planned.as_ref().map(|(plan, _)| plan.is_empty());
         if let Some((plan, before)) = planned {
             for (old, new) in before.iter().zip(&oracle::all(&self.engine)) {
                 // One of another kind may have its name by now.
@@ -35,6 +36,13 @@ impl<F: Fates> World<F> {
             oracle.let_go(&self.engine);
         }
         self.carry_all_out();
+        if let (Some(true), Some(Ok(Reply::Done { message }))) =
+            (idle, self.replies.get(&self.last_ticket))
+            && !message.starts_with("nothing changed")
+        {
+            let fault = format!("nothing was planned, and {message}");
+            self.complain(fault);
+        }
         self.last_ticket
     }
 }

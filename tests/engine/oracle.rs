@@ -253,7 +253,7 @@ impl Oracle {
         self.check(!twice, || "the machine finishes twice".to_owned());
         let (now, power) = (self.now, self.power);
         self.check(power.is_some(), || "the machine finishes by itself".to_owned());
-        let shutdown = &engine.spec().shutdown;
+        let shutdown = engine.shutdown_settings();
         let rest = (shutdown.term_wait + shutdown.kill_wait).min(shutdown.timeout / 2);
         let due = power.unwrap_or_default().after(shutdown.timeout.saturating_sub(rest));
         let active = all(engine).into_iter().find(|node| node.active);

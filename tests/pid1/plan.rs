@@ -55,3 +55,41 @@ fn a_plan_is_told_and_nothing_is_done_until_apply() {
     assert_eq!(machine.main_pid("same"), pids[3]);
     assert_eq!(machine.order(&["plan"]).trim(), "nothing would change");
 }
+
+#[test]
+fn what_no_process_sees_is_followed_in_place_and_so_are_settings_of_the_machine() {
+    let file = |db: &str, rest: &str| {
+        format!(
+            "[service.db]\n{IDLE}{db}[service.web]\n{IDLE}needs = \"db\"\n\
+             [service.idle]\n{IDLE}start = \"manual\"\n{rest}"
+        )
+    };
+    let machine = Machine::boot(&file("", ""));
+    machine.booted();
+    let pids = ["db", "web"].map(|name| machine.main_pid(name));
+
+    let db = "description = \"the store\"\nrestart = \"never\"\n";
+    machine.write("/etc/finit.toml", &file(db, "[shutdown]\ntimeout = \"20s\"\n"));
+    // A service that is started has the file read, and nothing else of it is followed.
+    machine.order(&["start", "idle"]);
+    let said = machine.order(&["plan"]);
+    let words: Vec<Vec<&str>> =
+        said.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(
+        words,
+        [
+            vec!["update", "db", "changed:", "description,", "restart"],
+            vec!["update", "[shutdown]", "changed:", "timeout"],
+        ],
+        "{said}"
+    );
+    let said = machine.order(&["apply"]);
+    assert_eq!(
+        said.trim(),
+        "0 added, 1 changed (1 in place), 0 removed; [shutdown] changed: timeout"
+    );
+    assert_eq!(["db", "web"].map(|name| machine.main_pid(name)), pids);
+    assert_eq!(machine.order(&["plan"]).trim(), "nothing would change");
+    machine.order(&["signal", "KILL", "db"]);
+    machine.until("db", "failed");
+}

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 /// A named set that the machine can be brought to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TargetSpec {
@@ -15,7 +17,7 @@ pub struct TargetSpec {
 }
 
 /// What is done before the services.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BootSpec {
     /// Instead of /etc/hostname.
     pub hostname: Option<String>,
@@ -57,7 +59,7 @@ impl Default for BootSpec {
 }
 
 /// Who makes the device nodes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Devices {
     /// systemd-udevd or eudev, whichever is there.
     Udev,
@@ -68,7 +70,7 @@ pub enum Devices {
 }
 
 /// How the machine goes down.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShutdownSpec {
     /// For the whole of it.
     pub timeout: Duration,
@@ -92,7 +94,7 @@ impl Default for ShutdownSpec {
 }
 
 /// What a key of the machine does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PowerKey {
     /// Restart the machine.
     Reboot,
@@ -103,7 +105,7 @@ pub enum PowerKey {
 }
 
 /// Who may give orders.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ControlSpec {
     /// Group that may operate services which list it.
     pub group: Option<String>,
@@ -120,7 +122,7 @@ impl Default for ControlSpec {
 }
 
 /// Where log lines go.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogSpec {
     /// Folder of the files.
     pub directory: PathBuf,

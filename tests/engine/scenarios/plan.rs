@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use finit::engine::Extent;
 use finit::proto::Change;
 
 use crate::build::{Part, machine, secs, service, task};
@@ -79,4 +80,64 @@ fn what_a_machine_that_still_boots_would_do() {
     assert_eq!(plan(&rig, [service("web"), service("db")]), ["start db: new in the file"]);
     rig.boot();
     assert_eq!(plan(&rig, [service("web")]), Vec::<String>::new());
+}
+
+#[test]
+fn what_a_look_has_read_is_planned_and_counted_like_what_nobody_has_read() {
+    let edited = || [service("a").runs("/opt/a"), service("b").runs("/opt/b").stop_timeout(None)];
+    for looked_at in [false, true] {
+        let mut rig = Rig::booted([service("a"), service("b")]);
+        if looked_at {
+            rig.look_at(edited());
+        }
+        let planned = plan(&rig, edited());
+        assert_eq!(planned, ["restart a: changed: command", "restart b: changed: command, stop"]);
+        assert_eq!(rig.apply(edited()), "0 added, 2 changed, 0 removed");
+        assert_eq!((rig.starts("a"), rig.starts("b")), (2, 2));
+        assert_eq!(rig.apply(edited()), "nothing changed");
+    }
+}
+
+#[test]
+fn settings_of_the_machine_are_planned_told_and_followed_by_no_mere_look() {
+    let edited = || {
+        let mut spec = machine([service("web")]);
+        spec.shutdown.timeout = secs(5);
+        spec.log.keep = 9;
+        spec.boot.hostname = Some("other".to_owned());
+        spec
+    };
+    let mut rig = Rig::booted([service("web")]);
+    for looked_at in [false, true] {
+        if looked_at {
+            rig.load(edited(), Extent::Definitions);
+            rig.world.anew();
+        }
+        let changes = rig.world.engine.plan(Rc::new(edited()));
+        let told: Vec<_> = changes
+            .iter()
+            .map(|change| format!("{} {}: {}", change.verb.word(), change.name, change.why))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                "change [boot]: changed: hostname; counts from the next boot on",
+                "update [shutdown]: changed: timeout",
+                "update [log]: changed: keep"
+            ]
+        );
+        assert_eq!(rig.world.engine.shutdown_settings().timeout, secs(60));
+    }
+    let said = rig.load(edited(), Extent::Everything);
+    assert_eq!(
+        said,
+        "[boot] changed: hostname; counts from the next boot on; [shutdown] changed: timeout; \
+         [log] changed: keep"
+    );
+    assert_eq!(rig.world.engine.shutdown_settings().timeout, secs(5));
+    assert_eq!(rig.load(edited(), Extent::Everything), "nothing changed");
+    // One that is looked at and taken back leaves nothing behind.
+    rig.load(machine([service("web")]), Extent::Definitions);
+    rig.load(edited(), Extent::Definitions);
+    assert!(rig.world.engine.plan(Rc::new(edited())).is_empty());
 }
