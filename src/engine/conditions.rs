@@ -108,10 +108,7 @@ impl Engine {
 
     /// It is unknown whether it may start, which is a failed start.
     fn undecided(&mut self, id: NodeId, spec: &Rc<ServiceSpec>, ended: Ended, what: String) {
-        let then = match self.take_end(id, spec, ended) {
-            Then::AgainAt(at, _) => Then::AgainAt(at, what),
-            Then::Fail(_) | Then::Down | Then::Done(_) | Then::Ended => Then::Fail(what),
-        };
+        let then = self.take_end(id, spec, ended, what);
         self.apply(id, then);
     }
 
@@ -245,10 +242,23 @@ impl Engine {
                 self.skip(id, format!("{} exited with status {code}", what()));
             }
             ended => {
-                let what = format!("{}: {ended}", what());
+                let what = match self.blame_time(id, hook, &ended) {
+                    Some(late) => format!("{} {late}", what()),
+                    None => format!("{}: {ended}", what()),
+                };
                 self.undecided(id, spec, ended, what);
             }
         }
+    }
+
+    /// That a hook which had to end well took too long, if that is why it ended so: then that is
+    /// the cause of what follows.
+    pub(super) fn blame_time(&mut self, id: NodeId, hook: &Hook, ended: &Ended) -> Option<String> {
+        let killed = Ended::Exit(Exit::Signal { number: SignalNumber::KILL, core: false });
+        let late = self.node(id)?.ending.is_late() && *ended == killed;
+        let limit = hook.timeout.filter(|_| late)?;
+        self.because_of_its_start(id, Cause::Timer("the end of the time for a command".into()));
+        Some(format!("took longer than {limit:?} (timeout) and was killed"))
     }
 
     /// The looks that are under way, ordered again: whoever took them is gone.

@@ -50,7 +50,15 @@ impl Engine {
         match state {
             State::Starting { step, .. } => self.on_start_step_ended(id, step, ended, group),
             State::Up { .. } => self.main_ended(id, ended, group),
-            State::Stopping { rung, until, then, .. } => {
+            State::Stopping { rung, until, mut then, .. } => {
+                if let (
+                    Then::Fail(why) | Then::AgainAt(_, why),
+                    Ended::Exit(exit @ Exit::Signal { .. }),
+                ) = (&mut then, &ended)
+                {
+                    // What comes of how finit ended it.
+                    why.push_str(&format!("; {exit}"));
+                }
                 if let Some(node) = self.node_mut(id) {
                     node.pid = None;
                     node.last_exit = Some(Box::new(ended));
@@ -78,7 +86,8 @@ impl Engine {
         let Some(spec) = node.spec().map(Rc::clone) else { return };
         let ended = node.or_early(&spec, ended);
         let success = respawn::is_success(&spec, &ended);
-        let then = self.what_follows(id, &spec, &ended, success);
+        let said = self.last_words(id).filter(|_| !success).unwrap_or_default();
+        let then = self.what_follows(id, &spec, &ended, success, format!("{ended}{said}"));
         if let Some(node) = self.node_mut(id) {
             node.pid = None;
             node.stirred = false;
@@ -103,16 +112,20 @@ impl Engine {
         ended: Ended,
         what: String,
     ) {
-        let mut then = self.take_end(id, spec, ended);
-        if let Then::AgainAt(_, why) | Then::Fail(why) = &mut then {
-            *why = what;
-        }
+        let then = self.take_end(id, spec, ended, what);
         self.finish_stop(id, then);
     }
 
-    /// It ends, or is to end, in this way: that is kept, and the answer is what follows.
-    pub(super) fn take_end(&mut self, id: NodeId, spec: &Rc<ServiceSpec>, ended: Ended) -> Then {
-        let then = self.what_follows(id, spec, &ended, false);
+    /// It ends, or is to end, in this way, which is that in words: it is kept, and the answer is
+    /// what follows.
+    pub(super) fn take_end(
+        &mut self,
+        id: NodeId,
+        spec: &Rc<ServiceSpec>,
+        ended: Ended,
+        how: String,
+    ) -> Then {
+        let then = self.what_follows(id, spec, &ended, false, how);
         self.blame(id, Fault::of(&ended));
         if let Some(node) = self.node_mut(id) {
             node.last_exit = Some(Box::new(ended));
@@ -120,13 +133,20 @@ impl Engine {
         then
     }
 
-    /// What follows an end, a good one or not, by the policy of the service.
+    /// What a service that failed has said last of itself.
+    pub(super) fn last_words(&self, id: NodeId) -> Option<String> {
+        let tidings = self.node(id)?.tidings.as_ref()?;
+        (!tidings.status.is_empty()).then(|| format!("; it said: {}", tidings.status))
+    }
+
+    /// What follows an end, a good one or not, by the policy of the service; `how` says it in words.
     pub(super) fn what_follows(
         &mut self,
         id: NodeId,
         spec: &Rc<ServiceSpec>,
         ended: &Ended,
         success: bool,
+        how: String,
     ) -> Then {
         let now = self.now;
         let Some(node) = self.nodes.get_mut(id.index()) else { return Then::Down };
@@ -149,8 +169,8 @@ impl Engine {
         match next {
             Next::Again(at) => {
                 let at = at.max(now.after(self.storm.brake(now)));
-                self.tell_of_many(Tale::Restart, format!("{name}: {ended}; starting it again"));
-                Then::AgainAt(at, ended.to_string())
+                self.tell_of_many(Tale::Restart, format!("{name}: {how}; starting it again"));
+                Then::AgainAt(at, how)
             }
             // A socket never fails for good: the next connection after a while tries again.
             Next::GiveUp(why) if on_demand => {
@@ -161,11 +181,11 @@ impl Engine {
             Next::Stay if on_demand => {
                 // One that ends without accepting would be started again for ever, at full speed.
                 let brake = respawn::brake(&mut node.history, now).max(self.storm.brake(now));
-                Then::AgainAt(now.after(brake), ended.to_string())
+                Then::AgainAt(now.after(brake), how)
             }
-            Next::GiveUp(why) => Then::Fail(format!("{ended}; {why}")),
+            Next::GiveUp(why) => Then::Fail(format!("{how}; {why}")),
             Next::Stay if success => Then::Ended,
-            Next::Stay => Then::Fail(ended.to_string()),
+            Next::Stay => Then::Fail(how),
         }
     }
 
@@ -244,7 +264,10 @@ impl Engine {
         let up = self.node(id).is_some_and(|n| matches!(n.state, State::Up { .. }) && !n.leaving);
         match aside {
             Aside::Stop => self.on_stop_command_ended(id, Some(ended)),
-            Aside::Probe => self.on_probe_ended(id, success),
+            Aside::Probe => {
+                self.note_probe(id, ended);
+                self.on_probe_ended(id, success);
+            }
             Aside::Health => self.on_health_ended(id, ended),
             Aside::Reload(index) if success && up => self.reload_step(id, index.saturating_add(1)),
             Aside::Reload(_) if success => {

@@ -97,21 +97,22 @@ impl Node {
         self.course() == Some(Course::Frozen)
     }
 
-    /// By whom it is frozen, and since when, as a phrase.
-    pub fn frozen_words(&self, now: Moment) -> Option<String> {
+    /// Since when it is frozen, and by whom where that may be `known`, as a phrase.
+    pub fn frozen_words(&self, now: Moment, known: bool) -> Option<String> {
         let Freeze { course, by, .. } = self.freeze.as_deref()?;
+        let who = if known { format!(" by {by}") } else { String::new() };
         Some(match course {
-            Course::Freezing => format!("being frozen by {by}"),
-            Course::Frozen => format!("frozen since {} by {by}", span(now.since(by.at()))),
+            Course::Freezing => format!("being frozen{who}"),
+            Course::Frozen => format!("frozen since {}{who}", span(now.since(by.at()))),
             Course::Thawing => "being thawed".to_owned(),
         })
     }
 
     /// The same for programs.
-    pub fn frozen_report(&self, now: Moment) -> Option<FrozenReport> {
+    pub fn frozen_report(&self, now: Moment, known: bool) -> Option<FrozenReport> {
         let by = &self.freeze.as_ref()?.by;
         let since_ms = super::view::millis(now.since(by.at()));
-        Some(FrozenReport { since_ms, by: by.to_string() })
+        Some(FrozenReport { since_ms, by: known.then(|| by.to_string()) })
     }
 }
 
@@ -126,7 +127,7 @@ impl Engine {
         if let (Some(first), true) =
             (ids.first(), ids.iter().all(|id| course(id) == Some(Course::Frozen)))
         {
-            let words = self.node(*first).and_then(|node| node.frozen_words(self.now));
+            let words = self.node(*first).and_then(|node| node.frozen_words(self.now, true));
             let message = format!("{} is {} already", self.name(*first), words.unwrap_or_default());
             return Ok(Reply::Done { message });
         }

@@ -131,7 +131,9 @@ impl Engine {
     fn on_unhealthy(&mut self, id: NodeId, spec: &Rc<ServiceSpec>, run: RunId, ended: Ended) {
         self.because_of_its_start(id, Cause::Timer("the checks of its health".into()));
         self.tell(Level::Trouble, format!("{} is ended: {ended}", self.name(id)));
-        let then = self.take_end(id, spec, ended);
+        let said = self.last_words(id).unwrap_or_default();
+        let how = format!("{ended}{said}");
+        let then = self.take_end(id, spec, ended, how);
         self.begin_stop(id, spec, Some(run), then);
     }
 

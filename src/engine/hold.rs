@@ -66,7 +66,13 @@ impl Node {
     /// By whom, and since when, as a phrase.
     pub fn held_words(&self, now: Moment) -> Option<String> {
         let hold = self.hold.as_ref()?;
-        Some(format!("held since {} by {}", span(now.since(hold.by.at())), hold.by))
+        Some(format!("{} by {}", self.held_since(now)?, hold.by))
+    }
+
+    /// The same without who does.
+    pub fn held_since(&self, now: Moment) -> Option<String> {
+        let hold = self.hold.as_ref()?;
+        Some(format!("held since {}", span(now.since(hold.by.at()))))
     }
 }
 

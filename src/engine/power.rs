@@ -5,6 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::state::State;
+use super::why::Why;
 use super::{Cause, Effect, Engine, Level};
 use crate::facts::Moment;
 use crate::proto::{Code, Power, Refusal};
@@ -80,7 +81,7 @@ impl Engine {
         self.scheduled = None;
         let text = format!("{how}, asked for by {}", self.cause);
         self.tell(Level::Trouble, text);
-        self.because(Cause::Shutdown);
+        self.cause = Why::behind(self.now, Cause::Shutdown, self.cause.clone());
         let shutdown = self.shutdown_settings();
         // What is left after the services: SIGTERM and SIGKILL to everybody, and unmounting.
         let rest = (shutdown.term_wait.saturating_add(shutdown.kill_wait))

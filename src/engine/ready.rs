@@ -11,7 +11,7 @@ use super::id::{NodeId, RunId};
 use super::node::{Aside, Node};
 use super::notice::{Notice, Watchdog};
 use super::state::{Rung, StartStep, State};
-use super::{Aim, Cause, Effect, Engine, Level, Spawn, What};
+use super::{Aim, Cause, Effect, Engine, Level, Spawn, What, conditions, view};
 use crate::config::spec::{CommandLine, NotifyFrom, Probe, Ready, ServiceSpec};
 use crate::facts::{Moment, Pid, SignalNumber};
 
@@ -37,6 +37,9 @@ pub struct Tidings {
     pub silent_at: Option<Moment>,
     /// When to look again whether it is up.
     pub probe_at: Option<Moment>,
+    /// How the command that tells whether it is up has ended last.
+    #[serde(default)]
+    pub probed: String,
     /// What checks of its health have found, if it has any.
     #[serde(default)]
     pub health: Option<Vitals>,
@@ -209,6 +212,44 @@ impl Engine {
         self.change(id, |node| node.tidings.get_or_insert_default().probe_at = Some(at));
     }
 
+    /// Keeps how the command that tells whether it is up has ended.
+    pub(super) fn note_probe(&mut self, id: NodeId, ended: &Ended) {
+        let by_command =
+            |spec: &ServiceSpec| matches!(spec.ready.when, Ready::Found(Probe::Command(..)));
+        let Some(node) = self.node_mut(id) else { return };
+        if node.spec().is_some_and(|spec| by_command(spec)) {
+            node.tidings.get_or_insert_default().probed = ended.to_string();
+        }
+    }
+
+    /// What a start that takes too long at that step has waited for.
+    pub(super) fn lacked(&self, id: NodeId, spec: &ServiceSpec, step: StartStep) -> String {
+        if let Some(hook) = conditions::hook(spec, step) {
+            return format!("`{}` has not ended", view::short(&hook.command));
+        }
+        let probed = self.node(id).and_then(|node| node.tidings.as_ref());
+        let probed = probed.map(|tidings| tidings.probed.as_str()).filter(|how| !how.is_empty());
+        match &spec.ready.when {
+            Ready::Exec => "its program was not executed".to_owned(),
+            Ready::Exit => "it has not ended".to_owned(),
+            Ready::Notify => "it has not said READY=1".to_owned(),
+            Ready::Descriptor(number) => format!("no line came through descriptor {number}"),
+            Ready::Found(Probe::Accepts(address)) => format!("nobody listens at {address}"),
+            Ready::Found(Probe::Bus(name)) => format!("nobody owns {name}"),
+            Ready::Found(Probe::File(path)) => format!("no file {}", path.display()),
+            Ready::Found(Probe::Forked(_)) if step != StartStep::Adopt => {
+                "the program that is to leave a daemon behind has not ended".to_owned()
+            }
+            Ready::Found(Probe::Forked(path)) => {
+                format!("no pid file {} that names a process of it", path.display())
+            }
+            Ready::Found(Probe::Command(..)) => match probed {
+                Some(how) => format!("its ready command {how}"),
+                None => "its ready command has not ended".to_owned(),
+            },
+        }
+    }
+
     /// Nobody has to look any more.
     pub(super) fn end_probe(&mut self, id: NodeId) {
         let Some(node) = self.node(id) else { return };
@@ -316,7 +357,9 @@ impl Engine {
         self.end_probe(id);
         self.because_of_its_start(id, Cause::Timer("the end of its watchdog time".into()));
         self.tell(Level::Trouble, format!("{name} {what}: it is ended with SIGABRT (watchdog)"));
-        let then = self.take_end(id, &spec, ended);
+        let said = self.last_words(id).unwrap_or_default();
+        let how = format!("{ended}{said}");
+        let then = self.take_end(id, &spec, ended, how);
         let until = self.stop_deadline(&spec);
         self.set_state(id, State::Stopping { run: Some(run), rung: Rung::Asked, until, then });
         self.signal(id, Aim::Run(run), SignalNumber::ABRT);

@@ -99,11 +99,14 @@ impl Engine {
                 features: Vec::new(),
             }),
             Request::Ping => Ok(Reply::Pong),
-            Request::List => Ok(Reply::Machine(Box::new(self.machine_report()))),
+            Request::List => {
+                let known = peer.access == Access::Everything;
+                Ok(Reply::Machine(Box::new(self.machine_report(known))))
+            }
             Request::Status { name } => {
                 let id = self.find(&name)?;
                 let detail = peer.access == Access::Everything;
-                Ok(Reply::Service(Box::new(self.service_report(id, detail))))
+                Ok(Reply::Service(Box::new(self.service_report(id, detail, detail))))
             }
             Request::Why { name } => {
                 let chapters = self.chapters(self.find(&name)?, peer.access == Access::Everything);
@@ -128,8 +131,8 @@ impl Engine {
             Request::Reset { name } => {
                 let id = self.find_service(&name)?;
                 self.heed_holds(&[id], None)?;
-                self.clear(id);
-                Ok(Reply::Done { message: format!("{name}: cleared") })
+                let again = self.clear_and_tell(id);
+                Ok(Reply::Done { message: format!("{name}: cleared{again}") })
             }
             Request::Hold { name } => self.hold(&name),
             Request::Unhold { name } => self.unhold(&name),

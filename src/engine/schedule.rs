@@ -131,13 +131,13 @@ impl Engine {
     }
 
     /// For a status.
-    pub(super) fn scheduled_report(&self) -> Option<ScheduledReport> {
+    pub(super) fn scheduled_report(&self, known: bool) -> Option<ScheduledReport> {
         let scheduled = self.scheduled.as_ref()?;
         let left = scheduled.at.since(self.now).as_millis();
         Some(ScheduledReport {
             how: scheduled.how,
             in_ms: u64::try_from(left).unwrap_or(u64::MAX),
-            by: scheduled.cause.to_string(),
+            by: scheduled.cause.who(known),
             message: scheduled.message.clone(),
         })
     }

@@ -20,8 +20,7 @@ use super::choice::will_do;
 use super::id::NodeId;
 use super::node::Node;
 use super::state::{DownWhy, Hope, State, Then};
-use super::why::Why;
-use super::{Cause, Engine, Level};
+use super::{Engine, Level};
 
 /// Looks a node may take in one settling, on average; more is a bug in the rules above.
 const LOOKS: u64 = 64;
@@ -363,11 +362,7 @@ impl Engine {
     /// Stops a node, unless others have to stop before it.
     fn try_stop(&mut self, id: NodeId) {
         let Some(node) = self.node(id).filter(|node| !self.is_in_use(id, node)) else { return };
-        self.cause = if self.phase.is_down() {
-            Why::first(self.now, Cause::Shutdown)
-        } else {
-            node.departure()
-        };
+        self.cause = node.departure();
         self.stop(id, Then::Down);
     }
 

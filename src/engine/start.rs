@@ -9,6 +9,7 @@ use super::id::{NodeId, RunId};
 use super::node::{Aside, Beside, Body, Node};
 use super::state::{StartStep, State, Then};
 use super::told::Ending;
+use super::view::short;
 use super::{Cause, Effect, Engine, Group, Level, Spawn, What};
 use crate::config::spec::{Hook, Ready, ServiceSpec};
 use crate::facts::{Exit, Moment, Pid, SpawnError};
@@ -190,9 +191,12 @@ impl Engine {
             StartStep::Adopt if self.node(id).is_none_or(|node| node.pid.is_none()) => {}
             StartStep::Adopt => self.main_ended(id, ended, group),
             StartStep::Before(index) => {
-                let may_fail = spec.hooks.before_start.get(index).is_some_and(|hook| hook.may_fail);
-                if ended != Ended::Exit(Exit::SUCCESS) && !may_fail {
-                    let what = format!("before-start: {ended}");
+                let hook = spec.hooks.before_start.get(index).filter(|hook| !hook.may_fail);
+                if let (Some(hook), true) = (hook, ended != Ended::Exit(Exit::SUCCESS)) {
+                    let what = match self.blame_time(id, hook, &ended) {
+                        Some(late) => format!("before-start `{}` {late}", short(&hook.command)),
+                        None => format!("before-start: {ended}"),
+                    };
                     self.start_failed(id, &spec, ended, what);
                     return;
                 }

@@ -255,8 +255,10 @@ impl Engine {
             return;
         }
         let ended = Ended::TooSlow(spec.start_timeout.unwrap_or_default());
+        let (lacks, said) = (self.lacked(id, spec, step), self.last_words(id).unwrap_or_default());
+        let how = format!("{ended}: {lacks}{said}");
         let lost = step == StartStep::Adopt && self.node(id).is_some_and(|n| n.pid.is_none());
-        let then = self.take_end(id, spec, ended);
+        let then = self.take_end(id, spec, ended, how);
         self.begin_stop(id, spec, (!lost).then_some(run), then);
     }
 

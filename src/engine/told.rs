@@ -111,6 +111,11 @@ fn status_of(stage: Stage) -> Option<u8> {
 }
 
 impl Ending {
+    /// Whether a step took too long before anything else went wrong.
+    pub fn is_late(self) -> bool {
+        self.fault == Some(Fault::Timeout)
+    }
+
     /// For the commands that come after it, and `stop.command`.
     pub fn variables(self) -> Vec<Variable> {
         self.named(["SERVICE_RESULT", "EXIT_CODE", "EXIT_STATUS"])

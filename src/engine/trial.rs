@@ -119,12 +119,10 @@ impl Engine {
     }
 
     /// For a status: an older client shows it too, since it is a warning.
-    pub(super) fn trial_warning(&self) -> Option<String> {
+    pub(super) fn trial_warning(&self, known: bool) -> Option<String> {
         let trial = self.trial.as_ref().filter(|_| !self.phase.is_down())?;
         let left = span(trial.until.since(self.now));
-        Some(format!(
-            "the file of {} is on trial: {left} left; finitctl confirm keeps it",
-            trial.by
-        ))
+        let by = trial.by.who(known);
+        Some(format!("the file of {by} is on trial: {left} left; finitctl confirm keeps it"))
     }
 }

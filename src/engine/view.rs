@@ -1,42 +1,47 @@
 //! What a person sees: every state in words, with the one reason that matters.
 
 use super::Engine;
+use super::conditions;
 use super::event::Cause;
 use super::id::NodeId;
 use super::node::{Body, Node};
 use super::power::Phase;
 use super::schedule::span;
-use super::state::{DownWhy, StartStep, State, Then};
+use super::state::{DownWhy, Rung, StartStep, State, Then};
 use crate::config::spec::{CommandLine, Kind, LogTarget, Piece, Ready, ServiceSpec, Word};
-use crate::facts::Pid;
+use crate::facts::{Moment, Pid};
 use crate::proto::report::Detail;
 use crate::proto::{MachineReport, ServiceReport, StateWord};
 
+/// Most characters of a command that stands in a reason.
+const SHORT: usize = 60;
+
 impl Engine {
-    /// The machine and all of its services in short.
-    pub(super) fn machine_report(&self) -> MachineReport {
+    /// The machine and all of its services in short; who asked for what only where that may be
+    /// `known`.
+    pub(super) fn machine_report(&self, known: bool) -> MachineReport {
         let boot = match self.phase {
             Phase::Running(took) => Some(millis(took)),
             Phase::Boot | Phase::Down { .. } => None,
         };
         MachineReport {
             phase: self.phase.to_string(),
-            scheduled: self.scheduled_report(),
+            scheduled: self.scheduled_report(known),
             target: self.target.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             uptime_ms: millis(self.now.since(self.began)),
             boot_ms: boot,
-            warnings: self.warnings.iter().cloned().chain(self.trial_warning()).collect(),
+            warnings: self.warnings.iter().cloned().chain(self.trial_warning(known)).collect(),
             services: self
                 .ids()
                 .filter(|id| self.node(*id).is_some_and(|node| !node.name.is_empty()))
-                .map(|id| self.service_report(id, false))
+                .map(|id| self.service_report(id, false, known))
                 .collect(),
         }
     }
 
-    /// One service; in full with `detail`.
-    pub(super) fn service_report(&self, id: NodeId, detail: bool) -> ServiceReport {
+    /// One service; in full with `detail`, and with who asked where that may be `known`.
+    pub(super) fn service_report(&self, id: NodeId, detail: bool, known: bool) -> ServiceReport {
         let Some(node) = self.node(id) else { return ServiceReport::nobody() };
         let inetd = node.spec().is_some_and(|spec| spec.is_inetd());
         ServiceReport {
@@ -46,9 +51,9 @@ impl Engine {
             since_ms: millis(self.now.since(node.since)),
             pid: node.pid.map(Pid::raw),
             restarts: node.history.restarts,
-            reason: self.reason(node),
+            reason: self.reason(node, known),
             held: node.is_held(),
-            frozen: node.frozen_report(self.now),
+            frozen: node.frozen_report(self.now, known),
             connections: inetd.then(|| u32::try_from(node.connections.len()).unwrap_or(u32::MAX)),
             cgroup: None,
             detail: detail.then(|| self.detail(node)),
@@ -90,33 +95,37 @@ impl Engine {
     /// A state as a phrase that follows the name of the node.
     pub(super) fn state_in_words(&self, node: &Node) -> String {
         let pid = node.pid.map(|pid| format!(" (pid {pid})")).unwrap_or_default();
-        let reason = self.reason(node);
+        let reason = if is_short(node) { String::new() } else { self.reason(node, true) };
         let base = format!("{}{pid}", word(&node.state).word());
         if reason.is_empty() { base } else { format!("{base}: {reason}") }
     }
 
     /// The one reason that matters, when it runs next, for whom it is there, and who froze or holds
-    /// it.
-    pub(super) fn reason(&self, node: &Node) -> String {
+    /// it; who asked only where that may be `known`.
+    pub(super) fn reason(&self, node: &Node, known: bool) -> String {
+        let gone = node.removed.then(|| "not in the file any more".to_owned());
         let lent = self.names.get(&node.name).and_then(|id| self.lent_words(*id));
-        let frozen = node.frozen_words(self.now);
-        let held = node.held_words(self.now);
-        let rest = lent.into_iter().chain(frozen).chain(held);
-        joined([self.reason_and_times(node)].into_iter().chain(rest))
+        let frozen = node.frozen_words(self.now, known);
+        let held = if known { node.held_words(self.now) } else { node.held_since(self.now) };
+        let rest = gone.into_iter().chain(lent).chain(frozen).chain(held);
+        joined([self.reason_and_times(node, known)].into_iter().chain(rest))
     }
 
-    fn reason_and_times(&self, node: &Node) -> String {
+    fn reason_and_times(&self, node: &Node, known: bool) -> String {
         if let (Some(sight), true) = (Self::next_of(node), node.state.is_active()) {
-            return joined([self.plain_reason(node), format!("runs once more, since {sight}")]);
+            return joined([
+                self.plain_reason(node, known),
+                format!("runs once more, since {sight}"),
+            ]);
         }
         let has_paths = node.living_spec().is_some_and(|spec| spec.watch.is_some());
         if node.state.is_active() || !(node.timed || has_paths) {
-            return self.plain_reason(node);
+            return self.plain_reason(node, known);
         }
         let before = match &node.state {
             // It rests between two runs, unless somebody stopped it.
             State::Down(_) if !node.is_off() => last_exit(node),
-            _ => self.plain_reason(node),
+            _ => self.plain_reason(node, known),
         };
         let next = self.next_time(node).or_else(|| self.next_sight(node));
         joined([before].into_iter().chain(next))
@@ -149,7 +158,7 @@ impl Engine {
         }
     }
 
-    fn plain_reason(&self, node: &Node) -> String {
+    fn plain_reason(&self, node: &Node, known: bool) -> String {
         match &node.state {
             State::Waiting { on: on_id, .. } => {
                 if let Some(words) = self.alternatives_in_words(node, *on_id) {
@@ -181,6 +190,7 @@ impl Engine {
             State::Down(DownWhy::Stopped) if node.spec().is_some() => match node.cause.cause() {
                 Cause::Exit(how) => how.clone(),
                 Cause::NotStarted(_) => node.cause.to_string(),
+                Cause::Person { .. } if !known => "stopped by a person".to_owned(),
                 Cause::Boot
                 | Cause::Dependency(_)
                 | Cause::Order(_)
@@ -197,28 +207,98 @@ impl Engine {
                 | Cause::Config
                 | Cause::Shutdown => format!("stopped by {}", node.cause),
             },
-            State::Stopping { then: Then::Fail(why), .. } => why.clone(),
-            State::Starting { .. } => awaited(node),
+            State::Starting { .. } => self.on_its_way_up(node),
+            State::Stopping { .. } | State::Cleaning { .. } => self.on_its_way_down(node),
             State::Up { .. } => node.tidings.as_ref().map(|t| t.words()).unwrap_or_default(),
-            State::Down(_) | State::Listening | State::Stopping { .. } | State::Cleaning { .. } => {
-                String::new()
+            State::Down(_) | State::Listening => String::new(),
+        }
+    }
+
+    /// What a start waits for.
+    fn on_its_way_up(&self, node: &Node) -> String {
+        let (Some(spec), State::Starting { step, until, .. }) = (node.spec(), &node.state) else {
+            return String::new();
+        };
+        if let Some(hook) = conditions::hook(spec, *step) {
+            let key = if matches!(step, StartStep::Before(_)) {
+                "before-start"
+            } else {
+                "only-if-command"
+            };
+            return format!("runs {key}: {}{}", short(&hook.command), self.left(*until));
+        }
+        match (&spec.ready.when, step) {
+            (Ready::Exit, StartStep::Main(index)) => {
+                let command = spec.commands.get(*index).map(short).unwrap_or_default();
+                format!("runs {command}{}", self.left(*until))
+            }
+            (Ready::Exec, _) => "not executed yet".to_owned(),
+            (ready, _) => {
+                let said = node.tidings.as_ref().map(|tidings| tidings.words());
+                let said = said.filter(|words| !words.is_empty());
+                let said = said.map(|words| format!("; it says: {words}")).unwrap_or_default();
+                format!("not ready yet ({ready}){said}")
             }
         }
     }
+
+    /// What a stop is for, if it is for a failure, and what comes next.
+    fn on_its_way_down(&self, node: &Node) -> String {
+        let Some(spec) = node.spec() else { return String::new() };
+        match &node.state {
+            State::Stopping { rung, until, then, .. } => {
+                let why = if let Then::Fail(why) = then { why.clone() } else { String::new() };
+                let left = until.map(|until| span(until.since(self.now)));
+                let next = match (rung, left, &spec.stop.command) {
+                    (Rung::Command, _, Some(hook)) => {
+                        format!("runs stop.command: {}{}", short(&hook.command), self.left(*until))
+                    }
+                    (Rung::Command, ..) | (_, None, _) => "waits for its processes".to_owned(),
+                    (Rung::Asked, Some(left), _) if spec.stop.kill => format!("SIGKILL in {left}"),
+                    (Rung::Asked, Some(left), _) => format!("left alone in {left}"),
+                    (Rung::Killed, Some(left), _) => format!("killed, and given up in {left}"),
+                };
+                joined([why, next])
+            }
+            State::Cleaning { index, until, .. } => {
+                let hook = spec.hooks.after_stop.get(*index);
+                let command = hook.map(|hook| short(&hook.command)).unwrap_or_default();
+                format!("runs after-stop: {command}{}", self.left(*until))
+            }
+            State::Down(_)
+            | State::Waiting { .. }
+            | State::Awaiting { .. }
+            | State::Skipped(_)
+            | State::Listening
+            | State::Backoff { .. }
+            | State::Starting { .. }
+            | State::Up { .. }
+            | State::Failed(_)
+            | State::Done(_) => String::new(),
+        }
+    }
+
+    /// How long it still may take.
+    fn left(&self, until: Option<Moment>) -> String {
+        let left = until.map(|until| format!(" ({} left)", span(until.since(self.now))));
+        left.unwrap_or_default()
+    }
+}
+
+/// Whether nobody who follows what he asked for wants to read of that step: most often it is over
+/// at once.
+fn is_short(node: &Node) -> bool {
+    let exec = || node.spec().is_some_and(|spec| matches!(spec.ready.when, Ready::Exec));
+    let starts =
+        matches!(node.state, State::Starting { step: StartStep::Main(_) | StartStep::Bind, .. });
+    let then_fails = matches!(node.state, State::Stopping { then: Then::Fail(_), .. });
+    let asked = matches!(node.state, State::Stopping { rung: Rung::Asked, .. });
+    starts && exec() || asked && !then_fails && !node.removed && !node.is_held()
 }
 
 /// How its last run ended.
 fn last_exit(node: &Node) -> String {
     node.last_exit.as_ref().map(ToString::to_string).unwrap_or_default()
-}
-
-/// What a start waits for, beside the end of its own programs.
-fn awaited(node: &Node) -> String {
-    let waits = node.spec().filter(|spec| !matches!(spec.ready.when, Ready::Exec | Ready::Exit));
-    let Some(spec) = waits else { return String::new() };
-    let said = node.tidings.as_ref().map(|tidings| tidings.words()).filter(|t| !t.is_empty());
-    let said = said.map(|words| format!("; it says: {words}")).unwrap_or_default();
-    format!("not ready yet ({}){said}", spec.ready.when)
 }
 
 /// The word for a state.
@@ -270,6 +350,15 @@ fn watches(spec: &ServiceSpec) -> Vec<String> {
 /// Commands as a person would write them.
 fn command(commands: &[CommandLine]) -> String {
     commands.iter().map(words).collect::<Vec<_>>().join("; ")
+}
+
+/// One of them as a part of a line: a script has many.
+pub(super) fn short(command: &CommandLine) -> String {
+    let whole = words(command).replace(char::is_control, " ");
+    match whole.char_indices().nth(SHORT) {
+        Some((end, _)) => format!("{}…", whole.get(..end).unwrap_or_default()),
+        None => whole,
+    }
 }
 
 /// One of them.

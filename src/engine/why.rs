@@ -49,6 +49,14 @@ impl Why {
         &self.0.cause
     }
 
+    /// Who or what, for somebody who may know, or may not know, who asked.
+    pub fn who(&self, known: bool) -> String {
+        match self.cause() {
+            Cause::Person { .. } if !known => "a person".to_owned(),
+            cause => cause.to_string(),
+        }
+    }
+
     /// When.
     pub fn at(&self) -> Moment {
         self.0.at
@@ -302,10 +310,19 @@ impl Engine {
         }
     }
 
+    /// Forgets a failure; the answer is in words why it starts again at once, if it does.
+    pub(super) fn clear_and_tell(&mut self, id: NodeId) -> &'static str {
+        let over = self.node(id).is_some_and(|node| is_over(&node.state));
+        self.clear(id);
+        self.settle();
+        let again = self.node(id).filter(|node| over && !is_over(&node.state));
+        again.map(comes_again).unwrap_or_default()
+    }
+
     /// Why a node is as it is: itself, and then whatever it waits for, or is there for where it
     /// was let go, one behind the other.
     /// Without `detail` it is not told who asked.
-    pub(super) fn chapters(&self, id: NodeId, detail: bool) -> Vec<Chapter> {
+    pub fn chapters(&self, id: NodeId, detail: bool) -> Vec<Chapter> {
         let mut next = Some(id);
         let mut told = Vec::new();
         while let Some((id, node)) = next.take().and_then(|id| Some((id, self.node(id)?))) {
@@ -314,7 +331,7 @@ impl Engine {
                 state: view::word(&node.state),
                 since_ms: view::millis(self.now.since(node.since)),
                 pid: node.pid.map(Pid::raw),
-                reason: self.reason(node),
+                reason: self.reason(node, detail),
                 because: if detail { node.cause.told(self.now) } else { Vec::new() },
             });
             let behind = match &node.state {
@@ -325,5 +342,19 @@ impl Engine {
             next = behind.filter(is_new).filter(|_| told.len() < CHAPTERS);
         }
         told
+    }
+}
+
+/// Whether nothing happens to it but what a person asks for.
+fn is_over(state: &State) -> bool {
+    matches!(state, State::Failed(_) | State::Skipped(_) | State::Down(_))
+}
+
+/// Why one that was cleared starts again at once.
+fn comes_again(node: &Node) -> &'static str {
+    match node.asked {
+        _ if node.auto => "; the target wants it, so it starts again",
+        Some(Asked::Up) => "; it was asked for, so it starts again",
+        Some(Asked::Down) | None => "; another one needs it, so it starts again",
     }
 }

@@ -132,8 +132,9 @@ pub struct ServiceReport {
 pub struct FrozenReport {
     /// How long ago it was asked for, in milliseconds.
     pub since_ms: u64,
-    /// Who did, in words.
-    pub by: String,
+    /// Who did, in words, where that may be known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
 }
 
 impl ServiceReport {

@@ -345,7 +345,7 @@ fn a_command_goes_on_skips_or_fails() {
     is("fail", "failed", ": exited with status 255");
     is("killed", "failed", ": killed by SIGKILL");
     is("stray", "skipped", " exited with status 1");
-    is("slow", "failed", ": killed by SIGKILL");
+    is("slow", "failed", " took longer than 100ms (timeout) and was killed");
     is("missing", "failed", ": exec /no/such/program: No such file or directory (ENOENT)");
     machine.wait("the end of what the command left", |m| {
         let found = m.sh("cat /proc/[0-9]*/cmdline | tr '\\0' ' '");

@@ -110,8 +110,7 @@ fn a_port_that_nobody_listens_on_is_a_failure() {
     );
     machine.until("open", "up");
     machine.until("closed", "failed");
-    let why =
-        "2 health checks in a row failed: tcp:8082 gives no good answer, as its log says (health)";
+    let why = "2 health checks in a row failed: tcp:8082 gives no good answer, as its log says (health); killed by SIGTERM";
     assert_eq!(reason(&machine, "closed"), why);
     machine.wait("its log", |m| {
         let log = m.sh("cat /var/log/finit/closed.log").text;

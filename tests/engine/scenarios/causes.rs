@@ -2,14 +2,15 @@
 //! it, and names nobody who has nothing to do with it.
 
 use finit::calendar::Schedule;
-use finit::config::spec::{RestartWhen, Trigger};
-use finit::engine::Event;
-use finit::proto::Request;
+use finit::config::spec::{Hook, RestartWhen, Trigger};
+use finit::engine::{Access, Event};
+use finit::facts::Stage;
+use finit::proto::{Power, Reply, Request};
 
-use crate::build::{Part, machine, millis, secs, service, task};
+use crate::build::{Part, hook, machine, millis, secs, service, task};
 use crate::fates::Program;
 use crate::rig::Rig;
-use crate::scenarios::why::why;
+use crate::scenarios::why::{why, why_as};
 
 const ROOT: &str = "finitctl (pid 77, uid 0)";
 
@@ -301,4 +302,166 @@ fn what_is_asked_for_again_tells_who_asked() {
     rig.exits("db", 3);
     rig.start("web");
     assert_eq!((rig.state("db"), causes(&mut rig, "db")), ("up", vec![asked("start web")]));
+}
+
+#[test]
+fn a_start_that_takes_too_long_tells_what_was_missing_and_what_ended_it() {
+    let short = |part: Part| part.start_timeout(Some(secs(2))).restart_never();
+    let table = [
+        (short(service("web").notifies()), "it has not said READY=1; killed by SIGTERM"),
+        (short(service("web").accepts()), "nobody listens at tcp:80; killed by SIGTERM"),
+        (
+            short(service("web").forks()),
+            "the program that is to leave a daemon behind has not ended; killed by SIGTERM",
+        ),
+        (
+            short(service("web").ready_by("/probe", secs(1))),
+            "its ready command exited with status 1; killed by SIGTERM",
+        ),
+        (
+            short(service("web").before_start(hook("/sleep 100"))),
+            "`/sleep 100` has not ended; killed by SIGTERM",
+        ),
+    ];
+    for (part, lacks) in table {
+        let mut rig = Rig::booted_but([part], |rig| {
+            rig.program("web", Program::mute());
+            rig.program("web?", Program::mute());
+            rig.ends("/probe", millis(0), 1);
+        });
+        rig.pass(secs(3));
+        assert_eq!(rig.reason("web"), format!("not ready after 2s (start-timeout): {lacks}"));
+    }
+}
+
+#[test]
+fn a_hook_that_takes_too_long_is_told_as_that() {
+    let slow = || Hook { timeout: Some(millis(500)), ..hook("/sleep 100") };
+    let burst = |part: Part| {
+        part.restart(RestartWhen::OnFailure).burst(1, secs(60)).delay(millis(10), millis(10))
+    };
+    let late = "`/sleep 100` took longer than 500ms (timeout) and was killed; gave up after 1";
+    for (part, key) in [
+        (service("web").before_start(slow()), "before-start"),
+        (service("web").only_if_command(slow()), "only-if-command"),
+    ] {
+        let mut rig = Rig::booted([burst(part)]);
+        assert_eq!(rig.reason("web"), format!("runs {key}: /sleep 100 (1 s left)"));
+        rig.pass(secs(5));
+        let reason = rig.reason("web");
+        assert!(reason.starts_with(&format!("{key} {late}")), "{reason}");
+        assert_eq!(causes(&mut rig, "web"), ["  the end of the time for a command", "  the boot"]);
+    }
+}
+
+#[test]
+fn the_last_word_of_a_run_that_failed_is_kept() {
+    let mut rig =
+        Rig::booted([service("db").restart_never(), service("again").delay(secs(8), secs(8))]);
+    for name in ["db", "again"] {
+        rig.tells(name, "STATUS=cannot open db");
+        rig.exits(name, 1);
+    }
+    let last = "exited with status 1; it said: cannot open db";
+    assert_eq!(rig.reason("db"), last);
+    assert_eq!(rig.reason("again"), format!("{last}; again in 8.0 s"));
+    assert_eq!(why(&mut rig, "db")[0], format!("db failed: {last}"));
+    rig.world.anew();
+    assert_eq!(rig.reason("db"), last);
+    // What ended well has nothing to explain.
+    rig.start("db");
+    rig.tells("db", "STATUS=done");
+    rig.exits("db", 0);
+    assert_eq!(rig.reason("db"), "exited with status 0");
+}
+
+#[test]
+fn what_is_under_way_is_told_with_what_comes_next() {
+    let part = service("web").after_stop(hook("/tidy")).stop_command("/ask");
+    let mut rig = Rig::booted_but([part, task("job").runs("/job 1")], |rig| {
+        rig.stubborn("web");
+        rig.stubborn("/ask");
+        rig.program("/tidy", Program::mute());
+    });
+    assert_eq!(rig.reason("job"), "runs /job 1 (1 min left)");
+    rig.stop("web");
+    assert_eq!(rig.reason("web"), "runs stop.command: /ask (10 s left)");
+    rig.pass(secs(11));
+    assert_eq!(rig.reason("web"), "SIGKILL in 9 s");
+    rig.pass(secs(9));
+    assert_eq!(rig.reason("web"), "runs after-stop: /tidy (10 s left)");
+
+    let mut rig = Rig::booted_but([service("web")], |rig| rig.stubborn("web"));
+    rig.apply([]);
+    assert_eq!(rig.reason("web"), "SIGKILL in 10 s; not in the file any more");
+}
+
+#[test]
+fn what_could_not_be_started_is_told_as_that() {
+    let mut rig = Rig::booted_but([service("web").restart_never()], |rig| {
+        rig.fails_at("web", Stage::Exec);
+    });
+    let told = ["  it could not be started: exec: No such file or directory (ENOENT)"];
+    assert_eq!(causes(&mut rig, "web"), told);
+}
+
+#[test]
+fn who_clears_a_failure_is_told_that_it_starts_again() {
+    let parts = [service("db").restart_never(), service("off").restart_never().manual()];
+    let mut rig = Rig::booted(parts);
+    let reset = |rig: &mut Rig, name: &str| match rig.ask(Request::Reset { name: name.to_owned() })
+    {
+        Ok(Reply::Done { message }) => message,
+        other => panic!("{other:?}"),
+    };
+    rig.exits("db", 3);
+    assert_eq!(reset(&mut rig, "db"), "db: cleared; the target wants it, so it starts again");
+    assert_eq!(reset(&mut rig, "db"), "db: cleared");
+    rig.start("off");
+    rig.exits("off", 3);
+    assert_eq!(reset(&mut rig, "off"), "off: cleared; it was asked for, so it starts again");
+}
+
+#[test]
+fn without_rights_status_and_why_hide_the_same() {
+    let mut rig = Rig::booted([service("db"), service("web")]);
+    rig.stop("db");
+    rig.ask(Request::Hold { name: "web".to_owned() }).unwrap();
+    let short = [("db", "stopped by a person"), ("web", "held since 0 s")];
+    let in_full =
+        [("db", format!("stopped by {ROOT}")), ("web", format!("held since 0 s by {ROOT}"))];
+    for (name, reason) in short {
+        let request = Request::Status { name: name.to_owned() };
+        let Ok(Reply::Service(report)) = rig.ask_as(Access::Look, request) else { panic!() };
+        assert_eq!(report.reason, reason);
+        let Ok(Reply::Machine(machine)) = rig.ask_as(Access::Look, Request::List) else { panic!() };
+        let one = machine.services.iter().find(|one| one.name == name).unwrap();
+        assert_eq!(one.reason, reason);
+        let word = report.state.word();
+        assert_eq!(why_as(&mut rig, Access::Look, name), [format!("{name} {word}: {reason}")]);
+    }
+    for (name, reason) in in_full {
+        assert_eq!(rig.reason(name), reason);
+        let machine = rig.machine();
+        assert_eq!(machine.services.iter().find(|one| one.name == name).unwrap().reason, reason);
+    }
+}
+
+#[test]
+fn a_shutdown_tells_who_asked_for_it() {
+    let mut rig = Rig::booted_but([service("web")], |rig| rig.stubborn("web"));
+    rig.power(Power::Halt).unwrap();
+    assert_eq!(causes(&mut rig, "web"), ["  the shutdown".to_owned(), asked("halt")]);
+}
+
+#[test]
+fn a_script_does_not_fill_the_reason() {
+    let long = format!("/bin/sh\n{}", "x".repeat(100));
+    let mut rig = Rig::booted([task("job").runs(&long)]);
+    let reason = rig.reason("job");
+    assert!(
+        reason.starts_with("runs '/bin/sh x") && reason.ends_with("x… (1 min left)"),
+        "{reason}"
+    );
+    assert!(reason.chars().count() < 90, "{reason}");
 }

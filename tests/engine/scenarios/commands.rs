@@ -68,7 +68,7 @@ fn a_command_that_cannot_decide_fails_the_start() {
     let slow = Hook { timeout: Some(secs(5)), ..hook("/ask") };
     let mut rig = Rig::booted_but([service("web").only_if_command(slow).restart_never()], |_| {});
     rig.pass(secs(6));
-    let why = "only-if-command `/ask`: killed by SIGKILL";
+    let why = "only-if-command `/ask` took longer than 5s (timeout) and was killed";
     assert_eq!((rig.state("web"), rig.reason("web").as_str()), ("failed", why));
     let mut rig = Rig::booted([web()]);
     rig.pass(secs(61));

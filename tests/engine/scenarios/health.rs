@@ -92,7 +92,8 @@ fn what_follows_is_as_the_policy_has_it_for_a_crash() {
     for when in [RestartWhen::OnSuccess, RestartWhen::Never] {
         let mut rig = booted(asked("web").restart(when), 1);
         rig.pass(secs(31));
-        let why = "3 health checks in a row failed: exited with status 1 (health)";
+        let why =
+            "3 health checks in a row failed: exited with status 1 (health); killed by SIGTERM";
         assert_eq!((rig.state("web"), rig.reason("web").as_str()), ("failed", why), "{when:?}");
         assert_eq!(rig.signals("web"), ["SIGTERM"]);
     }
@@ -125,7 +126,7 @@ fn a_check_that_hangs_is_killed_and_has_failed_and_there_is_never_a_second_one()
     assert_eq!(rig.signals("web"), ["SIGKILL"]);
     rig.pass(secs(24));
     assert_eq!(rig.started(), ["/sbin/web", ASK, ASK, ASK], "one after the other");
-    let why = "3 health checks in a row failed: no answer within 2s (health)";
+    let why = "3 health checks in a row failed: no answer within 2s (health); killed by SIGTERM";
     assert_eq!((rig.state("web"), rig.reason("web").as_str()), ("failed", why));
 }
 

@@ -134,7 +134,10 @@ fn whoever_never_says_it_is_stopped_and_counts_as_failed() {
     let mut rig = silent(service("db").notifies().restart_never());
     rig.pass(secs(60));
     assert_eq!(rig.state("db"), "failed");
-    assert_eq!(rig.reason("db"), "not ready after 60s (start-timeout)");
+    assert_eq!(
+        rig.reason("db"),
+        "not ready after 60s (start-timeout): it has not said READY=1; killed by SIGTERM"
+    );
     assert_eq!(rig.signals("db"), ["SIGTERM"]);
     assert_eq!(rig.state("after"), "waiting");
 }
@@ -268,7 +271,8 @@ fn a_daemon_that_nobody_finds_is_stopped_with_all_that_is_left_of_it() {
     assert_eq!(rig.reason("nginx"), "not ready yet (forked, /run/app.pid)");
     rig.pass(secs(60));
     assert_eq!(rig.state("nginx"), "failed");
-    assert_eq!(rig.reason("nginx"), "not ready after 60s (start-timeout)");
+    let lacks = "no pid file /run/app.pid that names a process of it";
+    assert_eq!(rig.reason("nginx"), format!("not ready after 60s (start-timeout): {lacks}"));
     assert_eq!(rig.signals("nginx"), ["SIGKILL", "SIGTERM"], "who looks, and the group");
 }
 

@@ -67,7 +67,10 @@ fn changes_during_a_run_are_one_more_run() {
         rig.changes("build", "/src");
     }
     assert_eq!(rig.starts("build"), 1);
-    assert_eq!(rig.reason("build"), "runs once more, since path /src changed");
+    assert_eq!(
+        rig.reason("build"),
+        "runs /sbin/build (1 min left); runs once more, since path /src changed"
+    );
     rig.pass(secs(2));
     assert_eq!(rig.starts("build"), 2);
     rig.pass(secs(100));

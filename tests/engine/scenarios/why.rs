@@ -14,7 +14,7 @@ pub fn why(rig: &mut Rig, name: &str) -> Vec<String> {
     why_as(rig, Access::Everything, name)
 }
 
-fn why_as(rig: &mut Rig, access: Access, name: &str) -> Vec<String> {
+pub fn why_as(rig: &mut Rig, access: Access, name: &str) -> Vec<String> {
     let answer = rig.ask_as(access, Request::Why { name: name.to_owned() });
     let Ok(Reply::Why(chapters)) = answer else { panic!("{answer:?}") };
     let mut lines = Vec::new();

@@ -45,9 +45,9 @@ fn each_state_has_its_word_and_its_reason() {
         ("waiting", "waiting", "waits for failed, which is failed"),
         ("restarting", "restarting", "exited with status 7; again in 8.0 s"),
         ("listening", "listening", ""),
-        ("starting", "starting", ""),
+        ("starting", "starting", "not executed yet"),
         ("done", "done", "exited with status 0"),
-        ("stopping", "stopping", ""),
+        ("stopping", "stopping", "SIGKILL in 10 s"),
     ];
     for (name, state, reason) in table {
         let report = rig.status(name);
@@ -130,7 +130,8 @@ fn a_job_tells_its_way_once_and_its_end() {
     let words: Vec<&str> = rig.news(job).iter().map(|news| news.message.as_str()).collect();
     let said = [
         "stopping (pid 101)",
-        "stopping",
+        "stopping (pid 101): killed, and given up in 5 s",
+        "stopping: killed, and given up in 5 s",
         &format!("stopped: stopped by {BY_HAND}"),
         "starting",
         "up (pid 102)",
