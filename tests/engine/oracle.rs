@@ -284,11 +284,32 @@ impl Oracle {
             self.brought_down(old, node);
             self.ended_frozen(&after, old, node);
             if node.label != old.label {
+                self.why(engine, NodeId::from_number(number), node);
                 self.up_early(engine, NodeId::from_number(number), old, node);
                 self.transition(&after, NodeId::from_number(number), old, node);
             }
         }
         self.last = after;
+    }
+
+    /// Whatever waits says for what, and until when unless that is outside; and whatever is so goes
+    /// back to a first cause.
+    fn why(&mut self, engine: &Engine, id: NodeId, node: &Peek) {
+        let service = engine.services().into_iter().find(|(other, _)| *other == id);
+        let (name, label) = (&node.name, node.label);
+        let chapters = engine.chapters(id, true);
+        let Some(chapter) = chapters.first().filter(|_| !name.is_empty()) else { return };
+        let first = chapter.because.last().map(|why| why.text.clone()).unwrap_or_default();
+        self.check(is_first(&first), || format!("{name} is {label}, first of all for {first:?}"));
+        let Some((_, spec)) = service else { return };
+        let quiet = ["up", "done", "listening", "down", "ended", "binding"].contains(&label);
+        self.check(quiet || !chapter.reason.is_empty(), || format!("{name} is {label}: why?"));
+        let patient = match label {
+            "starting" => spec.start_timeout.is_none(),
+            "stopping" | "cleaning" => spec.stop.timeout.is_none(),
+            label => label != "backoff",
+        };
+        self.check(patient || node.until.is_some(), || format!("{name} is {label} for ever"));
     }
 
     /// What must hold when nothing is under way between engine and world.
@@ -384,6 +405,17 @@ impl Oracle {
 
     /// Longer than any patience in the tests.
     pub const LONG: Duration = Duration::from_secs(7200);
+}
+
+/// Whether nothing can be behind that: a person, the boot, an exit, a time, a signal, a path, a
+/// connection or a file.
+fn is_first(why: &str) -> bool {
+    let whole = ["the boot", "its schedule", "a connection", "the edited file"];
+    let begins = ["its process ", "it could not be started: ", "path ", "nobody confirmed "];
+    whole.contains(&why)
+        || begins.iter().any(|begin| why.starts_with(begin))
+        || why.contains(" asked: ")
+        || why.ends_with(" to PID 1")
 }
 
 /// Whether it is the command that looks after the health of its service.

@@ -112,3 +112,27 @@ fn a_frozen_service_is_stopped_too() {
     assert_eq!(["main", "child"].map(|who| family.has(who)), [false; 2]);
     assert_eq!(machine.until("f", "stopped")["detail"]["last_exit"], "killed by SIGTERM");
 }
+
+#[test]
+fn a_signal_by_hand_that_ends_a_service_is_told_with_who_sent_it() {
+    let machine = Machine::boot(
+        r#"
+        [service.db]
+        command = "/programs/idle"
+        restart = "never"
+        [service.slow]
+        command = "/programs/idle"
+        before-start = { run = "/bin/sleep 1000", timeout = "300ms" }
+        restart = "never"
+        "#,
+    );
+    machine.until("db", "up");
+    machine.order(&["signal", "QUIT", "db"]);
+    machine.until("db", "failed");
+    let why = machine.ctl(&["why", "db"]).text;
+    assert!(why.contains("killed by SIGQUIT") && why.contains("asked: signal QUIT db"), "{why}");
+    let late = "before-start `/bin/sleep 1000` took longer than 300ms (timeout) and was killed";
+    assert_eq!(machine.until("slow", "failed")["reason"], late);
+    let why = machine.ctl(&["why", "slow"]).text;
+    assert!(why.contains("the end of the time for a command") && why.contains("the boot"), "{why}");
+}
