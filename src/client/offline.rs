@@ -6,7 +6,15 @@ use clap::{Arg, ArgMatches, Command};
 
 use super::connect::Failure;
 use super::{Form, Session, Status};
-use crate::config::{self, spec::Kind};
+use crate::calendar::{Schedule, Zone};
+use crate::config;
+use crate::config::spec::{Kind, ServiceSpec};
+use crate::os::time;
+
+/// Where time zones are.
+const ZONES: &str = "/usr/share/zoneinfo";
+/// In seconds.
+const DAY: i64 = 86_400;
 
 /// The file that describes the machine.
 pub const FILE: &str = "/etc/finit.toml";
@@ -68,13 +76,38 @@ struct Found {
 fn examine(path: &Path) -> Found {
     let config::Loaded { spec, diagnostics, .. } = config::load(path, &config::Disk);
     let of_kind = |kind| spec.services.iter().filter(|service| service.kind == kind).count();
+    let never = |service: &ServiceSpec| {
+        let why = never_due(service.schedule.as_deref()?)?;
+        Some(format!("warning: {} is never due: {why}", service.name))
+    };
+    let never = spec.services.iter().filter_map(|service| never(service));
     Found {
         services: of_kind(Kind::Service),
         tasks: of_kind(Kind::Task),
         errors: diagnostics.iter().filter(|diagnostic| diagnostic.is_error()).count(),
-        said: diagnostics.iter().map(ToString::to_string).collect(),
+        said: diagnostics.iter().map(ToString::to_string).chain(never).collect(),
     }
 }
+
+/// Why no time of that schedule ever comes, as far as this machine knows its zone.
+fn never_due(schedule: &Schedule) -> Option<String> {
+    let zone = match schedule.zone.as_deref() {
+        None | Some("UTC") => Zone::utc(),
+        Some(name) => {
+            let bytes = std::fs::read(Path::new(ZONES).join(name)).ok();
+            match bytes.and_then(|bytes| Zone::parse(&bytes).ok()) {
+                Some(zone) => zone,
+                None => return Some(format!("no time zone {name}")),
+            }
+        }
+    };
+    let others = [schedule.every, schedule.after_boot, schedule.after_enable];
+    let (now, _) = time::wall();
+    // A time of today that is over in one zone may be to come in another.
+    let is_over = || schedule.next_at(now.saturating_sub(DAY), &zone).is_none();
+    (others.iter().all(Option::is_none) && is_over()).then(|| "no time left".to_owned())
+}
+
 fn count(number: usize, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }

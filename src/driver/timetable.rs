@@ -68,8 +68,10 @@ impl Driver {
     }
 
     fn answer_calendar(&mut self, node: NodeId, schedule: &Schedule, base: i64) {
-        let at = self.zone(schedule.zone.as_deref()).and_then(|zone| schedule.next_at(base, &zone));
-        self.engine.handle(time::now(), Event::Calendar { node, base, at: at.map(moment) });
+        let zone = self.zone(schedule.zone.as_deref());
+        let next = |zone| schedule.next_at(base, &zone).ok_or_else(|| "no time left".to_owned());
+        let at = zone.and_then(next).map(moment);
+        self.engine.handle(time::now(), Event::Calendar { node, base, at });
     }
 
     /// The files can be read from now on.
@@ -113,26 +115,30 @@ impl Driver {
         });
     }
 
-    /// The zone of that name, or that of the machine. One that cannot be read is told, and no
-    /// time of it comes.
-    fn zone(&mut self, name: Option<&str>) -> Option<Zone> {
+    /// The zone of that name, or that of the machine. Of one that cannot be read no time comes.
+    fn zone(&mut self, name: Option<&str>) -> Result<Zone, String> {
         let path = match name {
-            Some("UTC") => return Some(Zone::utc()),
+            Some("UTC") => return Ok(Zone::utc()),
             Some(name) => Path::new("/usr/share/zoneinfo").join(name),
             None => PathBuf::from("/etc/localtime"),
         };
         let why = match fds::read_small(&path, ZONE_MAX) {
             Ok(bytes) => match Zone::parse(&bytes) {
-                Ok(zone) => return Some(zone),
+                Ok(zone) => return Ok(zone),
                 Err(error) => error.to_string(),
             },
             // A machine without a zone of its own is in UTC, localtime(5).
-            Err(_) if name.is_none() => return Some(Zone::utc()),
+            Err(_) if name.is_none() => return Ok(Zone::utc()),
             Err(errno) => errno.to_string(),
         };
-        let text = format!("the time zone {}: {why}", path.display());
-        self.console.tell(Level::Trouble, &text);
-        name.is_none().then(Zone::utc)
+        match name {
+            Some(name) => Err(format!("no time zone {name} ({}: {why})", path.display())),
+            None => {
+                let text = format!("the time zone {}: {why}", path.display());
+                self.console.tell(Level::Trouble, &text);
+                Ok(Zone::utc())
+            }
+        }
     }
 
     /// Has the kernel tell when somebody sets the clock.

@@ -128,8 +128,8 @@ pub enum Event {
         node: NodeId,
         /// From when on it is the next time, in seconds since 1970.
         base: i64,
-        /// When that is; none if there is none.
-        at: Option<Moment>,
+        /// When that is, or why it never comes.
+        at: Result<Moment, String>,
     },
     /// The clock on the wall was set, or the machine has slept.
     ClockSet,

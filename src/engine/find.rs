@@ -2,7 +2,7 @@
 
 use super::Engine;
 use super::id::NodeId;
-use super::node::Body;
+use super::node::{Body, Node};
 use crate::proto::{Code, Refusal};
 
 impl Engine {
@@ -10,6 +10,16 @@ impl Engine {
     pub(super) fn find(&self, name: &str) -> Result<NodeId, Refusal> {
         if let Some(id) = self.names.get(name).copied().or_else(|| self.find_alias(name)) {
             return Ok(id);
+        }
+        let provides = |node: &&Node| {
+            let spec = node.living_spec();
+            spec.is_some_and(|spec| spec.dependencies.provides.iter().any(|one| one == name))
+        };
+        let providers: Vec<&str> =
+            self.nodes.iter().filter(provides).map(|node| node.name.as_str()).collect();
+        if !providers.is_empty() {
+            let message = format!("`{name}` is provided by {}", providers.join(", "));
+            return Err(Refusal::new(Code::NoSuchService, message).hint("name one of them"));
         }
         let refusal = Refusal::new(Code::NoSuchService, format!("no service is called `{name}`"));
         let near = crate::config::suggest(name, self.names.keys().map(String::as_str));

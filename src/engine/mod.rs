@@ -51,6 +51,7 @@ mod storm;
 mod timetable;
 mod told;
 mod trial;
+mod umbrella;
 mod view;
 mod watching;
 mod why;

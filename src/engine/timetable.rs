@@ -26,6 +26,9 @@ pub struct Timetable {
     base: Option<i64>,
     /// When the next time of the calendar comes.
     calendar: Option<Moment>,
+    /// Why no time of the calendar comes any more.
+    #[serde(default)]
+    pub never: Option<String>,
     /// When it runs next.
     pub due: Option<Moment>,
 }
@@ -73,8 +76,8 @@ impl Engine {
         }
         let since = self.now;
         let table = schedule.map(|schedule| {
-            let (last, base, calendar, due) = (None, None, None, None);
-            Box::new(Timetable { schedule, since, last, base, calendar, due })
+            let (last, base, calendar, never, due) = (None, None, None, None, None);
+            Box::new(Timetable { schedule, since, last, base, calendar, never, due })
         });
         self.change(id, |node| node.timetable = table);
         self.find_next(id, After::Arming);
@@ -101,12 +104,23 @@ impl Engine {
     }
 
     /// The calendar has an answer.
-    pub(super) fn on_calendar(&mut self, id: NodeId, base: i64, at: Option<Moment>) {
+    pub(super) fn on_calendar(&mut self, id: NodeId, base: i64, at: Result<Moment, String>) {
         let Some(table) = self.node_mut(id).and_then(|node| node.timetable.as_mut()) else {
             return;
         };
-        (table.base, table.calendar) = (Some(base), at);
+        table.base = Some(base);
+        let news = at.as_ref().err().filter(|_| table.last.is_none()).cloned();
+        let news = news.filter(|why| table.never.as_ref() != Some(why));
+        (table.calendar, table.never) = match at {
+            Ok(at) => (Some(at), None),
+            Err(why) => (None, Some(why)),
+        };
         self.set_due(id);
+        let due = self.node(id).and_then(|node| node.timetable.as_ref()?.due);
+        if let (Some(why), None) = (news, due) {
+            let name = self.name(id).to_owned();
+            self.tell(Level::Trouble, format!("{name} is never due: {why}"));
+        }
     }
 
     /// The clock on the wall was set, or the machine has slept: times come sooner or later.

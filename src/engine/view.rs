@@ -43,6 +43,9 @@ impl Engine {
     /// One service; in full with `detail`, and with who asked where that may be `known`.
     pub(super) fn service_report(&self, id: NodeId, detail: bool, known: bool) -> ServiceReport {
         let Some(node) = self.node(id) else { return ServiceReport::nobody() };
+        if matches!(node.body, Body::Template) {
+            return self.umbrella_report(node, detail, known);
+        }
         let inetd = node.spec().is_some_and(|spec| spec.is_inetd());
         ServiceReport {
             name: node.name.clone(),
@@ -60,10 +63,10 @@ impl Engine {
         }
     }
 
-    fn detail(&self, node: &Node) -> Detail {
+    pub(super) fn detail(&self, node: &Node) -> Detail {
         let spec = node.spec();
         let state_of =
-            |id: &NodeId| self.node(*id).map(|node| (node.name.clone(), word(&node.state)));
+            |id: &NodeId| self.node(*id).map(|node| (node.name.clone(), self.word_of(node)));
         let log = spec.and_then(|spec| match &spec.exec.log {
             LogTarget::Files => {
                 let file = format!("{}.log", node.name);
@@ -133,11 +136,13 @@ impl Engine {
 
     /// When times make it run next, if they do.
     fn next_time(&self, node: &Node) -> Option<String> {
-        let due = node.timetable.as_ref().and_then(|table| table.due);
-        match due {
+        let table = node.timetable.as_ref();
+        let never = || table?.never.as_ref().map(|why| format!("never due: {why}"));
+        match table.and_then(|table| table.due) {
             _ if !node.timed => None,
             _ if node.is_off() => Some("its times are off until it is started".to_owned()),
-            due => due.map(|due| format!("next run in {}", span(due.since(self.now)))),
+            Some(due) => Some(format!("next run in {}", span(due.since(self.now)))),
+            None => never(),
         }
     }
 
@@ -337,7 +342,7 @@ pub(super) fn millis(time: std::time::Duration) -> u64 {
 }
 
 /// What there is to say, as one line.
-fn joined(parts: impl IntoIterator<Item = String>) -> String {
+pub(super) fn joined(parts: impl IntoIterator<Item = String>) -> String {
     parts.into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join("; ")
 }
 

@@ -328,7 +328,7 @@ impl Engine {
         while let Some((id, node)) = next.take().and_then(|id| Some((id, self.node(id)?))) {
             told.push(Chapter {
                 name: node.name.clone(),
-                state: view::word(&node.state),
+                state: self.word_of(node),
                 since_ms: view::millis(self.now.since(node.since)),
                 pid: node.pid.map(Pid::raw),
                 reason: self.reason(node, detail),

@@ -84,6 +84,7 @@ impl<F: Fates> World<F> {
             self.epoch.after(wall).max(self.now)
         });
         *left -= u32::from(after == After::Run && *left > 0);
+        let at = at.ok_or_else(|| "no time left".to_owned());
         self.hand_over(Event::Calendar { node, base, at });
     }
 }

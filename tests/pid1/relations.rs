@@ -152,3 +152,30 @@ fn of_alternatives_the_next_one_comes_and_a_wait_names_them_all() {
     let reason = machine.until("alt", "waiting")["reason"].to_string();
     assert_eq!(reason, "\"waits for w2 (failed) or w1 (stopped)\"");
 }
+
+/// A name that others provide, and one that stands for others.
+#[test]
+fn who_is_meant_by_a_name_of_several_is_told() {
+    let machine = Machine::boot(
+        r#"
+        [service.getty]
+        instances = ["tty1", "tty2"]
+        command = "/programs/idle"
+        restart = "never"
+        provides = "mail"
+        "#,
+    );
+    machine.until("getty@tty2", "up");
+    let said = machine.ctl(&["start", "mail"]);
+    let who = "`mail` is provided by getty@tty1, getty@tty2";
+    assert!(said.code == 4 && said.text.contains(who), "{said:?}");
+    assert_eq!(machine.ctl(&["status", "getty"]).code, 0);
+    machine.order(&["stop", "getty@tty1"]);
+    let said = machine.ctl(&["status", "getty"]);
+    assert!(said.code == 0 && said.text.contains("1 of 2 up"), "{said:?}");
+    machine.sh(&format!("kill -9 {}", machine.main_pid("getty@tty2")));
+    machine.until("getty", "failed");
+    assert_eq!(machine.ctl(&["status", "getty"]).code, 1);
+    machine.order(&["stop", "getty"]);
+    assert_eq!(machine.ctl(&["status", "getty"]).code, 3);
+}

@@ -76,3 +76,30 @@ fn a_zone_that_is_not_there_is_told_and_costs_that_task_alone() {
     let reason = machine.status("fine")["reason"].as_str().unwrap().to_owned();
     assert!(reason.starts_with("next run in "), "{reason}");
 }
+
+#[test]
+fn a_task_that_can_never_be_due_says_so_before_and_after_it_is_loaded() {
+    let machine = Machine::boot(
+        r#"
+        [task.lost]
+        command = "/programs/stamp /out/lost"
+        schedule = { at = "daily 03:00", zone = "Europe/Berln" }
+        [task.past]
+        command = "/programs/stamp /out/past"
+        schedule = "2020-01-01 00:00"
+        [task.fine]
+        command = "/programs/stamp /out/fine"
+        schedule = { at = "daily 03:00", zone = "Europe/Berlin" }
+        "#,
+    );
+    let reason = machine.status("lost")["reason"].as_str().unwrap().to_owned();
+    assert!(reason.starts_with("never due: no time zone Europe/Berln"), "{reason}");
+    assert_eq!(machine.status("past")["reason"], "never due: no time left");
+    let console = machine.console();
+    assert!(console.contains("lost is never due: no time zone Europe/Berln"), "{console}");
+    let said = machine.ctl(&["check"]);
+    let warned =
+        ["lost is never due: no time zone Europe/Berln", "past is never due: no time left"];
+    assert!(said.code == 0 && warned.iter().all(|one| said.text.contains(one)), "{said:?}");
+    assert!(!said.text.contains("fine"), "{said:?}");
+}

@@ -1,5 +1,6 @@
 //! A template is the umbrella of its instances.
 
+use finit::config::spec::RestartWhen;
 use finit::proto::Outcome;
 
 use crate::build::{Part, secs, service};
@@ -14,7 +15,7 @@ fn getty(names: &[&str]) -> Vec<Part> {
 #[test]
 fn to_stop_and_start_the_umbrella_is_to_stop_and_start_its_instances() {
     let mut rig = Rig::booted(getty(&["tty1", "tty2"]));
-    assert_eq!((rig.state("getty@tty1"), rig.state("getty")), ("up", "stopped"));
+    assert_eq!((rig.state("getty@tty1"), rig.state("getty")), ("up", "up"));
     let job = rig.stop("getty");
     assert_eq!(rig.outcome(job), Some(Outcome::Done));
     assert_eq!((rig.state("getty@tty1"), rig.state("getty@tty2")), ("stopped", "stopped"));
@@ -56,4 +57,27 @@ fn a_service_may_become_a_template() {
     rig.apply([service("getty")]);
     assert_eq!((rig.status("getty").kind.as_str(), rig.state("getty")), ("service", "up"));
     assert_eq!(rig.label("getty@tty1"), "unknown");
+}
+
+#[test]
+fn an_umbrella_is_what_its_instances_are() {
+    let mut parts = getty(&["tty1", "tty2", "tty3"]);
+    for part in &mut parts {
+        std::rc::Rc::make_mut(&mut part.0.restart).when = RestartWhen::Never;
+    }
+    parts[2].0.enabled = false;
+    let mut rig = Rig::booted_but(parts, |rig| {
+        rig.program("getty@tty2", Program { executes: Some(secs(2)), ..Program::daemon() });
+    });
+    let shown = |rig: &mut Rig| (rig.state("getty"), rig.reason("getty"));
+    assert_eq!(shown(&mut rig), ("starting", "1 of 3 up".to_owned()));
+    rig.pass(secs(2));
+    assert_eq!(shown(&mut rig), ("up", "2 of 3 up".to_owned()), "the third is not enabled");
+    rig.start("getty@tty3");
+    assert_eq!(shown(&mut rig), ("up", String::new()));
+    rig.crashes("getty@tty1");
+    let why = "2 of 3 up; getty@tty1 failed: killed by SIGKILL".to_owned();
+    assert_eq!(shown(&mut rig), ("failed", why));
+    rig.stop("getty");
+    assert_eq!(shown(&mut rig), ("stopped", String::new()));
 }

@@ -5,7 +5,7 @@ use finit::engine::{After, Event};
 use finit::facts::Moment;
 use finit::proto::Request;
 
-use crate::build::{secs, service, task};
+use crate::build::{machine, secs, service, task};
 use crate::rig::Rig;
 
 fn at(text: &str) -> Schedule {
@@ -167,4 +167,22 @@ fn no_time_comes_once_the_machine_goes_down() {
     rig.ask(Request::Power { how: finit::proto::Power::Poweroff }).unwrap();
     rig.pass(secs(30));
     assert_eq!(rig.starts("backup"), 0);
+}
+
+/// A misspelt zone, or a time that is over: it must not look like a task that waits for its time.
+#[test]
+fn a_task_that_can_never_be_due_says_so() {
+    let mut rig = Rig::cold(machine([backup("2020-01-01 00:00")]), "default");
+    rig.world.calendars.insert("backup".to_owned(), (secs(7), 0));
+    rig.boot();
+    assert_eq!(rig.reason("backup"), "never due: no time left");
+    assert_eq!(rig.said("backup is never due: no time left"), 1);
+    // Whoever sets the clock back has one.
+    rig.world.calendars.insert("backup".to_owned(), (secs(7), 1));
+    rig.world.turn(Event::ClockSet);
+    assert_eq!(rig.reason("backup"), "next run in 7 s");
+    rig.ends("backup", secs(1), 0);
+    rig.pass(secs(16));
+    assert_eq!(rig.reason("backup"), "exited with status 0; never due: no time left");
+    assert_eq!(rig.said("backup is never due"), 1, "it has had its time");
 }

@@ -1,0 +1,69 @@
+//! What a template is seen as: the umbrella of its instances, up if they are.
+
+use super::node::{Body, Node};
+use super::view::{joined, millis, word};
+use super::{Engine, NodeId};
+use crate::proto::{ServiceReport, StateWord};
+
+/// What one of the instances makes all of them, the worst first.
+const WORST: [StateWord; 8] = [
+    StateWord::Failed,
+    StateWord::Restarting,
+    StateWord::Stopping,
+    StateWord::Starting,
+    StateWord::Waiting,
+    StateWord::Stopped,
+    StateWord::Skipped,
+    StateWord::Listening,
+];
+
+impl Engine {
+    /// The word for the state of a node; a template has that of its instances.
+    pub(super) fn word_of(&self, node: &Node) -> StateWord {
+        let instances = self.instances_of(node);
+        match (&node.body, instances.is_empty()) {
+            (Body::Template, false) => all_of(&instances),
+            _ => word(&node.state),
+        }
+    }
+
+    /// The instances of a template that are to be there; where none is, all.
+    fn instances_of(&self, node: &Node) -> Vec<&Node> {
+        let all = || node.edges.wants.iter().filter_map(|id: &NodeId| self.node(*id));
+        let wanted: Vec<&Node> = all().filter(|instance| instance.wanted).collect();
+        if wanted.is_empty() { all().collect() } else { wanted }
+    }
+
+    /// A template, as its instances are.
+    pub(super) fn umbrella_report(&self, node: &Node, detail: bool, known: bool) -> ServiceReport {
+        let instances = self.instances_of(node);
+        let since = instances.iter().map(|instance| instance.since).max().unwrap_or(node.since);
+        let count = node.edges.wants.len();
+        let up = |id: &&NodeId| self.node(**id).is_some_and(|node| node.state.is_up());
+        let up = node.edges.wants.iter().filter(up).count();
+        let state = self.word_of(node);
+        let failed = instances.iter().find(|instance| word(&instance.state) == StateWord::Failed);
+        let failed = failed.map(|one| format!("{} failed: {}", one.name, self.reason(one, known)));
+        let some = (up != count && (up > 0 || state != StateWord::Stopped))
+            .then(|| format!("{up} of {count} up"));
+        let held = if known { node.held_words(self.now) } else { node.held_since(self.now) };
+        ServiceReport {
+            name: node.name.clone(),
+            kind: "template".to_owned(),
+            state,
+            since_ms: millis(self.now.since(since)),
+            reason: joined(some.into_iter().chain(failed).chain(held)),
+            held: node.is_held(),
+            detail: detail.then(|| self.detail(node)),
+            ..ServiceReport::nobody()
+        }
+    }
+}
+
+/// One word for all of these: they are up if each of them is.
+fn all_of(instances: &[&Node]) -> StateWord {
+    let is = |state: &StateWord| instances.iter().any(|one| word(&one.state) == *state);
+    let up = instances.iter().any(|one| word(&one.state) == StateWord::Up);
+    let done = if up { StateWord::Up } else { StateWord::Done };
+    WORST.into_iter().find(is).unwrap_or(done)
+}
