@@ -67,7 +67,7 @@ fn service() -> ServiceReport {
         restarts: 2,
         reason: String::new(),
         held: true,
-        frozen: Some(FrozenReport { since_ms: 7, by: "root".to_owned() }),
+        frozen: Some(FrozenReport { since_ms: 7, by: Some("root".to_owned()) }),
         connections: Some(1),
         cgroup: Some("/sys/fs/cgroup/finit/web".to_owned()),
         detail: Some(Detail {

@@ -126,7 +126,8 @@ impl Engine {
             Doing::Stopping => {
                 let ended = Ended::Lingering(spec.stop.timeout.unwrap_or_default());
                 self.because_of_its_past(id, Cause::Timer("the end of its stop.timeout".into()));
-                let then = self.take_end(id, &spec, ended);
+                let how = ended.to_string();
+                let then = self.take_end(id, &spec, ended, how);
                 self.begin_stop(id, &spec, run, then);
             }
             Doing::Work | Doing::Late => {

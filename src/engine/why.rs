@@ -355,6 +355,6 @@ fn comes_again(node: &Node) -> &'static str {
     match node.asked {
         _ if node.auto => "; the target wants it, so it starts again",
         Some(Asked::Up) => "; it was asked for, so it starts again",
-        Some(Asked::Down) | None => "; another one needs it, so it starts again",
+        Some(Asked::Down | Asked::Released) | None => "; another one needs it, so it starts again",
     }
 }

@@ -349,7 +349,7 @@ fn lists_are_filtered() {
         ServiceReport { kind: "target".to_owned(), ..service("rescue", StateWord::Stopped) };
     state.services.push(target);
     state.services.push(ServiceReport { held: true, ..service("mail", StateWord::Up) });
-    let frozen = Some(FrozenReport { since_ms: 5_000, by: "finitctl".to_owned() });
+    let frozen = Some(FrozenReport { since_ms: 5_000, by: Some("finitctl".to_owned()) });
     state.services.push(ServiceReport { frozen, ..service("cold", StateWord::Up) });
     let server = Server::new(move |request| match request {
         Request::Status { name } if name == "sshd" => {

@@ -55,7 +55,8 @@ fn what_is_frozen_stays_what_it_is_and_says_since_when_and_by_whom() {
     let report = rig.status("db");
     assert_eq!(report.state.word(), "up");
     let frozen = report.frozen.expect("it is");
-    assert_eq!((frozen.since_ms, frozen.by.as_str()), (90_000, "finitctl (pid 77, uid 0)"));
+    let by = frozen.by.as_deref();
+    assert_eq!((frozen.since_ms, by), (90_000, Some("finitctl (pid 77, uid 0)")));
     let words = "frozen since 1 min by finitctl (pid 77, uid 0)";
     assert_eq!(report.reason, words);
     assert_eq!(done(&mut rig, true, &["db"]), format!("db is {words} already"));
