@@ -4,13 +4,13 @@ use std::rc::Rc;
 
 use super::event::Ended;
 use super::id::{NodeId, RunId};
-use super::node::{Aside, Beside};
+use super::node::{Aside, Beside, Node};
 use super::respawn::{self, Next};
 use super::state::{DownWhy, State, Then};
 use super::stop::KILL_PATIENCE;
 use super::storm::Tale;
 use super::told::Fault;
-use super::{Aim, Cause, Effect, Engine, Group, Level};
+use super::{Aim, Cause, Effect, Engine, Group};
 use crate::config::spec::{Hook, Kind, ServiceSpec, StopScope};
 use crate::facts::{Exit, SignalNumber};
 
@@ -66,6 +66,7 @@ impl Engine {
                 self.on_main_gone(id, rung, until, then, group);
             }
             State::Cleaning { index, then, .. } => {
+                self.review_after_stop(id, index, &ended);
                 self.clean(id, index.saturating_add(1), then);
             }
             State::Down(_)
@@ -191,6 +192,10 @@ impl Engine {
 
     /// Nothing of the service runs any more: its `after-stop` commands, then what follows.
     pub(super) fn finish_stop(&mut self, id: NodeId, then: Then) {
+        let killed = self.node(id).and_then(Node::killed_after);
+        if let Some(time) = killed {
+            self.note_slip(id, &format!("killed after {time:?} (stop.timeout)"));
+        }
         self.clean(id, 0, then);
     }
 
@@ -219,6 +224,32 @@ impl Engine {
             user: user.clone(),
             told,
         })));
+    }
+
+    /// An `after-stop` command ended: its failure changes nothing, but is told.
+    fn review_after_stop(&mut self, id: NodeId, index: usize, ended: &Ended) {
+        let Some(spec) = self.node(id).and_then(|node| node.spec()) else { return };
+        let may_fail = spec.hooks.after_stop.get(index).is_some_and(|hook| hook.may_fail);
+        if *ended != Ended::Exit(Exit::SUCCESS) && !may_fail {
+            self.tell_slip(id, format!("after-stop: {ended}"));
+        }
+    }
+
+    /// Something beside the main process went wrong: that is told at once, and with the state
+    /// until the next start.
+    pub(super) fn tell_slip(&mut self, id: NodeId, text: String) {
+        let name = self.name(id).to_owned();
+        self.tell_of_many(Tale::Failure, format!("{name}: {text}"));
+        self.note_slip(id, &text);
+    }
+
+    pub(super) fn note_slip(&mut self, id: NodeId, text: &str) {
+        let Some(node) = self.node_mut(id) else { return };
+        let slips = match &node.slips {
+            Some(before) => format!("{before}; {text}"),
+            None => text.to_owned(),
+        };
+        node.slips = Some(slips.into());
     }
 
     /// What follows is there.
@@ -276,8 +307,7 @@ impl Engine {
             Aside::Reload(_) => self.finish_reload(id, Err(format!("reload: {ended}"))),
             Aside::AfterStart(index) => {
                 if up && !success {
-                    let name = self.name(id).to_owned();
-                    self.tell(Level::Trouble, format!("{name}: after-start: {ended}"));
+                    self.tell_slip(id, format!("after-start: {ended}"));
                 }
                 if up {
                     self.after_start(id, index.saturating_add(1));
@@ -302,7 +332,9 @@ impl Engine {
             return;
         }
         if aside == Aside::Stop {
-            self.blame(id, Fault::Timeout);
+            self.change(id, |node| node.asides.remove(&generation));
+            self.on_stop_command_ended(id, None);
+            return;
         }
         let killed = Exit::Signal { number: SignalNumber::KILL, core: false };
         self.on_aside_ended(id, run, &Ended::Exit(killed));

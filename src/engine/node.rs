@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +12,7 @@ use super::hold::Hold;
 use super::id::{NodeId, RunId};
 use super::ready::Tidings;
 use super::respawn::History;
-use super::state::{DownWhy, State, Then};
+use super::state::{DownWhy, Rung, State, Then};
 use super::timetable::Timetable;
 use super::told::{Ending, Monitored};
 use super::watching::Watching;
@@ -109,6 +110,10 @@ pub struct Node {
     /// How it has come to its end since its last start, for those who are told.
     #[serde(default)]
     pub ending: Ending,
+    /// What went wrong beside its main process since its last start, in one line: a command that
+    /// failed, a stop that took SIGKILL.
+    #[serde(default)]
+    pub slips: Option<Box<str>>,
     /// Because of whose failure it was started.
     #[serde(default)]
     pub monitored: Option<Box<Monitored>>,
@@ -294,6 +299,7 @@ impl Node {
             history: History::default(),
             last_exit: None,
             ending: Ending::default(),
+            slips: None,
             monitored: None,
             signalled: None,
             jobs: Vec::new(),
@@ -321,6 +327,12 @@ impl Node {
     /// Its newest definition, which its edges follow.
     pub fn newest_spec(&self) -> Option<&Rc<ServiceSpec>> {
         self.pending.as_ref().or_else(|| self.spec())
+    }
+
+    /// After what time of patience it was sent the SIGKILL that its stop takes right now.
+    pub fn killed_after(&self) -> Option<Duration> {
+        let killed = matches!(self.state, State::Stopping { rung: Rung::Killed, .. });
+        self.spec().filter(|_| killed)?.stop.timeout
     }
 
     /// Whether nothing runs, nothing has failed and nothing is over: a new definition can take

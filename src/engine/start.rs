@@ -35,6 +35,7 @@ impl Engine {
             Body::Service(spec) => {
                 let Some(node) = self.node_mut(id) else { return };
                 node.ending = Ending::default();
+                node.slips = None;
                 self.check(id, &spec);
             }
             Body::LeftOut(_) => {}

@@ -185,10 +185,20 @@ impl Engine {
             return;
         };
         let may_fail = spec.stop.command.as_ref().is_some_and(|hook| hook.may_fail);
+        // It went with the rest of the group when the main process did.
+        let swept = run.is_none() && spec.stop.scope == StopScope::Mixed;
         match ended {
-            None => self.blame(id, Fault::Timeout),
+            None => {
+                self.blame(id, Fault::Timeout);
+                self.tell_slip(id, "stop.command took too long, killed".to_owned());
+            }
             Some(Ended::Exit(Exit::SUCCESS)) => {}
-            Some(ended) if !may_fail => self.blame(id, Fault::of(ended)),
+            Some(ended) if !may_fail => {
+                self.blame(id, Fault::of(ended));
+                if !swept {
+                    self.tell_slip(id, format!("stop.command: {ended}"));
+                }
+            }
             Some(_) => {}
         }
         self.ask_to_end(id, &spec, run, then);
@@ -216,7 +226,7 @@ impl Engine {
                 self.leave_hung(id, run, then, why);
             }
             State::Cleaning { run, then, .. } => {
-                self.tell(Level::Trouble, format!("{name}: after-stop took too long, killed"));
+                self.tell_slip(id, "after-stop took too long, killed".to_owned());
                 let aim = match spec.stop.scope {
                     StopScope::Cgroup | StopScope::Mixed => Aim::Group,
                     StopScope::Main | StopScope::None => Aim::Run(run),

@@ -103,14 +103,15 @@ impl Engine {
         if reason.is_empty() { base } else { format!("{base}: {reason}") }
     }
 
-    /// The one reason that matters, when it runs next, for whom it is there, and who froze or holds
-    /// it; who asked only where that may be `known`.
+    /// The one reason that matters, when it runs next, what went wrong beside it, for whom it is
+    /// there, and who froze or holds it; who asked only where that may be `known`.
     pub(super) fn reason(&self, node: &Node, known: bool) -> String {
+        let slips = node.slips.as_deref().map(str::to_owned);
         let gone = node.removed.then(|| "not in the file any more".to_owned());
         let lent = self.names.get(&node.name).and_then(|id| self.lent_words(*id));
         let frozen = node.frozen_words(self.now, known);
         let held = if known { node.held_words(self.now) } else { node.held_since(self.now) };
-        let rest = gone.into_iter().chain(lent).chain(frozen).chain(held);
+        let rest = slips.into_iter().chain(gone).chain(lent).chain(frozen).chain(held);
         joined([self.reason_and_times(node, known)].into_iter().chain(rest))
     }
 

@@ -319,7 +319,11 @@ impl Part {
     }
 
     pub fn stop_command(self, text: &str) -> Self {
-        self.with(|spec| Rc::make_mut(&mut spec.stop).command = Some(hook(text)))
+        self.stops_by(hook(text))
+    }
+
+    pub fn stops_by(self, hook: Hook) -> Self {
+        self.with(|spec| Rc::make_mut(&mut spec.stop).command = Some(hook))
     }
 
     pub fn never_killed(self) -> Self {

@@ -30,7 +30,8 @@ fn who_ignores_the_polite_signal_is_killed_after_the_timeout() {
     );
     let family = Family::new(&machine);
     assert!(family.has("main"));
-    machine.order(&["stop", "f"]);
+    let said = machine.order(&["stop", "f"]);
+    assert!(said.contains("killed after 200ms (stop.timeout)"), "{said}");
     assert!(!family.has("main"));
     assert!(machine.read("/out/f").contains("asked\n"), "asked before it was killed");
     let status = machine.until("f", "stopped");

@@ -26,6 +26,7 @@ mod relations;
 mod restart;
 pub mod schedule;
 mod selfwait;
+mod slips;
 mod sockets;
 mod stop;
 mod storm;

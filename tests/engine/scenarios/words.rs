@@ -132,7 +132,7 @@ fn a_job_tells_its_way_once_and_its_end() {
         "stopping (pid 101)",
         "stopping (pid 101): killed, and given up in 5 s",
         "stopping: killed, and given up in 5 s",
-        &format!("stopped: stopped by {BY_HAND}"),
+        &format!("stopped: stopped by {BY_HAND}; killed after 10s (stop.timeout)"),
         "starting",
         "up (pid 102)",
     ];
