@@ -11,7 +11,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use super::connect::Failure;
 use super::{Form, Session, Status, advice, text, unexpected, words};
 use crate::facts::SignalNumber;
-use crate::proto::{JobEvent, Outcome, Reply, Request};
+use crate::proto::{JobEvent, NOT_IN_FILE, Outcome, Reply, Request};
 
 /// Whether to look on until it is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,7 +66,9 @@ fn confirm_within() -> Arg {
         .long("confirm")
         .value_name("TIME")
         .value_parser(text::parse_time)
-        .help("Go back after this time, unless finitctl confirm comes before: 60s, 5min")
+        .num_args(0..=1)
+        .default_missing_value("60s")
+        .help("Go back after this time, 60s if none is said, unless finitctl confirm comes before")
 }
 
 /// No words of its own.
@@ -88,6 +90,18 @@ pub fn one(command: Command) -> Command {
 pub fn held(command: Command) -> Command {
     one(command).after_help(HOLD)
 }
+
+/// A target, whether to wait, and what goes.
+pub fn target_and_wait(command: Command) -> Command {
+    one_and_wait(command).after_help(TARGET)
+}
+
+/// For whoever changes to another target.
+const TARGET: &str = "\
+What only the old target wants stops, what the new one wants starts. What a person has started
+runs on, but not in `rescue` and `emergency`: there runs what those want, and what that needs.
+What is held stays as it is everywhere. `finitctl target default` is the way back; what a person
+had started is started anew by hand.";
 
 /// For whoever is about to work on a service.
 const HOLD: &str = "\
@@ -383,6 +397,7 @@ fn tell(session: &mut Session, event: &JobEvent) {
             let wait = wait.as_deref().unwrap_or("not everything worked; see finitctl status");
             session.output.complain(wait);
         }
+        Some(Outcome::Replaced) if event.message == NOT_IN_FILE => {}
         Some(Outcome::Replaced) => {
             session.output.complain("another request took the place of this one");
         }

@@ -52,7 +52,7 @@ const VERBS: &[Verb] = &[
     Verb { name: "upgrade", about: "Execute the finit on the disk; nothing restarts", arguments: change::program, run: change::upgrade },
     Verb { name: "check", about: "Check a file, without a running finit", arguments: offline::check_arguments, run: offline::check },
     Verb { name: "explain", about: "What a key of the file means", arguments: offline::explain_arguments, run: offline::explain },
-    Verb { name: "target", about: "Bring the machine to a target", arguments: change::one_and_wait, run: change::target },
+    Verb { name: "target", about: "Bring the machine to a target", arguments: change::target_and_wait, run: change::target },
     Verb { name: "poweroff", about: "Turn the machine off", arguments: power::arguments, run: power::poweroff },
     Verb { name: "reboot", about: "Start the machine again", arguments: power::arguments, run: power::restart },
     Verb { name: "halt", about: "Stop the machine, with its power on", arguments: power::arguments, run: power::halt },

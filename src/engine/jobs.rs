@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use super::id::NodeId;
 use super::state::{DownWhy, Hope, State};
 use super::{Effect, Engine};
-use crate::proto::{JobEvent, Outcome};
+use crate::proto::{JobEvent, NOT_IN_FILE, Outcome};
 
 /// All jobs that are not over.
 #[derive(Debug, Default)]
@@ -109,7 +109,7 @@ impl Engine {
     /// What there is to say of a node to someone with that goal, and whether that is the end.
     fn progress(&self, id: NodeId, goal: Goal) -> (Option<String>, Option<Outcome>) {
         let Some(node) = self.node(id) else { return (None, None) };
-        let text = self.state_in_words(node);
+        let mut text = self.state_in_words(node);
         let outcome = match (goal, &node.state) {
             (Goal::Reloaded, State::Up { .. }) => return (None, None),
             // The end of its command ends it.
@@ -133,6 +133,9 @@ impl Engine {
             (Goal::Down, State::Failed(_)) => Some(Outcome::Failed),
             (Goal::Down, _) => None,
         };
+        if node.removed && outcome == Some(Outcome::Replaced) {
+            NOT_IN_FILE.clone_into(&mut text);
+        }
         (Some(text), outcome)
     }
 

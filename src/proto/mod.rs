@@ -296,6 +296,9 @@ pub struct JobEvent {
     pub outcome: Option<Outcome>,
 }
 
+/// The last word on whoever was taken out of the file while a job waited for it.
+pub const NOT_IN_FILE: &str = "not in the file any more";
+
 /// How a job ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

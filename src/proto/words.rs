@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::num::NonZeroU64;
 
 use super::frame::{Answer, shortened};
-use super::{Chapter, Code, Outcome, Power, Refusal, Reply, Request};
+use super::{Chapter, Code, NOT_IN_FILE, Outcome, Power, Refusal, Reply, Request};
 
 impl Request {
     /// What was asked for, as a person would have typed it.
@@ -158,6 +158,7 @@ pub fn render(answer: &Answer) -> String {
                 None => "",
                 Some(Outcome::Done) => " (done)",
                 Some(Outcome::Failed) => " (failed)",
+                Some(Outcome::Replaced) if event.message == NOT_IN_FILE => " (gone)",
                 Some(Outcome::Replaced) => " (replaced by another request)",
             };
             writeln!(text, "{}: {}{end}", plain(&event.service), plain(&event.message))

@@ -29,6 +29,10 @@ fn every_command_has_its_request() {
             r#"{"method":"apply-on-trial","params":{"seconds":120},"wait":true}"#,
         ),
         (
+            &["apply", "--confirm"],
+            r#"{"method":"apply-on-trial","params":{"seconds":60},"wait":true}"#,
+        ),
+        (
             &["reload", "--confirm", "1500ms"],
             r#"{"method":"apply-on-trial","params":{"seconds":2},"wait":true}"#,
         ),
@@ -84,7 +88,6 @@ fn what_is_not_understood_sends_nothing() {
         &["reboot", "--at", "soon"],
         &["reboot", "--at", "22:00", "--force"],
         &["cancel", "now"],
-        &["apply", "--confirm"],
         &["apply", "--confirm", "soon"],
         &["reload", "--confirm", "60s", "web"],
         &["confirm", "web"],

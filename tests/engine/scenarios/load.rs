@@ -124,6 +124,7 @@ fn a_job_for_what_is_removed_ends() {
     assert_eq!(rig.outcome(job), None);
     rig.apply([service("db").manual()]);
     assert_eq!(rig.outcome(job), Some(Outcome::Replaced));
+    assert_eq!(rig.last_word(job), "not in the file any more");
 }
 
 #[test]
