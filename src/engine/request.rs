@@ -384,8 +384,19 @@ impl Engine {
             return Err(Refusal::new(Code::NotSupported, message));
         }
         name.clone_into(&mut self.target);
+        if matches!(name, "rescue" | "emergency") {
+            self.release();
+        }
         self.refresh_auto();
         self.touch_all();
         self.job(vec![(id, Goal::Up)], Vec::new(), Vec::new())
+    }
+
+    /// What persons, times, paths and failures have started is theirs no more: who repairs the
+    /// machine wants nothing to run but what that takes.
+    fn release(&mut self) {
+        for node in &mut self.nodes {
+            node.asked = node.asked.filter(|asked| *asked == Asked::Down);
+        }
     }
 }

@@ -109,6 +109,29 @@ fn a_target_brings_its_own_up_and_others_down() {
 }
 
 #[test]
+fn in_rescue_nothing_runs_but_what_that_takes_and_other_targets_leave_what_persons_started() {
+    let spec = || {
+        let shell = service("shell").in_target("rescue").needs("base");
+        let parts = [shell, service("base").manual(), service("tool").manual(), service("web")];
+        with_targets(machine(parts), &[("work", &[]), ("emergency", &[])])
+    };
+    for target in ["rescue", "emergency", "work"] {
+        let mut rig = Rig::cold(spec(), "default");
+        rig.boot();
+        rig.start("tool");
+        rig.start("base");
+        rig.stop("web");
+        rig.target(target);
+        let base = if target == "emergency" { "stopped" } else { "up" };
+        let tool = if target == "work" { "up" } else { "stopped" };
+        assert_eq!((rig.state("base"), rig.state("tool")), (base, tool), "{target}");
+        rig.target("default");
+        // What a person stopped stays so.
+        assert_eq!((rig.state("tool"), rig.state("web")), (tool, "stopped"), "{target}");
+    }
+}
+
+#[test]
 fn a_restart_does_not_pin_a_service_to_all_targets() {
     let mut rig = Rig::booted([service("web")]);
     rig.restart("web");
