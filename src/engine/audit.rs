@@ -181,10 +181,7 @@ impl Engine {
                 .run()
                 .or(node.state.look())
                 .or_else(|| node.hung.as_ref().and_then(|hung| hung.run)),
-            waits_for: match node.state {
-                State::Waiting { on, .. } => Some(on),
-                _ => None,
-            },
+            waits_for: node.state.waits_for(),
             wanted: node.wanted,
             barred: self.is_barred(node),
             leaving: node.leaving,

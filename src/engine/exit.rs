@@ -160,10 +160,8 @@ impl Engine {
             };
             return if spec.remain { Then::Done(exit) } else { Then::Ended };
         }
-        let up_for = match node.state {
-            State::Up { .. } => now.since(node.since),
-            _ => std::time::Duration::ZERO,
-        };
+        let is_up = matches!(node.state, State::Up { .. });
+        let up_for = if is_up { now.since(node.since) } else { std::time::Duration::ZERO };
         let name = node.name.clone();
         let random = &mut self.random;
         let next = respawn::decide(spec, &mut node.history, ended, success, up_for, now, random);

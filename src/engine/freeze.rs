@@ -74,7 +74,18 @@ impl Node {
             State::Starting { run, step: StartStep::Main(_), .. } if !self.leaving => {
                 self.pid.map(|_| run)
             }
-            _ => None,
+            State::Down(_)
+            | State::Waiting { .. }
+            | State::Awaiting { .. }
+            | State::Skipped(_)
+            | State::Listening
+            | State::Backoff { .. }
+            | State::Starting { .. }
+            | State::Up { .. }
+            | State::Stopping { .. }
+            | State::Cleaning { .. }
+            | State::Failed(_)
+            | State::Done(_) => None,
         }
     }
 

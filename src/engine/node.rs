@@ -343,7 +343,15 @@ impl Node {
             | State::Awaiting { .. }
             | State::Down(DownWhy::NeverWanted | DownWhy::Stopped) => true,
             State::Listening => self.pending.as_ref().is_some_and(|new| self.keeps_sockets(new)),
-            _ => false,
+            State::Down(DownWhy::Ended)
+            | State::Skipped(_)
+            | State::Backoff { .. }
+            | State::Starting { .. }
+            | State::Up { .. }
+            | State::Stopping { .. }
+            | State::Cleaning { .. }
+            | State::Failed(_)
+            | State::Done(_) => false,
         }
     }
 

@@ -106,7 +106,15 @@ impl Node {
                     tidings.health = None;
                 }
             }
-            _ => self.tidings = None,
+            State::Down(_)
+            | State::Waiting { .. }
+            | State::Awaiting { .. }
+            | State::Skipped(_)
+            | State::Listening
+            | State::Backoff { .. }
+            | State::Cleaning { .. }
+            | State::Failed(_)
+            | State::Done(_) => self.tidings = None,
         }
     }
 
@@ -165,7 +173,15 @@ impl Engine {
         match node.state {
             State::Starting { .. } => node.final_run(),
             State::Up { run } | State::Stopping { run, .. } => run,
-            _ => None,
+            State::Down(_)
+            | State::Waiting { .. }
+            | State::Awaiting { .. }
+            | State::Skipped(_)
+            | State::Listening
+            | State::Backoff { .. }
+            | State::Cleaning { .. }
+            | State::Failed(_)
+            | State::Done(_) => None,
         }
     }
 
@@ -307,7 +323,17 @@ impl Engine {
             State::Stopping { run, rung, until, then } if rung < Rung::Killed => {
                 State::Stopping { run, rung, until: later(until), then }
             }
-            _ => {
+            State::Down(_)
+            | State::Waiting { .. }
+            | State::Awaiting { .. }
+            | State::Skipped(_)
+            | State::Listening
+            | State::Backoff { .. }
+            | State::Up { .. }
+            | State::Stopping { .. }
+            | State::Cleaning { .. }
+            | State::Failed(_)
+            | State::Done(_) => {
                 self.extend_doing(id, self.now.after(time));
                 return;
             }

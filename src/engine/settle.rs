@@ -293,11 +293,8 @@ impl Engine {
         }
         let in_way = |other: NodeId| self.node(other).is_some_and(is_in_way);
         // Most often it is the one of last time; with thousands of them that matters.
-        let last = match node.state {
-            State::Waiting { on, .. } if node.edges.after.binary_search(&on).is_ok() => Some(on),
-            _ => None,
-        };
-        let late = last.filter(|on| in_way(*on));
+        let last = node.state.waits_for();
+        let late = last.filter(|on| node.edges.after.binary_search(on).is_ok() && in_way(*on));
         let late = late.or_else(|| node.edges.after.iter().copied().find(|other| in_way(*other)));
         late.map(|other| (other, Hope::Coming))
     }

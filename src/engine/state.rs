@@ -232,8 +232,24 @@ impl State {
             Self::Starting { run, step: StartStep::Check, .. } | Self::Awaiting { run, .. } => {
                 Some(*run)
             }
-            _ => None,
+            Self::Down(_)
+            | Self::Waiting { .. }
+            | Self::Skipped(_)
+            | Self::Listening
+            | Self::Backoff { .. }
+            | Self::Starting { .. }
+            | Self::Up { .. }
+            | Self::Stopping { .. }
+            | Self::Cleaning { .. }
+            | Self::Failed(_)
+            | Self::Done(_) => None,
         }
+    }
+
+    /// The node that it waits for.
+    pub fn waits_for(&self) -> Option<NodeId> {
+        let Self::Waiting { on, .. } = self else { return None };
+        Some(*on)
     }
 
     /// Whether those who need it may start.

@@ -156,7 +156,16 @@ impl Node {
             State::Starting { step: StartStep::Adopt, .. }
             | State::Up { .. }
             | State::Stopping { .. } => self.pid.is_some(),
-            _ => false,
+            State::Down(_)
+            | State::Waiting { .. }
+            | State::Awaiting { .. }
+            | State::Skipped(_)
+            | State::Listening
+            | State::Backoff { .. }
+            | State::Starting { .. }
+            | State::Cleaning { .. }
+            | State::Failed(_)
+            | State::Done(_) => false,
         }
     }
 
@@ -195,7 +204,16 @@ impl Node {
         match self.state {
             State::Down(DownWhy::Ended) | State::Skipped(_) => true,
             State::Done(_) => !self.restarting,
-            _ => !self.wanted,
+            State::Down(_)
+            | State::Waiting { .. }
+            | State::Awaiting { .. }
+            | State::Listening
+            | State::Backoff { .. }
+            | State::Starting { .. }
+            | State::Up { .. }
+            | State::Stopping { .. }
+            | State::Cleaning { .. }
+            | State::Failed(_) => !self.wanted,
         }
     }
 }

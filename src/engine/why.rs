@@ -334,10 +334,7 @@ impl Engine {
                 reason: self.reason(node, detail),
                 because: if detail { node.cause.told(self.now) } else { Vec::new() },
             });
-            let behind = match &node.state {
-                State::Waiting { on, .. } => Some(*on),
-                _ => self.keepers(id).first().copied(),
-            };
+            let behind = node.state.waits_for().or_else(|| self.keepers(id).first().copied());
             let is_new = |id: &NodeId| told.iter().all(|chapter| chapter.name != self.name(*id));
             next = behind.filter(is_new).filter(|_| told.len() < CHAPTERS);
         }

@@ -71,7 +71,8 @@ fn contradiction(said: Option<&Change>, old: &Peek, new: &Peek) -> Option<&'stat
         Some(Verb::Update) if old.connections != new.connections => Some("loses connections"),
         Some(Verb::Start) => {
             let same = old.wanted == new.wanted && old.label == new.label && old.run == new.run;
-            same.then_some("does not start")
+            // Of two that exclude each other and may both start now, either may be the first.
+            (same && new.rivals.is_empty()).then_some("does not start")
         }
         Some(Verb::Add | Verb::Update | Verb::Change) | None => None,
     }
