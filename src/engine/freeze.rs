@@ -62,7 +62,22 @@ impl Freeze {
 
     /// Whether it goes on in that state.
     pub fn goes_on_in(&self, state: &State) -> bool {
-        matches!(state, State::Starting { .. } | State::Up { .. }) && state.run() == Some(self.of)
+        let runs = match state {
+            // Its program is gone, and who it left behind is looked for.
+            State::Starting { step, .. } => *step != StartStep::Adopt,
+            State::Up { .. } => true,
+            State::Down(_)
+            | State::Waiting { .. }
+            | State::Awaiting { .. }
+            | State::Skipped(_)
+            | State::Listening
+            | State::Backoff { .. }
+            | State::Stopping { .. }
+            | State::Cleaning { .. }
+            | State::Failed(_)
+            | State::Done(_) => false,
+        };
+        runs && state.run() == Some(self.of)
     }
 }
 

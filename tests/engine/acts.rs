@@ -256,12 +256,10 @@ fn retouch(world: &mut World<Chance>, blueprint: &Blueprint, seed: u64) {
     let before = oracle::all(&world.engine);
     world.load(blueprint.retouched(seed), Extent::Everything);
     let after = oracle::all(&world.engine);
-    // One that was there for want of a better alternative goes when that gets another chance.
-    let offered = |run: RunId| {
-        let several = after.iter().flat_map(|peek| &peek.needs).filter(|need| need.len() > 1);
-        several.flatten().any(|below| *below == run.node)
-    };
-    let let_go = |old: &Peek, new: &Peek| old.wanted && !new.wanted && old.run.is_some_and(offered);
+    // Who was there for want of a better alternative goes when that gets another chance, and so
+    // does who was there for him.
+    let several = after.iter().flat_map(|peek| &peek.needs).any(|need| need.len() > 1);
+    let let_go = |old: &Peek, new: &Peek| several && old.wanted && !new.wanted;
     let ends =
         |(old, new): &(&Peek, &Peek)| old.run.is_some() && goes(old, new) && !let_go(old, new);
     if let Some(change) = before.iter().zip(&after).find(ends) {

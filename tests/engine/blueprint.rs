@@ -98,7 +98,8 @@ impl Blueprint {
             }
             let one = Rc::make_mut(service);
             one.description = format!("number {draft}");
-            one.start_timeout = other.start_timeout;
+            // What is looked for without end never comes to rest.
+            one.start_timeout = one.start_timeout.and(other.start_timeout.or(one.start_timeout));
             // A task that succeeds is done, so it never repeats for ever; nor does one without.
             if one.kind == other.kind {
                 one.restart = other.restart;

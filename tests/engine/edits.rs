@@ -21,9 +21,15 @@ impl<F: Fates> World<F> {
         self.hand_over(Event::Loaded { spec, extent, cause: Cause::Config, ticket });
         let idle = planned.as_ref().map(|(plan, _)| plan.is_empty());
         if let Some((plan, before)) = planned {
-            for (old, new) in before.iter().zip(&oracle::all(&self.engine)) {
-                // One of another kind may have its name by now.
-                let gone = old.name != new.name;
+            let after = oracle::all(&self.engine);
+            for (place, (old, new)) in before.iter().zip(&after).enumerate() {
+                // Another one may have its name by now, be it gone or hanging still.
+                let others = after.iter().filter(|other| other.name == old.name).count();
+                let gone = old.name != new.name || others > 1;
+                // Which of two alternatives is stood on may be a matter of who is looked at first.
+                if is_alternative(&before, place) || is_alternative(&after, place) {
+                    continue;
+                }
                 let said = plan.iter().find(|change| change.name == old.name);
                 let said = said.filter(|said| !gone || said.verb != Verb::Start);
                 if let Some(fault) = contradiction(said, old, new) {
@@ -45,6 +51,12 @@ impl<F: Fates> World<F> {
         }
         self.last_ticket
     }
+}
+
+/// Whether the node of that number is one of several that fill a need.
+fn is_alternative(all: &[Peek], number: usize) -> bool {
+    let several = all.iter().flat_map(|peek| &peek.needs).filter(|need| need.len() > 1);
+    several.flatten().any(|id| usize::try_from(id.number()) == Ok(number))
 }
 
 /// Whether a node goes though it was not on its way down.

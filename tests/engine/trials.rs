@@ -38,6 +38,9 @@ impl<F: Fates> World<F> {
         let (extent, cause) = (Extent::Back, Cause::Timer("nobody confirmed the file".into()));
         let kept = Rc::clone(&spec);
         self.hand_over(Event::Loaded { spec, extent, cause, ticket: None });
+        if let Some(oracle) = &mut self.oracle {
+            oracle.let_go(&self.engine);
+        }
         if *self.engine.spec() != kept {
             self.complain("it goes back to something else".to_owned());
         }
