@@ -73,7 +73,7 @@ impl Groups {
         let Some(tree) = &self.tree else { return Ok(None) };
         let (group, is_new) = tree.make_anew(name)?;
         if is_new {
-            self.wait_for(node, |waiting| (waiting.empty, waiting.frozen) = (false, None));
+            self.unwatch(node);
         }
         Ok(Some((group, if is_new { Way::Born } else { Way::Unsure })))
     }
@@ -95,7 +95,7 @@ impl Groups {
 
     /// Takes the folder of a group away; a group that is not empty stays.
     pub fn remove(&mut self, node: NodeId, name: &str) {
-        self.wait_for(node, |waiting| (waiting.empty, waiting.frozen) = (false, None));
+        self.unwatch(node);
         if let Some(tree) = &self.tree {
             // Busy: somebody lives there still, and the next start uses it again.
             let _busy = tree.remove(name);
@@ -149,6 +149,11 @@ impl Groups {
             self.waiting.insert(node, Waiting { id, empty: false, frozen: None });
         }
         Ok(())
+    }
+
+    /// Nothing is waited for in a group any more.
+    fn unwatch(&mut self, node: NodeId) {
+        self.wait_for(node, |waiting| (waiting.empty, waiting.frozen) = (false, None));
     }
 
     /// Changes what is waited for in a group that is watched; for nothing, it need not be.

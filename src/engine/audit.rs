@@ -190,7 +190,7 @@ impl Engine {
             frozen: node.freeze.is_some(),
             up: node.state.is_up(),
             active: node.state.is_active(),
-            goes_itself: node.tidings.as_ref().is_some_and(|t| t.doing == Doing::Stopping),
+            goes_itself: node.doing() == Doing::Stopping,
             throttled: node.throttled.is_some(),
             stirred: node.stirred,
             connections: node.connections.len(),

@@ -20,7 +20,8 @@ use crate::facts::Moment;
 const GRACE: Duration = Duration::from_secs(1);
 
 impl Node {
-    fn doing(&self) -> Doing {
+    /// What it says it is about.
+    pub fn doing(&self) -> Doing {
         self.tidings.as_ref().map_or(Doing::Work, |tidings| tidings.doing)
     }
 

@@ -68,4 +68,17 @@ impl Engine {
         }
         Ok(found)
     }
+
+    /// The services of these names; for a template its instances alone.
+    pub(super) fn find_instances(&self, names: &[String]) -> Result<Vec<NodeId>, Refusal> {
+        let mut ids = self.find_all(names)?;
+        ids.retain(|id| self.node(*id).is_some_and(|n| !matches!(n.body, Body::Template)));
+        ids.sort_unstable();
+        ids.dedup();
+        if ids.is_empty() {
+            let message = format!("{} has no instances", names.join(", "));
+            return Err(Refusal::new(Code::NotSupported, message));
+        }
+        Ok(ids)
+    }
 }

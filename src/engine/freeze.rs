@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::id::{NodeId, RunId};
 use super::jobs::Goal;
-use super::node::{Body, Node};
+use super::node::Node;
 use super::schedule::span;
 use super::state::{StartStep, State};
 use super::why::Why;
@@ -145,7 +145,7 @@ impl Node {
 impl Engine {
     /// Has all processes of these stand still.
     pub(super) fn freeze_named(&mut self, names: &[String]) -> Result<Reply, Refusal> {
-        let ids = self.find_running(names)?;
+        let ids = self.find_instances(names)?;
         for id in &ids {
             self.may_freeze(*id)?;
         }
@@ -173,7 +173,7 @@ impl Engine {
 
     /// Has them go on where they were.
     pub(super) fn thaw_named(&mut self, names: &[String]) -> Result<Reply, Refusal> {
-        let mut ids = self.find_running(names)?;
+        let mut ids = self.find_instances(names)?;
         ids.retain(|id| self.node(*id).is_some_and(|node| node.freeze.is_some()));
         if ids.is_empty() {
             let are = if names.len() == 1 { "is" } else { "are" };
@@ -187,19 +187,6 @@ impl Engine {
         }
         let goals = ids.into_iter().map(|id| (id, Goal::Thawed)).collect();
         self.job(goals, Vec::new(), Vec::new())
-    }
-
-    /// The services of these names; for a template its instances alone.
-    fn find_running(&self, names: &[String]) -> Result<Vec<NodeId>, Refusal> {
-        let mut ids = self.find_all(names)?;
-        ids.retain(|id| self.node(*id).is_some_and(|n| !matches!(n.body, Body::Template)));
-        ids.sort_unstable();
-        ids.dedup();
-        if ids.is_empty() {
-            let message = format!("{} has no instances", names.join(", "));
-            return Err(Refusal::new(Code::NotSupported, message));
-        }
-        Ok(ids)
     }
 
     fn may_freeze(&self, id: NodeId) -> Result<(), Refusal> {

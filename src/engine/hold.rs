@@ -63,16 +63,11 @@ impl Node {
         self.is_held() && self.state.is_active() && !self.leaving && !goes
     }
 
-    /// By whom, and since when, as a phrase.
-    pub fn held_words(&self, now: Moment) -> Option<String> {
-        let hold = self.hold.as_ref()?;
-        Some(format!("{} by {}", self.held_since(now)?, hold.by))
-    }
-
-    /// The same without who does.
-    pub fn held_since(&self, now: Moment) -> Option<String> {
-        let hold = self.hold.as_ref()?;
-        Some(format!("held since {}", span(now.since(hold.by.at()))))
+    /// Since when it is held, and by whom where that may be `known`, as a phrase.
+    pub fn held_words(&self, now: Moment, known: bool) -> Option<String> {
+        let by = &self.hold.as_ref()?.by;
+        let who = if known { format!(" by {by}") } else { String::new() };
+        Some(format!("held since {}{who}", span(now.since(by.at()))))
     }
 }
 
@@ -82,7 +77,7 @@ impl Engine {
         let ids = self.find_holdable(name)?;
         let held = |id: &NodeId| self.node(*id).is_some_and(Node::is_held);
         if let (Some(first), true) = (ids.first(), ids.iter().all(held)) {
-            let words = self.node(*first).and_then(|node| node.held_words(self.now));
+            let words = self.node(*first).and_then(|node| node.held_words(self.now, true));
             let message = format!("{name} is {} already", words.unwrap_or_default());
             return Ok(Reply::Done { message });
         }
@@ -199,7 +194,7 @@ impl Engine {
 
     /// What one is told who wants to change what is held.
     pub(super) fn held_refusal(&self, node: &Node) -> Refusal {
-        let (name, words) = (&node.name, node.held_words(self.now).unwrap_or_default());
+        let (name, words) = (&node.name, node.held_words(self.now, true).unwrap_or_default());
         Refusal::new(Code::Held, format!("{name} is {words}"))
             .hint(format!("finitctl unhold {name}"))
     }
@@ -211,7 +206,7 @@ impl Engine {
             node.stays() && stood
         };
         let note = |node: &Node| {
-            Some(format!("{} stays as it is: {}", node.name, node.held_words(self.now)?))
+            Some(format!("{} stays as it is: {}", node.name, node.held_words(self.now, true)?))
         };
         self.nodes.iter().filter(stays).filter_map(note).collect()
     }

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::id::NodeId;
 use super::jobs::Goal;
-use super::node::{Aside, Body};
+use super::node::Aside;
 use super::state::State;
 use super::{Aim, Engine};
 use crate::config::spec::ReloadAction;
@@ -12,18 +12,11 @@ use crate::proto::{Code, Refusal, Reply};
 
 impl Engine {
     pub(super) fn reload_named(&mut self, names: &[String]) -> Result<Reply, Refusal> {
-        let mut ids = self.find_all(names)?;
-        let with = self.reloaded_with(&ids);
+        let with = self.reloaded_with(&self.find_all(names)?);
         // The umbrella itself has nothing to reload.
-        ids.retain(|id| self.node(*id).is_some_and(|n| !matches!(n.body, Body::Template)));
-        ids.sort_unstable();
-        ids.dedup();
+        let mut ids = self.find_instances(names)?;
         for id in &ids {
             self.may_reload(*id)?;
-        }
-        if ids.is_empty() {
-            let message = format!("{} has no instances", names.join(", "));
-            return Err(Refusal::new(Code::NotSupported, message));
         }
         ids.extend(with.iter().filter(|id| self.may_reload(**id).is_ok()));
         let mut notes = Vec::new();

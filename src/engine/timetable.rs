@@ -150,7 +150,7 @@ impl Engine {
         self.find_next(id, After::Run);
         let Some(node) = self.node(id) else { return };
         let name = node.name.clone();
-        if let Some(held) = node.held_words(now) {
+        if let Some(held) = node.held_words(now, true) {
             self.tell(Level::Progress, format!("{name} is due and {held}: this time is left out"));
             return;
         }

@@ -46,7 +46,7 @@ impl Engine {
         let failed = failed.map(|one| format!("{} failed: {}", one.name, self.reason(one, known)));
         let some = (up != count && (up > 0 || state != StateWord::Stopped))
             .then(|| format!("{up} of {count} up"));
-        let held = if known { node.held_words(self.now) } else { node.held_since(self.now) };
+        let held = node.held_words(self.now, known);
         ServiceReport {
             name: node.name.clone(),
             kind: "template".to_owned(),

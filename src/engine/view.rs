@@ -110,7 +110,7 @@ impl Engine {
         let gone = node.removed.then(|| "not in the file any more".to_owned());
         let lent = self.names.get(&node.name).and_then(|id| self.lent_words(*id));
         let frozen = node.frozen_words(self.now, known);
-        let held = if known { node.held_words(self.now) } else { node.held_since(self.now) };
+        let held = node.held_words(self.now, known);
         let rest = slips.into_iter().chain(gone).chain(lent).chain(frozen).chain(held);
         joined([self.reason_and_times(node, known)].into_iter().chain(rest))
     }
