@@ -2,6 +2,8 @@
 //!
 //! All of it is order, never need: a failed step is told, and the boot goes on.
 
+use super::spec::STEPS;
+
 /// What a step waits for: other steps, or milestones.
 pub fn after(step: &str) -> &'static [&'static str] {
     match step {
@@ -22,25 +24,11 @@ pub fn after(step: &str) -> &'static [&'static str] {
 /// What a milestone waits for, beside those who provide it.
 pub fn reached_by(milestone: &str) -> &'static [&'static str] {
     match milestone {
-        "sysinit" => &[
-            "mount-virtual",
-            "cgroups",
-            "console",
-            "hostname",
-            "loopback",
-            "modules",
-            "devices",
-            "sysctl",
-            "fsck",
-            "remount-root",
-            "mount-local",
-            "swap",
-            "clock",
-            "random-seed",
-            "machine-id",
-            "tmpfiles",
-            "nologin",
-        ],
+        "sysinit" => {
+            // All but the network's file systems, which hold up nobody else.
+            let [local @ .., _mount_network] = &STEPS;
+            local
+        }
         "local-fs" => &["mount-local"],
         "remote-fs" => &["mount-network"],
         "user-sessions" => &["nologin"],
