@@ -158,6 +158,9 @@ fn groups_are_made_watched_killed_and_removed() {
     assert!(group.populated().unwrap());
     until("the move into a group below", || group.procs().unwrap().is_empty().then_some(()));
     assert_eq!(tree.remove("service"), Err(Errno(libc::EBUSY)));
+    until("all three to be there", || {
+        (group.signal_all(SignalNumber::CONT) == Ok(3)).then_some(())
+    });
     group.kill().unwrap();
     let number = SignalNumber::KILL;
     assert_eq!(exit_of(spawned.pid), Exit::Signal { number, core: false });

@@ -4,7 +4,7 @@
 //! forks. The groups are directories below one of ours; a name of a service is escaped so that
 //! it is one directory whatever it contains, and none of the kernel's own files.
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::{AtFlags, OFlag};
@@ -147,7 +147,7 @@ impl Tree {
         let mut found = vec![top];
         let mut at = 0usize;
         while let Some(path) = found.get(at).filter(|_| found.len() < CLEAR_MAX).cloned() {
-            let below = self.directories(&path)?;
+            let below = folders(&self.path.join(&path))?;
             found.extend(below.iter().map(|name| path.join(name)));
             at = at.saturating_add(1);
         }
@@ -157,19 +157,8 @@ impl Tree {
 
     /// The names of the groups that are there.
     pub fn names(&self) -> Vec<String> {
-        let names = self.directories(Path::new(".")).unwrap_or_default();
+        let names = folders(&self.path).unwrap_or_default();
         names.iter().filter_map(|name| unescape(name.to_str()?)).collect()
-    }
-
-    fn directories(&self, path: &Path) -> Result<Vec<PathBuf>, Errno> {
-        let mut names = Vec::new();
-        for entry in std::fs::read_dir(self.path.join(path))?.take(LIST_MAX) {
-            let entry = entry?;
-            if entry.file_type()?.is_dir() {
-                names.push(PathBuf::from(entry.file_name()));
-            }
-        }
-        Ok(names)
     }
 }
 
@@ -221,10 +210,14 @@ impl Group {
         Err(Errno(libc::EBUSY))
     }
 
-    /// Signal each process in it, not those in groups below; how many there were.
+    /// Signal each process in it and in the groups that the service made in it; how many there
+    /// were.
     pub fn signal_all(&self, signal: SignalNumber) -> Result<usize, Errno> {
+        let mut pids = self.procs()?;
+        // One that is gone meanwhile has nobody left.
+        pids.extend(self.below().iter().flat_map(|group| self.procs_of(group).unwrap_or_default()));
         let mut count = 0usize;
-        for pid in self.procs()? {
+        for pid in pids {
             // A process that ends between the two may not be hit; its number is not used again
             // so soon.
             if super::kill::kill(pid, signal)? {
@@ -234,11 +227,33 @@ impl Group {
         Ok(count)
     }
 
-    /// The processes in it, zombies not among them.
+    /// The processes in it and not in groups below, zombies not among them.
     pub fn procs(&self) -> Result<Vec<Pid>, Errno> {
-        let text = self.read("cgroup.procs", FILE_MAX)?;
+        self.procs_of(Path::new(""))
+    }
+
+    /// The same of a group below it.
+    fn procs_of(&self, group: &Path) -> Result<Vec<Pid>, Errno> {
+        let text = fds::read_small_at(self.fd.as_fd(), &group.join("cgroup.procs"), FILE_MAX)?;
         let text = String::from_utf8_lossy(&text);
         Ok(text.lines().filter_map(|line| Pid::new(line.parse().ok()?)).take(LIST_MAX).collect())
+    }
+
+    /// The groups below it, as paths from here. Most have none, and that costs one call: kernfs
+    /// counts the folders in a folder as links of it (fs/kernfs/inode.c, kernfs_refresh_inode).
+    fn below(&self) -> Vec<PathBuf> {
+        if nix::sys::stat::fstat(&self.fd).is_ok_and(|stat| stat.st_nlink == 2) {
+            return Vec::new();
+        }
+        let top = PathBuf::from(format!("/proc/self/fd/{}", self.fd.as_raw_fd()));
+        let mut found = folders(&top).unwrap_or_default();
+        let mut at = 0usize;
+        while let Some(path) = found.get(at).filter(|_| found.len() < CLEAR_MAX).cloned() {
+            let inner = folders(&top.join(&path)).unwrap_or_default();
+            found.extend(inner.iter().map(|name| path.join(name)));
+            at = at.saturating_add(1);
+        }
+        found
     }
 
     /// Whether a process is in it or below.
@@ -288,6 +303,18 @@ impl Group {
         let flags = AtFlags::AT_SYMLINK_NOFOLLOW;
         nix::sys::stat::fstatat(&self.fd, "cgroup.procs", flags).is_ok()
     }
+}
+
+/// The names of the folders in a folder.
+fn folders(path: &Path) -> Result<Vec<PathBuf>, Errno> {
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(path)?.take(LIST_MAX) {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            names.push(PathBuf::from(entry.file_name()));
+        }
+    }
+    Ok(names)
 }
 
 /// A file name that stays in its directory.

@@ -48,6 +48,31 @@ fn stopping_a_service_ends_everybody_in_its_control_group() {
     assert_eq!(["main", "child", "runaway"].map(|who| family.has(who)), [false; 3]);
 }
 
+/// SD21: a service that keeps groups of its own below the one that finit gave it, as those that
+/// run containers do.
+#[test]
+fn sd21_the_stop_signal_reaches_those_in_groups_below_and_they_go_with_the_service() {
+    let inner = "sh -c 'trap \\\"echo bye >>/out/bye; exit\\\" TERM; echo $$ >$g/a/b/cgroup.procs; \
+                 echo $$ >/out/inner; while :; do sleep 0.01; done'";
+    let machine = Machine::boot(&format!(
+        "[service.f]\nscript = \"g=/sys/fs/cgroup/finit/f; export g; mkdir -p $g/a/b; {inner} & \
+         echo $$ >$g/a/cgroup.procs; trap 'wait; exit' TERM; echo >/out/up; wait\"\n"
+    ));
+    for _ in 0..2 {
+        machine.appears("/out/up");
+        let inner =
+            machine.wait("the inner one", |m| m.read("/out/inner").trim().parse::<i32>().ok());
+        let said = machine.order(&["stop", "f"]);
+        assert!(!said.contains("killed"), "{said}");
+        assert_eq!(machine.read("/out/bye"), "bye\n", "it was asked");
+        assert!(!machine.exists(&format!("/proc/{inner}")));
+        for path in ["/out/up", "/out/inner", "/out/bye"] {
+            machine.forget(path);
+        }
+        machine.order(&["start", "f"]);
+    }
+}
+
 /// What is left of the last run is gone before the next begins, so that no port is taken.
 #[test]
 fn a_crash_takes_what_is_left_of_the_service_along() {
