@@ -11,7 +11,7 @@ use super::stop::KILL_PATIENCE;
 use super::storm::Tale;
 use super::told::Fault;
 use super::{Aim, Cause, Effect, Engine, Group};
-use crate::config::spec::{Hook, Kind, ServiceSpec, StopScope};
+use crate::config::spec::{Hook, Kind, ReloadAction, ServiceSpec, StopScope};
 use crate::facts::{Exit, SignalNumber};
 
 impl Engine {
@@ -289,28 +289,40 @@ impl Engine {
     fn on_aside_ended(&mut self, id: NodeId, run: RunId, ended: &Ended) {
         let beside = self.change(id, |node| node.asides.remove(&run.generation)).flatten();
         let Some(Beside { aside, .. }) = beside else { return };
-        let success = *ended == Ended::Exit(Exit::SUCCESS);
-        let up = self.node(id).is_some_and(|n| matches!(n.state, State::Up { .. }) && !n.leaving);
         match aside {
             Aside::Stop => self.on_stop_command_ended(id, Some(ended)),
             Aside::Probe => {
                 self.note_probe(id, ended);
-                self.on_probe_ended(id, success);
+                self.on_probe_ended(id, *ended == Ended::Exit(Exit::SUCCESS));
             }
             Aside::Health => self.on_health_ended(id, ended),
-            Aside::Reload(index) if success && up => self.reload_step(id, index.saturating_add(1)),
-            Aside::Reload(_) if success => {
-                self.finish_reload(id, Err("reload: it is being stopped".to_owned()));
+            Aside::AfterStart(_) | Aside::Reload(_) => {
+                let failure = (*ended != Ended::Exit(Exit::SUCCESS)).then(|| ended.to_string());
+                self.on_hook_over(id, aside, failure);
             }
-            Aside::Reload(_) => self.finish_reload(id, Err(format!("reload: {ended}"))),
-            Aside::AfterStart(index) => {
-                if up && !success {
-                    self.tell_slip(id, format!("after-start: {ended}"));
+        }
+    }
+
+    /// A command of a row came to its end, as it should or not: the next one, if the service is
+    /// still there.
+    fn on_hook_over(&mut self, id: NodeId, aside: Aside, failure: Option<String>) {
+        let Some(node) = self.node(id) else { return };
+        let up = matches!(node.state, State::Up { .. }) && !node.leaving;
+        let overlooked = node.spec().is_some_and(|spec| may_fail(spec, aside));
+        let failure = failure.filter(|_| !overlooked);
+        match aside {
+            Aside::Reload(index) => match failure {
+                None if up => self.reload_step(id, index.saturating_add(1)),
+                None => self.finish_reload(id, Err("reload: it is being stopped".to_owned())),
+                Some(how) => self.finish_reload(id, Err(format!("reload: {how}"))),
+            },
+            Aside::AfterStart(index) if up => {
+                if let Some(how) = failure {
+                    self.tell_slip(id, format!("after-start: {how}"));
                 }
-                if up {
-                    self.after_start(id, index.saturating_add(1));
-                }
+                self.after_start(id, index.saturating_add(1));
             }
+            Aside::AfterStart(_) | Aside::Stop | Aside::Probe | Aside::Health => {}
         }
     }
 
@@ -325,17 +337,21 @@ impl Engine {
         let Some((generation, aside)) = late else { return };
         let run = RunId { node: id, generation };
         self.signal(id, Aim::Run(run), SignalNumber::KILL);
-        if aside == Aside::Health {
-            self.on_health_late(id, run);
-            return;
+        match aside {
+            Aside::Health => self.on_health_late(id, run),
+            Aside::Stop => {
+                self.change(id, |node| node.asides.remove(&generation));
+                self.on_stop_command_ended(id, None);
+            }
+            Aside::AfterStart(_) | Aside::Reload(_) => {
+                self.change(id, |node| node.asides.remove(&generation));
+                self.on_hook_over(id, aside, Some("took too long, killed".to_owned()));
+            }
+            Aside::Probe => {
+                let killed = Exit::Signal { number: SignalNumber::KILL, core: false };
+                self.on_aside_ended(id, run, &Ended::Exit(killed));
+            }
         }
-        if aside == Aside::Stop {
-            self.change(id, |node| node.asides.remove(&generation));
-            self.on_stop_command_ended(id, None);
-            return;
-        }
-        let killed = Exit::Signal { number: SignalNumber::KILL, core: false };
-        self.on_aside_ended(id, run, &Ended::Exit(killed));
     }
 
     /// What had outlived its stop ended after all: what was to follow then follows now.
@@ -361,5 +377,17 @@ impl Engine {
             self.because(Cause::Exit("ended after all".to_owned()));
             self.finish_stop(id, hung.then);
         }
+    }
+}
+
+/// Whether the failure of a command of a row is overlooked.
+fn may_fail(spec: &ServiceSpec, aside: Aside) -> bool {
+    match aside {
+        Aside::AfterStart(index) => spec.hooks.after_start.get(index).is_some_and(|h| h.may_fail),
+        Aside::Reload(index) => match spec.hooks.reload.get(index) {
+            Some(ReloadAction::Run(hook)) => hook.may_fail,
+            Some(ReloadAction::Signal(_)) | None => false,
+        },
+        Aside::Stop | Aside::Probe | Aside::Health => false,
     }
 }

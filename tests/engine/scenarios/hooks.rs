@@ -175,6 +175,28 @@ fn a_reload_that_hangs_fails_after_a_while() {
     rig.reload("web").expect("a job");
     rig.pass(secs(5));
     assert_eq!((rig.outcome(1), rig.state("web")), (Some(Outcome::Failed), "up"));
+    assert_eq!(rig.last_word(1), "reload: took too long, killed");
+}
+
+/// As it is overlooked before a start and after a stop.
+#[test]
+fn what_may_fail_beside_a_service_is_overlooked_there_too() {
+    let may = |text: &str, seconds| Hook { may_fail: true, ..within(text, seconds) };
+    let web = service("web").after_start(may("/a", 5)).after_start(may("/b", 5));
+    let web = web.after_start(hook("/c")).reloads_by(may("/d", 5)).reloads_by(may("/e", 5));
+    let mut rig = Rig::booted_but([web.reloads_by_signal("HUP")], |rig| {
+        for (fails, hangs) in [("/a", "/b"), ("/d", "/e")] {
+            rig.ends(fails, secs(1), 1);
+            rig.stubborn(hangs);
+        }
+    });
+    rig.pass(secs(10));
+    assert_eq!(rig.started(), ["/sbin/web", "/a", "/b", "/c"]);
+    assert_eq!((rig.said("after-start"), rig.reason("web").as_str()), (0, ""));
+    rig.reload("web").expect("a job");
+    rig.pass(secs(10));
+    assert_eq!((rig.outcome(1), rig.last_word(1)), (Some(Outcome::Done), "reloaded"));
+    assert_eq!(rig.signals("web").last().map(String::as_str), Some("SIGHUP"));
 }
 
 #[test]
