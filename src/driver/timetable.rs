@@ -62,14 +62,17 @@ impl Driver {
                 now
             }
             After::Arming | After::Run => now,
-            After::Base(base) => base.min(now),
+            After::Base(base) => base,
         };
         self.answer_calendar(node, &schedule, base);
     }
 
+    /// The next time after `base`, or after now while a clock that was set back has not come to
+    /// that again: what has had its time has it no second time when the clock is put right.
     fn answer_calendar(&mut self, node: NodeId, schedule: &Schedule, base: i64) {
         let zone = self.zone(schedule.zone.as_deref());
-        let next = |zone| schedule.next_at(base, &zone).ok_or_else(|| "no time left".to_owned());
+        let from = base.min(time::wall().0);
+        let next = |zone| schedule.next_at(from, &zone).ok_or_else(|| "no time left".to_owned());
         let at = zone.and_then(next).map(moment);
         self.engine.handle(time::now(), Event::Calendar { node, base, at });
     }
@@ -102,7 +105,7 @@ impl Driver {
             self.note_run(node);
         }
         let Some(schedule) = self.engine.schedule_of(node) else { return };
-        self.answer_calendar(node, &schedule, at.map_or(now, |at| at.min(now)));
+        self.answer_calendar(node, &schedule, at.unwrap_or(now));
         self.work();
     }
 

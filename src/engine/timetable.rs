@@ -40,7 +40,7 @@ pub enum After {
     Arming,
     /// After now, which is one.
     Run,
-    /// After that, in seconds since 1970, or now if that is yet to come.
+    /// After that, in seconds since 1970, or now while that is yet to come; the answer keeps it.
     Base(i64),
 }
 

@@ -74,12 +74,12 @@ impl<F: Fates> World<F> {
         let now = i64::try_from(self.now.since(self.epoch).as_secs()).unwrap();
         let base = match after {
             After::Arming | After::Run => now,
-            After::Base(base) => base.min(now),
+            After::Base(base) => base,
         };
         self.asked.push((name.clone(), after));
         let (wait, left) = self.calendars.entry(name).or_insert((Duration::from_secs(7), 3));
         let at = (*left > 0).then(|| {
-            let at = base + i64::try_from(wait.as_secs()).unwrap();
+            let at = base.min(now) + i64::try_from(wait.as_secs()).unwrap();
             let wall = Duration::from_secs(u64::try_from(at).unwrap());
             self.epoch.after(wall).max(self.now)
         });

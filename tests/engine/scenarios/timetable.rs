@@ -102,6 +102,25 @@ fn a_clock_that_is_set_moves_the_times_and_loses_none() {
     assert_eq!(rig.world.asked.last().map(|(_, after)| *after), Some(After::Run));
 }
 
+/// Somebody mistypes the date, and puts it right: what has run today does not run again.
+#[test]
+fn a_clock_that_is_set_back_and_put_right_makes_nothing_run_twice() {
+    let mut rig = Rig::cold(crate::build::machine([backup("daily 03:00")]), "default");
+    rig.ends("backup", secs(1), 0);
+    rig.world.calendars.insert("backup".into(), (secs(10_000), 9));
+    rig.world.now = Moment(200_000_000_000);
+    rig.world.epoch = Moment(100_000_000_000);
+    rig.boot();
+    rig.pass(secs(10_001));
+    assert_eq!(rig.starts("backup"), 1);
+    for epoch in [190_000_000_000, 100_000_000_000] {
+        rig.world.epoch = Moment(epoch);
+        rig.world.turn(Event::ClockSet);
+        rig.pass(secs(100));
+    }
+    assert_eq!((rig.starts("backup"), rig.reason("backup").contains("next run in 2 h")), (1, true));
+}
+
 #[test]
 fn a_person_stops_the_times_and_brings_them_back() {
     let mut rig = booted(backup("every 1m"));
