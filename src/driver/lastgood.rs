@@ -1,35 +1,81 @@
 //! The last good copy: the file that a machine came up with, kept for the boot after the edit
 //! that breaks it. Writing it is the work of a child, for a disk may be slow.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use crate::config::{self, Disk};
+use crate::config::{self, Disk, Source};
 use crate::os::fds;
 
 /// The word that makes finit such a child; its second word is the file.
 pub const WORD: &str = "--keep-config";
 /// Where the copy is.
 pub const LAST_GOOD: &str = "/var/lib/finitd/last-good/finit.toml";
+/// The folder of it alone.
+const FOLDER: &str = "/var/lib/finitd/last-good";
 
 /// Copies the file and its drop-ins, if they are good; the exit status.
 pub fn keep(path: &Path) -> u8 {
     let loaded = config::load(path, &Disk);
-    if loaded.is_broken() {
-        return 1;
-    }
-    let copy = PathBuf::from(LAST_GOOD);
-    let drop_ins = PathBuf::from(format!("{LAST_GOOD}.d"));
-    // Drop-ins that are gone from the original must not live on in the copy.
-    let _none = std::fs::remove_dir_all(&drop_ins);
-    if std::fs::create_dir_all(&drop_ins).is_err() {
-        return 1;
-    }
-    for source in &loaded.sources {
+    let copied = !loaded.is_broken() && replace(Path::new(FOLDER), path, &loaded.sources).is_ok();
+    u8::from(!copied)
+}
+
+/// Puts a whole copy into the place of the one before: a disk that is full leaves that as it is,
+/// and so does one that loses its power, but for the moment between two renames.
+fn replace(folder: &Path, main: &Path, sources: &[Source]) -> std::io::Result<()> {
+    let (new, old) = (folder.with_extension("new"), folder.with_extension("old"));
+    let drop_ins = new.join("finit.toml.d");
+    // Of a copy that came to nothing.
+    let _none = std::fs::remove_dir_all(&new);
+    std::fs::create_dir_all(&drop_ins)?;
+    for source in sources {
         let name = source.path.file_name().unwrap_or_default();
-        let target = if source.path == path { copy.clone() } else { drop_ins.join(name) };
-        if fds::create_file(&target, source.text.as_bytes(), 0o600).is_err() {
-            return 1;
-        }
+        let target = if source.path == main { new.join("finit.toml") } else { drop_ins.join(name) };
+        fds::create_file(&target, source.text.as_bytes(), 0o600)
+            .map_err(|errno| std::io::Error::from_raw_os_error(errno.0))?;
+        std::fs::File::open(&target)?.sync_all()?;
     }
-    0
+    let _none = std::fs::remove_dir_all(&old);
+    match std::fs::rename(folder, &old) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+        Ok(()) | Err(_) => {}
+    }
+    std::fs::rename(&new, folder)?;
+    let _left = std::fs::remove_dir_all(&old);
+    Ok(())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    fn read(folder: &Path) -> Vec<(String, String)> {
+        let loaded = config::load(&folder.join("finit.toml"), &Disk);
+        let name = |path: &Path| path.file_name().unwrap().to_string_lossy().into_owned();
+        loaded.sources.iter().map(|one| (name(&one.path), one.text.clone())).collect()
+    }
+
+    #[test]
+    fn a_copy_is_whole_or_the_one_before_stays() {
+        let top = std::env::temp_dir().join(format!("finit-last-good-{}", std::process::id()));
+        let (folder, main) = (top.join("last-good"), Path::new("/etc/finit.toml"));
+        let drop_in =
+            |name: &str, text: &str| Source::new(Path::new("/etc/finit.toml.d").join(name), text);
+        let first = [Source::new(main, "# one"), drop_in("a.toml", "# a"), drop_in("b.toml", "#")];
+        replace(&folder, main, &first).unwrap();
+        let kept = |name: &str, text: &str| (name.to_owned(), text.to_owned());
+        let before = [kept("finit.toml", "# one"), kept("a.toml", "# a"), kept("b.toml", "#")];
+        assert_eq!(read(&folder), before);
+        // The last of it cannot be written.
+        let long = "x".repeat(300) + ".toml";
+        let second = [Source::new(main, "# two"), drop_in(&long, "# cannot be")];
+        assert!(replace(&folder, main, &second).is_err());
+        assert_eq!(read(&folder), before);
+        // And another time it can.
+        replace(&folder, main, &second[..1]).unwrap();
+        assert_eq!(read(&folder), [kept("finit.toml", "# two")]);
+        assert_eq!(std::fs::read_dir(&top).unwrap().count(), 1);
+        std::fs::remove_dir_all(&top).unwrap();
+    }
 }
