@@ -6,7 +6,7 @@ use super::Reader;
 use crate::facts::Errno;
 use crate::os::fds;
 
-/// Most files of a folder that are looked at.
+/// Most files that a folder may have.
 const FILES: usize = 1024;
 
 /// The disk as the configuration sees it: small regular files, never a device that waits.
@@ -22,8 +22,20 @@ impl Reader for Disk {
         }
     }
 
-    fn folder(&self, path: &Path) -> Vec<PathBuf> {
-        let entries = std::fs::read_dir(path).into_iter().flatten();
-        entries.filter_map(|entry| Some(entry.ok()?.path())).take(FILES).collect()
+    fn folder(&self, path: &Path) -> Result<Vec<PathBuf>, String> {
+        let said = |error: std::io::Error| Errno::from(error).to_string();
+        let entries = match std::fs::read_dir(path) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(said(error)),
+        };
+        let mut found = Vec::new();
+        for entry in entries {
+            found.push(entry.map_err(said)?.path());
+            if found.len() > FILES {
+                return Err(format!("there are more than {FILES} files in it"));
+            }
+        }
+        Ok(found)
     }
 }

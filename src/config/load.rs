@@ -19,7 +19,10 @@ pub trait Reader {
     fn file(&self, path: &Path) -> Result<Option<Vec<u8>>, String>;
 
     /// The paths in a folder; none if there is no such folder.
-    fn folder(&self, path: &Path) -> Vec<PathBuf>;
+    ///
+    /// # Errors
+    /// In words: not readable, too many. What is in it counts as unknown then, and not as gone.
+    fn folder(&self, path: &Path) -> Result<Vec<PathBuf>, String>;
 }
 
 /// Reads the file of that name and its drop-ins, `NAME.d/*.toml`, and everything that is wrong
@@ -36,7 +39,10 @@ pub fn load(path: &Path, reader: &impl Reader) -> Loaded {
     }
     let mut folder = path.as_os_str().to_owned();
     folder.push(".d");
-    let mut paths = reader.folder(Path::new(&folder));
+    let mut paths = reader.folder(Path::new(&folder)).unwrap_or_else(|why| {
+        troubles.push(Diagnostic::of_file(Severity::Error, Path::new(&folder), why));
+        Vec::new()
+    });
     // What editors leave behind begins with a dot.
     let is_hidden = |path: &Path| {
         path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))

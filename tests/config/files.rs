@@ -18,10 +18,13 @@ impl Reader for Memory {
         }
     }
 
-    fn folder(&self, path: &Path) -> Vec<PathBuf> {
+    fn folder(&self, path: &Path) -> Result<Vec<PathBuf>, String> {
+        if let Some(None) = self.0.get(path.to_str().unwrap()) {
+            return Err("too many open files".to_owned());
+        }
         let inside = |name: &&&str| Path::new(name).parent() == Some(path);
         // Not in order: that is not the reader's work.
-        self.0.keys().rev().filter(inside).map(PathBuf::from).collect()
+        Ok(self.0.keys().rev().filter(inside).map(PathBuf::from).collect())
     }
 }
 
@@ -50,6 +53,25 @@ fn drop_ins_follow_in_the_order_of_their_bytes() {
     assert_eq!(loaded.errors(), Vec::<String>::new());
     assert_eq!(names(&loaded), ["main", "z", "a", "b"]);
     assert_eq!(loaded.sources.len(), 4);
+}
+
+/// Else all that packages have dropped there would be stopped as not in the file any more.
+#[test]
+fn a_folder_that_cannot_be_read_is_an_error_and_not_empty() {
+    let folder = "/etc/finit.toml.d";
+    let files = [(PATH, Some(b"[service.web]\ncommand = '/a'".to_vec())), (folder, None)];
+    let loaded = load(Path::new(PATH), &Memory(files.into_iter().collect()));
+    assert!(loaded.is_broken());
+    assert!(loaded.errors()[0].contains("too many open files"), "{:?}", loaded.errors());
+    assert!(loaded.errors()[0].contains(folder), "{:?}", loaded.errors());
+
+    let top = std::env::temp_dir().join(format!("finit-folder-{}", std::process::id()));
+    let drop_ins = top.join("finit.toml.d");
+    std::fs::create_dir_all(&top).unwrap();
+    assert_eq!(Disk.folder(&drop_ins), Ok(Vec::new()));
+    std::fs::write(&drop_ins, "a file").unwrap();
+    assert!(Disk.folder(&drop_ins).unwrap_err().contains("ENOTDIR"));
+    std::fs::remove_dir_all(&top).unwrap();
 }
 
 #[test]

@@ -50,8 +50,8 @@ impl Reader for Memory<'_> {
         Ok(Some(self.0.to_vec()))
     }
 
-    fn folder(&self, _: &Path) -> Vec<PathBuf> {
-        Vec::new()
+    fn folder(&self, _: &Path) -> Result<Vec<PathBuf>, String> {
+        Ok(Vec::new())
     }
 }
 
