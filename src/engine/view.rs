@@ -15,6 +15,8 @@ use crate::proto::{MachineReport, ServiceReport, StateWord};
 
 /// Most characters of a command that stands in a reason.
 const SHORT: usize = 60;
+/// Most that wait for one another and are followed for one line.
+const ROW: usize = 32;
 
 impl Engine {
     /// The machine and all of its services in short; who asked for what only where that may be
@@ -181,7 +183,8 @@ impl Engine {
                 let held = on.is_some_and(Node::is_held);
                 let held =
                     if held { format!(" and held: finitctl unhold {name}") } else { String::new() };
-                format!("{verb} {name}, which is {word}{held}")
+                let end = on.map(|on| self.end_of_wait(on)).unwrap_or_default();
+                format!("{verb} {name}, which is {word}{end}{held}")
             }
             State::Backoff { until, why } => {
                 let wait = until.since(self.now);
@@ -197,13 +200,13 @@ impl Engine {
                 Cause::Exit(how) => how.clone(),
                 Cause::NotStarted(_) => node.cause.to_string(),
                 Cause::Person { .. } if !known => "stopped by a person".to_owned(),
+                Cause::Rival(_) => format!("stopped by {}", node.cause.cause().story()),
                 Cause::Boot
                 | Cause::Dependency(_)
                 | Cause::Order(_)
                 | Cause::NeededBy(_)
                 | Cause::WantedBy(_)
                 | Cause::Failure(_)
-                | Cause::Rival(_)
                 | Cause::Person { .. }
                 | Cause::Condition
                 | Cause::Timer(_)
@@ -217,6 +220,21 @@ impl Engine {
             State::Stopping { .. } | State::Cleaning { .. } => self.on_its_way_down(node),
             State::Up { .. } => node.tidings.as_ref().map(|t| t.words()).unwrap_or_default(),
             State::Down(_) | State::Listening => String::new(),
+        }
+    }
+
+    /// What one that waits is waiting for itself: where others wait between them, the last of that
+    /// row, as nobody else can do anything about it.
+    fn end_of_wait(&self, on: &Node) -> String {
+        let next = |node: &&Node| node.state.waits_for().and_then(|id| self.node(id));
+        let row: Vec<&Node> = std::iter::successors(Some(on), next).take(ROW).collect();
+        let between = if row.len() > 2 { " in the end" } else { "" };
+        match row.last().map(|last| (&last.state, last)) {
+            Some((State::Awaiting { path, .. }, _)) => format!("{between} for {path}"),
+            Some((state, last)) if row.len() > 1 && state.waits_for().is_none() => {
+                format!("{between} for {}, which is {}", last.name, word(state).word())
+            }
+            Some(_) | None => String::new(),
         }
     }
 

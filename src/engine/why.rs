@@ -261,11 +261,23 @@ impl Engine {
         }
         let above = node.edges.needed_by.iter().chain(&node.edges.ordered_by);
         let mut above = above.filter_map(|other| self.node(*other));
-        let other = above.find(|other| other.wanted && other.edges.pulls().any(|it| it == id))?;
-        let needs = other.edges.needs.iter().any(|need| need.contains(&id));
+        let other = above.find(|other| other.wanted && other.edges.brings().any(|it| it == id))?;
+        let need = other.edges.needs.iter().find(|need| need.contains(&id));
         let name = other.name.clone();
-        let cause = if needs { Cause::NeededBy(name) } else { Cause::WantedBy(name) };
-        Some(Why::behind(self.now, cause, other.wish.clone()))
+        let cause = if need.is_some() { Cause::NeededBy(name) } else { Cause::WantedBy(name) };
+        let turn = need.and_then(|need| self.turn(other, need, id));
+        Some(Why::behind(self.now, cause, turn.unwrap_or_else(|| other.wish.clone())))
+    }
+
+    /// Why it is the turn of an alternative: what has become of the ones before it, if that was
+    /// after whoever needs them was asked for.
+    fn turn(&self, above: &Node, need: &[NodeId], id: NodeId) -> Option<Why> {
+        let before = need.iter().take_while(|other| **other != id);
+        let last =
+            before.filter_map(|other| self.node(*other)).max_by_key(|n| n.departure().at())?;
+        let why = last.departure();
+        let is_news = why.at() > above.wish.at();
+        is_news.then(|| Why::behind(self.now, Cause::Dependency(last.name.clone()), why))
     }
 
     /// One that is down and does not come by itself is so because of whoever says that it is to

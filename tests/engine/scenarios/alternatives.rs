@@ -7,6 +7,7 @@ use finit::proto::{Outcome, Reply, Request};
 use crate::build::{Part, machine, secs, service, with_targets};
 use crate::fates::Program;
 use crate::rig::Rig;
+use crate::scenarios::why::why;
 
 /// Services that only others bring up.
 fn manual<const N: usize>(names: [&str; N]) -> [Part; N] {
@@ -162,4 +163,25 @@ fn whoever_provides_a_name_is_as_good_as_another() {
     let parts = [service("web").needs("mta"), postfix.provides("mta"), exim.provides("mta")];
     let mut rig = Rig::booted_but(parts, |rig| rig.fails_at("postfix", Stage::Exec));
     assert_eq!(states(&mut rig, ["web", "postfix", "exim"]), ["up", "failed", "up"]);
+}
+
+/// Its own process did not end: that of the one before did.
+#[test]
+fn the_next_alternative_tells_for_whom_it_came_and_why() {
+    let one = service("one").manual().restart_never();
+    let mut rig = Rig::booted([service("web").needs("one|two"), one, service("two").manual()]);
+    rig.pass(secs(60));
+    rig.crashes("one");
+    let told = why(&mut rig, "two").split_off(1);
+    let of_one =
+        ["  web, which needs it", "  one, which it needs", "  its process killed by SIGKILL"];
+    assert_eq!((rig.state("two"), told), ("up", of_one.map(str::to_owned).to_vec()));
+    // What was before the last order is no part of the story.
+    rig.stop("web");
+    rig.stop("one");
+    rig.pass(secs(60));
+    rig.start("web");
+    let told = why(&mut rig, "two").split_off(1);
+    let asked = "  finitctl (pid 77, uid 0) asked: start web".to_owned();
+    assert_eq!(told, ["  web, which needs it".to_owned(), asked]);
 }

@@ -294,7 +294,7 @@ fn why_names_the_condition() {
         panic!("no story");
     };
     let told: Vec<_> = chapters.iter().map(|chapter| chapter.reason.as_str()).collect();
-    assert_eq!(told, ["waits for web, which is waiting", "waits for /dev/a"]);
+    assert_eq!(told, ["waits for web, which is waiting for /dev/a", "waits for /dev/a"]);
 }
 
 #[test]

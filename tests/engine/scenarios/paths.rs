@@ -16,7 +16,7 @@ fn one_that_needs_a_path_waits_for_it_and_comes_by_itself() {
     let mut rig = Rig::booted(parts);
     assert_eq!((rig.state("web"), rig.reason("web").as_str()), ("waiting", "waits for /dev/a"));
     assert_eq!((rig.state("late"), rig.machine().phase.as_str()), ("up", "running"));
-    assert_eq!(rig.reason("user"), "waits for web, which is waiting");
+    assert_eq!(rig.reason("user"), "waits for web, which is waiting for /dev/a");
     rig.pass(secs(3600));
     rig.path("/dev/a");
     assert_eq!((rig.state("web"), rig.reason("web").as_str()), ("waiting", "waits for /dev/b"));

@@ -41,7 +41,7 @@ fn who_stopped_the_last_need_stopped_all_above_it() {
     assert_eq!(
         why(&mut rig, "web"),
         [
-            "web waiting: waits for app, which is waiting".to_owned(),
+            "web waiting: waits for app, which is waiting for db, which is stopped".to_owned(),
             "  app, which it needs".to_owned(),
             "  db, which it needs".to_owned(),
             format!("  {ROOT} asked: stop db"),
@@ -90,6 +90,7 @@ fn who_goes_for_a_rival_names_it_and_who_asked_for_that() {
     let told = why(&mut rig, "exim");
     assert_eq!(told[1], "  postfix, which excludes it", "{told:?}");
     assert!(told[2].contains("asked: start postfix"), "{told:?}");
+    assert_eq!(rig.reason("exim"), "stopped by postfix, which excludes it");
 }
 
 #[test]
@@ -98,11 +99,15 @@ fn a_failure_far_below_is_found() {
         service("net").restart(RestartWhen::Never),
         service("db").needs("net"),
         service("web").needs("db"),
+        service("top").needs("web"),
     ];
     let mut rig = Rig::booted(parts);
     rig.exits("net", 3);
+    // The one line of a status says it as well.
+    let top = "waits for web, which is waiting in the end for net, which is failed";
+    assert_eq!(rig.reason("top"), top);
     let told = why(&mut rig, "web");
-    assert_eq!(told[0], "web waiting: waits for db, which is waiting");
+    assert_eq!(told[0], "web waiting: waits for db, which is waiting for net, which is failed");
     assert_eq!(told[told.len() - 2], "net failed: exited with status 3");
     assert_eq!(told[told.len() - 1], "  its process exited with status 3");
 }
