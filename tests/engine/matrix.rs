@@ -14,7 +14,7 @@ use crate::rig::Rig;
 
 /// What `web` is in, and what it is in after each event.
 #[rustfmt::skip]
-const TABLE: [[&str; 9]; 17] = [
+const TABLE: [[&str; 9]; 21] = [
     // state          start       stop        restart     exit        executed    elapsed     need lost   power
     ["down",          "up",       "down",     "up",       "down",     "down",     "down",     "down",     "down"],
     ["ended",         "starting", "down",     "starting", "ended",    "ended",    "ended",    "ended",    "down"],
@@ -33,11 +33,15 @@ const TABLE: [[&str; 9]; 17] = [
     ["failed",        "up",       "down",     "up",       "failed",   "failed",   "failed",   "failed",   "failed"],
     ["failed hung",   "failed",   "failed",   "failed",   "down",     "failed",   "failed",   "failed",   "failed"],
     ["done",          "done",     "down",     "starting", "done",     "done",     "done",     "waiting",  "down"],
+    ["starting only-if", "starting", "stopping", "stopping", "starting", "starting", "stopping", "stopping", "stopping"],
+    ["starting adopt", "starting", "down",    "starting", "starting", "starting", "backoff",  "waiting",  "down"],
+    ["stopping command", "stopping", "stopping", "stopping", "stopping", "stopping", "stopping", "stopping", "stopping"],
+    ["up frozen",     "up",       "stopping", "stopping", "backoff",  "up",       "up",       "stopping", "stopping"],
 ];
 
 /// The same while somebody holds it, the state behind the hold first.
 #[rustfmt::skip]
-const HELD: [[&str; 11]; 17] = [
+const HELD: [[&str; 11]; 21] = [
     // state          held         start        stop         restart      exit         executed     elapsed      need lost    power        unhold
     ["down",          "down",      "down",      "down",      "down",      "down",      "down",      "down",      "down",      "down",      "down"],
     ["ended",         "ended",     "ended",     "ended",     "ended",     "ended",     "ended",     "ended",     "ended",     "down",      "ended"],
@@ -56,34 +60,45 @@ const HELD: [[&str; 11]; 17] = [
     ["failed",        "failed",    "failed",    "failed",    "failed",    "failed",    "failed",    "failed",    "failed",    "failed",    "failed"],
     ["failed hung",   "failed",    "failed",    "failed",    "failed",    "down",      "failed",    "failed",    "failed",    "failed",    "failed"],
     ["done",          "done",      "done",      "done",      "done",      "done",      "done",      "done",      "done",      "down",      "done"],
+    ["starting only-if", "starting", "starting", "starting", "starting", "starting", "starting", "stopping", "starting",  "stopping",  "starting"],
+    ["starting adopt", "starting", "starting",  "starting",  "starting",  "starting",  "starting",  "backoff",   "starting",  "down",      "starting"],
+    ["stopping command", "stopping", "stopping", "stopping", "stopping", "stopping", "stopping", "stopping", "stopping",  "stopping",  "stopping"],
+    ["up frozen",     "up",        "up",        "up",        "up",        "backoff",   "up",        "up",        "up",        "stopping",  "up"],
 ];
 
-/// What it is in after each request that asks for no other state, and how that was answered: for
-/// `apply` its command is another one in the file.
+/// What it is in after each other request, and how that was answered: for `apply` its command is
+/// another one in the file, and the target is one that does not want it.
 #[rustfmt::skip]
-const ASIDE: [[&str; 5]; 17] = [
-    // state          reload              signal              reset            apply
-    ["down",           "down refused",     "down refused",     "down done",     "down done"],
-    ["ended",          "ended refused",    "ended refused",    "starting done", "starting done"],
-    ["waiting",        "waiting refused",  "waiting refused",  "waiting done",  "waiting done"],
-    ["waiting path",   "waiting refused",  "waiting refused",  "waiting done",  "waiting done"],
-    ["starting look",  "starting refused", "starting refused", "starting done", "starting done"],
-    ["skipped",        "skipped refused",  "skipped refused",  "up done",       "up done"],
-    ["listening",      "listening refused","listening refused","listening done","listening done"],
-    ["backoff",        "backoff refused",  "backoff refused",  "up done",       "up done"],
-    ["starting hook",  "starting refused", "starting refused", "starting done", "stopping done"],
-    ["starting",       "starting refused", "starting done",    "starting done", "stopping done"],
-    ["up",             "up done",          "up done",          "up done",       "stopping done"],
-    ["stopping",       "stopping refused", "stopping done",    "stopping done", "stopping done"],
-    ["stopping hard",  "stopping refused", "stopping done",    "stopping done", "stopping done"],
-    ["cleaning",       "cleaning refused", "cleaning refused", "cleaning done", "cleaning done"],
-    ["failed",         "failed refused",   "failed refused",   "up done",       "up done"],
-    ["failed hung",    "failed refused",   "failed refused",   "failed done",   "failed done"],
-    ["done",           "done refused",     "done refused",     "done done",     "starting done"],
+const ASIDE: [[&str; 9]; 21] = [
+    // state            reload               signal               reset             apply             gentle           freeze               thaw              target
+    ["down",             "down refused",      "down refused",      "down done",      "down done",      "down done",     "down refused",      "down done",      "down done"],
+    ["ended",            "ended refused",     "ended refused",     "starting done",  "starting done",  "down done",     "ended refused",     "ended done",     "down done"],
+    ["waiting",          "waiting refused",   "waiting refused",   "waiting done",   "waiting done",   "down done",     "waiting refused",   "waiting done",   "down done"],
+    ["waiting path",     "waiting refused",   "waiting refused",   "waiting done",   "waiting done",   "down done",     "waiting refused",   "waiting done",   "down done"],
+    ["starting look",    "starting refused",  "starting refused",  "starting done",  "starting done",  "down done",     "starting refused",  "starting done",  "down done"],
+    ["skipped",          "skipped refused",   "skipped refused",   "up done",        "up done",        "down done",     "skipped refused",   "skipped done",   "down done"],
+    ["listening",        "listening refused", "listening refused", "listening done", "listening done", "down done",     "listening refused", "listening done", "down done"],
+    ["backoff",          "backoff refused",   "backoff refused",   "up done",        "up done",        "down done",     "backoff refused",   "backoff done",   "down done"],
+    ["starting hook",    "starting refused",  "starting refused",  "starting done",  "stopping done",  "stopping done", "starting refused",  "starting done",  "stopping done"],
+    ["starting",         "starting refused",  "starting done",     "starting done",  "stopping done",  "stopping done", "starting done",     "starting done",  "stopping done"],
+    ["up",               "up done",           "up done",           "up done",        "stopping done",  "stopping done", "up done",           "up done",        "stopping done"],
+    ["stopping",         "stopping refused",  "stopping done",     "stopping done",  "stopping done",  "stopping done", "stopping refused",  "stopping done",  "stopping done"],
+    ["stopping hard",    "stopping refused",  "stopping done",     "stopping done",  "stopping done",  "stopping done", "stopping refused",  "stopping done",  "stopping done"],
+    ["cleaning",         "cleaning refused",  "cleaning refused",  "cleaning done",  "cleaning done",  "cleaning done", "cleaning refused",  "cleaning done",  "cleaning done"],
+    ["failed",           "failed refused",    "failed refused",    "up done",        "up done",        "down done",     "failed refused",    "failed done",    "failed done"],
+    ["failed hung",      "failed refused",    "failed refused",    "failed done",    "failed done",    "failed done",   "failed refused",    "failed done",    "failed done"],
+    ["done",             "done refused",      "done refused",      "done done",      "starting done",  "down done",     "done refused",      "done done",      "down done"],
+    ["starting only-if", "starting refused",  "starting refused",  "starting done",  "stopping done",  "stopping done", "starting refused",  "starting done",  "stopping done"],
+    ["starting adopt",   "starting refused",  "starting refused",  "starting done",  "starting done",  "down done",     "starting refused",  "starting done",  "down done"],
+    ["stopping command", "stopping refused",  "stopping done",     "stopping done",  "stopping done",  "stopping done", "stopping refused",  "stopping done",  "stopping done"],
+    ["up frozen",        "up done",           "up done",           "up done",        "stopping done",  "stopping done", "up done",           "up done",        "stopping done"],
 ];
 
 const EVENTS: [&str; 9] =
     ["start", "stop", "restart", "exit", "executed", "elapsed", "need lost", "power", "unhold"];
+
+const OTHERS: [&str; 8] =
+    ["reload", "signal", "reset", "apply", "gentle", "freeze", "thaw", "target"];
 
 /// A machine with `web` in that state.
 fn situation(state: &str) -> Rig {
@@ -105,6 +120,14 @@ fn situation(state: &str) -> Rig {
             rig.stubborn("/prepare");
             rig.program("web", Program { executes: None, ..Program::stubborn() });
         }),
+        "starting only-if" => with(web.only_if_command(hook("/check")), |rig| {
+            rig.stubborn("/check");
+            rig.program("web", Program { executes: None, ..Program::stubborn() });
+        }),
+        "starting adopt" => with(web.forks(), |rig| {
+            rig.program("web", Program { leaves: 1, ..Program::ends(millis(0), 0) });
+            rig.program("web?", Program::daemon());
+        }),
         "starting" => with(web, |rig| {
             rig.program("web", Program { executes: None, ..Program::stubborn() });
         }),
@@ -112,6 +135,20 @@ fn situation(state: &str) -> Rig {
         "stopping" => {
             let mut rig = stubborn(web);
             rig.stop("web");
+            rig
+        }
+        "stopping command" => {
+            let mut rig = with(web.stop_command("/halt"), |rig| {
+                rig.stubborn("web");
+                rig.stubborn("/halt");
+            });
+            rig.stop("web");
+            rig
+        }
+        "up frozen" => {
+            let mut rig = stubborn(web);
+            rig.ask(Request::Freeze { names: vec!["web".to_owned()] }).expect("it is frozen");
+            rig.now();
             rig
         }
         "stopping hard" => hung(web, 10),
@@ -208,7 +245,7 @@ fn every_state_against_every_event_while_it_is_held() {
 fn every_state_against_every_other_request() {
     let mut wrong = Vec::new();
     for [state, expected @ ..] in ASIDE {
-        for (request, expected) in ["reload", "signal", "reset", "apply"].iter().zip(expected) {
+        for (request, expected) in OTHERS.iter().zip(expected) {
             let mut rig = situation(state);
             let answer = aside(&mut rig, request);
             let found = format!("{} {answer}", rig.label("web"));
@@ -227,6 +264,10 @@ fn aside(rig: &mut Rig, request: &str) -> &'static str {
         "reload" => rig.ask(Request::Reload { names: vec![name] }),
         "signal" => rig.ask(Request::Signal { name, signal: "USR1".to_owned() }),
         "reset" => rig.ask(Request::Reset { name }),
+        "gentle" => rig.ask(Request::StopGently { names: vec![name] }),
+        "freeze" => rig.ask(Request::Freeze { names: vec![name] }),
+        "thaw" => rig.ask(Request::Thaw { names: vec![name] }),
+        "target" => rig.ask(Request::Target { name: "rescue".to_owned() }),
         "apply" => {
             let mut spec = SystemSpec::clone(rig.world.engine.spec());
             for service in spec.services.iter_mut().filter(|service| service.name == name) {
