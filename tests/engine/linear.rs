@@ -30,6 +30,27 @@ fn star(count: u64) -> Vec<Part> {
         .collect()
 }
 
+/// Each needs, wants or comes after ten of those before it, near and far.
+fn dense(count: u64) -> Vec<Part> {
+    let below = |number: u64| {
+        [1, 2, 3, 5, 8]
+            .into_iter()
+            .flat_map(move |by| [number.checked_sub(by), Some(number / (by + 1))])
+    };
+    let part = |number| {
+        let others = below(number).flatten().filter(|other| *other < number).enumerate();
+        others.fold(service(&format!("s{number}")), |part, (place, other)| {
+            let other = format!("s{other}");
+            match place % 5 {
+                0 | 2 => part.needs(&other),
+                1 => part.wants(&other),
+                _ => part.after(&other),
+            }
+        })
+    };
+    (0..count).map(part).collect()
+}
+
 fn life(shape: &str, count: u64, parts: Vec<Part>) -> u64 {
     let mut rig = Rig::cold(machine(parts), "default");
     // It looks at everything after each step, which is the square.
@@ -46,6 +67,7 @@ fn life(shape: &str, count: u64, parts: Vec<Part>) -> u64 {
     rig.power(Power::Halt).expect("it goes down");
     assert_eq!(rig.finished(), Some(Power::Halt));
     let (took, events) = (began.elapsed().as_secs_f64(), rig.world.diary.count as f64);
+    assert_eq!(rig.said("BUG"), 0);
     let looks = rig.world.engine.looks() / count;
     println!("{shape} of {count}: {looks} looks a node, {:.0} events/s", events / took);
     rig.world.engine.audit().expect("the accounts are right");
@@ -58,4 +80,6 @@ fn settles_in_linear_work() {
         assert!(life("chain", count, chain(count)) < LOOKS);
         assert!(life("star", count, star(count)) < LOOKS);
     }
+    let [small, large] = [1_000, 10_000].map(|count| life("dense", count, dense(count)));
+    assert!(large < 10 * LOOKS && large <= small + small / 4, "{small} looks a node, then {large}");
 }
