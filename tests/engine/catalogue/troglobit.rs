@@ -141,3 +141,25 @@ fn tf33_a_reload_of_the_same_file_keeps_every_process_of_a_mixed_graph() {
     assert_eq!(names.map(|name| rig.status(name).pid), pids);
     assert_eq!((rig.world.started.len(), rig.world.signals.len()), (started, 0));
 }
+
+/// There it ended as running, with pid 0; and a reload made another kind of service of it.
+#[test]
+fn tf26_a_stop_in_the_delay_leaves_nothing_and_a_reload_keeps_how_it_starts() {
+    let parts = || [service("svc").forks().delay(secs(5), secs(5))];
+    let mut rig = Rig::booted(parts());
+    rig.crashes("svc");
+    assert_eq!(rig.state("svc"), "restarting");
+    assert_eq!(rig.apply(parts()), "nothing changed");
+    let job = rig.stop("svc");
+    assert_eq!(rig.outcome(job), Some(Outcome::Done));
+    rig.pass(secs(3600));
+    let status = rig.status("svc");
+    assert_eq!((status.state.word(), status.pid, rig.starts("svc")), ("stopped", None, 1));
+    // Still one that leaves a daemon behind: nobody is it until it is found.
+    rig.program("svc?", Program::ends(secs(2), 0));
+    rig.start("svc");
+    rig.pass(secs(1));
+    assert_eq!((rig.state("svc"), rig.status("svc").pid), ("starting", None));
+    rig.pass(secs(1));
+    assert_eq!((rig.state("svc"), rig.starts("svc")), ("up", 2));
+}
