@@ -184,7 +184,8 @@ pub enum Ended {
     NotExecuted(SpawnError),
     /// It was not ready after this time and is being stopped.
     TooSlow(Duration),
-    /// It was up, gave no sign of life for this time and is being stopped.
+    /// It was up, gave no sign of life for this time, or for none gave itself up, and is being
+    /// stopped.
     Silent(Duration),
     /// It was up, said that it stops, had not after this time and is being stopped.
     Lingering(Duration),
@@ -210,6 +211,7 @@ impl fmt::Display for Ended {
             }
             Self::NotExecuted(error) => error.fmt(f),
             Self::TooSlow(limit) => write!(f, "not ready after {limit:?} (start-timeout)"),
+            Self::Silent(Duration::ZERO) => f.write_str("gave itself up (WATCHDOG=trigger)"),
             Self::Silent(limit) => write!(f, "no sign of life for {limit:?} (watchdog)"),
             Self::Lingering(limit) => {
                 write!(f, "said that it stops, and had not after {limit:?} (stop.timeout)")

@@ -221,7 +221,11 @@ fn a_service_sets_its_own_watchdog_and_can_trigger_it() {
     assert_eq!(rig.starts("db"), 1);
     rig.tells("db", "WATCHDOG=trigger");
     assert_eq!(rig.signals("db"), ["SIGABRT"]);
-    assert_eq!(rig.trouble(), ["db asked for it: it is ended with SIGABRT (watchdog)"]);
+    assert_eq!(rig.trouble(), ["db gave itself up: it is ended with SIGABRT (watchdog)"]);
+    assert_eq!(
+        rig.reason("db"),
+        "gave itself up (WATCHDOG=trigger); killed by SIGABRT; again in 0.1 s"
+    );
 }
 
 #[test]
