@@ -30,6 +30,7 @@ mod lines;
 mod listen;
 mod machine;
 mod mirror;
+mod notify;
 mod order;
 mod plan;
 mod power;

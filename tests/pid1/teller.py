@@ -118,6 +118,8 @@ def bus(name):
 def obey(word, rest):
     if word == "tell":
         notify(rest)
+    elif word == "shell":
+        assert os.system(rest) == 0
     elif word == "child":
         child(lambda: notify(rest))
     elif word == "keep":

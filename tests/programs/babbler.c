@@ -1,5 +1,5 @@
 /* Sends nonsense of every length, and too much of it, to the socket of a service; counts what the kernel took.
- * babbler SOCKET SEED COUNT: random bytes, 0 to 70,000 of them, some with descriptors, some with forged credentials. */
+ * babbler SOCKET SEED COUNT: random bytes, 0 to 70,000 of them or a million, some with descriptors. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -26,13 +26,14 @@ int main(int argc, char **argv)
 	struct sockaddr_un address = { AF_UNIX, "" };
 	strncpy(address.sun_path, argv[1], sizeof address.sun_path - 1);
 	state = strtoull(argv[2], NULL, 10);
-	static char bytes[70000];
+	static char bytes[1 << 20];
 	int socket_fd = socket(AF_UNIX, SOCK_DGRAM, 0), null = open("/dev/null", O_RDWR);
-	int room = 1 << 20;
-	setsockopt(socket_fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
-	long sent = 0, count = atol(argv[3]);
+	int room = 1 << 22;
+	if (setsockopt(socket_fd, SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof room))
+		return 3;
+	long sent = 0, large = 0, count = atol(argv[3]);
 	for (long i = 0; i < count; i++) {
-		size_t length = throw() % 8 ? throw() % 64 : throw() % sizeof bytes;
+		size_t length = throw() % 8 ? throw() % 64 : throw() % 8 ? throw() % 70000 : sizeof bytes;
 		for (size_t at = 0; at < length && at < 256; at++)
 			bytes[at] = (char)throw();
 		if (throw() % 4 == 0 && length > 20)
@@ -52,10 +53,10 @@ int main(int argc, char **argv)
 				memcpy(CMSG_DATA(&control.header) + at * sizeof(int), &null, sizeof null);
 		}
 		if (sendmsg(socket_fd, &message, 0) >= 0)
-			sent++;
-		else if (errno != EMSGSIZE && errno != ETOOMANYREFS && errno != EMFILE)
+			sent++, large += length == sizeof bytes;
+		else if (errno != EMSGSIZE && errno != ETOOMANYREFS && errno != EMFILE && errno != ENOBUFS)
 			break;
 	}
-	printf("%ld sent\n", sent);
+	printf("%ld of a megabyte, %ld sent\n", large, sent);
 	return 0;
 }

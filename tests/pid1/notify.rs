@@ -1,0 +1,131 @@
+//! Each word of sd_notify(3), as systemd's own tool and its own library send it.
+
+use crate::machine::{Machine, Plan};
+use crate::ready::{give, order, reason, teller};
+
+/// How a word is said: by the library in the service, and by the tool that scripts have.
+const WAYS: [&str; 2] = ["tell", "shell systemd-notify"];
+
+fn main_pid(machine: &Machine) -> i64 {
+    machine.status("teller")["pid"].as_i64().unwrap_or(0)
+}
+
+fn restarted(machine: &Machine, name: &str, times: u64) {
+    let count = |m: &Machine| m.status(name)["restarts"].as_u64().unwrap();
+    machine.wait("a restart", |m| (count(m) >= times).then_some(()));
+}
+
+#[test]
+fn words_of_states_and_of_the_main_process_count_from_both() {
+    for way in WAYS {
+        let machine = teller("ready = \"notify\"\nnotify-from = \"any\"\n");
+        let say = |words: &str| order(&machine, &format!("{way} {words}"));
+        say("STATUS=warming_up");
+        reason(&machine, "teller", "not ready yet (notify); it says: warming_up");
+        say("READY=1");
+        machine.until("teller", "up");
+        reason(&machine, "teller", "warming_up");
+        say("RELOADING=1");
+        reason(&machine, "teller", "reloading: warming_up");
+        say("READY=1");
+        reason(&machine, "teller", "warming_up");
+        let first = main_pid(&machine);
+        order(&machine, "shell sleep 1000 & echo $! >/out/heir");
+        let heir: i64 = machine.read("/out/heir").trim().parse().unwrap();
+        say(&format!("MAINPID={heir}"));
+        order(&machine, "barrier");
+        assert_eq!(main_pid(&machine), heir, "{way}");
+        say(&format!("MAINPID={first}"));
+        order(&machine, "barrier");
+        assert_eq!(main_pid(&machine), first, "{way}");
+        say("STOPPING=1");
+        reason(&machine, "teller", "says that it is stopping: warming_up");
+    }
+}
+
+/// It is not silent as long as it speaks, has the time that it asks for, and may give itself up.
+#[test]
+fn signs_of_life_count_from_both() {
+    let library = "import ctypes, time; l = ctypes.CDLL('libsystemd.so.0'); l.sd_notify(0, b'READY=1')\n\
+                   while True: l.sd_notify(0, b'WATCHDOG=1'); time.sleep(0.05)";
+    let tool = "systemd-notify --ready; while :; do systemd-notify WATCHDOG=1; sleep 0.05; done";
+    let unit = |name: &str, argv: &str| {
+        format!(
+            "[service.{name}]\ncommand = [{argv}]\nready = \"notify\"\nnotify-from = \"any\"\n\
+             watchdog = \"1s\"\nrestart = {{ delay = \"1ms\", max-delay = \"1ms\" }}\n"
+        )
+    };
+    let machine = Machine::boot(
+        &[
+            unit("library", &format!("\"/usr/bin/python3\", \"-c\", {library:?}")),
+            unit("tool", &format!("\"/bin/sh\", \"-c\", {tool:?}")),
+            unit("mute", "\"/bin/sh\", \"-c\", \"systemd-notify --ready; exec sleep 1000\""),
+        ]
+        .concat(),
+    );
+    machine.until("library", "up");
+    machine.until("tool", "up");
+    restarted(&machine, "mute", 3);
+    let restarts = ["library", "tool"].map(|name| machine.status(name)["restarts"].as_u64());
+    assert_eq!(restarts, [Some(0), Some(0)]);
+
+    for way in WAYS {
+        let machine = teller("ready = \"notify\"\nnotify-from = \"any\"\n");
+        let mut restarts = 0;
+        for (word, why) in [
+            ("WATCHDOG=trigger", "gave itself up (WATCHDOG=trigger)"),
+            ("WATCHDOG_USEC=100000", "no sign of life for 100ms (watchdog)"),
+        ] {
+            machine.wait("its orders", |m| (!m.read("/out/teller/ready").is_empty()).then_some(()));
+            order(&machine, &format!("{way} READY=1"));
+            machine.until("teller", "up");
+            machine.forget("/out/teller/ready");
+            give(&machine, &format!("{way} {word}"));
+            restarts += 1;
+            restarted(&machine, "teller", restarts);
+            let last = "killed by SIGABRT";
+            let is_last = |m: &Machine| m.status("teller")["detail"]["last_exit"] == last;
+            machine.wait(last, |m| is_last(m).then_some(()));
+            let line = format!("teller: {}; starting it again", why);
+            assert!(machine.console().contains(&line), "{}", machine.console());
+        }
+    }
+}
+
+/// SD23: more time for a start and for a stop; of those that ask for none, nothing is left by then.
+#[test]
+fn sd23_who_needs_more_time_has_it_from_both() {
+    let library = "#!/usr/bin/python3\nimport ctypes\nctypes.CDLL('libsystemd.so.0')\
+                   .sd_notify(0, b'EXTEND_TIMEOUT_USEC=300000000')\n";
+    let tool = "#!/bin/sh\nexec systemd-notify EXTEND_TIMEOUT_USEC=300000000\n";
+    let waits = |path: &str| format!("until [ -e {path} ]; do sleep 0.01; done");
+    let unit = |name: &str, at_start: &str, at_stop: &str| {
+        format!(
+            "[service.{name}]\nscript = \"\"\"\ntrap '{at_stop}{}; exit 0' TERM\n{at_start}{}\n\
+             systemd-notify --ready\nwhile :; do sleep 0.01; done\n\"\"\"\nready = \"notify\"\n\
+             notify-from = \"any\"\nstart-timeout = \"1s\"\nstop.timeout = \"1s\"\n\
+             start = \"manual\"\nrestart = \"never\"\n",
+            waits("/out/stop"),
+            waits("/out/start"),
+        )
+    };
+    for way in [library, tool] {
+        let asks = unit("asks", "/etc/more; echo >/out/asked\n", "/etc/more; echo >/out/more; ");
+        let machine = Plan::new().file("/etc/more", way).boot(&(asks + &unit("mute", "", "")));
+        machine.order(&["start", "--no-wait", "asks"]);
+        machine.appears("/out/asked");
+        assert_eq!(machine.ctl(&["start", "mute"]).code, 1);
+        assert_eq!(machine.status("asks")["state"], "starting");
+        machine.write("/out/start", "");
+        machine.until("asks", "up");
+        machine.order(&["start", "mute"]);
+        machine.order(&["stop", "--no-wait", "asks"]);
+        machine.appears("/out/more");
+        machine.order(&["stop", "mute"]);
+        assert_eq!(machine.status("mute")["detail"]["last_exit"], "killed by SIGKILL");
+        assert_eq!(machine.status("asks")["state"], "stopping");
+        machine.write("/out/stop", "");
+        machine.until("asks", "stopped");
+        assert_eq!(machine.status("asks")["detail"]["last_exit"], "exited with status 0");
+    }
+}
