@@ -46,6 +46,10 @@ impl Engine {
             State::Done(_) => self.begin_stop(id, &spec, None, then),
             // The answer comes in this same turn, and with it the stop.
             State::Starting { step: StartStep::Bind, .. } => {}
+            // Whom to ask is known soon, or its start has taken too long: all in its group are too
+            // many, and to ask nobody would leave a daemon behind that nobody knows of.
+            State::Starting { step: StartStep::Adopt, .. }
+                if node.pid.is_none() && spec.stop.scope == StopScope::Main => {}
             // The program that was started has ended, and the one that it left is not known yet.
             State::Starting { step: StartStep::Adopt, .. } if node.pid.is_none() => {
                 self.begin_stop(id, &spec, None, then);

@@ -266,6 +266,21 @@ fn a_daemon_without_a_group_of_its_own_is_found_too() {
 }
 
 #[test]
+fn a_daemon_that_is_stopped_alone_and_before_it_is_known_is_found_first() {
+    let daemon =
+        "until [ -e /out/go ]; do sleep 0.01; done; echo $$ > /run/app.pid; exec sleep 1000";
+    let machine = Machine::boot(&format!(
+        "[service.app]\ncommand = [\"/bin/sh\", \"-c\", \"setsid sh -c 'echo $$ > /out/pid; {daemon}' &\"]\n\
+         ready = \"forked\"\npidfile = \"/run/app.pid\"\nstop.scope = \"main\"\n"
+    ));
+    let pid = machine.wait("the daemon", |m| m.read("/out/pid").trim().parse::<i32>().ok());
+    machine.order(&["stop", "--no-wait", "app"]);
+    machine.write("/out/go", "");
+    machine.until("app", "stopped");
+    assert!(!machine.exists(&format!("/proc/{pid}")), "{}", machine.story());
+}
+
+#[test]
 fn a_stale_or_foreign_pid_file_makes_nobody_the_main_process() {
     let machine = Machine::boot(
         r#"

@@ -1,5 +1,6 @@
 //! DP: dinit's processes that tell when they are up, and those that fork.
 
+use finit::config::spec::StopScope;
 use finit::proto::Outcome;
 
 use crate::build::{millis, secs, service};
@@ -75,6 +76,24 @@ fn dp_bgproc_smooth_recovery4_a_daemon_that_is_not_found_again_is_given_up_in_ti
     rig.pass(secs(5));
     assert_eq!(rig.state("p"), "restarting");
     assert!(rig.signals("p").contains(&"SIGTERM".to_owned()), "what is left of it goes");
+}
+
+/// The pid file is read after the stop was asked for, and the daemon stopped: whether all of the
+/// group goes with it or it alone.
+#[test]
+fn dp_bgproc_stop2_a_stop_before_its_pid_file_is_read_leaves_no_daemon_behind() {
+    for scope in [StopScope::Cgroup, StopScope::Main] {
+        let mut rig = Rig::booted_but([service("p").forks().stop_scope(scope)], |rig| {
+            rig.program("p", Program { leaves: 1, ..Program::ends(millis(10), 0) });
+            rig.ends("p?", secs(2), 0);
+        });
+        rig.pass(secs(1));
+        let job = rig.stop("p");
+        rig.pass(secs(2));
+        assert_eq!((rig.state("p"), rig.outcome(job)), ("stopped", Some(Outcome::Done)));
+        assert!(rig.signals("p").contains(&"SIGTERM".to_owned()), "{scope:?}");
+        assert!(rig.world.living(|_| true).is_empty(), "{scope:?}");
+    }
 }
 
 #[test]
