@@ -14,7 +14,7 @@ use finit::proto::frame::{self, Answer, Spelling, decode, decode_answer, encode_
 use finit::proto::report::{Detail, FrozenReport};
 use finit::proto::{
     Code, JobEvent, MachineReport, Outcome, Power, Refusal, Reply, Request, ScheduledReport,
-    ServiceReport, StateWord, words,
+    ServiceReport, StateWord, TimerReport, words,
 };
 use serde_json::json;
 
@@ -69,6 +69,12 @@ fn service() -> ServiceReport {
         held: true,
         frozen: Some(FrozenReport { since_ms: 7, by: Some("root".to_owned()) }),
         connections: Some(1),
+        timer: Some(Box::new(TimerReport {
+            next_ms: Some(60_000),
+            last_ms: Some(7),
+            result: Some("exited with status 0".to_owned()),
+            ..TimerReport::default()
+        })),
         cgroup: Some("/sys/fs/cgroup/finit/web".to_owned()),
         detail: Some(Detail {
             needs: vec![("network".to_owned(), StateWord::Up)],

@@ -1,11 +1,11 @@
 //! `finitctl list`: entries by state or kind, one a line.
 
-use clap::{Arg, ArgAction, ArgMatches, Command};
+use clap::{Arg, ArgAction, ArgGroup, ArgMatches, Command};
 
 use super::connect::Failure;
 use super::overview::{self, Scope};
 use super::status::{ask_machine, ask_service};
-use super::{Form, Session, Status, text};
+use super::{Form, Session, Status, text, timers};
 use crate::proto::{ServiceReport, StateWord};
 
 /// Every state by its word.
@@ -36,8 +36,10 @@ pub fn arguments(command: Command) -> Command {
         )
         .arg(flag("held").help("Only what somebody holds"))
         .arg(flag("frozen").help("Only what is frozen"))
-        .arg(flag("sockets").help("Sockets and who holds them").conflicts_with("targets"))
+        .arg(flag("sockets").help("Sockets and who holds them"))
+        .arg(flag("timers").help("What runs at its times: when next, and how it went last"))
         .arg(flag("targets").help("Targets instead of services"))
+        .group(ArgGroup::new("what").args(["sockets", "timers", "targets"]))
         .arg(flag("all").short('a').help("Boot steps, milestones and targets too"))
 }
 
@@ -65,6 +67,10 @@ pub fn run(session: &mut Session, matches: &ArgMatches) -> Result<Status, Failur
     let listed: Vec<&ServiceReport> = machine.services.iter().filter(is_listed).collect();
     if matches.get_flag("sockets") {
         return sockets(session, &listed);
+    }
+    if matches.get_flag("timers") {
+        timers::show(session, &listed);
+        return Ok(Status::Done);
     }
     match session.form {
         Form::Json => listed.iter().for_each(|entry| session.output.json(entry)),

@@ -40,8 +40,12 @@ pub mod power;
 pub mod remote;
 #[cfg(feature = "client")]
 pub mod status;
+#[cfg(feature = "client")]
+pub mod table;
 pub mod terminal;
 pub mod text;
+#[cfg(feature = "client")]
+pub mod timers;
 #[cfg(feature = "client")]
 pub mod verbs;
 #[cfg(feature = "client")]

@@ -2,12 +2,8 @@
 
 use std::time::Duration;
 
-use comfy_table::{
-    CellAlignment, ColumnConstraint, ContentArrangement, Row, Table, presets::NOTHING,
-};
-
 use super::output::{Paint, Style};
-use super::{cgroup, text};
+use super::{cgroup, table, text};
 use crate::os::time;
 use crate::proto::{MachineReport, ScheduledReport, ServiceReport, StateWord};
 
@@ -104,42 +100,12 @@ fn to_come(scheduled: &ScheduledReport) -> String {
 
 /// A table of services, one line each: what does not fit is cut from the reason.
 pub fn table(services: &[&ServiceReport], style: Style) -> String {
-    let mut table = Table::new();
-    table.load_preset(NOTHING).set_truncation_indicator("…");
-    match style.width {
-        None => table.set_content_arrangement(ContentArrangement::Disabled),
-        Some(width) => table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width),
-    };
-    table.set_header(one_line(HEADINGS.map(str::to_owned)));
-    for service in services {
-        table.add_row(one_line(cells(service)));
+    let rows = services.iter().map(|service| cells(service)).collect();
+    let mut lines = table::lines(HEADINGS, &["PID", "MEMORY", "RESTARTS"], rows, style);
+    for (line, service) in lines.iter_mut().skip(1).zip(services) {
+        *line = coloured(line, service, style);
     }
-    for (column, heading) in table.column_iter_mut().zip(HEADINGS) {
-        column.set_padding((0, 2));
-        match heading {
-            "REASON" => continue,
-            "PID" | "MEMORY" | "RESTARTS" => column.set_cell_alignment(CellAlignment::Right),
-            _ => {}
-        }
-        column.set_constraint(ColumnConstraint::ContentWidth);
-    }
-    let mut lines = String::new();
-    let mut rows = table.lines();
-    if let Some(heading) = rows.next() {
-        lines.push_str(&style.paint(Paint::Bold, cut(heading.trim_end(), style)));
-        lines.push('\n');
-    }
-    for (row, service) in rows.zip(services) {
-        lines.push_str(&coloured(cut(row.trim_end(), style), service, style));
-        lines.push('\n');
-    }
-    lines
-}
-
-fn one_line(cells: [String; 7]) -> Row {
-    let mut row = Row::from(cells);
-    row.max_height(1);
-    row
+    lines.iter().flat_map(|line| [line, "\n"]).collect()
 }
 
 fn cells(service: &ServiceReport) -> [String; 7] {
@@ -163,15 +129,6 @@ fn cells(service: &ServiceReport) -> [String; 7] {
 fn state(service: &ServiceReport) -> String {
     let frozen = if service.frozen.is_some() { " (frozen)" } else { "" };
     format!("{}{frozen}", service.state.word())
-}
-
-/// The last resort for a terminal that is narrower than the names.
-fn cut(line: &str, style: Style) -> &str {
-    let Some(width) = style.width else { return line };
-    match line.char_indices().nth(usize::from(width)) {
-        None => line,
-        Some((end, _)) => line.get(..end).unwrap_or(line),
-    }
 }
 
 /// The line with the word of its state in colour: the first word behind the name.

@@ -105,6 +105,9 @@ pub struct Node {
     pub generation: u32,
     /// What respawning remembers.
     pub history: History,
+    /// When its last run began.
+    #[serde(default)]
+    pub ran: Option<Moment>,
     /// How its last main process ended.
     pub last_exit: Option<Box<Ended>>,
     /// How it has come to its end since its last start, for those who are told.
@@ -297,6 +300,7 @@ impl Node {
             hung: None,
             generation: 0,
             history: History::default(),
+            ran: None,
             last_exit: None,
             ending: Ending::default(),
             slips: None,

@@ -78,6 +78,10 @@ impl Engine {
             StartStep::Before(0)
         };
         self.begin_run(id);
+        let now = self.now;
+        if let Some(node) = self.node_mut(id) {
+            node.ran = Some(now);
+        }
         self.launch(id, spec, first);
     }
 

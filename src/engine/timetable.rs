@@ -9,9 +9,11 @@ use serde::{Deserialize, Serialize};
 use super::id::NodeId;
 use super::node::{Asked, Node};
 use super::state::{DownWhy, State};
+use super::view::millis;
 use super::{Cause, Effect, Engine, Level};
 use crate::calendar::Schedule;
 use crate::facts::Moment;
+use crate::proto::TimerReport;
 
 /// When a task runs next.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,6 +47,11 @@ pub enum After {
 }
 
 impl Timetable {
+    /// Whether the calendar still has to answer.
+    fn is_asked(&self) -> bool {
+        !self.schedule.at.is_empty() && self.base.is_none()
+    }
+
     /// The first of all that can make it due.
     fn first(&self, began: Moment) -> Option<Moment> {
         let schedule = &self.schedule;
@@ -136,6 +143,41 @@ impl Engine {
     /// What a task follows, if times make it run.
     pub fn schedule_of(&self, id: NodeId) -> Option<Rc<Schedule>> {
         self.node(id)?.timetable.as_ref().map(|table| Rc::clone(&table.schedule))
+    }
+
+    /// The times of a task, for a report; none for what has none.
+    pub(super) fn timer_report(&self, node: &Node) -> Option<Box<TimerReport>> {
+        node.living_spec()?.schedule.as_ref()?;
+        let due = node.timetable.as_ref().and_then(|table| table.due);
+        let over = !matches!(
+            node.state,
+            State::Starting { .. }
+                | State::Up { .. }
+                | State::Stopping { .. }
+                | State::Cleaning { .. }
+        );
+        let last = node.ran.map(|began| millis(self.now.since(began)));
+        Some(Box::new(TimerReport {
+            next_ms: due.map(|due| millis(due.since(self.now))),
+            never: if due.is_none() { self.no_time(node) } else { String::new() },
+            last_ms: last,
+            result: last.filter(|_| over).and(node.last_exit.as_ref()).map(ToString::to_string),
+        }))
+    }
+
+    /// Why no time makes that task run.
+    pub(super) fn no_time(&self, node: &Node) -> String {
+        let table = node.timetable.as_ref();
+        let enabled = node.living_spec().is_some_and(|spec| spec.enabled);
+        match table.and_then(|table| table.never.as_ref()) {
+            _ if self.phase.is_down() => format!("the machine is {}", self.phase),
+            _ if !enabled => "not enabled".to_owned(),
+            _ if !node.timed => format!("not of the target {}", self.target),
+            _ if node.is_off() => "its times are off until it is started".to_owned(),
+            Some(why) => format!("never due: {why}"),
+            None if table.is_some_and(|table| table.is_asked()) => "not known yet".to_owned(),
+            None => "no time left".to_owned(),
+        }
     }
 
     /// Its time has come.

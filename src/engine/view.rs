@@ -60,6 +60,7 @@ impl Engine {
             held: node.is_held(),
             frozen: node.frozen_report(self.now, known),
             connections: inetd.then(|| u32::try_from(node.connections.len()).unwrap_or(u32::MAX)),
+            timer: self.timer_report(node),
             cgroup: None,
             detail: detail.then(|| self.detail(node)),
         }
@@ -140,12 +141,11 @@ impl Engine {
     /// When times make it run next, if they do.
     fn next_time(&self, node: &Node) -> Option<String> {
         let table = node.timetable.as_ref();
-        let never = || table?.never.as_ref().map(|why| format!("never due: {why}"));
         match table.and_then(|table| table.due) {
             _ if !node.timed => None,
-            _ if node.is_off() => Some("its times are off until it is started".to_owned()),
             Some(due) => Some(format!("next run in {}", span(due.since(self.now)))),
-            None => never(),
+            None if node.is_off() || table?.never.is_some() => Some(self.no_time(node)),
+            None => None,
         }
     }
 

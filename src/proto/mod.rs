@@ -14,7 +14,8 @@ use std::num::NonZeroU64;
 use serde::{Deserialize, Serialize};
 
 pub use report::{
-    Because, Change, Chapter, MachineReport, ScheduledReport, ServiceReport, StateWord, Verb,
+    Because, Change, Chapter, MachineReport, ScheduledReport, ServiceReport, StateWord,
+    TimerReport, Verb,
 };
 
 /// Version of this protocol: raised when a change would mislead an older client.

@@ -119,6 +119,9 @@ pub struct ServiceReport {
     /// Connections that are being served (inetd).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connections: Option<u32>,
+    /// Its times, where it has a schedule.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timer: Option<Box<TimerReport>>,
     /// Its control group, a folder.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cgroup: Option<String>,
@@ -137,6 +140,23 @@ pub struct FrozenReport {
     pub by: Option<String>,
 }
 
+/// The times of a task.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TimerReport {
+    /// When it runs next, in milliseconds from now; none if no time is to come.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_ms: Option<u64>,
+    /// Why no time is to come, in words; empty where one is.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub never: String,
+    /// How long ago its last run of this boot began, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_ms: Option<u64>,
+    /// How that run ended, in words; none while it is under way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result: Option<String>,
+}
+
 impl ServiceReport {
     /// The report of nothing.
     pub fn nobody() -> Self {
@@ -151,6 +171,7 @@ impl ServiceReport {
             held: false,
             frozen: None,
             connections: None,
+            timer: None,
             cgroup: None,
             detail: None,
         }

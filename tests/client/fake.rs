@@ -133,6 +133,7 @@ pub fn service(name: &str, state: StateWord) -> ServiceReport {
         held: false,
         frozen: None,
         connections: None,
+        timer: None,
         cgroup: None,
         detail: None,
     }

@@ -19,3 +19,4 @@ mod logs;
 mod names;
 mod sends;
 mod shows;
+mod timers;

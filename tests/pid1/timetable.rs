@@ -103,3 +103,39 @@ fn a_task_that_can_never_be_due_says_so_before_and_after_it_is_loaded() {
     assert!(said.code == 0 && warned.iter().all(|one| said.text.contains(one)), "{said:?}");
     assert!(!said.text.contains("fine"), "{said:?}");
 }
+
+#[test]
+fn timers_are_listed_with_their_last_run_and_an_upgrade_forgets_none() {
+    let machine = Machine::boot(
+        r#"
+        [task.backup]
+        command = "/bin/sh -c 'exit 3'"
+        schedule = "daily 03:00"
+        [task.soon]
+        command = "/bin/true"
+        schedule = "every 1h"
+        [service.other]
+        command = "/bin/sleep 1000"
+        "#,
+    );
+    machine.booted();
+    assert_eq!(machine.ctl(&["start", "backup"]).code, 1);
+    let listed = |machine: &Machine| {
+        let said = machine.ctl(&["list", "--timers"]);
+        assert_eq!(said.code, 0, "{said:?}");
+        let lines: Vec<String> = said.text.lines().map(str::to_owned).collect();
+        let [heading, first, second] = lines.as_slice() else { panic!("{lines:?}") };
+        assert!(heading.starts_with("NAME    NEXT"), "{heading}");
+        // Between two and three in the night the other one is the next.
+        let (backup, soon) =
+            if first.starts_with("backup") { (first, second) } else { (second, first) };
+        assert!(soon.starts_with("soon    20"), "{soon}");
+        assert!(
+            backup.contains(" 03:00:00  ") && backup.ends_with(" exited with status 3"),
+            "{backup}"
+        );
+    };
+    listed(&machine);
+    machine.order(&["upgrade"]);
+    listed(&machine);
+}

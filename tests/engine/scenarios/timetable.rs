@@ -37,6 +37,48 @@ fn a_task_runs_at_its_times_and_not_at_boot() {
 }
 
 #[test]
+fn times_are_told_with_the_last_run_and_how_it_went() {
+    let mut rig = booted(backup("every 15m"));
+    let timer = |rig: &mut Rig| *rig.status("backup").timer.unwrap();
+    let told = timer(&mut rig);
+    assert_eq!((told.next_ms, told.last_ms, told.result), (Some(900_000), None, None));
+    rig.pass(secs(900));
+    let told = timer(&mut rig);
+    assert_eq!((told.next_ms, told.last_ms, told.result), (Some(900_000), Some(0), None));
+    rig.pass(secs(31));
+    // Somebody has it run beside its times: that is its last run too.
+    rig.start("backup");
+    rig.pass(secs(10));
+    let told = timer(&mut rig);
+    assert_eq!((told.next_ms, told.last_ms), (Some(859_000), Some(10_000)));
+    assert_eq!(told.result.as_deref(), Some("exited with status 0"));
+    rig.stop("backup");
+    let told = timer(&mut rig);
+    assert_eq!((told.next_ms, told.last_ms), (None, Some(10_000)), "its last run is no secret");
+    assert_eq!(told.never, "its times are off until it is started");
+}
+
+#[test]
+fn why_no_time_comes_is_told() {
+    let never = |part: crate::build::Part| {
+        let mut rig = booted(part);
+        rig.status("backup").timer.unwrap().never
+    };
+    assert_eq!(never(backup("every 15m")), "");
+    assert_eq!(never(backup("every 15m").disabled()), "not enabled");
+    assert_eq!(never(backup("every 15m").in_target("rescue")), "not of the target default");
+    let mut rig = booted(
+        task("backup").on_schedule(Schedule { after_boot: Some(secs(5)), ..Schedule::default() }),
+    );
+    assert_eq!(rig.status("backup").timer.unwrap().next_ms, Some(5_000));
+    rig.pass(secs(60));
+    let told = rig.status("backup").timer.unwrap();
+    assert_eq!((told.next_ms, told.never.as_str()), (None, "no time left"));
+    assert_eq!(told.last_ms, Some(55_000));
+    assert_eq!(rig.machine().services.iter().filter(|one| one.timer.is_some()).count(), 1);
+}
+
+#[test]
 fn a_failure_shows_and_the_next_time_comes_all_the_same() {
     let mut rig = Rig::booted_but([backup("every 1h")], |rig| rig.ends("backup", secs(1), 3));
     rig.pass(secs(3601));
