@@ -2,6 +2,8 @@
 //!
 //! Nothing here asks the kernel for anything; `os` makes these values, the engine reads them.
 
+pub mod glob;
+
 use std::fmt;
 use std::num::NonZeroI32;
 use std::time::Duration;

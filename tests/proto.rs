@@ -13,8 +13,8 @@ use std::num::NonZeroU64;
 use finit::proto::frame::{self, Answer, Spelling, decode, decode_answer, encode_answer};
 use finit::proto::report::{Detail, FrozenReport};
 use finit::proto::{
-    Code, JobEvent, MachineReport, Outcome, Power, Refusal, Reply, Request, ScheduledReport,
-    ServiceReport, StateWord, TimerReport, words,
+    Because, Chapter, Code, JobEvent, MachineReport, Outcome, Power, Refusal, Reply, Request,
+    ScheduledReport, ServiceReport, StateWord, TimerReport, words,
 };
 use serde_json::json;
 
@@ -83,6 +83,17 @@ fn service() -> ServiceReport {
     }
 }
 
+fn chapter() -> Chapter {
+    Chapter {
+        name: "web".to_owned(),
+        state: StateWord::Waiting,
+        since_ms: 7,
+        pid: None,
+        reason: "waits for db".to_owned(),
+        because: vec![Because { ago_ms: 9_000, text: "the boot".to_owned() }],
+    }
+}
+
 fn every_answer() -> Vec<Answer> {
     let machine = MachineReport {
         scheduled: Some(ScheduledReport {
@@ -110,6 +121,9 @@ fn every_answer() -> Vec<Answer> {
         Answer::Reply(Reply::Pong),
         Answer::Reply(Reply::Machine(Box::new(machine))),
         Answer::Reply(Reply::Service(Box::new(service()))),
+        Answer::Reply(Reply::Services(vec![service(), service()])),
+        Answer::Reply(Reply::Why(vec![chapter()])),
+        Answer::Reply(Reply::Stories(vec![vec![chapter()], vec![chapter(), chapter()]])),
         Answer::Reply(Reply::Job { job: 7, also: vec!["app".to_owned()], notes: Vec::new() }),
         Answer::Reply(Reply::Done { message: "done".to_owned() }),
         Answer::Refused(Refusal::new(Code::Denied, "no").hint("be root")),
@@ -285,8 +299,17 @@ fn words_are_answered_in_words() {
     }
     for answer in every_answer() {
         let text = words(&answer);
-        assert!(text.ends_with('\n') && text.lines().count() == 1, "{text}");
+        let lines = match &answer {
+            Answer::Reply(Reply::Services(services)) => services.len(),
+            Answer::Reply(Reply::Why(_)) => 2,
+            Answer::Reply(Reply::Stories(_)) => 6,
+            _ => 1,
+        };
+        assert!(text.ends_with('\n') && text.lines().count() == lines, "{text}");
     }
+    let failed = ServiceReport { state: StateWord::Failed, ..service() };
+    let both = Answer::Reply(Reply::Services(vec![service(), failed]));
+    assert_eq!(words(&both), "web ok\nweb dead\n");
 }
 
 #[test]

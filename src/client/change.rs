@@ -135,8 +135,10 @@ pub fn signal_and_name(command: Command) -> Command {
     one(command.arg(signal.help("HUP, SIGUSR1, 10, RTMIN+3")))
 }
 
-fn name_list() -> Arg {
-    Arg::new("names").value_name("NAME").help("Services")
+/// Names, or patterns for names.
+pub fn name_list() -> Arg {
+    let help = "Services, or patterns: 'getty@*' is all that match it";
+    Arg::new("names").value_name("NAME").help(help)
 }
 
 /// `finitctl start`.
@@ -282,7 +284,8 @@ pub fn thaw(session: &mut Session, matches: &ArgMatches) -> Result<Status, Failu
     perform(session, &Request::Thaw { names: all_names(matches) }, wait(matches))
 }
 
-fn all_names(matches: &ArgMatches) -> Vec<String> {
+/// What was typed for these.
+pub fn all_names(matches: &ArgMatches) -> Vec<String> {
     matches.get_many("names").into_iter().flatten().cloned().collect()
 }
 

@@ -4,7 +4,7 @@ use clap::{Arg, ArgAction, ArgGroup, ArgMatches, Command};
 
 use super::connect::Failure;
 use super::overview::{self, Scope};
-use super::status::{ask_machine, ask_service};
+use super::status::{ask_machine, ask_services};
 use super::{Form, Session, Status, text, timers};
 use crate::proto::{ServiceReport, StateWord};
 
@@ -86,23 +86,27 @@ pub fn run(session: &mut Session, matches: &ArgMatches) -> Result<Status, Failur
 /// One line a socket. Only the report of a single service names them, so each is asked for.
 fn sockets(session: &mut Session, listed: &[&ServiceReport]) -> Result<Status, Failure> {
     for entry in listed {
-        let service = match ask_service(session, &entry.name) {
-            Ok(service) => service,
+        let services = match ask_services(session, &entry.name) {
+            Ok(services) => services,
             // It went away with a change of the file in between.
             Err(Failure::Refused(_)) => continue,
             Err(failure) => return Err(failure),
         };
-        let sockets = service.detail.as_ref().map(|detail| detail.sockets.as_slice());
-        let sockets = sockets.unwrap_or_default();
-        if session.form == Form::Json && !sockets.is_empty() {
-            session.output.json(&service);
-            continue;
-        }
-        for socket in sockets {
-            let state = service.state.word();
-            let line = format!("{:<28}{:<20}{state}", text::clean(socket), service.name);
-            session.output.line(&line);
-        }
+        services.iter().for_each(|service| sockets_of(session, service));
     }
     Ok(Status::Done)
+}
+
+fn sockets_of(session: &mut Session, service: &ServiceReport) {
+    let sockets = service.detail.as_ref().map(|detail| detail.sockets.as_slice());
+    let sockets = sockets.unwrap_or_default();
+    if session.form == Form::Json && !sockets.is_empty() {
+        session.output.json(service);
+        return;
+    }
+    for socket in sockets {
+        let state = service.state.word();
+        let line = format!("{:<28}{:<20}{state}", text::clean(socket), service.name);
+        session.output.line(&line);
+    }
 }

@@ -11,7 +11,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::connect::Failure;
-use super::status::{ask_machine, ask_service};
+use super::status::{ask_machine, ask_services};
 use super::{Form, Session, Status};
 
 /// How often a followed file is looked at, in milliseconds.
@@ -23,7 +23,12 @@ const BLOCK: u64 = 8 * 1024;
 /// The words behind `logs`.
 pub fn arguments(command: Command) -> Command {
     command
-        .arg(Arg::new("names").value_name("NAME").num_args(0..).help("Services; all without"))
+        .arg(
+            Arg::new("names")
+                .value_name("NAME")
+                .num_args(0..)
+                .help("Services, or patterns; all without"),
+        )
         .arg(
             Arg::new("lines")
                 .short('n')
@@ -105,8 +110,8 @@ fn find(session: &mut Session, names: &[String]) -> Result<(Vec<Log>, Status), F
     };
     let (mut logs, mut status) = (Vec::new(), Status::Done);
     for name in names {
-        let service = match ask_service(session, &name) {
-            Ok(service) => service,
+        let services = match ask_services(session, &name) {
+            Ok(services) => services,
             Err(failure @ Failure::Refused(_)) if !everyone => {
                 session.output.complain(&failure.to_string());
                 status = failure.status();
@@ -115,15 +120,18 @@ fn find(session: &mut Session, names: &[String]) -> Result<(Vec<Log>, Status), F
             Err(Failure::Refused(_)) => continue,
             Err(failure) => return Err(failure),
         };
-        match service.detail.and_then(|detail| detail.log) {
-            Some(path) => {
-                let partial = Vec::new();
-                logs.push(Log { service: service.name, path, open: None, partial });
+        for service in services {
+            match service.detail.and_then(|detail| detail.log) {
+                Some(path) => {
+                    let partial = Vec::new();
+                    logs.push(Log { service: service.name, path, open: None, partial });
+                }
+                None if everyone => {}
+                None => session.output.complain(&format!(
+                    "{}: no log file that you may know of; see `log` in /etc/finit.toml",
+                    service.name
+                )),
             }
-            None if everyone => {}
-            None => session.output.complain(&format!(
-                "{name}: no log file that you may know of; see `log` in /etc/finit.toml"
-            )),
         }
     }
     Ok((logs, status))

@@ -93,6 +93,12 @@ impl Status {
     pub fn code(self) -> u8 {
         self as u8
     }
+
+    /// This, or if all is well so far, what comes next.
+    #[must_use]
+    pub fn or(self, next: Self) -> Self {
+        if self == Self::Done { next } else { self }
+    }
 }
 
 /// What the process environment says, read once by `main`.
@@ -211,7 +217,8 @@ pub fn unexpected(reply: &Reply) -> Failure {
         Reply::Pong => "pong",
         Reply::Machine(_) => "a machine",
         Reply::Service(_) => "a service",
-        Reply::Why(_) => "why",
+        Reply::Services(_) => "services",
+        Reply::Why(_) | Reply::Stories(_) => "why",
         Reply::Plan(_) => "a plan",
         Reply::Job { .. } => "a job",
         Reply::Done { .. } => "done",

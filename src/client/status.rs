@@ -18,7 +18,7 @@ pub fn arguments(command: Command) -> Command {
             Arg::new("names")
                 .value_name("NAME")
                 .num_args(0..)
-                .help("Services; the machine without"),
+                .help("Services, or patterns such as 'getty@*'; the machine without"),
         )
         .arg(
             Arg::new("all")
@@ -67,24 +67,24 @@ pub fn services<'a>(
     session: &mut Session,
     names: impl Iterator<Item = &'a str>,
 ) -> Result<Status, Failure> {
-    let mut status = Status::Done;
-    for (count, name) in names.enumerate() {
-        let of_this = match ask_service(session, name) {
-            Ok(service) => {
-                if count > 0 && session.form == Form::Text {
-                    session.output.text("\n");
-                }
-                show(session, &service);
-                of_state(service.state)
-            }
+    let (mut status, mut shown) = (Status::Done, 0usize);
+    for name in names {
+        let services = match ask_services(session, name) {
+            Ok(services) => services,
             Err(failure @ Failure::Refused(_)) => {
                 session.output.complain(&failure.to_string());
-                failure.status()
+                status = status.or(failure.status());
+                continue;
             }
             Err(failure) => return Err(failure),
         };
-        if status == Status::Done {
-            status = of_this;
+        for service in services {
+            if shown > 0 && session.form == Form::Text {
+                session.output.text("\n");
+            }
+            show(session, &service);
+            shown = shown.saturating_add(1);
+            status = status.or(of_state(service.state));
         }
     }
     Ok(status)
@@ -128,13 +128,14 @@ pub fn ask_machine(session: &mut Session) -> Result<MachineReport, Failure> {
     }
 }
 
-/// The report of one service.
+/// The report of the service of that name, or those of a pattern.
 ///
 /// # Errors
 /// No answer, or no such service.
-pub fn ask_service(session: &mut Session, name: &str) -> Result<ServiceReport, Failure> {
+pub fn ask_services(session: &mut Session, name: &str) -> Result<Vec<ServiceReport>, Failure> {
     match session.ask(&Request::Status { name: name.to_owned() })? {
-        Reply::Service(service) => Ok(*service),
+        Reply::Service(service) => Ok(vec![*service]),
+        Reply::Services(services) => Ok(services),
         other => Err(unexpected(&other)),
     }
 }

@@ -31,7 +31,7 @@ struct Verb {
 #[rustfmt::skip]
 const VERBS: &[Verb] = &[
     Verb { name: "status", about: "The machine and its services, or services in full", arguments: status::arguments, run: status::run },
-    Verb { name: "why", about: "What made a service start, stop, wait or fail", arguments: change::one, run: why::run },
+    Verb { name: "why", about: "What made services start, stop, wait or fail", arguments: why::arguments, run: why::run },
     Verb { name: "list", about: "Services by state, sockets, timers, targets", arguments: list::arguments, run: list::run },
     Verb { name: "logs", about: "Log lines of services", arguments: logs::arguments, run: logs::run },
     Verb { name: "start", about: "Bring services up, and what they need", arguments: change::names, run: change::start },

@@ -3,6 +3,7 @@
 
 use super::connect::Failure;
 use super::{Environment, Form, Session, Status, unexpected};
+use crate::facts::glob;
 use crate::proto::{Power, Reply, Request, words};
 
 /// Passes the words on to PID 1 and prints its answer; the exit code to end with. `status NAME`
@@ -67,7 +68,11 @@ fn exchange(words: &[String], session: &mut Session) -> Result<Status, Failure> 
     connection.send_line(&format!("{line}\n"))?;
     let mut status = None;
     // A list has no end mark, so it ends with the connection; other answers are one line.
-    let is_list = request == Request::List;
+    let is_list = match &request {
+        Request::List => true,
+        Request::Status { name } => glob::is_pattern(name),
+        _ => false,
+    };
     if is_list {
         connection.finish();
     }
@@ -77,7 +82,9 @@ fn exchange(words: &[String], session: &mut Session) -> Result<Status, Failure> 
             return Ok(Status::Failed);
         }
         session.output.line(&answer);
-        status = Some(if answer == "dead" { Status::Failed } else { Status::Done });
+        let dead = answer == "dead" || answer.ends_with(" dead");
+        let of_this = if dead { Status::Failed } else { Status::Done };
+        status = Some(status.unwrap_or(Status::Done).or(of_this));
         if !is_list {
             break;
         }

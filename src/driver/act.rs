@@ -295,6 +295,12 @@ impl Driver {
                 report.cgroup = self.folder(&report.name);
                 Reply::Service(report)
             }
+            Reply::Services(mut reports) => {
+                for report in &mut reports {
+                    report.cgroup = self.folder(&report.name);
+                }
+                Reply::Services(reports)
+            }
             Reply::Machine(mut machine) => {
                 for service in &mut machine.services {
                     service.cgroup = self.folder(&service.name);

@@ -1,8 +1,11 @@
-//! From the names that people say to nodes.
+//! From the names that people say, and the patterns, to nodes.
+
+use std::collections::BTreeSet;
 
 use super::Engine;
 use super::id::NodeId;
 use super::node::{Body, Node};
+use crate::facts::glob;
 use crate::proto::{Code, Refusal};
 
 impl Engine {
@@ -37,9 +40,40 @@ impl Engine {
         })
     }
 
+    /// The node of that name or alias; of a pattern all services, tasks and templates whose names
+    /// match it, by name, and at least one.
+    pub(super) fn find_matching(&self, name: &str) -> Result<Vec<NodeId>, Refusal> {
+        if !glob::is_pattern(name) {
+            return Ok(vec![self.find(name)?]);
+        }
+        let pattern: Vec<char> = name.chars().collect();
+        let is_meant = |name: &str, node: &Node| match node.body {
+            Body::Service(_) | Body::Template | Body::LeftOut(_) => {
+                glob::matches(&pattern, &name.chars().collect::<Vec<_>>())
+            }
+            // Nobody who says `*` means the boot, or the way back to it.
+            Body::Step(_) | Body::Milestone | Body::Target => false,
+        };
+        let fits = |(name, id): (&String, &NodeId)| {
+            self.node(*id).filter(|node| is_meant(name, node)).map(|_| *id)
+        };
+        let found: Vec<NodeId> = self.names.iter().filter_map(fits).collect();
+        if found.is_empty() {
+            let message = format!("no service matches `{name}`");
+            let hint = "finitctl list shows all names";
+            return Err(Refusal::new(Code::NoSuchService, message).hint(hint));
+        }
+        Ok(found)
+    }
+
     /// The node of that name, if a person may start and stop it.
     pub(super) fn find_service(&self, name: &str) -> Result<NodeId, Refusal> {
         let id = self.find(name)?;
+        self.may_change(id, name)?;
+        Ok(id)
+    }
+
+    fn may_change(&self, id: NodeId, name: &str) -> Result<(), Refusal> {
         match self.node(id).map(|node| &node.body) {
             Some(Body::Step(_) | Body::Milestone) => {
                 let message = format!("`{name}` is a part of the boot, not a service");
@@ -49,24 +83,33 @@ impl Engine {
                 let message = format!("`{name}` was left out: {mistake}");
                 Err(Refusal::new(Code::BrokenConfig, message).hint("see finitctl check"))
             }
-            Some(Body::Service(_) | Body::Target | Body::Template) | None => Ok(id),
+            Some(Body::Service(_) | Body::Target | Body::Template) | None => Ok(()),
         }
     }
 
-    /// The nodes of these names, instances for a template; all or none.
+    /// The nodes of these names and patterns, each once, instances for a template; all or none.
     pub(super) fn find_all(&self, names: &[String]) -> Result<Vec<NodeId>, Refusal> {
         if names.is_empty() {
             return Err(Refusal::new(Code::BadRequest, "a name is missing"));
         }
         let mut found = Vec::new();
         for name in names {
-            let id = self.find_service(name)?;
-            found.push(id);
-            if let Some(node) = self.node(id).filter(|node| matches!(node.body, Body::Template)) {
-                found.extend(&node.edges.wants);
+            for id in self.find_matching(name)? {
+                let name = if glob::is_pattern(name) { self.name(id) } else { name.as_str() };
+                self.may_change(id, name)?;
+                found.extend(self.with_instances(id));
             }
         }
+        let mut known = BTreeSet::new();
+        found.retain(|id| known.insert(*id));
         Ok(found)
+    }
+
+    /// A node, and behind a template its instances.
+    pub(super) fn with_instances(&self, id: NodeId) -> Vec<NodeId> {
+        let template = self.node(id).filter(|node| matches!(node.body, Body::Template));
+        let instances = template.iter().flat_map(|node| &node.edges.wants);
+        std::iter::once(id).chain(instances.copied()).collect()
     }
 
     /// The services of these names; for a template its instances alone.

@@ -162,7 +162,7 @@ impl Engine {
 
     /// The service of that name; for a template its instances behind it.
     fn find_holdable(&self, name: &str) -> Result<Vec<NodeId>, Refusal> {
-        let ids = self.find_all(std::slice::from_ref(&name.to_owned()))?;
+        let ids = self.with_instances(self.find_service(name)?);
         let is_target =
             |id: &NodeId| self.node(*id).is_some_and(|node| matches!(node.body, Body::Target));
         if ids.iter().any(is_target) {

@@ -103,15 +103,8 @@ impl Engine {
                 let known = peer.access == Access::Everything;
                 Ok(Reply::Machine(Box::new(self.machine_report(known))))
             }
-            Request::Status { name } => {
-                let id = self.find(&name)?;
-                let detail = peer.access == Access::Everything;
-                Ok(Reply::Service(Box::new(self.service_report(id, detail, detail))))
-            }
-            Request::Why { name } => {
-                let chapters = self.chapters(self.find(&name)?, peer.access == Access::Everything);
-                Ok(Reply::Why(chapters))
-            }
+            Request::Status { name } => self.status(&name, peer.access == Access::Everything),
+            Request::Why { name } => self.why(&name, peer.access == Access::Everything),
             Request::Start { names } => self.start_named(&names),
             Request::Stop { names } => self.stop_named(&names),
             Request::StopGently { names } => self.stop_gently(&names),

@@ -9,9 +9,9 @@ use super::power::Phase;
 use super::schedule::span;
 use super::state::{DownWhy, Rung, StartStep, State, Then};
 use crate::config::spec::{CommandLine, Kind, LogTarget, Piece, Ready, ServiceSpec, Word};
-use crate::facts::{Moment, Pid};
+use crate::facts::{Moment, Pid, glob};
 use crate::proto::report::Detail;
-use crate::proto::{MachineReport, ServiceReport, StateWord};
+use crate::proto::{MachineReport, Refusal, Reply, ServiceReport, StateWord};
 
 /// Most characters of a command that stands in a reason.
 const SHORT: usize = 60;
@@ -64,6 +64,17 @@ impl Engine {
             cgroup: None,
             detail: detail.then(|| self.detail(node)),
         }
+    }
+
+    /// The service of that name, or those of a pattern; in full, and with who asked, where that
+    /// may be `known`.
+    pub(super) fn status(&self, name: &str, known: bool) -> Result<Reply, Refusal> {
+        let report = |id: NodeId| self.service_report(id, known, known);
+        if glob::is_pattern(name) {
+            let reports = self.find_matching(name)?.into_iter().map(report);
+            return Ok(Reply::Services(reports.collect()));
+        }
+        Ok(Reply::Service(Box::new(report(self.find(name)?))))
     }
 
     pub(super) fn detail(&self, node: &Node) -> Detail {

@@ -11,8 +11,8 @@ use super::node::{Asked, Node};
 use super::state::{DownWhy, State};
 use super::{Engine, view};
 use crate::config::spec::Kind;
-use crate::facts::{Exit, Moment, Pid, SignalNumber};
-use crate::proto::{Because, Chapter};
+use crate::facts::{Exit, Moment, Pid, SignalNumber, glob};
+use crate::proto::{Because, Chapter, Refusal, Reply};
 
 /// Longest chain that is kept; of a longer one, the last links and the first.
 const LINKS: u32 = 32;
@@ -329,6 +329,15 @@ impl Engine {
         self.settle();
         let again = self.node(id).filter(|node| over && !is_over(&node.state));
         again.map(comes_again).unwrap_or_default()
+    }
+
+    /// Why the service of that name, or each of a pattern, is as it is.
+    pub(super) fn why(&self, name: &str, known: bool) -> Result<Reply, Refusal> {
+        if glob::is_pattern(name) {
+            let ids = self.find_matching(name)?.into_iter();
+            return Ok(Reply::Stories(ids.map(|id| self.chapters(id, known)).collect()));
+        }
+        Ok(Reply::Why(self.chapters(self.find(name)?, known)))
     }
 
     /// Why a node is as it is: itself, and then whatever it waits for, or is there for where it

@@ -31,42 +31,42 @@ pub enum Request {
     Ping,
     /// Every service in short, and the state of the machine.
     List,
-    /// One service in full.
+    /// One service in full, or all of a pattern such as `getty@*`.
     Status {
-        /// Its name, or an alias.
+        /// Its name, an alias, or the pattern.
         name: String,
     },
-    /// Why a service is as it is, back to the first cause.
+    /// Why a service is as it is, back to the first cause; of a pattern, each of them.
     Why {
-        /// Its name.
+        /// Its name, or the pattern.
         name: String,
     },
     /// What `apply` would do.
     Plan,
     /// Bring services up.
     Start {
-        /// Their names.
+        /// Their names, or patterns.
         names: Vec<String>,
     },
     /// Bring services down, and those that need them.
     Stop {
-        /// Their names.
+        /// Their names, or patterns.
         names: Vec<String>,
     },
     /// Have services be there only while others need or want them: those that nobody does go down
     /// at once. A method of its own: a finit that knew no such stop would take the others down.
     StopGently {
-        /// Their names.
+        /// Their names, or patterns.
         names: Vec<String>,
     },
     /// Stop and start again; a stopped one is started.
     Restart {
-        /// Their names.
+        /// Their names, or patterns.
         names: Vec<String>,
     },
     /// Let services re-read their own configuration.
     Reload {
-        /// Their names.
+        /// Their names, or patterns.
         names: Vec<String>,
     },
     /// Re-read the file and make the machine match it.
@@ -112,12 +112,12 @@ pub enum Request {
     /// Have all processes of services stand still, until `thaw`, their end, or what needs them
     /// awake: a stop, a restart, a reload.
     Freeze {
-        /// Their names.
+        /// Their names, or patterns.
         names: Vec<String>,
     },
     /// Have them go on.
     Thaw {
-        /// Their names.
+        /// Their names, or patterns.
         names: Vec<String>,
     },
     /// Follow a job until it ends: events, then the last one with its outcome.
@@ -203,10 +203,15 @@ pub enum Reply {
     Pong,
     /// To `list`.
     Machine(Box<MachineReport>),
-    /// To `status`.
+    /// To `status` of a name.
     Service(Box<ServiceReport>),
-    /// To `why`: the service, and then what it waits for, or is there for, one behind the other.
+    /// To `status` of a pattern: those that match it, by name.
+    Services(Vec<ServiceReport>),
+    /// To `why` of a name: the service, and then what it waits for, or is there for, one behind
+    /// the other.
     Why(Vec<Chapter>),
+    /// To `why` of a pattern: the same for each that matches it, by name.
+    Stories(Vec<Vec<Chapter>>),
     /// To `plan`; empty if nothing would change.
     Plan(Vec<Change>),
     /// To a request that changes something: it is under way, and this is its number.

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::num::NonZeroU64;
 
 use super::frame::{Answer, shortened};
-use super::{Chapter, Code, NOT_IN_FILE, Outcome, Power, Refusal, Reply, Request};
+use super::{Chapter, Code, NOT_IN_FILE, Outcome, Power, Refusal, Reply, Request, ServiceReport};
 
 impl Request {
     /// What was asked for, as a person would have typed it.
@@ -138,15 +138,15 @@ pub fn render(answer: &Answer) -> String {
             writeln!(text, "{} {} {pid}", s.name, s.state.word())
         }),
         Answer::Reply(Reply::Service(service)) => {
-            writeln!(text, "{}", if service.state.is_up() { "ok" } else { "dead" })
+            writeln!(text, "{}", ok_or_dead(service))
         }
-        Answer::Reply(Reply::Why(chapters)) => chapters.iter().try_for_each(|chapter| {
-            let Chapter { name, state, reason, because, .. } = chapter;
-            writeln!(text, "{name} {} {}", state.word(), plain(reason))?;
-            because.iter().try_for_each(|why| {
-                writeln!(text, "  {} s ago: {}", why.ago_ms / 1000, plain(&why.text))
-            })
-        }),
+        Answer::Reply(Reply::Services(services)) => services
+            .iter()
+            .try_for_each(|service| writeln!(text, "{} {}", service.name, ok_or_dead(service))),
+        Answer::Reply(Reply::Why(chapters)) => tell(&mut text, chapters),
+        Answer::Reply(Reply::Stories(stories)) => {
+            stories.iter().try_for_each(|chapters| tell(&mut text, chapters))
+        }
         Answer::Reply(Reply::Plan(changes)) => changes.iter().try_for_each(|change| {
             writeln!(text, "{} {}: {}", change.verb.word(), change.name, plain(&change.why))
         }),
@@ -165,6 +165,21 @@ pub fn render(answer: &Answer) -> String {
         }
     };
     text
+}
+
+fn ok_or_dead(service: &ServiceReport) -> &'static str {
+    if service.state.is_up() { "ok" } else { "dead" }
+}
+
+/// Why a service is as it is.
+fn tell(text: &mut String, chapters: &[Chapter]) -> std::fmt::Result {
+    chapters.iter().try_for_each(|chapter| {
+        let Chapter { name, state, reason, because, .. } = chapter;
+        writeln!(text, "{name} {} {}", state.word(), plain(reason))?;
+        because.iter().try_for_each(|why| {
+            writeln!(text, "  {} s ago: {}", why.ago_ms / 1000, plain(&why.text))
+        })
+    })
 }
 
 fn one_line(refusal: &Refusal) -> String {

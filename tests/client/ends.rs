@@ -53,6 +53,44 @@ fn one_unknown_name_does_not_hide_the_others() {
 }
 
 #[test]
+fn of_a_pattern_each_is_shown_and_the_first_that_is_not_up_decides() {
+    let server = Server::new(|request| {
+        vec![match request {
+            Request::Status { name } if name == "web-*" => {
+                let states = [("web-1", StateWord::Up), ("web-2", StateWord::Failed)];
+                let each = states.map(|(name, state)| service(name, state));
+                Answer::Reply(Reply::Services(each.to_vec()))
+            }
+            Request::Why { name } if name == "web-*" => {
+                let story = |name, state| vec![chapter(name, state)];
+                let stories =
+                    vec![story("web-1", StateWord::Up), story("web-2", StateWord::Stopped)];
+                Answer::Reply(Reply::Stories(stories))
+            }
+            Request::Why { name } if name == "db" => {
+                Answer::Reply(Reply::Why(vec![chapter("db", StateWord::Up)]))
+            }
+            _ => Answer::Refused(Refusal::new(Code::NoSuchService, "no service matches `x*`")),
+        }]
+    });
+    let ran = server.run(&["status", "web-*"]);
+    assert_eq!(ran.code, 1);
+    assert!(
+        ran.out.starts_with("web-1: up") && ran.out.contains("\n\nweb-2: failed"),
+        "{}",
+        ran.out
+    );
+    assert_eq!(server.run(&["status", "web-*", "--json"]).out.lines().count(), 2);
+    let ran = server.run(&["why", "db", "web-*"]);
+    let page = "db: up since 3 min\n\nweb-1: up since 3 min\n\nweb-2: stopped since 3 min\n";
+    assert_eq!((ran.code, ran.out.as_str()), (3, page));
+    let ran = server.run(&["why", "x*", "db"]);
+    assert_eq!((ran.code, ran.out.as_str()), (4, "db: up since 3 min\n"));
+    assert_eq!(ran.err, "finitctl: no service matches `x*`\n");
+    assert_eq!(server.run(&["why"]).code, 2);
+}
+
+#[test]
 fn refusals_have_their_codes() {
     let table = [
         (Code::BadRequest, 2),

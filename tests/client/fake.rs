@@ -11,7 +11,9 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 
 use finit::proto::frame::{Answer, decode, encode_answer};
-use finit::proto::{JobEvent, MachineReport, Outcome, Reply, Request, ServiceReport, StateWord};
+use finit::proto::{
+    Chapter, JobEvent, MachineReport, Outcome, Reply, Request, ServiceReport, StateWord,
+};
 
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_finitctl");
 
@@ -137,6 +139,11 @@ pub fn service(name: &str, state: StateWord) -> ServiceReport {
         cgroup: None,
         detail: None,
     }
+}
+
+pub fn chapter(name: &str, state: StateWord) -> Chapter {
+    let (name, reason) = (name.to_owned(), String::new());
+    Chapter { name, state, since_ms: 180_000, pid: None, reason, because: Vec::new() }
 }
 
 pub const NGINX: &str = "exec /usr/sbin/nginx: No such file or directory (ENOENT)";

@@ -179,6 +179,10 @@ fn init_passes_words_on() {
         Request::Status { name } if name == "nix" => {
             vec![Answer::Refused(Refusal::new(Code::NoSuchService, "nothing is called nix"))]
         }
+        Request::Status { name } if name == "w*" => {
+            let dead = service("web-1", StateWord::Stopped);
+            vec![Answer::Reply(Reply::Services(vec![dead, service("web-2", StateWord::Up)]))]
+        }
         Request::Status { name } => {
             let state = if name == "web" { StateWord::Up } else { StateWord::Failed };
             vec![Answer::Reply(Reply::Service(Box::new(service(name, state))))]
@@ -193,6 +197,7 @@ fn init_passes_words_on() {
     let plain = |code: i32, out: &str| (code, out.to_owned(), String::new());
     assert_eq!(ran(&["status", "web"]), plain(0, "ok\n"));
     assert_eq!(ran(&["status", "db"]), plain(1, "dead\n"));
+    assert_eq!(ran(&["status", "w*"]), plain(1, "web-1 dead\nweb-2 ok\n"));
     assert_eq!(ran(&["restart", "web"]), plain(0, "job 7\n"));
     let (code, out, err) = ran(&["status", "nix"]);
     assert_eq!((code, out.as_str(), err.as_str()), (1, "", "init: nothing is called nix\n"));

@@ -144,3 +144,43 @@ fn a_line_that_is_none_is_answered_and_the_next_client_is_served() {
         assert_eq!(machine.ctl(&["status"]).code, 0);
     }
 }
+
+#[test]
+fn patterns_stand_for_what_they_match_with_every_verb() {
+    let machine = Machine::boot(
+        r#"
+        [service.web]
+        instances = ["a", "b", "c"]
+        command = "/bin/sleep 1000"
+        reload = "CONT"
+        [service.db]
+        command = "/bin/sleep 1000"
+        "#,
+    );
+    machine.booted();
+    let states = || {
+        ["web@a", "web@b", "web@c", "db"]
+            .map(|name| machine.status(name)["state"].as_str().unwrap().to_owned())
+    };
+    machine.order(&["stop", "web@[ab]"]);
+    assert_eq!(states(), ["stopped", "stopped", "up", "up"]);
+    machine.order(&["start", "web@?"]);
+    assert_eq!(states(), ["up", "up", "up", "up"]);
+    for verb in ["restart", "reload", "freeze", "thaw"] {
+        let said = machine.order(&[verb, "web@*"]);
+        assert!(["web@a", "web@b", "web@c"].iter().all(|name| said.contains(name)), "{said}");
+        assert!(!said.contains("db"), "{said}");
+    }
+    let said = machine.ctl(&["status", "web@*"]);
+    assert_eq!(said.code, 0, "{said:?}");
+    assert!(said.text.starts_with("web@a: up") && said.text.contains("\n\nweb@c: up"), "{said:?}");
+    let said = machine.ctl(&["why", "w*@b", "db"]);
+    assert!(said.code == 0 && said.text.starts_with("web@b: up since"), "{said:?}");
+    assert!(said.text.contains("\n\ndb: up since"), "{said:?}");
+    let said = machine.ctl(&["stop", "db", "sshd*"]);
+    assert_eq!(said.code, 4);
+    assert!(said.text.contains("no service matches `sshd*`"), "{said:?}");
+    assert_eq!(states(), ["up", "up", "up", "up"], "all or none");
+    machine.order(&["stop", "*"]);
+    assert_eq!(states(), ["stopped", "stopped", "stopped", "stopped"]);
+}

@@ -19,6 +19,7 @@ mod load;
 mod needs;
 mod order;
 mod paths;
+mod patterns;
 pub mod plan;
 mod power;
 mod ready;
