@@ -352,14 +352,7 @@ fn follow(session: &mut Session, job: u64) -> Result<Status, Failure> {
         session.output.flush();
         let event = match session.connection()?.event() {
             Ok(event) => event,
-            Err(Failure::TimedOut(after)) => {
-                session.output.complain(&format!(
-                    "not finished after {}; finit goes on with it: finitctl status shows how far \
-                     it is",
-                    text::span(after)
-                ));
-                return Ok(Status::TimedOut);
-            }
+            Err(Failure::TimedOut(after)) => return Err(Failure::Unfinished(after)),
             Err(failure) => return Err(failure),
         };
         if session.form == Form::Json {

@@ -16,7 +16,9 @@ use nix::sys::socket::{
 };
 use nix::sys::time::{TimeVal, TimeValLike as _};
 
-use super::Status;
+use serde_json::Value;
+
+use super::{Status, text};
 use crate::proto::frame::{self, Answer};
 use crate::proto::{Code, JobEvent, Refusal, Reply, Request};
 
@@ -39,6 +41,8 @@ pub enum Failure {
     Unreadable(String),
     /// Not in time.
     TimedOut(Duration),
+    /// What was asked for goes on, and was not over in time.
+    Unfinished(Duration),
     /// PID 1 said no.
     Refused(Refusal),
     /// The request makes no sense, so it was not sent.
@@ -53,7 +57,7 @@ impl Failure {
         match self {
             Self::NoConnection { .. } | Self::Lost(_) => Status::NoConnection,
             Self::Unreadable(_) | Self::Local(_) => Status::Failed,
-            Self::TimedOut(_) => Status::TimedOut,
+            Self::TimedOut(_) | Self::Unfinished(_) => Status::TimedOut,
             Self::Usage(_) => Status::Usage,
             Self::Refused(refusal) => match refusal.code {
                 Code::BadRequest => Status::Usage,
@@ -72,43 +76,83 @@ impl Failure {
     }
 }
 
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Failure {
+    /// What it is called for programs; a refusal has the word of PID 1.
+    fn word(&self) -> Value {
+        let word = match self {
+            Self::NoConnection { .. } => "no-connection",
+            Self::Lost(_) => "connection-lost",
+            Self::Unreadable(_) => "unreadable-answer",
+            Self::TimedOut(_) => "timed-out",
+            Self::Unfinished(_) => "unfinished",
+            Self::Usage(_) => "usage",
+            Self::Local(_) => "failed",
+            Self::Refused(refusal) => {
+                return serde_json::to_value(refusal.code).unwrap_or_default();
+            }
+        };
+        word.into()
+    }
+
+    /// What is wrong, and what to do, which may be nothing.
+    fn parts(&self) -> (String, &str) {
+        let told = |text: String| (text, "");
         match self {
             Self::NoConnection { socket, errno } => {
-                write!(f, "no connection to {socket}: {}. ", errno.desc())?;
-                f.write_str(match errno {
+                let hint = match errno {
                     Errno::EACCES | Errno::EPERM => "Are you root?",
                     Errno::ENOENT | Errno::ECONNREFUSED => {
                         "Is finit PID 1 here (readlink /proc/1/exe)? If it is, kill -USR1 1 makes \
                          its socket anew."
                     }
                     _ => "Is finit PID 1 here (readlink /proc/1/exe)?",
-                })
+                };
+                (format!("no connection to {socket}: {}", errno.desc()), hint)
             }
-            Self::Lost(why) => write!(
-                f,
-                "the connection ended before the answer was complete: {why}. What was asked may \
-                 have been done: look at finitctl status."
+            Self::Lost(why) => (
+                format!("the connection ended before the answer was complete: {why}"),
+                "What was asked may have been done: look at finitctl status.",
             ),
-            Self::Unreadable(why) => write!(
-                f,
-                "the answer is not understood: {why}. Is finitctl older than the finit that runs?"
+            Self::Unreadable(why) => (
+                format!("the answer is not understood: {why}"),
+                "Is finitctl older than the finit that runs?",
             ),
-            Self::TimedOut(after) => {
-                write!(f, "no answer within {}", super::text::span(*after))
-            }
-            Self::Refused(refusal) => {
-                f.write_str(&refusal.message)?;
-                let lines = refusal.message.contains('\n');
-                match refusal.hint.as_str() {
-                    "" => Ok(()),
-                    hint if lines => write!(f, "\n{hint}"),
-                    hint => write!(f, "; {hint}"),
-                }
-            }
-            Self::Usage(message) | Self::Local(message) => f.write_str(message),
+            Self::TimedOut(after) => told(format!("no answer within {}", text::span(*after))),
+            Self::Unfinished(after) => (
+                format!("not finished after {}", text::span(*after)),
+                "finit goes on with it: finitctl status shows how far it is",
+            ),
+            Self::Refused(refusal) => (refusal.message.clone(), &refusal.hint),
+            Self::Usage(message) | Self::Local(message) => told(message.clone()),
         }
+    }
+
+    /// The same for programs: `{"error": {"code", "message", "hint"}}`, as PID 1 answers.
+    pub fn object(&self) -> Value {
+        let (message, hint) = self.parts();
+        let mut error = serde_json::json!({"code": self.word(), "message": message});
+        if let Some(object) = error.as_object_mut().filter(|_| !hint.is_empty()) {
+            object.insert("hint".to_owned(), hint.into());
+        }
+        serde_json::json!({"error": error})
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (message, hint) = self.parts();
+        let between = match self {
+            _ if hint.is_empty() => "",
+            Self::Refused(_) if message.contains('\n') => "\n",
+            Self::Refused(_) | Self::Unfinished(_) => "; ",
+            Self::NoConnection { .. }
+            | Self::Lost(_)
+            | Self::Unreadable(_)
+            | Self::TimedOut(_)
+            | Self::Usage(_)
+            | Self::Local(_) => ". ",
+        };
+        write!(f, "{message}{between}{hint}")
     }
 }
 

@@ -77,9 +77,18 @@ fn set(session: &mut Session, matches: &ArgMatches, on: bool) -> Result<Status, 
     let path = if root == Path::new("/") { file } else { path };
     let loaded = config::load(&path, &Disk);
     if loaded.is_broken() {
-        loaded.errors().iter().for_each(|error| session.output.warn(error));
         let message = format!("{} has errors: mend it first; nothing was changed", path.display());
-        return Err(Failure::Local(message));
+        let mut errors = loaded.errors();
+        return Err(Failure::Local(match session.form {
+            Form::Text => {
+                errors.iter().for_each(|error| session.output.warn(error));
+                message
+            }
+            Form::Json => {
+                errors.push(message);
+                errors.join("\n")
+            }
+        }));
     }
     let goal = Goal::of(&loaded.spec, &name, on)?;
     let edited = match goal.is_reached(&loaded.spec) {

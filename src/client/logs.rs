@@ -70,7 +70,7 @@ pub fn run(session: &mut Session, matches: &ArgMatches) -> Result<Status, Failur
             Ok(open) => log.open = Some(open),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => {
-                session.output.complain(&format!("{}: {error}", log.path));
+                session.complain(&Failure::Local(format!("{}: {error}", log.path)));
                 status = Status::Failed;
             }
         }
@@ -113,7 +113,7 @@ fn find(session: &mut Session, names: &[String]) -> Result<(Vec<Log>, Status), F
         let services = match ask_services(session, &name) {
             Ok(services) => services,
             Err(failure @ Failure::Refused(_)) if !everyone => {
-                session.output.complain(&failure.to_string());
+                session.complain(&failure);
                 status = failure.status();
                 continue;
             }
@@ -127,10 +127,10 @@ fn find(session: &mut Session, names: &[String]) -> Result<(Vec<Log>, Status), F
                     logs.push(Log { service: service.name, path, open: None, partial });
                 }
                 None if everyone => {}
-                None => session.output.complain(&format!(
+                None => session.complain(&Failure::Local(format!(
                     "{}: no log file that you may know of; see `log` in /etc/finit.toml",
                     service.name
-                )),
+                ))),
             }
         }
     }

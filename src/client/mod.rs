@@ -197,10 +197,19 @@ impl Session {
         self.connection()?.ask(request)
     }
 
+    /// Says what went wrong: in a sentence on standard error, or to a program, which reads one
+    /// stream as it reads the socket, with an object among the results.
+    pub fn complain(&mut self, failure: &Failure) {
+        match self.form {
+            Form::Text => self.output.complain(&failure.to_string()),
+            Form::Json => self.output.json(&failure.object()),
+        }
+    }
+
     /// The end of a run: a failure becomes a sentence and an exit code.
     pub fn end(mut self, result: Result<Status, Failure>) -> Status {
         let status = result.unwrap_or_else(|failure| {
-            self.output.complain(&failure.to_string());
+            self.complain(&failure);
             failure.status()
         });
         match self.output.finish() {

@@ -37,7 +37,9 @@ pub fn explain_arguments(command: Command) -> Command {
 pub fn check(session: &mut Session, matches: &ArgMatches) -> Result<Status, Failure> {
     let file = matches.get_one::<String>("file").map_or(FILE, String::as_str);
     let found = examine(Path::new(file));
-    found.said.iter().for_each(|said| session.output.warn(said));
+    if session.form == Form::Text {
+        found.said.iter().for_each(|said| session.output.warn(said));
+    }
     let counts = format!("{}, {}", count(found.services, "service"), count(found.tasks, "task"));
     if session.form == Form::Json {
         session.output.json(&serde_json::json!({
@@ -61,7 +63,10 @@ pub fn explain(session: &mut Session, matches: &ArgMatches) -> Result<Status, Fa
     let Some(page) = config::explain(key) else {
         return Err(Failure::Usage(format!("no key is called `{key}`")));
     };
-    page.lines().for_each(|line| session.output.line(line));
+    match session.form {
+        Form::Json => session.output.json(&serde_json::json!({"key": key, "text": page})),
+        Form::Text => page.lines().for_each(|line| session.output.line(line)),
+    }
     Ok(Status::Done)
 }
 

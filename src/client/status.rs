@@ -72,7 +72,7 @@ pub fn services<'a>(
         let services = match ask_services(session, name) {
             Ok(services) => services,
             Err(failure @ Failure::Refused(_)) => {
-                session.output.complain(&failure.to_string());
+                session.complain(&failure);
                 status = status.or(failure.status());
                 continue;
             }

@@ -70,6 +70,9 @@ pub fn run(words: &[String], mut session: Session) -> Status {
         return session.end(result);
     }
     let mut words = words.to_vec();
+    if words.iter().take_while(|word| *word != "--").any(|word| word == "--json") {
+        session.form = Form::Json;
+    }
     let known = match first_word(&words) {
         Some(first) => VERBS.iter().find(|verb| verb.name == first),
         None if asks_about_us(&words) => None,
@@ -99,9 +102,6 @@ fn perform(session: &mut Session, matches: &ArgMatches) -> Result<Status, Failur
     let Some((name, of_verb)) = matches.subcommand() else {
         return Err(Failure::Usage("no command".to_owned()));
     };
-    if of_verb.get_flag("json") {
-        session.form = Form::Json;
-    }
     session.patience = of_verb.get_one::<Duration>("timeout").copied();
     if let Some(socket) = of_verb.get_one::<PathBuf>("socket") {
         session.socket = socket.clone();
@@ -121,7 +121,11 @@ fn refuse(error: &clap::Error, mut session: Session) -> Status {
         return session.end(Ok(Status::Done));
     }
     let message = rendered.trim_end();
-    session.output.warn(message.strip_prefix("error: ").unwrap_or(message));
+    let message = message.strip_prefix("error: ").unwrap_or(message);
+    match session.form {
+        Form::Json => session.complain(&Failure::Usage(message.to_owned())),
+        Form::Text => session.output.warn(message),
+    }
     session.end(Ok(Status::Usage))
 }
 
@@ -157,7 +161,11 @@ fn command(verbs: &[Verb]) -> Command {
                 .value_parser(value_parser!(PathBuf))
                 .help("Where finit listens, instead of /run/initctl"),
         )
-        .arg(everywhere("json").action(ArgAction::SetTrue).help("Objects of the protocol"))
+        .arg(
+            everywhere("json")
+                .action(ArgAction::SetTrue)
+                .help("Objects of the protocol, one a line; an error is one too"),
+        )
         .arg(
             everywhere("timeout")
                 .value_name("TIME")

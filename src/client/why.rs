@@ -24,7 +24,7 @@ pub fn run(session: &mut Session, matches: &ArgMatches) -> Result<Status, Failur
             Ok(Reply::Stories(stories)) => stories,
             Ok(other) => return Err(unexpected(&other)),
             Err(failure @ Failure::Refused(_)) => {
-                session.output.complain(&failure.to_string());
+                session.complain(&failure);
                 status = status.or(failure.status());
                 continue;
             }

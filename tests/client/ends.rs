@@ -150,7 +150,7 @@ fn no_socket_says_what_to_look_at() {
     assert_eq!(ran.code, 7);
     assert!(ran.err.contains("No such file") && ran.err.contains("PID 1"), "{}", ran.err);
     drop(UnixListener::bind(folder.join("initctl")).unwrap());
-    let ran = Ran::of(&mut command(&folder, "finitctl", &["--json"]));
+    let ran = Ran::of(&mut command(&folder, "finitctl", &["status"]));
     assert_eq!(ran.code, 7);
     assert!(ran.err.contains("Connection refused") && ran.out.is_empty(), "{}", ran.err);
     let long = "x".repeat(200);

@@ -13,6 +13,7 @@
 
 mod enable;
 mod ends;
+mod errors;
 mod fake;
 mod jobs;
 mod logs;
