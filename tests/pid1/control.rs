@@ -184,3 +184,64 @@ fn patterns_stand_for_what_they_match_with_every_verb() {
     machine.order(&["stop", "*"]);
     assert_eq!(states(), ["stopped", "stopped", "stopped", "stopped"]);
 }
+
+/// DX-fuzz: requests of every method with whatever in them; each is answered, and all goes on.
+#[test]
+fn sd26_random_requests_of_every_method_are_answered_and_pid_1_lives_on() {
+    let methods = "hello ping list status why start stop stop-gently restart reload plan apply \
+                   apply-on-trial confirm signal reset hold unhold freeze thaw wait cancel-power \
+                   target no-such";
+    let methods: Vec<&str> = methods.split_whitespace().collect();
+    let keys = ["name", "names", "signal", "seconds", "job", "message", "odd"];
+    let values = [
+        r#""s0""#,
+        r#""s1""#,
+        r#"["s0","s2"]"#,
+        r#"["s1"]"#,
+        r#""no-such""#,
+        r#""rescue""#,
+        r#""default""#,
+        r#""HUP""#,
+        r#""KILL""#,
+        "[]",
+        "null",
+        "-1",
+        "1000000000",
+        "0.5",
+        r#"{"a":[]}"#,
+    ];
+    let nanos = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    let mut state = u64::from(nanos.subsec_nanos()) | 1;
+    println!("seed {state}");
+    let mut below = |limit: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state % limit as u64) as usize
+    };
+    let machine = Machine::boot(&services(3));
+    machine.until("s0", "stopped");
+    let mut line = machine.connect();
+    let mut done = 0;
+    for _ in 0..3_000 {
+        let parts: Vec<String> = (0..below(4))
+            .map(|_| format!("\"{}\":{}", keys[below(keys.len())], values[below(values.len())]))
+            .collect();
+        let method = methods[below(methods.len())];
+        let request =
+            format!("{{\"id\":1,\"method\":\"{method}\",\"params\":{{{}}}}}", parts.join(","));
+        let said = line.ask(&request).unwrap_or_else(|error| panic!("{request}: {error}"));
+        let answer: serde_json::Value = serde_json::from_str(&said).unwrap();
+        let is_done = !answer["result"].is_null();
+        assert_ne!(is_done, answer["error"].is_object(), "{request}: {said}");
+        done += usize::from(is_done);
+    }
+    assert!(done > 300, "{done} of them meant something");
+    for words in [["unhold", "s0"], ["thaw", "s0"], ["target", "default"]] {
+        machine.ctl(&words);
+    }
+    machine.order(&["restart", "s0"]);
+    machine.until("s0", "up");
+    machine.order(&["stop", "s0"]);
+    assert_eq!(machine.status("s0")["state"], "stopped");
+}
