@@ -162,3 +162,22 @@ fn a_signal_by_hand_that_ends_a_service_is_told_with_who_sent_it() {
     let why = machine.ctl(&["why", "slow"]).text;
     assert!(why.contains("the end of the time for a command") && why.contains("the boot"), "{why}");
 }
+
+/// B8: what looks like a zombie has not ended as long as a thread of it lives.
+#[test]
+fn one_whose_first_thread_has_ended_is_up_until_it_is_stopped() {
+    let machine = Machine::boot("[service.l]\ncommand = \"/programs/leader\"\n");
+    let pid = machine.main_pid("l");
+    let status = format!("/proc/{pid}/status");
+    machine
+        .wait("its first thread to end", |m| m.read(&status).contains("State:\tZ").then_some(()));
+    let report = machine.status("l");
+    assert_eq!((report["state"].as_str(), &report["restarts"]), (Some("up"), &0.into()));
+    let said = machine.order(&["stop", "l"]);
+    assert!(!said.contains("killed"), "{said}");
+    assert!(!machine.exists(&status), "{said}");
+    // And when somebody else ends it, it comes again.
+    machine.order(&["start", "l"]);
+    machine.sh(&format!("kill -9 {}", machine.main_pid("l")));
+    machine.wait("another one", |m| (m.status("l")["restarts"] == 1).then_some(()));
+}
