@@ -92,7 +92,10 @@ fn the_story_goes_back_to_who_asked_and_outlives_an_upgrade() {
     };
     let before = story(&machine);
     let lines: Vec<&str> = before.lines().collect();
-    assert!(lines[0].ends_with(": waits for app, which is waiting for db, which is stopped"), "{before}");
+    assert!(
+        lines[0].ends_with(": waits for app, which is waiting for db, which is stopped"),
+        "{before}"
+    );
     assert!(lines[1].ends_with("app, which it needs"), "{before}");
     assert!(lines[2].ends_with("db, which it needs"), "{before}");
     assert!(lines[3].contains("finitctl (pid ") && lines[3].ends_with("uid 0) asked: stop db"));
