@@ -3,11 +3,15 @@
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::pin::Pin;
 use std::sync::{Arc, Weak};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use serde_json::Value;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{
+    AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWriteExt, BufReader, Interest, ReadBuf,
+};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Notify, mpsc};
@@ -15,7 +19,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::engine::{Access, Peer, needed};
 use crate::facts::Errno;
-use crate::os::{proc, socket};
+use crate::os::{closing, proc, socket};
 use crate::proto::frame::{self, Answer, MAX_LINE, Spelling};
 use crate::proto::{Code, Refusal, Request};
 
@@ -117,12 +121,63 @@ fn identify(stream: &UnixStream, power: PowerGroup) -> Result<Peer, Errno> {
     Ok(Peer { uid: credentials.uid, pid: credentials.pid, command: String::new(), access })
 }
 
+/// What a client says, and nothing else. Descriptors that come along are for nobody: they are
+/// closed where that holds nobody up, and who sent them is heard no more.
+struct Words(OwnedReadHalf);
+
+impl AsyncRead for Words {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let stream: &UnixStream = self.0.as_ref();
+        loop {
+            ready!(stream.poll_read_ready(context))?;
+            let room = buffer.initialize_unfilled();
+            match stream.try_io(Interest::READABLE, || hear(stream, room)) {
+                Ok(count) => {
+                    buffer.advance(count);
+                    return Poll::Ready(Ok(()));
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+    }
+}
+
+fn hear(stream: &UnixStream, room: &mut [u8]) -> io::Result<usize> {
+    let said = socket::receive(stream.as_fd(), room);
+    let said = said.map_err(|errno| io::Error::from_raw_os_error(errno.0))?;
+    let said = said.ok_or(io::ErrorKind::WouldBlock)?;
+    if said.fds.is_empty() {
+        return Ok(said.length);
+    }
+    closing::aside(said.fds);
+    Err(io::ErrorKind::InvalidData.into())
+}
+
+/// Ends a conversation: what was sent and is not heard any more goes with the connection, and the
+/// descriptors in it are not to be closed by us.
+fn leave(stream: &UnixStream) {
+    socket::hear_no_more(stream.as_fd());
+    let mut room = [0; 4096];
+    while let Ok(Some(said)) = socket::receive(stream.as_fd(), &mut room) {
+        if said.length == 0 && said.fds.is_empty() {
+            break;
+        }
+        closing::aside(said.fds);
+    }
+}
+
 async fn turn_away(mut stream: UnixStream) {
     let refusal = Refusal::new(Code::Busy, "too many clients").hint("try again");
     // How it would have asked is not known; finitctl must understand it.
     let line = frame::encode_answer(&Spelling::Json(Value::Null), &Answer::Refused(refusal));
     // Whoever does not read it has lost nothing.
     let _unread = timeout(ANSWER, stream.write_all(line.as_bytes())).await;
+    leave(&stream);
 }
 
 /// A client, and the ways to the loop and back.
@@ -153,7 +208,7 @@ impl Guest {
 /// Lines of a client, one after the other, until it closes its side. None is read while
 /// answers wait to be taken: they are longer than questions, and who asks may never read.
 async fn read_requests(reader: OwnedReadHalf, mut guest: Guest, taken: Arc<Notify>) {
-    let mut reader = BufReader::with_capacity(1024, reader);
+    let mut reader = BufReader::with_capacity(1024, Words(reader));
     while let Some(line) = read_line(&mut reader).await {
         let call = match line.map(|line| frame::decode(&line)) {
             Ok(Ok(call)) => call,
@@ -184,10 +239,11 @@ async fn read_requests(reader: OwnedReadHalf, mut guest: Guest, taken: Arc<Notif
             taken.notified().await;
         }
     }
+    leave(reader.get_ref().0.as_ref());
 }
 
 /// The next line; none at the end, an error for one that is too long, too slow or no text.
-async fn read_line(reader: &mut BufReader<OwnedReadHalf>) -> Option<Result<String, &'static str>> {
+async fn read_line(reader: &mut BufReader<Words>) -> Option<Result<String, &'static str>> {
     // A client may be silent between two lines for as long as it likes.
     if reader.fill_buf().await.ok()?.is_empty() {
         return None;

@@ -15,7 +15,7 @@ use crate::config::spec::{NotifyFrom, Ready, ServiceSpec};
 use crate::engine::{Event, Level, NodeId, Notice, RunId};
 use crate::facts::{Errno, Pid, SpawnError, Stage};
 use crate::os::socket::{self, Endpoint, Options, Peer};
-use crate::os::{fds, pidfd, proc};
+use crate::os::{closing, fds, pidfd, proc};
 
 /// Where the sockets are: nobody can list it, and nobody but root can put anything there.
 const FOLDER: &str = "/run/finitd/notify";
@@ -37,7 +37,9 @@ impl Driver {
         let Some(site) = self.sites.of(node) else { return Ok(()) };
         if let Some(socket) = &site.rare().notify {
             let mut buffer = [0; 1];
-            while let Ok(Some(_)) = socket::receive(socket.as_fd(), &mut buffer) {}
+            while let Ok(Some(datagram)) = socket::receive(socket.as_fd(), &mut buffer) {
+                closing::aside(datagram.fds);
+            }
             return Ok(());
         }
         if !spec.ready.listens() {
@@ -148,6 +150,7 @@ impl Driver {
             };
             let may = datagram.sender.is_some_and(|sender| self.may_tell(node, site, sender));
             if !may || datagram.cut {
+                closing::aside(datagram.fds);
                 continue;
             }
             let mut notice = Notice::parse(buffer.get(..datagram.length).unwrap_or_default());

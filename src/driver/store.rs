@@ -9,6 +9,7 @@ use super::Driver;
 use super::site::Site;
 use super::watch::Token;
 use crate::engine::{Descriptors, Level, NodeId};
+use crate::os::closing;
 
 /// Descriptors kept for one service.
 const KEPT: usize = 64;
@@ -36,28 +37,31 @@ impl Driver {
         &mut self,
         node: NodeId,
         wish: &Descriptors,
-        came: Vec<OwnedFd>,
+        mut came: Vec<OwnedFd>,
     ) {
         match wish {
             Descriptors::Keep { name, polled } => {
                 let held = self.sites.get(node).map_or(0, |site| site.rare().kept.len());
                 let room = KEPT.saturating_sub(held);
-                let lost = came.len().saturating_sub(room);
-                for fd in came.into_iter().take(room) {
+                let lost = came.split_off(room.min(came.len()));
+                for fd in came {
                     self.keep(node, name.clone(), fd, *polled);
                 }
-                if lost > 0 {
+                if !lost.is_empty() {
                     let text = format!(
-                        "{}: {lost} descriptors are not kept: it has {KEPT} already (FDSTORE)",
-                        self.engine.name(node)
+                        "{}: {} descriptors are not kept: it has {KEPT} already (FDSTORE)",
+                        self.engine.name(node),
+                        lost.len()
                     );
                     self.console.tell(Level::Trouble, &text);
                 }
+                closing::aside(lost);
             }
             Descriptors::Drop(name) => {
                 self.let_go(node, |kept| kept.name == *name);
+                closing::aside(came);
             }
-            Descriptors::Unwanted | Descriptors::Barrier => {}
+            Descriptors::Unwanted | Descriptors::Barrier => closing::aside(came),
         }
     }
 
@@ -93,13 +97,13 @@ impl Driver {
     /// set would watch on.
     fn let_go(&mut self, node: NodeId, which: impl Fn(&Stored) -> bool) -> Vec<String> {
         let Some(rare) = self.sites.of(node).and_then(Site::rare_mut) else { return Vec::new() };
-        let gone = rare.kept.extract_if(.., |kept| which(kept));
-        let close = |kept: Stored| {
-            if kept.number.is_some() {
-                self.watch.forget(&kept.fd);
-            }
-            kept.name
-        };
-        gone.map(close).collect()
+        let gone: Vec<Stored> = rare.kept.extract_if(.., |kept| which(kept)).collect();
+        for kept in gone.iter().filter(|kept| kept.number.is_some()) {
+            self.watch.forget(&kept.fd);
+        }
+        let (names, fds): (Vec<String>, Vec<OwnedFd>) =
+            gone.into_iter().map(|kept| (kept.name, kept.fd)).unzip();
+        closing::aside(fds);
+        names
     }
 }

@@ -59,6 +59,16 @@ pub(super) fn close(fd: c_int) -> Answer {
     numbers(libc::SYS_close, [register(fd), 0, 0])
 }
 
+/// The last close of a socket is not to wait until all is sent. ENOTSOCK.
+pub(super) fn linger_not(fd: c_int) -> Answer {
+    let off = libc::linger { l_onoff: 0, l_linger: 0 };
+    let (level, name) = (register(libc::SOL_SOCKET), register(libc::SO_LINGER));
+    let arguments =
+        [register(fd), level, name, (&raw const off).addr(), size_of::<libc::linger>(), 0];
+    // SAFETY: the struct is live and as long as is said.
+    outcome(unsafe { call(libc::SYS_setsockopt, arguments) })
+}
+
 pub(super) fn close_range(first: c_uint, flags: c_uint) -> Answer {
     numbers(libc::SYS_close_range, [first as usize, c_uint::MAX as usize, flags as usize])
 }

@@ -30,6 +30,7 @@ mod syscall;
 mod watch;
 
 pub mod cgroup;
+pub mod closing;
 pub mod early;
 pub mod entry;
 pub mod fds;

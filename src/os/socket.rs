@@ -3,7 +3,7 @@
 //! No name is looked up: addresses are numbers.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -287,6 +287,12 @@ pub fn connect(path: &Path) -> Result<OwnedFd, Errno> {
     let socket = nix::sys::socket::socket(AddressFamily::Unix, SockType::Stream, flags, None)?;
     nix::sys::socket::connect(socket.as_raw_fd(), &unix_address(path)?)?;
     Ok(socket)
+}
+
+/// Takes no more of what the other side sends: it is told so, shutdown(2).
+pub fn hear_no_more(fd: BorrowedFd<'_>) {
+    // One that is gone sends nothing.
+    let _gone = nix::sys::socket::shutdown(fd.as_raw_fd(), nix::sys::socket::Shutdown::Read);
 }
 
 /// Two connected sockets that keep each datagram whole and in order, non-blocking.

@@ -1,7 +1,10 @@
 //! Each word of sd_notify(3), as systemd's own tool and its own library send it.
 
+use std::io::{BufRead, BufReader};
+use std::time::Instant;
+
 use crate::machine::{Machine, Plan};
-use crate::ready::{give, order, reason, teller};
+use crate::ready::{TELLER, give, order, reason, teller};
 
 /// How a word is said: by the library in the service, and by the tool that scripts have.
 const WAYS: [&str; 2] = ["tell", "shell systemd-notify"];
@@ -128,4 +131,69 @@ fn sd23_who_needs_more_time_has_it_from_both() {
         machine.until("asks", "stopped");
         assert_eq!(machine.status("asks")["detail"]["last_exit"], "exited with status 0");
     }
+}
+
+/// Sends a connection that lingers, closes it, and stays so that nobody resets it.
+const LINGERS: &str = r#"
+import array, os, socket, struct, sys, time
+listener = socket.create_server(("127.0.0.1", 0))
+sender = socket.create_connection(listener.getsockname())
+sender.setblocking(False)
+try:
+    while True:
+        sender.send(b"x" * 65536)
+except BlockingIOError:
+    pass
+sender.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 30))
+finit = socket.socket(socket.AF_UNIX, getattr(socket, sys.argv[2]))
+finit.connect(sys.argv[1])
+if sys.argv[3] == "late":
+    finit.send(b"x" * 70000)
+rights = array.array("i", [sender.fileno()])
+finit.sendmsg([b"X"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
+os.close(sender.detach())
+print("sent", flush=True)
+time.sleep(1000)
+"#;
+
+/// PID 1 is the last who has it, and the last close(2) of it takes half a minute: any user could
+/// keep it from everything else for as long.
+#[test]
+fn a_descriptor_that_takes_long_to_close_holds_up_nobody() {
+    let machine = Plan::new()
+        .file("/etc/lingers.py", LINGERS)
+        .file("/etc/teller.py", TELLER)
+        .boot("[service.teller]\ncommand = \"/usr/bin/python3 /etc/teller.py /out/teller\"\nready = \"notify\"\n");
+    machine.sh("ip link set lo up");
+    machine.appears("/out/teller/ready");
+    let socket = machine.sh("echo /run/finitd/notify/*").text.trim().to_owned();
+    let before = machine.pid1_descriptors();
+    for [path, kind, when] in [
+        [socket.as_str(), "SOCK_DGRAM", "now"],
+        ["/run/initctl", "SOCK_STREAM", "now"],
+        ["/run/initctl", "SOCK_STREAM", "late"],
+    ] {
+        assert_eq!(machine.status("teller")["state"], "starting");
+        // So that whoever sends it has closed it before.
+        machine.signal_pid1(libc::SIGSTOP);
+        let user = ["setpriv", "--reuid=65534", "--clear-groups", "--regid=65534"];
+        let sends = ["/usr/bin/python3", "/etc/lingers.py", path, kind, when];
+        let mut client = machine.begin(&[user.as_slice(), sends.as_slice()].concat());
+        let mut said = String::new();
+        BufReader::new(client.stdout.as_mut().unwrap()).read_line(&mut said).unwrap();
+        machine.signal_pid1(libc::SIGCONT);
+        assert_eq!(said, "sent\n");
+        let began = Instant::now();
+        machine.hang_up();
+        for _ in 0..10 {
+            machine.order(&["status"]);
+        }
+        assert!(began.elapsed().as_secs() < 15, "{path} {when}: {:?}", began.elapsed());
+        client.kill().unwrap();
+        client.wait().unwrap();
+    }
+    machine.hang_up();
+    machine.wait("no more descriptors than before", |m| {
+        (m.pid1_descriptors() <= before + 1).then_some(())
+    });
 }

@@ -1,0 +1,43 @@
+//! Closing what others gave us. The last close(2) of a file may wait for as long as somebody else
+//! likes: that of a connection with SO_LINGER until its other side has read everything, socket(7),
+//! that of a file of a user's own file system until that answers. PID 1 never waits, so a child
+//! does it that shares the table of descriptors with us and nothing else; it is reaped like any
+//! other that nobody knows.
+
+use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd};
+
+use nix::fcntl::{FcntlArg, fcntl};
+
+use super::{calls, syscall};
+
+/// Closes these, and waits for none. Where no child can be made, they are closed here.
+pub fn aside(fds: Vec<OwnedFd>) {
+    // A pipe waits for nobody, and most that come are one: the barriers of sd_notify(3).
+    let is_pipe = |fd: &OwnedFd| fcntl(fd, FcntlArg::F_GETPIPE_SZ).is_ok();
+    let others: Vec<OwnedFd> = fds.into_iter().filter(|fd| !is_pipe(fd)).collect();
+    if others.is_empty() {
+        return;
+    }
+    // No handler of ours runs in the child: it would write into our pipes.
+    let mask = syscall::set_mask(u64::MAX);
+    let flags = usize::try_from(libc::CLONE_FILES | libc::SIGCHLD).unwrap_or(0);
+    // SAFETY: without CLONE_VM and a stack this is a fork(2): the child goes on here with copies of
+    // all memory, and what it does until its end is a few system calls. WHY: nix's fork copies the
+    // table of descriptors, and what is closed in a copy stays open in ours.
+    let answer = unsafe { syscall::call(libc::SYS_clone, [flags, 0, 0, 0, 0, 0]) };
+    if answer == 0 {
+        for fd in &others {
+            // Most that would linger are spared it, and the child with them.
+            calls::linger_not(fd.as_raw_fd()).ok();
+            calls::close(fd.as_raw_fd()).ok();
+        }
+        calls::exit(0);
+    }
+    syscall::set_mask(mask);
+    if answer > 0 {
+        // They are the child's to close, and their numbers are taken until it has.
+        for fd in others {
+            let _number = fd.into_raw_fd();
+        }
+    }
+}
