@@ -30,6 +30,11 @@ impl Engine {
         self.ids().filter_map(|id| Some((id, Rc::clone(self.node(id)?.spec()?)))).collect()
     }
 
+    /// The definition that a node runs by, if it is a service or task.
+    pub fn definition(&self, id: NodeId) -> Option<&Rc<ServiceSpec>> {
+        self.node(id)?.spec()
+    }
+
     /// Who accepts the connections of a node.
     pub fn socket_mode(&self, id: NodeId) -> Option<SocketMode> {
         self.node(id)?.spec()?.sockets.as_ref().map(|sockets| sockets.mode)

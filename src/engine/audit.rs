@@ -116,7 +116,7 @@ impl Engine {
 }
 
 /// What of a node an onlooker may see: for tests, and for whoever asks why.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Peek {
     /// Its name; empty once it is forgotten.
     pub name: String,
@@ -167,12 +167,26 @@ pub struct Peek {
 impl Engine {
     /// A look at the node of that number, while there is one.
     pub fn peek(&self, number: u32) -> Option<Peek> {
-        let node = self.node(NodeId::from_number(number))?;
-        // What is forgotten has no names to be found by again; only what goes itself knows it.
-        let known = |id: &&NodeId| self.node(**id).is_some_and(|node| !node.name.is_empty());
-        let known = |ids: &[NodeId]| ids.iter().filter(known).copied().collect::<Vec<_>>();
-        Some(Peek {
-            name: node.name.clone(),
+        let mut peek = Peek::default();
+        self.peek_again(number, &mut peek).then_some(peek)
+    }
+
+    /// The same in the place of an earlier look, whose room is used again; false if there is no
+    /// such node.
+    pub fn peek_again(&self, number: u32, into: &mut Peek) -> bool {
+        let Some(node) = self.node(NodeId::from_number(number)) else { return false };
+        let ties = node.edges.ties.as_deref();
+        let bound = ties.map(|ties| ties.bound.as_slice()).unwrap_or_default();
+        let mut old = std::mem::take(into);
+        node.name.clone_into(&mut old.name);
+        old.needs.resize_with(node.edges.needs.len(), Vec::new);
+        for (known, need) in old.needs.iter_mut().zip(&node.edges.needs) {
+            self.fill_known(known, need);
+        }
+        self.fill_known(&mut old.after, &node.edges.after);
+        self.fill_known(&mut old.bound, bound);
+        self.fill_known(&mut old.rivals, node.edges.rivals());
+        *into = Peek {
             label: label(&node.state),
             since: node.since,
             until: node.state.deadline(),
@@ -194,11 +208,17 @@ impl Engine {
             throttled: node.throttled.is_some(),
             stirred: node.stirred,
             connections: node.connections.len(),
-            needs: node.edges.needs.iter().map(|need| known(need)).collect(),
-            after: known(&node.edges.after),
-            bound: node.edges.ties.as_ref().map(|ties| known(&ties.bound)).unwrap_or_default(),
-            rivals: known(node.edges.rivals()),
-        })
+            ..old
+        };
+        true
+    }
+
+    /// Those of these that have a name: what is forgotten has none to be found by again, and only
+    /// what goes itself knows it.
+    fn fill_known(&self, into: &mut Vec<NodeId>, ids: &[NodeId]) {
+        let known = |id: &&NodeId| self.node(**id).is_some_and(|node| !node.name.is_empty());
+        into.clear();
+        into.extend(ids.iter().filter(known));
     }
 }
 

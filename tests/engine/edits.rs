@@ -1,9 +1,10 @@
 //! Edited files in a world: what following one does is what its plan says.
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use finit::config::spec::SystemSpec;
-use finit::engine::{Cause, Event, Extent, Peek, Ticket};
+use finit::engine::{Cause, Event, Extent, NodeId, Peek, Ticket};
 use finit::proto::{Change, Reply, Verb};
 
 use crate::fates::Fates;
@@ -22,12 +23,13 @@ impl<F: Fates> World<F> {
         let idle = planned.as_ref().map(|(plan, _)| plan.is_empty());
         if let Some((plan, before)) = planned {
             let after = oracle::all(&self.engine);
-            for (place, (old, new)) in before.iter().zip(&after).enumerate() {
+            let alternatives = alternatives(&before, &after);
+            for (number, (old, new)) in (0..).zip(before.iter().zip(&after)) {
                 // Another one may have its name by now, be it gone or hanging still.
                 let others = after.iter().filter(|other| other.name == old.name).count();
                 let gone = old.name != new.name || others > 1;
                 // Which of two alternatives is stood on may be a matter of who is looked at first.
-                if is_alternative(&before, place) || is_alternative(&after, place) {
+                if alternatives.contains(&NodeId::from_number(number)) {
                     continue;
                 }
                 let said = plan.iter().find(|change| change.name == old.name);
@@ -53,10 +55,10 @@ impl<F: Fates> World<F> {
     }
 }
 
-/// Whether the node of that number is one of several that fill a need.
-fn is_alternative(all: &[Peek], number: usize) -> bool {
-    let several = all.iter().flat_map(|peek| &peek.needs).filter(|need| need.len() > 1);
-    several.flatten().any(|id| usize::try_from(id.number()) == Ok(number))
+/// Those that are one of several that fill a need, before or after.
+fn alternatives(before: &[Peek], after: &[Peek]) -> BTreeSet<NodeId> {
+    let needs = before.iter().chain(after).flat_map(|peek| &peek.needs);
+    needs.filter(|need| need.len() > 1).flatten().copied().collect()
 }
 
 /// Whether a node goes though it was not on its way down.

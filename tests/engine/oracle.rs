@@ -19,6 +19,8 @@ pub struct Oracle {
     pub now: Moment,
     /// What everything looked like after the last event.
     pub last: Vec<Peek>,
+    /// Room for the next look.
+    room: Vec<Peek>,
     /// What the running event is about, for what it excuses.
     pub exited: BTreeSet<NodeId>,
     /// Runs that look whether their service is healthy.
@@ -242,8 +244,8 @@ impl Oracle {
         let old = self.bound.remove(&node);
         let name = engine.name(node).to_owned();
         self.check(old.is_some(), || format!("{name} is unbound, and was not bound"));
-        let spec = engine.services().into_iter().find(|(id, _)| *id == node);
-        let same = old.zip(spec).is_some_and(|(old, (_, new))| old.sockets == new.sockets);
+        let spec = engine.definition(node);
+        let same = old.zip(spec).is_some_and(|(old, new)| old.sockets == new.sockets);
         let wanted = peek(engine, node).wanted && peek(engine, node).label != "skipped";
         self.check(!(same && wanted), || format!("{name} loses sockets that are wanted"));
     }
@@ -272,7 +274,8 @@ impl Oracle {
         self.stands = if stands { self.stands + 1 } else { 0 };
         let moves = self.stands < 10;
         self.check(moves, || format!("time stands still at {next:?}"));
-        let after = all(engine);
+        let mut after = std::mem::take(&mut self.room);
+        look(engine, &mut after);
         let before = std::mem::take(&mut self.last);
         let bound = |node: &&Peek| node.active && !node.leaving && node.kept.is_none();
         for node in after.iter().filter(bound) {
@@ -289,19 +292,18 @@ impl Oracle {
                 self.transition(&after, NodeId::from_number(number), old, node);
             }
         }
-        self.last = after;
+        (self.last, self.room) = (after, before);
     }
 
     /// Whatever waits says for what, and until when unless that is outside; and whatever is so goes
     /// back to a first cause.
     fn why(&mut self, engine: &Engine, id: NodeId, node: &Peek) {
-        let service = engine.services().into_iter().find(|(other, _)| *other == id);
         let (name, label) = (&node.name, node.label);
         let chapters = engine.chapters(id, true);
         let Some(chapter) = chapters.first().filter(|_| !name.is_empty()) else { return };
         let first = chapter.because.last().map(|why| why.text.clone()).unwrap_or_default();
         self.check(is_first(&first), || format!("{name} is {label}, first of all for {first:?}"));
-        let Some((_, spec)) = service else { return };
+        let Some(spec) = engine.definition(id) else { return };
         let quiet = ["up", "done", "listening", "down", "ended", "binding"].contains(&label);
         self.check(quiet || !chapter.reason.is_empty(), || format!("{name} is {label}: why?"));
         let patient = match label {
@@ -320,12 +322,11 @@ impl Oracle {
         bound: &BTreeMap<NodeId, Rc<ServiceSpec>>,
     ) {
         for node in bound.keys() {
-            let (name, state) = (engine.name(*node).to_owned(), peek(engine, *node));
+            let (name, state) = (engine.name(*node).to_owned(), at(&self.last, *node).clone());
             let same = engine.is_watched(*node) == watched.contains(node);
             self.check(same, || format!("{name}: who watches its socket?"));
-            let spec = engine.services().into_iter().find(|(id, _)| id == node);
-            let sockets = spec.and_then(|(_, spec)| spec.sockets.clone());
-            let Some(sockets) = sockets else { continue };
+            let spec = engine.definition(*node);
+            let Some(sockets) = spec.and_then(|spec| spec.sockets.as_ref()) else { continue };
             let max = usize::try_from(sockets.max).unwrap();
             let full = sockets.mode == SocketMode::Inetd && state.connections >= max;
             let hears = state.kept != Some(Kept::Listening);
@@ -436,13 +437,27 @@ fn is_power(event: &Event) -> bool {
 
 /// Whether a definition says that processes are let go: those of before may be, too.
 fn edited(engine: &Engine, node: NodeId) -> bool {
-    let spec = engine.services().into_iter().find(|(id, _)| *id == node);
-    spec.is_some_and(|(_, spec)| spec.stop.scope == StopScope::None)
+    engine.definition(node).is_some_and(|spec| spec.stop.scope == StopScope::None)
 }
 
 /// Every node.
 pub fn all(engine: &Engine) -> Vec<Peek> {
     (0..).map_while(|number| engine.peek(number)).collect()
+}
+
+/// The same in the room of an earlier look.
+fn look(engine: &Engine, into: &mut Vec<Peek>) {
+    let mut number = 0;
+    loop {
+        let place = usize::try_from(number).unwrap();
+        if place == into.len() {
+            into.push(Peek::default());
+        }
+        if !engine.peek_again(number, &mut into[place]) {
+            return into.truncate(place);
+        }
+        number += 1;
+    }
 }
 
 /// Every node that is in the file: what is on its way out loses its names one by one.

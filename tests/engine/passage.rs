@@ -13,8 +13,7 @@ impl Oracle {
         if (old.label, new.label) != ("starting", "up") {
             return;
         }
-        let specs = engine.services();
-        let spec = specs.into_iter().find(|(known, _)| *known == id).map(|(_, spec)| spec);
+        let spec = engine.definition(id);
         let said = spec.is_none_or(|spec| matches!(spec.ready.when, Ready::Exec | Ready::Exit));
         let known = new.run.is_some_and(|run| self.ready.contains(&run));
         self.check(said || known, || format!("{} is up before it is ready", new.name));

@@ -44,7 +44,8 @@ pub(crate) fn nearest<'a>(
     name: &str,
     candidates: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {
-    let plausible = match name.chars().count() {
+    let length = name.chars().count();
+    let plausible = match length {
         0..=4 => 1,
         5..=8 => 2,
         9..=128 => 3,
@@ -52,7 +53,9 @@ pub(crate) fn nearest<'a>(
         _ => return None,
     };
     let mut best: Option<(usize, &str)> = None;
-    for candidate in candidates {
+    // Each letter that one has more than the other is an edit.
+    let near = |other: &&str| other.chars().count().abs_diff(length) <= plausible;
+    for candidate in candidates.into_iter().filter(near) {
         let distance = distance(name, candidate);
         if distance <= plausible && best.is_none_or(|(least, _)| distance < least) {
             best = Some((distance, candidate));
