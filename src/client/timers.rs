@@ -5,6 +5,9 @@ use super::{Form, Session, table, text};
 use crate::os::time::{self, LocalTime};
 use crate::proto::{ServiceReport, TimerReport};
 
+/// In milliseconds.
+const DAY: u64 = 86_400_000;
+
 const HEADINGS: [&str; 5] = ["NAME", "NEXT", "IN", "LAST", "RESULT"];
 
 /// Shows those of these that have times.
@@ -36,17 +39,19 @@ pub fn render(timers: &[(&ServiceReport, &TimerReport)], now: (i64, u32), style:
 }
 
 fn cells(entry: &ServiceReport, timer: &TimerReport, now: (i64, u32)) -> [String; 5] {
-    let at = timer.next_ms.and_then(|wait| time::local(later(now, wait)));
-    let result = match (&timer.result, timer.last_ms) {
-        (Some(result), _) => result.clone(),
-        (None, Some(_)) => "runs now".to_owned(),
-        (None, None) => String::new(),
+    let at = timer.next_ms.and_then(|wait| Some(clock(time::local(later(now, wait))?, wait)));
+    let result = timer.result.as_deref().map(text::clean);
+    let result = match (&result, timer.last_ms) {
+        // Most lines would be too wide with all of the words.
+        (Some(result), _) => result.strip_prefix("exited with ").unwrap_or(result),
+        (None, Some(_)) => "runs now",
+        (None, None) => "",
     };
-    let parts = [result.as_str(), timer.never.as_str()];
+    let parts = [result, timer.never.as_str()];
     let parts: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
     [
         text::clean(&entry.name).into_owned(),
-        at.map(date).unwrap_or_default(),
+        at.unwrap_or_default(),
         timer.next_ms.map(text::age).unwrap_or_default(),
         timer.last_ms.map(|ago| format!("{} ago", text::age(ago))).unwrap_or_default(),
         text::clean(&parts.join("; ")).into_owned(),
@@ -60,8 +65,11 @@ fn later((seconds, nanos): (i64, u32), wait: u64) -> i64 {
     seconds.saturating_add(rest / 1000)
 }
 
-/// "2026-11-27 03:00:00".
-fn date(at: LocalTime) -> String {
+/// "03:00:00", or from a day on "2026-11-27 03:00".
+fn clock(at: LocalTime, wait: u64) -> String {
     let LocalTime { year, month, day, hour, minute, second } = at;
-    format!("{year}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}")
+    match wait {
+        ..DAY => format!("{hour:02}:{minute:02}:{second:02}"),
+        _ => format!("{year}-{month:02}-{day:02} {hour:02}:{minute:02}"),
+    }
 }

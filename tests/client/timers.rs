@@ -53,25 +53,26 @@ fn timers_are_one_a_line_the_next_one_first() {
     let entries = entries();
     let listed: Vec<&ServiceReport> = entries.iter().collect();
     let (now, _) = time::wall();
-    let date = |wait: i64| {
-        let at = time::local(now + wait).unwrap();
-        let (day, clock) = ((at.year, at.month, at.day), (at.hour, at.minute, at.second));
-        let day = format!("{}-{:02}-{:02}", day.0, day.1, day.2);
-        format!("{day} {:02}:{:02}:{:02}", clock.0, clock.1, clock.2)
+    let at = |wait: i64| time::local(now + wait).unwrap();
+    let clock = |wait: i64| {
+        let at = at(wait);
+        format!("{:02}:{:02}:{:02}", at.hour, at.minute, at.second)
     };
+    let far = at(400 * 3600);
+    let date = format!("{}-{:02}-{:02}", far.year, far.month, far.day);
+    let date = format!("{date} {:02}:{:02}", far.hour, far.minute);
     let page = timers::render(&timers::sorted(&listed), (now, 0), Style::default());
     let expected = format!(
         "\
-NAME   NEXT                 IN          LAST       RESULT
-poll   {}  30 s        2 s ago    runs now
-daily  {}  5 h 59 min  18 h ago   exited with status 0
-new    {}  16 days
-lost                                    1 min ago  exited with status 3; not enabled
-never                                              never due: no time left
+NAME   NEXT              IN          LAST       RESULT
+poll   {}          30 s        2 s ago    runs now
+daily  {}          5 h 59 min  18 h ago   status 0
+new    {date}  16 days
+lost                                 1 min ago  status 3; not enabled
+never                                           never due: no time left
 ",
-        date(30),
-        date(6 * 3600),
-        date(400 * 3600)
+        clock(30),
+        clock(6 * 3600)
     );
     assert_eq!(page, expected);
     for width in 1..100 {

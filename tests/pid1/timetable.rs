@@ -129,11 +129,8 @@ fn timers_are_listed_with_their_last_run_and_an_upgrade_forgets_none() {
         // Between two and three in the night the other one is the next.
         let (backup, soon) =
             if first.starts_with("backup") { (first, second) } else { (second, first) };
-        assert!(soon.starts_with("soon    20"), "{soon}");
-        assert!(
-            backup.contains(" 03:00:00  ") && backup.ends_with(" exited with status 3"),
-            "{backup}"
-        );
+        assert!(soon.contains("  59 min") || soon.contains("  1 h"), "{soon}");
+        assert!(backup.contains(" 03:00:00  ") && backup.ends_with(" status 3"), "{backup}");
     };
     listed(&machine);
     machine.order(&["upgrade"]);
