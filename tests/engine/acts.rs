@@ -72,13 +72,14 @@ pub fn fail(world: &mut World<Chance>, what: &str) {
     world.complain(what.to_owned());
 }
 
-/// A name that may be anybody's, or nobody's.
+/// A name that may be anybody's, or nobody's, or a pattern.
 fn somebody(dice: &mut Dice) -> String {
     match dice.below(20) {
         0 => "nobody".to_owned(),
         1 => "tty".to_owned(),
         2 => "default".to_owned(),
         3 => dice.pick(&["fsck", "sysinit", "network"]).to_string(),
+        4 => dice.pick(&["*", "s?", "s1*", "tty@*", "[!s]*", "s[2-4]", "x*"]).to_string(),
         _ => name(Draft { number: dice.below(16), seed: 0, edition: 0 }),
     }
 }
