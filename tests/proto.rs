@@ -13,8 +13,8 @@ use std::num::NonZeroU64;
 use finit::proto::frame::{self, Answer, Spelling, decode, decode_answer, encode_answer};
 use finit::proto::report::{Detail, FrozenReport};
 use finit::proto::{
-    Because, Chapter, Code, JobEvent, MachineReport, Outcome, Power, Refusal, Reply, Request,
-    ScheduledReport, ServiceReport, StateWord, TimerReport, words,
+    Because, Chapter, Code, Graph, JobEvent, MachineReport, Outcome, Power, Refusal, Reply,
+    Request, ScheduledReport, ServiceReport, StateWord, TimerReport, Vertex, words,
 };
 use serde_json::json;
 
@@ -54,6 +54,8 @@ fn every_request() -> Vec<Request> {
         },
         Request::CancelPower { message: String::new(), quiet: false },
         Request::Target { name: "rescue".to_owned() },
+        Request::Graph { name: None },
+        Request::Graph { name: Some("web".to_owned()) },
     ]
 }
 
@@ -94,6 +96,18 @@ fn chapter() -> Chapter {
     }
 }
 
+fn graph() -> Graph {
+    let web = Vertex {
+        name: "web".to_owned(),
+        kind: "service".to_owned(),
+        state: StateWord::Waiting,
+        needs: vec![vec!["db".to_owned(), "store".to_owned()]],
+        wants: vec!["cache".to_owned()],
+        after: vec!["cache".to_owned()],
+    };
+    Graph { root: "web".to_owned(), vertices: vec![web] }
+}
+
 fn every_answer() -> Vec<Answer> {
     let machine = MachineReport {
         scheduled: Some(ScheduledReport {
@@ -123,6 +137,7 @@ fn every_answer() -> Vec<Answer> {
         Answer::Reply(Reply::Service(Box::new(service()))),
         Answer::Reply(Reply::Services(vec![service(), service()])),
         Answer::Reply(Reply::Why(vec![chapter()])),
+        Answer::Reply(Reply::Graph(Box::new(graph()))),
         Answer::Reply(Reply::Stories(vec![vec![chapter()], vec![chapter(), chapter()]])),
         Answer::Reply(Reply::Job { job: 7, also: vec!["app".to_owned()], notes: Vec::new() }),
         Answer::Reply(Reply::Done { message: "done".to_owned() }),
@@ -303,6 +318,7 @@ fn words_are_answered_in_words() {
             Answer::Reply(Reply::Services(services)) => services.len(),
             Answer::Reply(Reply::Why(_)) => 2,
             Answer::Reply(Reply::Stories(_)) => 6,
+            Answer::Reply(Reply::Graph(_)) => 3,
             _ => 1,
         };
         assert!(text.ends_with('\n') && text.lines().count() == lines, "{text}");

@@ -47,6 +47,8 @@ pub mod text;
 #[cfg(feature = "client")]
 pub mod timers;
 #[cfg(feature = "client")]
+pub mod tree;
+#[cfg(feature = "client")]
 pub mod verbs;
 #[cfg(feature = "client")]
 pub mod when;
@@ -228,6 +230,7 @@ pub fn unexpected(reply: &Reply) -> Failure {
         Reply::Service(_) => "a service",
         Reply::Services(_) => "services",
         Reply::Why(_) | Reply::Stories(_) => "why",
+        Reply::Graph(_) => "a graph",
         Reply::Plan(_) => "a plan",
         Reply::Job { .. } => "a job",
         Reply::Done { .. } => "done",

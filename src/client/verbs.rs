@@ -13,7 +13,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use super::connect::Failure;
 use super::{
     Form, Session, Status, change, enable, list, logs, offline, plan, power, remote, status, text,
-    why,
+    tree, why,
 };
 
 /// What people type.
@@ -33,6 +33,8 @@ const VERBS: &[Verb] = &[
     Verb { name: "status", about: "The machine and its services, or services in full", arguments: status::arguments, run: status::run },
     Verb { name: "why", about: "What made services start, stop, wait or fail", arguments: why::arguments, run: why::run },
     Verb { name: "list", about: "Services by state, sockets, timers, targets", arguments: list::arguments, run: list::run },
+    Verb { name: "tree", about: "What a service needs and wants, and what that does", arguments: tree::arguments, run: tree::tree },
+    Verb { name: "graph", about: "What stands on what, to be drawn by dot(1)", arguments: tree::graph_arguments, run: tree::graph },
     Verb { name: "logs", about: "Log lines of services", arguments: logs::arguments, run: logs::run },
     Verb { name: "start", about: "Bring services up, and what they need", arguments: change::names, run: change::start },
     Verb { name: "stop", about: "Bring services down, and those that need them", arguments: change::stopped, run: change::stop },

@@ -8,8 +8,8 @@ use super::edit::{Followed, is_called_otherwise};
 use super::id::{NodeId, Ticket};
 use super::node::{Body, Edges, Node};
 use super::state::State;
-use super::{Cause, Effect, Engine, Extent, Level};
-use crate::config::spec::{LeftOut, MILESTONES, STEPS, ServiceSpec, Stage, Start, SystemSpec};
+use super::{Cause, Effect, Engine, Extent, Level, graph};
+use crate::config::spec::{LeftOut, MILESTONES, STEPS, ServiceSpec, Stage, SystemSpec};
 use crate::config::steps;
 use crate::proto::Reply;
 
@@ -207,12 +207,9 @@ impl Engine {
                 Body::Step(_) | Body::Milestone => true,
                 Body::Target => node.name == target,
                 Body::Template | Body::LeftOut(_) => false,
-                Body::Service(_) => node.newest_spec().is_some_and(|spec| {
-                    let here = spec.targets.contains(&target);
-                    let sockets = spec.start == Start::Demand && spec.sockets.is_some();
-                    let itself = spec.start == Start::Boot || sockets;
-                    spec.enabled && itself && here
-                }),
+                Body::Service(_) => {
+                    node.newest_spec().is_some_and(|spec| graph::is_member(spec, &target))
+                }
             };
             node.timed = node.newest_spec().is_some_and(|spec| {
                 spec.schedule.is_some() && spec.enabled && spec.targets.contains(&target)

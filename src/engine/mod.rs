@@ -23,6 +23,7 @@ mod find;
 mod freeze;
 
 mod gentle;
+mod graph;
 mod health;
 mod hold;
 mod id;

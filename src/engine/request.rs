@@ -36,6 +36,7 @@ pub fn needed(request: &Request) -> Access {
         | Request::StopGently { .. }
         | Request::Restart { .. }
         | Request::Reload { .. }
+        | Request::Graph { .. }
         | Request::Plan
         | Request::Apply
         | Request::ApplyOnTrial { .. }
@@ -105,6 +106,7 @@ impl Engine {
             }
             Request::Status { name } => self.status(&name, peer.access == Access::Everything),
             Request::Why { name } => self.why(&name, peer.access == Access::Everything),
+            Request::Graph { name } => self.graph(name.as_deref()),
             Request::Start { names } => self.start_named(&names),
             Request::Stop { names } => self.stop_named(&names),
             Request::StopGently { names } => self.stop_gently(&names),

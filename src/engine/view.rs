@@ -352,7 +352,7 @@ pub fn word(state: &State) -> StateWord {
     }
 }
 
-fn kind(node: &Node) -> &'static str {
+pub(super) fn kind(node: &Node) -> &'static str {
     match &node.body {
         Body::Service(spec) => match spec.kind {
             Kind::Service => "service",

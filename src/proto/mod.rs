@@ -14,8 +14,8 @@ use std::num::NonZeroU64;
 use serde::{Deserialize, Serialize};
 
 pub use report::{
-    Because, Change, Chapter, MachineReport, ScheduledReport, ServiceReport, StateWord,
-    TimerReport, Verb,
+    Because, Change, Chapter, Graph, MachineReport, ScheduledReport, ServiceReport, StateWord,
+    TimerReport, Verb, Vertex,
 };
 
 /// Version of this protocol: raised when a change would mislead an older client.
@@ -40,6 +40,12 @@ pub enum Request {
     Why {
         /// Its name, or the pattern.
         name: String,
+    },
+    /// What stands on what: everything with its edges.
+    Graph {
+        /// From where it is looked at; from the target without.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        name: Option<String>,
     },
     /// What `apply` would do.
     Plan,
@@ -212,6 +218,8 @@ pub enum Reply {
     Why(Vec<Chapter>),
     /// To `why` of a pattern: the same for each that matches it, by name.
     Stories(Vec<Vec<Chapter>>),
+    /// To `graph`.
+    Graph(Box<Graph>),
     /// To `plan`; empty if nothing would change.
     Plan(Vec<Change>),
     /// To a request that changes something: it is under way, and this is its number.

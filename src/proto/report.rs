@@ -241,6 +241,32 @@ pub struct Because {
     pub text: String,
 }
 
+/// Everything, and what stands on what.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Graph {
+    /// Where a look at it begins: what was asked for, or the target.
+    pub root: String,
+    /// Services, tasks, steps, milestones, targets and templates.
+    pub vertices: Vec<Vertex>,
+}
+
+/// One of them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Vertex {
+    /// Its name.
+    pub name: String,
+    /// As in a [`ServiceReport`].
+    pub kind: String,
+    /// State in one word.
+    pub state: StateWord,
+    /// What it needs; each entry a list of alternatives.
+    pub needs: Vec<Vec<String>>,
+    /// What it wants; of a target, its members too.
+    pub wants: Vec<String>,
+    /// What it comes after, and so all that it wants.
+    pub after: Vec<String>,
+}
+
 /// What following the file would do to one service.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {

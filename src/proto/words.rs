@@ -20,6 +20,8 @@ impl Request {
             Self::StopGently { names } => format!("stop --gentle {}", names.join(" ")),
             Self::Restart { names } => format!("restart {}", names.join(" ")),
             Self::Reload { names } => format!("reload {}", names.join(" ")),
+            Self::Graph { name: None } => "graph".to_owned(),
+            Self::Graph { name: Some(name) } => format!("graph {name}"),
             Self::Plan => "plan".to_owned(),
             Self::Apply => "apply".to_owned(),
             Self::ApplyOnTrial { seconds } => format!("apply --confirm {seconds}s"),
@@ -77,6 +79,8 @@ pub fn parse(line: &str) -> Result<Request, Refusal> {
         "cancel" if names.is_empty() => {
             Request::CancelPower { message: String::new(), quiet: false }
         }
+        "graph" if names.is_empty() => Request::Graph { name: None },
+        "graph" => Request::Graph { name: Some(one()?) },
         "plan" if names.is_empty() => Request::Plan,
         "apply" | "reload" if names.is_empty() => Request::Apply,
         "apply" | "reload" if names.first().is_some_and(|word| word == "--confirm") => {
@@ -100,7 +104,7 @@ pub fn parse(line: &str) -> Result<Request, Refusal> {
             let verb = shortened(verb);
             return Err(Refusal::new(Code::UnknownMethod, format!("`{verb}` is not understood"))
                 .hint(
-                "ping, list, status, why, start, stop, restart, reload, plan, apply, confirm, upgrade, signal, reset, \
+                "ping, list, status, why, graph, start, stop, restart, reload, plan, apply, confirm, upgrade, signal, reset, \
                  hold, unhold, freeze, thaw, target, poweroff, reboot, halt, cancel",
             ));
         }
@@ -147,6 +151,13 @@ pub fn render(answer: &Answer) -> String {
         Answer::Reply(Reply::Stories(stories)) => {
             stories.iter().try_for_each(|chapters| tell(&mut text, chapters))
         }
+        Answer::Reply(Reply::Graph(graph)) => graph.vertices.iter().try_for_each(|vertex| {
+            writeln!(text, "{} {}", vertex.name, vertex.state.word())?;
+            let needs = vertex.needs.iter().map(|need| ("needs", need.join("|")));
+            let wants = vertex.wants.iter().map(|name| ("wants", name.clone()));
+            let mut below = needs.chain(wants);
+            below.try_for_each(|(relation, name)| writeln!(text, "  {relation} {name}"))
+        }),
         Answer::Reply(Reply::Plan(changes)) => changes.iter().try_for_each(|change| {
             writeln!(text, "{} {}: {}", change.verb.word(), change.name, plain(&change.why))
         }),

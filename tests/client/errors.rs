@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::fake::*;
 
 /// Each verb that asks PID 1, with words that it takes.
-const ASKS: [&[&str]; 26] = [
+const ASKS: [&[&str]; 28] = [
     &["status"],
     &["status", "web"],
     &["why", "web"],
@@ -17,6 +17,8 @@ const ASKS: [&[&str]; 26] = [
     &["list", "--timers"],
     &["list", "--sockets"],
     &["logs", "web"],
+    &["tree", "web"],
+    &["graph", "--dot"],
     &["start", "web"],
     &["stop", "web"],
     &["restart", "web"],

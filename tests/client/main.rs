@@ -21,3 +21,4 @@ mod names;
 mod sends;
 mod shows;
 mod timers;
+mod trees;

@@ -60,6 +60,9 @@ fn every_command_has_its_request() {
         (&["freeze", "a", "b"], r#"{"method":"freeze","params":{"names":["a","b"]},"wait":true}"#),
         (&["thaw", "a"], r#"{"method":"thaw","params":{"names":["a"]},"wait":true}"#),
         (&["cancel"], r#"{"method":"cancel-power","params":{}}"#),
+        (&["tree"], r#"{"method":"graph","params":{}}"#),
+        (&["tree", "a"], r#"{"method":"graph","params":{"name":"a"}}"#),
+        (&["graph", "--dot"], r#"{"method":"graph","params":{}}"#),
         (
             &["--timeout", "5s", "start", "a"],
             r#"{"method":"start","params":{"names":["a"]},"wait":true}"#,

@@ -245,3 +245,32 @@ fn sd26_random_requests_of_every_method_are_answered_and_pid_1_lives_on() {
     machine.order(&["stop", "s0"]);
     assert_eq!(machine.status("s0")["state"], "stopped");
 }
+
+#[test]
+fn a_tree_shows_what_a_machine_stands_on() {
+    let machine = Machine::boot(
+        r#"
+        [service.web]
+        command = "/bin/sleep 1000"
+        needs = "db"
+        wants = "cache"
+        [service.db]
+        command = "/bin/sleep 1000"
+        [service.cache]
+        command = "/bin/false"
+        restart = "never"
+        wants = "db"
+        "#,
+    );
+    machine.booted();
+    machine.until("cache", "failed");
+    let said = machine.ctl(&["tree", "web"]);
+    let page = "web: up\n  needs db: up\n  wants cache: failed\n    wants db: up (above)\n";
+    assert_eq!((said.code, said.text.as_str()), (0, page));
+    let said = machine.ctl(&["tree"]).text;
+    let members = "default: up\n  wants web: up\n    needs db: up\n";
+    assert!(said.starts_with(members), "{said}");
+    let said = machine.ctl(&["graph", "--dot"]).text;
+    assert!(said.contains("\n  \"web\" -> \"cache\" [style=dashed];\n"), "{said}");
+    assert_eq!(machine.ctl(&["tree", "wbe"]).code, 4);
+}

@@ -10,6 +10,7 @@ mod doing;
 mod foreign;
 mod freeze;
 pub mod gentle;
+mod graph;
 mod health;
 pub mod hold;
 mod hooks;
