@@ -39,6 +39,8 @@ pub mod power;
 #[cfg(feature = "client")]
 pub mod remote;
 #[cfg(feature = "client")]
+pub mod shells;
+#[cfg(feature = "client")]
 pub mod status;
 #[cfg(feature = "client")]
 pub mod table;

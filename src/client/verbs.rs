@@ -12,12 +12,12 @@ use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
 use super::connect::Failure;
 use super::{
-    Form, Session, Status, change, enable, list, logs, offline, plan, power, remote, status, text,
-    tree, why,
+    Form, Session, Status, change, enable, list, logs, offline, plan, power, remote, shells,
+    status, text, tree, why,
 };
 
 /// What people type.
-const NAME: &str = "finitctl";
+pub const NAME: &str = "finitctl";
 
 /// One command.
 struct Verb {
@@ -59,6 +59,8 @@ const VERBS: &[Verb] = &[
     Verb { name: "reboot", about: "Start the machine again", arguments: power::arguments, run: power::restart },
     Verb { name: "halt", about: "Stop the machine, with its power on", arguments: power::arguments, run: power::halt },
     Verb { name: "cancel", about: "Drop the shutdown that is to come", arguments: power::cancel_arguments, run: power::cancel },
+    Verb { name: "completions", about: "What a shell completes, names of services included", arguments: shells::completions_arguments, run: shells::completions },
+    Verb { name: "man", about: "The manual page", arguments: shells::man_arguments, run: shells::man },
 ];
 
 /// Runs `finitctl` with those words.
@@ -149,6 +151,11 @@ fn first_word(words: &[String]) -> Option<&str> {
 
 fn asks_about_us(words: &[String]) -> bool {
     words.iter().any(|word| matches!(word.as_str(), "-h" | "--help" | "-V" | "--version"))
+}
+
+/// All that can be typed.
+pub fn whole() -> Command {
+    command(VERBS)
 }
 
 fn command(verbs: &[Verb]) -> Command {

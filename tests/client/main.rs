@@ -19,6 +19,7 @@ mod jobs;
 mod logs;
 mod names;
 mod sends;
+mod shells;
 mod shows;
 mod timers;
 mod trees;
