@@ -7,7 +7,7 @@ use std::rc::Rc;
 use super::keys::nearest;
 use super::left_out::Mistakes;
 use super::report::{Place, Problem, Report, quoted};
-use super::spec::{Kind, MILESTONES, STEPS, ServiceSpec, Start, SystemSpec};
+use super::spec::{Kind, MILESTONES, STEPS, ServiceSpec, Start, SystemSpec, TargetSpec};
 use super::{cycle, rivals};
 
 /// Targets that are there without being defined.
@@ -16,9 +16,14 @@ pub(super) const TARGETS: [&str; 3] = ["default", "rescue", "emergency"];
 /// A name, and where the file says it.
 pub(super) type Said = (String, Place);
 
-/// A service whose names are not checked yet.
+/// A service whose names are not checked yet. One with a mistake is looked at with the others,
+/// whose names and ties are told too, and then left out.
 pub(super) struct Draft {
     pub spec: ServiceSpec,
+    /// What is wrong with it already; of several mistakes, the first.
+    pub mistake: Option<String>,
+    /// Whether it is not known when it is there, as what says so is wrong.
+    pub vague: bool,
     /// Where its own name stands.
     pub at: Place,
     /// What it says about other names.
@@ -61,6 +66,10 @@ pub(super) struct Definitions {
     pub places: BTreeMap<String, (&'static str, Place)>,
     /// Names that targets speak of.
     pub of_targets: Vec<Said>,
+    /// Targets with mistakes.
+    pub lost_targets: Vec<Rc<TargetSpec>>,
+    /// Templates of which not every instance was read.
+    pub incomplete: BTreeSet<String>,
     /// Whether a part of some file could not be read, so that a name which is not defined may
     /// well be defined there.
     pub has_broken: bool,
@@ -80,7 +89,35 @@ pub(super) fn check(
     spec: &mut SystemSpec,
     report: &mut Report<'_>,
 ) {
-    let names = Names::new(definitions, &drafts);
+    let broken = check_names(definitions, &drafts, report);
+    mark(&mut drafts, broken);
+    apply_wanted_by(definitions, &mut drafts);
+    if are_tied_badly(definitions, &drafts, &spec.targets, report) {
+        // All of that is told. What it costs is found without those that are not there anyway.
+        let silent = &mut Report::new(&[]);
+        take_out(&mut drafts, &mut mistakes);
+        let on_cycles = cycle::find(&drafts, &spec.targets, silent);
+        leave_out(&mut drafts, on_cycles, &mut mistakes);
+        let rivals = rivals::find(&drafts, silent);
+        leave_out(&mut drafts, rivals, &mut mistakes);
+        let second = second_on_terminal(&drafts, silent);
+        leave_out(&mut drafts, second, &mut mistakes);
+    }
+    take_out(&mut drafts, &mut mistakes);
+    let defined = |name: &str| definitions.places.contains_key(name);
+    spec.left_out = mistakes.finish(defined, &drafts, spec);
+    // Collected in place, where the drafts were, which were a hundred times as long.
+    spec.services = drafts.into_iter().map(|draft| Rc::new(draft.spec)).collect();
+    spec.services.shrink_to_fit();
+}
+
+/// Checks every name that is said; the answer is what is wrong with which draft.
+fn check_names(
+    definitions: &Definitions,
+    drafts: &[Draft],
+    report: &mut Report<'_>,
+) -> BTreeMap<usize, String> {
+    let names = Names::new(definitions, drafts);
     let mut broken = BTreeMap::new();
     for (number, draft) in drafts.iter().enumerate() {
         let before = report.errors();
@@ -91,34 +128,48 @@ pub(super) fn check(
         let mistake = is_fixed.then(|| format!("{} is a name of finit itself", quoted(own)));
         broken.extend(report.since(before).or(mistake).map(|mistake| (number, mistake)));
     }
-    check_twice(&drafts, &mut broken, report);
+    check_twice(drafts, &mut broken, report);
     names.check_own(report);
-    leave_out(&mut drafts, &broken, &mut mistakes);
-    apply_wanted_by(definitions, &mut drafts);
-    let on_cycles = cycle::find(&drafts, &spec.targets, report);
-    leave_out(&mut drafts, &on_cycles, &mut mistakes);
-    let rivals = rivals::find(&drafts, report);
-    leave_out(&mut drafts, &rivals, &mut mistakes);
-    let second = second_on_terminal(&drafts, report);
-    leave_out(&mut drafts, &second, &mut mistakes);
-    let defined = |name: &str| definitions.places.contains_key(name);
-    spec.left_out = mistakes.finish(defined, &drafts, spec);
-    // Collected in place, where the drafts were, which were a hundred times as long.
-    spec.services = drafts.into_iter().map(|draft| Rc::new(draft.spec)).collect();
-    spec.services.shrink_to_fit();
+    broken
+}
+
+/// Says what is wrong with the ties of all that was read, whatever else is wrong with it.
+fn are_tied_badly(
+    definitions: &Definitions,
+    drafts: &[Draft],
+    targets: &[Rc<TargetSpec>],
+    report: &mut Report<'_>,
+) -> bool {
+    let targets = [targets, &definitions.lost_targets].concat();
+    let on_cycles = cycle::find(drafts, &targets, report);
+    let rivals = rivals::find(drafts, report);
+    let second = second_on_terminal(drafts, report);
+    !(on_cycles.is_empty() && rivals.is_empty() && second.is_empty())
+}
+
+/// Keeps what is wrong with these; of what is known of one already, that counts.
+fn mark(drafts: &mut [Draft], broken: BTreeMap<usize, String>) {
+    for (number, mistake) in broken {
+        if let Some(draft) = drafts.get_mut(number) {
+            draft.mistake.get_or_insert(mistake);
+        }
+    }
 }
 
 /// Takes those with a mistake out.
-fn leave_out(drafts: &mut Vec<Draft>, broken: &BTreeMap<usize, String>, mistakes: &mut Mistakes) {
-    let mut number = 0usize;
+fn take_out(drafts: &mut Vec<Draft>, mistakes: &mut Mistakes) {
     drafts.retain(|draft| {
-        let mistake = broken.get(&number);
-        if let Some(mistake) = mistake {
+        if let Some(mistake) = &draft.mistake {
             mistakes.add_draft(draft, mistake);
         }
-        number = number.saturating_add(1);
-        mistake.is_none()
+        draft.mistake.is_none()
     });
+}
+
+/// Takes these out.
+fn leave_out(drafts: &mut Vec<Draft>, broken: BTreeMap<usize, String>, mistakes: &mut Mistakes) {
+    mark(drafts, broken);
+    take_out(drafts, mistakes);
 }
 
 /// Every name that something answers to.
@@ -148,6 +199,9 @@ impl<'a> Names<'a> {
     /// An instance of a template that is defined but was not read.
     fn is_instance_of_broken(&self, name: &str) -> bool {
         let template = name.split_once('@').map(|(template, _)| template);
+        if template.is_some_and(|name| self.definitions.incomplete.contains(name)) {
+            return true;
+        }
         let is_unit = template.is_some_and(|name| self.definitions.places.contains_key(name));
         is_unit
             && !self
@@ -305,7 +359,8 @@ fn second_on_terminal(drafts: &[Draft], report: &mut Report<'_>) -> BTreeMap<usi
     for (number, draft) in drafts.iter().enumerate() {
         let spec = &draft.spec;
         let Some(tty) = &spec.exec.tty else { continue };
-        if spec.kind != Kind::Service || spec.start != Start::Boot || !spec.enabled {
+        let rests = spec.start != Start::Boot || !spec.enabled;
+        if spec.kind != Kind::Service || rests || draft.vague {
             continue;
         }
         let taken = spec.targets.iter().find_map(|target| owners.get(&(&**tty, &**target)));

@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use super::check::{Draft, Relation};
+use super::check::{Draft, Edge, Relation};
 use super::report::{Place, Problem, Report};
 use super::spec::{MILESTONES, STEPS, Stage, TargetSpec};
 use super::steps;
@@ -89,7 +89,10 @@ impl<'a> Graph<'a> {
                     self.tie(names, name, own, "is provided by", Some(*at));
                 }
             }
-            for edge in &draft.edges {
+            // Whoever speaks of itself is told that already.
+            let is_own =
+                |edge: &&Edge| edge.to == *own || draft.spec.template.as_ref() == Some(&edge.to);
+            for edge in draft.edges.iter().filter(|edge| !is_own(edge)) {
                 let at = Some(edge.at);
                 match edge.relation {
                     Relation::Needs => self.tie(names, own, &edge.to, "needs", at),
@@ -107,6 +110,7 @@ impl<'a> Graph<'a> {
                 }
             }
             match draft.spec.stage {
+                _ if draft.vague => {}
                 Stage::Main => {
                     if let Some(to) = main {
                         self.tie_nodes(number, Tie { to, words: "comes after", at: None });

@@ -25,6 +25,7 @@ mod golden;
 mod health;
 mod left_out;
 mod meaning;
+mod pairs;
 mod switch;
 mod words;
 mod wreck;

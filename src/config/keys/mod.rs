@@ -93,6 +93,13 @@ pub fn suggest(table: &str, name: &str) -> Option<&'static str> {
     translated.or_else(|| nearest(name, names()))
 }
 
+/// Whether one of these keys was probably meant by a name.
+pub fn is_meant(name: &str, keys: &[&str]) -> bool {
+    let foreign = suggest::FOREIGN.iter().find(|(other, _)| other.eq_ignore_ascii_case(name));
+    let meant = foreign.map(|(_, ours)| *ours);
+    meant.or_else(|| nearest(name, keys.iter().copied())).is_some_and(|meant| keys.contains(&meant))
+}
+
 impl Key {
     /// Whether this version carries it out.
     pub fn is_supported(&self) -> bool {

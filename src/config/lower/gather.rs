@@ -29,6 +29,8 @@ pub(super) struct Gathered {
     pub definitions: Vec<Definition>,
     /// Their numbers by their names.
     numbers: BTreeMap<String, usize>,
+    /// Those of a name that is taken, which are read for their mistakes alone.
+    pub second: Vec<Definition>,
     pub settings: BTreeMap<String, Table>,
     overrides: Vec<(Owner, Table, Place)>,
 }
@@ -149,6 +151,7 @@ fn define(new: Definition, gathered: &mut Gathered, report: &mut Report<'_>) {
         let hint = format!("to change a definition of another file write [override.{kind}.{name}]");
         let label = (first.at, "first defined here".to_owned());
         report.error_with(*at, problem.hint(hint), &[label]);
+        gathered.second.push(new);
         return;
     }
     gathered.numbers.insert(name.clone(), gathered.definitions.len());

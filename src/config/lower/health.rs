@@ -51,7 +51,7 @@ pub(super) fn health(
     match given.as_slice() {
         [_] => {}
         // A mistyped key is told already.
-        [] if inner.has_unknown() => {}
+        [] if inner.is_mistyped(&CHECKS) => {}
         [] => {
             let problem = Problem::new("`health` says nothing to look at");
             inner.report.error(at, problem.hint("add `command`, `tcp` or `http`"));

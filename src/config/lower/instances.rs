@@ -7,7 +7,7 @@ use super::super::spec::Kind;
 use super::super::values;
 use super::service::{self, Subject};
 
-/// The service, or each instance of the template.
+/// The service, or each instance of the template; where the report has a mistake, at least one.
 pub(super) fn instances(
     kind: Kind,
     name: &str,
@@ -19,10 +19,14 @@ pub(super) fn instances(
     let Some(entry) = table.get("instances") else {
         let subject =
             Subject { kind, name: name.to_owned(), template: None, instance: None, table, at };
-        let made = service::service(subject, report);
-        return made.filter(|_| report.errors() == before).into_iter().collect();
+        return vec![service::service(subject, report)];
     };
-    let Some(list) = instance_list(name, &entry.node, report) else { return Vec::new() };
+    let Some(list) = instance_list(name, &entry.node, report) else {
+        // The rest of it is looked at as if it had one.
+        let instance = Some("x".to_owned());
+        let subject = Subject { kind, name: name.to_owned(), template: None, instance, table, at };
+        return vec![service::service(subject, report)];
+    };
     let mut made = Vec::new();
     for instance in list {
         let subject = Subject {
@@ -33,13 +37,13 @@ pub(super) fn instances(
             table,
             at,
         };
-        made.extend(service::service(subject, report));
+        made.push(service::service(subject, report));
         if report.errors() > before {
             // The others would say the same again.
             break;
         }
     }
-    if report.errors() == before { made } else { Vec::new() }
+    made
 }
 
 fn instance_list(name: &str, node: &Node, report: &mut Report<'_>) -> Option<Vec<String>> {

@@ -21,14 +21,17 @@ use std::rc::Rc;
 
 use super::check::{self, Definitions, Draft};
 use super::left_out::{Mistakes, UNREADABLE};
-use super::raw::{Document, Owner};
+use super::raw::{Document, Owner, Table};
 use super::report::{Place, Report};
 use super::spec::{Kind, SystemSpec};
 use defaults::{check_defaults, over_defaults};
 pub(super) use gather::NAMED;
 use gather::{Definition, Gathered, gather, lay_over};
 use instances::instances;
-use section::check_keys;
+use section::{check_keys, is_mistyped};
+
+/// Keys that say when a service is there, and so what it is there with.
+const TIMING: [&str; 5] = ["start", "enabled", "stage", "targets", "wanted-by"];
 
 /// Makes the machine of what the files say.
 pub(super) fn lower(documents: Vec<Document>, report: &mut Report<'_>) -> SystemSpec {
@@ -47,6 +50,9 @@ pub(super) fn lower(documents: Vec<Document>, report: &mut Report<'_>) -> System
     let mut spec = settings(&gathered, report);
     let defaults = gathered.settings.remove("defaults").unwrap_or_default();
     check_defaults(&defaults, report);
+    for Definition { kind, name, table, at, .. } in std::mem::take(&mut gathered.second) {
+        read_second(kind, &name, at, table, &defaults, report);
+    }
     let mut drafts: Vec<Draft> = Vec::new();
     let mut mistakes = Mistakes::default();
     for Definition { kind, name, table, at, mistake } in gathered.definitions {
@@ -55,25 +61,36 @@ pub(super) fn lower(documents: Vec<Document>, report: &mut Report<'_>) -> System
         if kind == "target" {
             let (target, said) = machine::target(&name, &table, report);
             definitions.of_targets.extend(said);
+            let target = Rc::new(target);
             match mistake.or_else(|| report.since(before)) {
-                None => spec.targets.push(Rc::new(target)),
-                Some(mistake) => mistakes.add(&name, &mistake),
+                None => spec.targets.push(target),
+                Some(mistake) => {
+                    mistakes.add(&name, &mistake);
+                    definitions.lost_targets.push(target);
+                }
             }
             continue;
         }
         let kind = if kind == "task" { Kind::Task } else { Kind::Service };
         let whole = over_defaults(kind, &defaults, table);
         let made = instances(kind, &name, &whole, at, report);
-        match mistake.or_else(|| report.since(before)) {
-            None => {
-                for mut draft in made {
-                    if let Some(last) = drafts.last() {
-                        draft.spec.share(&last.spec);
-                    }
-                    drafts.push(draft);
-                }
+        let wrong = report.since(before);
+        if wrong.is_some() {
+            definitions.incomplete.insert(name.clone());
+        }
+        let mistake = mistake.or(wrong);
+        let mut vague = false;
+        if let Some(mistake) = &mistake {
+            mistakes.add(&name, mistake);
+            vague = mistake == UNREADABLE || is_mistyped(&whole, "service", &TIMING);
+        }
+        for mut draft in made {
+            draft.mistake.clone_from(&mistake);
+            draft.vague |= vague;
+            if let Some(last) = drafts.last() {
+                draft.spec.share(&last.spec);
             }
-            Some(mistake) => mistakes.add(&name, &mistake),
+            drafts.push(draft);
         }
     }
     for ((kind, name), at) in broken {
@@ -84,6 +101,24 @@ pub(super) fn lower(documents: Vec<Document>, report: &mut Report<'_>) -> System
     }
     check::check(&definitions, drafts, mistakes, &mut spec, report);
     spec
+}
+
+/// A definition of a name that is taken: what else is wrong with it is told at once, too.
+fn read_second(
+    kind: &str,
+    name: &str,
+    at: Place,
+    table: Table,
+    defaults: &Table,
+    report: &mut Report<'_>,
+) {
+    if kind == "target" {
+        let _told = machine::target(name, &table, report);
+        return;
+    }
+    check_keys(&table, "service", &format_args!("[{kind}.{name}]"), report);
+    let kind = if kind == "task" { Kind::Task } else { Kind::Service };
+    let _told = instances(kind, name, &over_defaults(kind, defaults, table), at, report);
 }
 
 /// Looks at the keys of all definitions, and marks those that are not to be trusted: with a

@@ -27,7 +27,7 @@ pub(super) fn schedule(s: &mut Section<'_, '_, '_>, kind: Kind) -> Option<Rc<Sch
     let schedule = match &entry.node.value {
         Value::Table(table) => {
             let mut inner = s.inner(table, "service.schedule");
-            unknown = inner.has_unknown();
+            unknown = inner.is_mistyped(&["at", "every", "after-boot", "after-enable"]);
             let mut schedule = times(&mut inner, "at");
             schedule.every = inner.duration("every");
             schedule.after_boot = inner.duration("after-boot");

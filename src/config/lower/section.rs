@@ -36,9 +36,9 @@ impl<'t, 'r, 'a> Section<'t, 'r, 'a> {
         Section::open(table, kind, self.percent, self.report)
     }
 
-    /// Whether a key of it does not exist.
-    pub fn has_unknown(&self) -> bool {
-        self.table.entries.iter().any(|entry| keys::find(self.kind, &entry.key).is_none())
+    /// Whether one of these keys was probably meant by one that does not exist.
+    pub fn is_mistyped(&self, names: &[&str]) -> bool {
+        is_mistyped(self.table, self.kind, names)
     }
 
     pub fn entry(&self, key: &str) -> Option<&'t Entry> {
@@ -223,6 +223,12 @@ impl<'t, 'r, 'a> Section<'t, 'r, 'a> {
         self.wrong(key, node);
         None
     }
+}
+
+/// Whether one of these keys was probably meant by one of the table that does not exist.
+pub(super) fn is_mistyped(table: &Table, kind: &str, names: &[&str]) -> bool {
+    let is_unknown = |entry: &&Entry| keys::find(kind, &entry.key).is_none();
+    table.entries.iter().filter(is_unknown).any(|entry| keys::is_meant(&entry.key, names))
 }
 
 /// The meaning of a word of a fixed choice.

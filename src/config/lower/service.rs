@@ -40,8 +40,8 @@ pub(super) struct Subject<'a> {
     pub at: Place,
 }
 
-/// Reads one service or task. What is wrong with it is in the report.
-pub(super) fn service(subject: Subject<'_>, report: &mut Report<'_>) -> Option<Draft> {
+/// Reads one service or task as far as it is right; what is wrong with it is in the report.
+pub(super) fn service(subject: Subject<'_>, report: &mut Report<'_>) -> Draft {
     let Subject { kind, name, template, instance, table, at } = subject;
     let word = if kind == Kind::Service { "service" } else { "task" };
     let line = Line(report.line(at));
@@ -50,6 +50,7 @@ pub(super) fn service(subject: Subject<'_>, report: &mut Report<'_>) -> Option<D
     let label = format_args!("[{word}.{}]", template.as_ref().unwrap_or(&percent.name));
     let commands = commands(s, kind, &label, at);
     let sockets = sockets(s);
+    let before = s.report.errors();
     let start = s.word(
         "start",
         &[
@@ -59,6 +60,11 @@ pub(super) fn service(subject: Subject<'_>, report: &mut Report<'_>) -> Option<D
             ("schedule", Start::Schedule),
         ],
     );
+    let enabled = s.flag("enabled").unwrap_or(true);
+    let stage = s.word("stage", &[("main", Stage::Main), ("early", Stage::Early)]);
+    let wanted_by = s.said("wanted-by", values::name);
+    let targets = s.said("targets", values::name);
+    let vague = s.report.errors() > before;
     let schedule = schedule(s, kind);
     let watch = watch(s, sockets.as_ref());
     if let (Some(Start::Schedule), None, Some(place)) = (start, &schedule, s.place("start")) {
@@ -74,8 +80,6 @@ pub(super) fn service(subject: Subject<'_>, report: &mut Report<'_>) -> Option<D
         Some(_) => Start::Schedule,
         None => Start::Boot,
     };
-    let wanted_by = s.said("wanted-by", values::name);
-    let targets = s.said("targets", values::name);
     // Wanted by others and by no target: only they bring it up.
     let targets = match (targets, &wanted_by) {
         (Some(targets), _) => targets,
@@ -96,11 +100,9 @@ pub(super) fn service(subject: Subject<'_>, report: &mut Report<'_>) -> Option<D
         template,
         description: s.text("description").unwrap_or_default(),
         alias: names(&alias),
-        enabled: s.flag("enabled").unwrap_or(true),
+        enabled,
         start: start.unwrap_or(by_default),
-        stage: s
-            .word("stage", &[("main", Stage::Main), ("early", Stage::Early)])
-            .unwrap_or(Stage::Main),
+        stage: stage.unwrap_or(Stage::Main),
         targets: names(&targets),
         hooks: Rc::new(Hooks {
             before_start: hooks(s, "before-start"),
@@ -125,11 +127,12 @@ pub(super) fn service(subject: Subject<'_>, report: &mut Report<'_>) -> Option<D
         exec: Rc::new(exec(s)),
         sockets: sockets.map(Box::new),
         line,
-        // Without commands it is none, but everything else about it is told by now.
-        commands: commands?,
+        // Without commands it is none, which is told, and everything else about it too.
+        commands: commands.unwrap_or_default(),
         name: percent.name,
     };
-    Some(Draft { spec, at, edges, wanted_by: wanted_by.unwrap_or_default(), targets, takes })
+    let (mistake, wanted_by) = (None, wanted_by.unwrap_or_default());
+    Draft { spec, mistake, vague, at, edges, wanted_by, targets, takes }
 }
 
 fn names(said: &[Said]) -> Vec<String> {
@@ -178,7 +181,7 @@ fn commands(
             steps.into_iter().collect()
         }
         // A mistyped `command` is told already.
-        [] if s.has_unknown() => None,
+        [] if s.is_mistyped(&["command", "script", "steps"]) => None,
         [] => {
             let problem =
                 Problem::new(format!("{label} says nothing to run")).hint("add `command`");

@@ -23,7 +23,7 @@ pub(super) fn watch(
     let before = s.report.errors();
     let mut inner = s.inner(table, "service.watch");
     // A mistyped key is told already.
-    let unknown = inner.has_unknown();
+    let unknown = inner.is_mistyped(&Trigger::ALL.map(Trigger::name));
     let mut found = Vec::new();
     for trigger in Trigger::ALL {
         let key = trigger.name();
