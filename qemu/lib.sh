@@ -63,6 +63,12 @@ install_finit() {
         done
         echo "symlink /usr/sbin/init finit"
         for name in poweroff reboot halt shutdown telinit; do echo "symlink /usr/sbin/$name ../bin/finitctl"; done
+        # What makes service(8) and the scripts of packages act on finit's services.
+        for name in lib/lsb/init-functions.d/50-finit:0100644 sbin/runlevel:0100755; do
+            echo "rm /usr/${name%:*}"
+            echo "write \"$(dirname "$here")/config/debian/$(basename "${name%:*}")\" /usr/${name%:*}"
+            echo "sif /usr/${name%:*} mode ${name#*:}"
+        done
         echo "write \"$here/finit.toml\" /etc/finit.toml" # refused when there is one
         echo "sif /etc/finit.toml mode 0100644"
     } | debugfs -w -f - "$disk" >/dev/null 2>&1

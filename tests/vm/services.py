@@ -76,6 +76,26 @@ def broken(vm: Machine):
     vm.ok("mv /root/good.toml /etc/finit.toml; finitctl check")
 
 
+def scripts(vm: Machine):
+    """service(8) and the scripts of packages act on finit's services"""
+    vm.ok("finitctl start nginx")
+    pids = [vm.ok("pgrep -o -x nginx")]
+    for command in ("service nginx restart", "invoke-rc.d nginx restart"):
+        vm.ok(command)
+        pids.append(vm.ok("finitctl start nginx >/dev/null; pgrep -o -x nginx"))
+    same("different processes", len(set(pids)), 3)
+    vm.ok("service ssh status")
+    vm.ok("service cron stop")
+    same("status of what was stopped", status(vm, "cron"), STOPPED)
+    vm.ok("invoke-rc.d cron start; finitctl status cron")
+    # The script of dbus knows a way to reload, finit.toml none.
+    vm.ok("invoke-rc.d dbus reload")
+    vm.ok("invoke-rc.d udev restart")
+    same("udev daemons", vm.ok("pgrep -xc systemd-udevd"), "1")
+    output, code = vm.run("service hwclock.sh status")
+    check("what finit does not know is left to its script", "sage:" in output, output)
+
+
 def ssh(vm: Machine):
     """finit holds sshd's socket: logins go on, whatever happens to sshd"""
     check("PID 1 listens on port 22", "pid=1," in vm.ok("ss -Hltnp 'sport = :22'"))
@@ -111,4 +131,4 @@ def times(vm: Machine):
     same("it ran at", vm.ok("cat /run/midnight"), "00:00")
 
 
-main(add, stop, killed, broken, ssh, orphans, times)
+main(add, stop, killed, broken, scripts, ssh, orphans, times)
