@@ -73,13 +73,20 @@ pub(super) fn is_missing(error: &RunError) -> bool {
 }
 
 /// "mount: exited with status 32: mount: /srv: unknown filesystem type": a program's last
-/// words are mostly the ones that matter.
+/// words are mostly the ones that matter. One that does many things begins each complaint with its
+/// name, and all of them matter then; an indented line goes on with the one before.
 pub(super) fn complaint(program: &[&str], finished: &Finished) -> String {
-    let words = finished.output.lines().rev().map(str::trim).find(|line| !line.is_empty());
-    match words {
-        Some(words) => format!("{}: {}: {}", name(program), finished.exit, Printable(words)),
-        None => format!("{}: {}", name(program), finished.exit),
-    }
+    let begin = format!("{}: ", name(program));
+    let lines = finished.output.lines().map(str::trim_end);
+    let lines: Vec<&str> = lines.filter(|line| !line.trim().is_empty()).collect();
+    let own: Vec<&str> = lines.iter().copied().filter(|line| line.starts_with(&begin)).collect();
+    let last = lines.iter().rfind(|line| !line.starts_with(char::is_whitespace)).or(lines.last());
+    let words = match (last, own.len()) {
+        (None, _) => return format!("{}: {}", name(program), finished.exit),
+        (Some(last), 0 | 1) => last.trim().to_owned(),
+        (Some(_), _) => own.join("; "),
+    };
+    format!("{}: {}: {}", name(program), finished.exit, Printable(&words))
 }
 
 /// Text from outside, safe for a console: no control characters, and not endless.
@@ -134,6 +141,15 @@ mod tests {
         assert_eq!(said("one\ntwo \n\n"), "mount: exited with status 32: two");
         assert_eq!(said(" \n"), "mount: exited with status 32");
         assert_eq!(said("a\x1b[2Jb"), "mount: exited with status 32: a?[2Jb");
+        // As mount(8) of util-linux says it, for one line of fstab and for two.
+        let bad = "mount: /nfs: bad option.\n       dmesg(1) may have more information.\n";
+        assert_eq!(said(bad), "mount: exited with status 32: mount: /nfs: bad option.");
+        let two = format!("mount: /x: can't find LABEL=x.\n{bad}");
+        assert_eq!(
+            said(&two),
+            "mount: exited with status 32: mount: /x: can't find LABEL=x.; mount: /nfs: bad option."
+        );
+        assert_eq!(said("  one\n  two"), "mount: exited with status 32: two");
         assert!(said(&"x".repeat(5000)).len() < 300);
     }
 }
