@@ -1,5 +1,6 @@
 //! What to do about a failure: the half sentence that a tired person would have to look up.
 
+use crate::config::spec;
 use crate::proto::{ServiceReport, StateWord};
 
 /// Next steps by what a reason begins with; `{}` is the name of the service.
@@ -18,6 +19,9 @@ const STEPS: &[(&str, &str)] = &[
 
 /// For what the file leaves out, and for who needs it.
 const MEND_THE_FILE: &str = "mend the file, which finitctl check shows, and run: finitctl apply";
+
+/// For a step of the boot, which has no log.
+const MEND_A_STEP: &str = "see to that and run: finitctl start {}";
 
 /// What to do about a service; empty if nothing is wrong with it, or if its reason says so.
 pub fn for_service(service: &ServiceReport) -> String {
@@ -59,6 +63,7 @@ fn for_state(name: &str, state: StateWord, reason: &str) -> String {
     // A path is waited for too, and nothing is to be done but to make it.
     let waits_for = waits_for.filter(|name| !name.starts_with('/'));
     let step = STEPS.iter().find(|(start, _)| reason.starts_with(start)).map(|(_, step)| *step);
+    let step = if spec::STEPS.contains(&name) { Some(MEND_A_STEP) } else { step };
     match (state, waits_for) {
         (StateWord::Waiting, Some(other)) if reason.ends_with(StateWord::Failed.word()) => {
             format!("see why: finitctl status {other}")

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::Engine;
 use super::id::NodeId;
 use super::node::{Body, Node};
+use super::state::State;
 use crate::facts::glob;
 use crate::proto::{Code, Refusal};
 
@@ -77,7 +78,8 @@ impl Engine {
         match self.node(id).map(|node| &node.body) {
             Some(Body::Step(_) | Body::Milestone) => {
                 let message = format!("`{name}` is a part of the boot, not a service");
-                Err(Refusal::new(Code::NotSupported, message))
+                let refusal = Refusal::new(Code::NotSupported, message);
+                Err(refusal.hint("finitctl start runs a step again that has failed"))
             }
             Some(Body::LeftOut(mistake)) => {
                 let message = format!("`{name}` was left out: {mistake}");
@@ -89,6 +91,25 @@ impl Engine {
 
     /// The nodes of these names and patterns, each once, instances for a template; all or none.
     pub(super) fn find_all(&self, names: &[String]) -> Result<Vec<NodeId>, Refusal> {
+        self.find_each(names, |id, name| self.may_change(id, name))
+    }
+
+    /// The same for a start: a step of the boot that has failed is tried again once somebody has
+    /// mended what it failed for. One that is done is not done twice.
+    pub(super) fn find_startable(&self, names: &[String]) -> Result<Vec<NodeId>, Refusal> {
+        let failed =
+            |node: &Node| matches!((&node.body, &node.state), (Body::Step(_), State::Failed(_)));
+        self.find_each(names, |id, name| match self.node(id) {
+            Some(node) if failed(node) => Ok(()),
+            Some(_) | None => self.may_change(id, name),
+        })
+    }
+
+    fn find_each(
+        &self,
+        names: &[String],
+        may: impl Fn(NodeId, &str) -> Result<(), Refusal>,
+    ) -> Result<Vec<NodeId>, Refusal> {
         if names.is_empty() {
             return Err(Refusal::new(Code::BadRequest, "a name is missing"));
         }
@@ -96,7 +117,7 @@ impl Engine {
         for name in names {
             for id in self.find_matching(name)? {
                 let name = if glob::is_pattern(name) { self.name(id) } else { name.as_str() };
-                self.may_change(id, name)?;
+                may(id, name)?;
                 found.extend(self.with_instances(id));
             }
         }

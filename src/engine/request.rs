@@ -157,7 +157,7 @@ impl Engine {
     }
 
     fn start_named(&mut self, names: &[String]) -> Result<Reply, Refusal> {
-        let ids = self.find_all(names)?;
+        let ids = self.find_startable(names)?;
         self.heed_holds(&ids, Some(Goal::Up))?;
         let also = self.brought_up_with(&ids);
         let notes = self.make_way(&ids)?;

@@ -100,7 +100,7 @@ impl Engine {
     fn order(&self, request: &Request) -> Option<Order> {
         let mut order = Order::default();
         match request {
-            Request::Start { names } => order.up = self.find_all(names).ok()?,
+            Request::Start { names } => order.up = self.find_startable(names).ok()?,
             Request::Stop { names } => order.down = self.find_all(names).ok()?,
             Request::StopGently { names } => {
                 order.down = self.unkept(&self.find_all(names).ok()?);

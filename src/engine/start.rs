@@ -247,11 +247,16 @@ impl Engine {
         run: RunId,
         result: Result<Option<&'static str>, String>,
     ) {
-        self.because(Cause::Boot);
         let is_step = |node: &&Node| node.is_main(run) && matches!(node.body, Body::Step(_));
         let Some(node) = self.node(run.node).filter(is_step) else { return };
+        // A person may have had it tried again.
+        let wish = node.asked.map(|_| node.wish.clone());
         let (name, took) = (node.name.clone(), self.now.since(node.since));
         let ms = took.as_millis();
+        match wish {
+            Some(wish) => self.cause = wish,
+            None => self.because(Cause::Boot),
+        }
         match result {
             Ok(None) => {
                 self.set_state(run.node, State::Done(Exit::SUCCESS));

@@ -195,6 +195,13 @@ fn a_failure_says_what_to_do() {
     );
     assert_eq!(line("x; run: finitctl reset web"), "web: failed: x; run: finitctl reset web");
     assert_eq!(line(""), "web: failed; see why: finitctl logs web");
+    // A step of the boot writes no log.
+    let mut step = service("fsck", StateWord::Failed);
+    step.reason = "fsck: exited with status 8".to_owned();
+    assert_eq!(
+        detail::headline(&step, Style::default()),
+        "fsck: failed: fsck: exited with status 8; see to that and run: finitctl start fsck"
+    );
     assert_eq!(
         detail::headline(&service("sshd", StateWord::Up), Style::default()),
         "sshd: up since 3 min (pid 412)"

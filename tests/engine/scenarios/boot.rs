@@ -1,10 +1,11 @@
 //! The boot: steps, milestones, targets.
 
 use finit::engine::Extent;
-use finit::proto::Outcome;
+use finit::proto::{Outcome, Request};
 
 use crate::build::{machine, secs, service, task, with_targets};
 use crate::rig::Rig;
+use crate::scenarios::why::why;
 
 #[test]
 fn services_wait_for_the_boot_steps_and_early_ones_do_not() {
@@ -33,6 +34,38 @@ fn a_failed_step_is_told_and_the_boot_goes_on() {
     rig.pass(secs(1));
     assert_eq!(rig.trouble(), ["fsck failed: /dev/sda1: no such device (1000 ms)"]);
     assert_eq!((rig.state("fsck"), rig.state("web")), ("failed", "up"));
+}
+
+#[test]
+fn a_step_that_failed_is_tried_again_when_a_person_asks_and_one_that_is_done_is_not() {
+    let parts = [service("web").needs("mount-local"), service("other")];
+    let mut rig = Rig::cold(machine(parts), "default");
+    rig.step("mount-local", Some((secs(1), Err("/srv: no such device".to_owned()))));
+    rig.boot();
+    rig.pass(secs(1));
+    assert_eq!((rig.state("mount-local"), rig.state("web")), ("failed", "waiting"));
+    // Still not mended.
+    let job = rig.start("mount-local");
+    rig.pass(secs(1));
+    assert_eq!((rig.outcome(job), rig.state("mount-local")), (Some(Outcome::Failed), "failed"));
+    rig.step("mount-local", Some((secs(1), Ok(None))));
+    let job = rig.start("mount-local");
+    rig.pass(secs(1));
+    assert_eq!((rig.outcome(job), rig.state("mount-local")), (Some(Outcome::Done), "done"));
+    let story = why(&mut rig, "mount-local");
+    assert!(story.iter().any(|line| line.contains("finitctl (pid 77, uid 0)")), "{story:?}");
+    // Who waited for it comes without being asked for.
+    assert_eq!(rig.state("web"), "up");
+    let names = || vec!["mount-local".to_owned()];
+    for request in [
+        Request::Start { names: names() },
+        Request::Restart { names: names() },
+        Request::Stop { names: names() },
+    ] {
+        let refusal = rig.ask(request).expect_err("a refusal");
+        assert_eq!(refusal.message, "`mount-local` is a part of the boot, not a service");
+        assert_eq!(refusal.hint, "finitctl start runs a step again that has failed");
+    }
 }
 
 #[test]
