@@ -16,6 +16,9 @@ use super::lastgood::LAST_GOOD;
 /// The built-in shell for repairs.
 pub const RESCUE: &str = "rescue-shell";
 
+/// Whoever logs in is in here.
+const USERS: &str = "/etc/passwd";
+
 /// Where it is without another word.
 pub const FILE: &str = "/etc/finit.toml";
 
@@ -123,7 +126,9 @@ impl Configuration {
             )
         };
         let last = config::load(Path::new(LAST_GOOD), &Disk);
-        if !last.is_broken() && !last.spec.services.is_empty() {
+        // Without users its logins let nobody in; the built-in one is a shell then.
+        let has_users = Path::new(USERS).exists();
+        if !last.is_broken() && !last.spec.services.is_empty() && has_users {
             let warnings = vec![what, format!("booted from the last good copy, {LAST_GOOD}")];
             configuration.behind = Some(last.sources);
             return Booted { configuration, spec: with_rescue(last.spec), warnings };

@@ -25,6 +25,22 @@ fn a_broken_file_boots_to_a_login_says_where_and_starts_what_is_good() {
     assert!(machine.console().contains("finit.toml"), "{}", machine.console());
 }
 
+/// A last good copy has logins that ask for a user. Where there is none, nobody gets in.
+#[test]
+fn an_empty_etc_boots_to_a_shell_and_a_lost_file_to_the_last_good_copy() {
+    let copy = "/var/lib/finitd/last-good/finit.toml";
+    let kept = "[service.kept]\ncommand = \"/programs/idle\"\n";
+    let machine = Plan::new().file(copy, kept).without_users().boot_as_is();
+    has_login_and_banner(&machine, "/etc/finit.toml could not be read");
+    machine.wait("a shell's prompt", |m| m.console().contains("# ").then_some(()));
+
+    let machine = Plan::new().file(copy, kept).boot_as_is();
+    machine.until("kept", "up");
+    let status = machine.ctl(&["status"]).text;
+    assert!(status.contains("booted from the last good copy"), "{status}");
+    assert!(!status.contains("console-login"), "{status}");
+}
+
 #[test]
 fn an_empty_file_boots_and_takes_orders() {
     let machine = Machine::boot("");

@@ -24,6 +24,7 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 pub struct Plan {
     options: Vec<String>,
     console: bool,
+    users: bool,
     files: Vec<(String, String)>,
 }
 
@@ -44,7 +45,7 @@ pub struct Machine {
 
 impl Plan {
     pub fn new() -> Self {
-        Self { options: vec!["cgroup=yes".into()], console: true, files: Vec::new() }
+        Self { options: vec!["cgroup=yes".into()], console: true, users: true, files: Vec::new() }
     }
 
     /// An option of the program `machine`; a later one counts.
@@ -55,6 +56,11 @@ impl Plan {
 
     pub fn without_console(mut self) -> Self {
         self.console = false;
+        self
+    }
+
+    pub fn without_users(mut self) -> Self {
+        self.users = false;
         self
     }
 
@@ -114,6 +120,12 @@ impl Plan {
         machine.write("/etc/group", include_str!("group"));
         for (path, text) in &self.files {
             machine.write(path, text);
+        }
+        if !self.users {
+            for file in ["/etc/passwd", "/etc/shadow"] {
+                // The host may have none.
+                fs::remove_file(machine.path(file)).ok();
+            }
         }
         machine.launcher.stdin.as_ref().unwrap().write_all(b"!").unwrap();
         machine
