@@ -16,11 +16,14 @@ const UDEVD: [&str; 6] = [
     "/lib/udev/udevd",
 ];
 
-const START: Duration = Duration::from_secs(15);
-const TRIGGER: Duration = Duration::from_secs(30);
+/// A slow machine reads the rules for a while, and without a daemon it has no network: giving up
+/// early costs more than waiting.
+const START: Duration = Duration::from_secs(90);
+const TRIGGER: Duration = Duration::from_secs(60);
 
-/// Longer than what `udevadm settle` is told.
-const SETTLE: Duration = Duration::from_secs(40);
+/// Longer than the two minutes that `udevadm settle` waits by itself: a controller with many disks
+/// takes its time, and those of fstab(5) are among them.
+const SETTLE: Duration = Duration::from_secs(150);
 
 /// Makes the devices that are there already known, and waits until that is done.
 pub(super) async fn devices(context: &Context, tools: &impl Tools) -> Report {
@@ -44,7 +47,7 @@ async fn udev(daemon: &str, tools: &impl Tools) -> Report {
         (&[daemon, "--daemon"], START),
         (&["udevadm", "trigger", "--type=subsystems", "--action=add"], TRIGGER),
         (&["udevadm", "trigger", "--type=devices", "--action=add"], TRIGGER),
-        (&["udevadm", "settle", "--timeout=30"], SETTLE),
+        (&["udevadm", "settle"], SETTLE),
     ];
     // A part that fails does not make the others useless: a daemon that an initramfs left
     // behind answers the triggers too.

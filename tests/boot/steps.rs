@@ -70,7 +70,7 @@ fn udev_is_found_started_triggered_and_waited_for() {
             format!("{daemon} --daemon"),
             "udevadm trigger --type=subsystems --action=add".to_owned(),
             "udevadm trigger --type=devices --action=add".to_owned(),
-            "udevadm settle --timeout=30".to_owned(),
+            "udevadm settle".to_owned(),
         ]
     };
     for daemon in ["/lib/systemd/systemd-udevd", "/sbin/udevd", "/lib/udev/udevd"] {
@@ -81,7 +81,7 @@ fn udev_is_found_started_triggered_and_waited_for() {
     let both = Root::new(&[("/usr/lib/systemd/systemd-udevd", ""), ("/sbin/udevd", "")]);
     let settle = ("settle", Act::Hangs);
     let (report, ran) = play("devices", &both.context(), &[settle]);
-    assert_eq!(report.unwrap_err(), "udevadm: not done after 40 s, killed");
+    assert_eq!(report.unwrap_err(), "udevadm: not done after 150 s, killed");
     assert_eq!(ran, recipe("/usr/lib/systemd/systemd-udevd"));
 
     // A daemon that does not start is told, and the rest is tried all the same.
