@@ -29,6 +29,7 @@ mod modules;
 mod mounts;
 mod names;
 mod program;
+mod record;
 mod seed;
 mod settings;
 mod storage;
@@ -172,6 +173,8 @@ pub fn helper(word: &str) -> Option<u8> {
         unmount::ALL => Some(unmount::unmount_all()),
         seed::RENEW => Some(seed::renew()),
         seed::SAVE => Some(seed::save()),
+        record::UP => Some(record::up()),
+        record::DOWN => Some(record::down()),
         _ => None,
     }
 }

@@ -6,7 +6,8 @@
 
 use std::time::Duration;
 
-use super::{Context, MYSELF, Place, RunError, Tools, everyone, program, seed, storage, unmount};
+use super::{Context, MYSELF, Place, RunError, Tools};
+use super::{everyone, program, record, seed, storage, unmount};
 use crate::config::spec::ShutdownSpec;
 use crate::facts::{Errno, Exit, Moment};
 use crate::os::reboot::How;
@@ -49,6 +50,7 @@ pub async fn finish(
         // First, before it loads a driver for something that is being taken away.
         program::call(tools, &["udevadm", "control", "--exit"], UDEV.min(left)).await.ok();
         save_seed(context, tools, left).await;
+        record::note(record::DOWN, context, left, tools).await;
     }
     everyone::leaves(spec, end_of_killing, tools, kernel).await;
     if context.place == Place::Machine {

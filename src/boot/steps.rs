@@ -52,7 +52,7 @@ pub async fn run(name: &str, context: &Context, tools: &impl Tools) -> Report {
         "random-seed" => seed::random_seed(context, tools).await,
         "machine-id" => names::machine_id(context, tools).await,
         "tmpfiles" => tmpfiles::tmpfiles(context, tools).await,
-        "nologin" => tmpfiles::nologin(context, tools),
+        "nologin" => tmpfiles::nologin(context, tools).await,
         "mount-network" => disks::mount_network(context, tools).await,
         _ => Err(format!("there is no step {name}")),
     }

@@ -6,7 +6,7 @@ use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::time::Duration;
 
 use super::program::Trouble;
-use super::{Context, Done, Report, Tools, program};
+use super::{Context, Done, Report, Tools, program, record};
 
 /// Cleaning old files may walk a large /tmp.
 const DEADLINE: Duration = Duration::from_secs(3 * 60);
@@ -55,12 +55,13 @@ fn by_hand(context: &Context) -> Result<(), String> {
     Ok(())
 }
 
-/// Lets people in again: /run/nologin is from a shutdown that did not happen. /etc/nologin is
+/// Lets people in again, and notes for last(1) that they begin anew: /run/nologin is from a shutdown that did not happen. /etc/nologin is
 /// somebody's wish, so it stays, and is told before anybody wonders.
-pub(super) fn nologin(context: &Context, tools: &impl Tools) -> Report {
+pub(super) async fn nologin(context: &Context, tools: &impl Tools) -> Report {
     if context.path("/etc/nologin").exists() {
         tools.say("/etc/nologin is there: only root can log in");
     }
+    record::note(record::UP, context, Duration::MAX, tools).await;
     match std::fs::remove_file(context.path("/run/nologin")) {
         Ok(()) => Ok(Done::Worked),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(Done::Worked),

@@ -19,7 +19,7 @@ pub enum Plan {
     Help,
     /// Say which version it is.
     Version,
-    /// Nothing: `--wtmp-only` writes a record that finit does not keep.
+    /// Nothing: the record of `--wtmp-only` is made when the machine does go down.
     Nothing,
     /// Bring it down later, or with a word to everybody.
     Schedule(Power, Notice),
@@ -102,7 +102,7 @@ pub fn plan(program: &str, words: &[String]) -> Result<Plan, String> {
             "--halt" => how = Power::Halt,
             "--reboot" => how = Power::Reboot,
             "-w" | "--wtmp-only" => acts = false,
-            // No record is kept, disks are put to rest and interfaces go down with the kernel,
+            // The record is made by PID 1, disks are put to rest and interfaces go down with the kernel,
             // and nobody is told: nothing to do for these.
             "-d" | "--no-wtmp" | "-h" | "-i" | "--no-wall" => {}
             _ => return Err(not_understood(program, &option)),

@@ -112,6 +112,7 @@ fn a_quiet_machine_goes_down_in_order_and_at_once() {
         [
             "udevadm control --exit",
             "/proc/self/exe --save-seed",
+            "/proc/self/exe --note-shutdown",
             "SIGTERM to all",
             "SIGCONT to all",
             "/proc/self/exe --unmount-gently",
@@ -133,7 +134,7 @@ fn late_processes_are_named_and_then_killed() {
     ];
     let kernel = Stub::new(&tools, processes);
     go_down(&root.context(), &tools, &kernel);
-    let lines: Vec<String> = lines.try_iter().skip(2).collect();
+    let lines: Vec<String> = lines.try_iter().skip(3).collect();
     let waiting = "say: waiting for ev?il (50)";
     assert_eq!(
         lines[..8],
@@ -198,7 +199,7 @@ fn disks_are_released_layer_by_layer() {
         }
     });
     go_down(&root.context(), &tools, &Stub::new(&tools, vec![]));
-    let lines: Vec<String> = lines.try_iter().skip(4).collect();
+    let lines: Vec<String> = lines.try_iter().skip(5).collect();
     assert_eq!(
         lines,
         [

@@ -277,8 +277,14 @@ fn people_may_log_in_again() {
     let root = Root::new(&[("/run/nologin", "going down"), ("/etc/nologin", "maintenance")]);
     let (report, said) = play("nologin", &root.context(), &[]);
     assert_eq!(report, worked());
-    assert_eq!(said, ["say: /etc/nologin is there: only root can log in"]);
+    assert_eq!(
+        said,
+        ["say: /etc/nologin is there: only root can log in", "/proc/self/exe --note-boot"]
+    );
     assert!(!root.path("/run/nologin").exists() && root.path("/etc/nologin").exists());
     std::fs::remove_file(root.path("/etc/nologin")).unwrap();
-    assert_eq!(play("nologin", &root.context(), &[]), (worked(), vec![]));
+    let noted = vec!["/proc/self/exe --note-boot".to_owned()];
+    assert_eq!(play("nologin", &root.context(), &[]), (worked(), noted));
+    let container = Context { place: Place::Container, ..root.context() };
+    assert_eq!(play("nologin", &container, &[]), (worked(), vec![]));
 }

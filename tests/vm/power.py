@@ -14,6 +14,9 @@ def reboot(vm: Machine):
     vm.login()
     same("a file on /", vm.ok("cat /root/note"), "kept")
     same("a file on /srv", vm.ok("cat /srv/note"), "kept")
+    # The session before the reboot ended with it.
+    records = vm.ok("last -x")
+    check("last tells when it went down", "system down" in records and "- down" in records, records)
     vm.was_clean()
 
 
