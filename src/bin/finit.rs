@@ -5,16 +5,19 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use finit::driver::{self, Start};
-use finit::{boot, client, logger, probe};
+use finit::{boot, client, logger, os, probe};
 
 fn main() -> ExitCode {
     let words: Vec<String> =
         std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
-    // Helpers of PID 1 are the same program under one word each.
     if std::process::id() == 1 {
         live(words)
     }
-    // Helpers of PID 1 are the same program under one word each.
+    // Helpers of PID 1 are the same program under one word each. What it was executed as, which
+    // top(1) would show, says nothing to a person.
+    if words.first().is_some_and(|word| word.starts_with("--")) {
+        os::proc::call_self(c"finit");
+    }
     if let [word] = words.as_slice() {
         if word == logger::WORD {
             return ExitCode::from(logger::run());

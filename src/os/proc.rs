@@ -58,6 +58,12 @@ pub fn own_program() -> Result<String, String> {
     Ok(path.strip_suffix(" (deleted)").unwrap_or(&path).to_owned())
 }
 
+/// Gives this process a name, as ps(1) and top(1) show it.
+pub fn call_self(name: &std::ffi::CStr) {
+    // Refused only for a pointer that is none.
+    nix::sys::prctl::set_name(name).ok();
+}
+
 /// All processes but those that end while we look. Empty without /proc.
 pub fn processes() -> Vec<Process> {
     let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };

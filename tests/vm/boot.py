@@ -33,6 +33,8 @@ def process_one(vm: Machine):
     same("program of PID 1", vm.ok("readlink /proc/1/exe"), "/usr/sbin/finit")
     threads = vm.ok("grep Threads: /proc/1/status").split()
     same("threads of PID 1", threads, ["Threads:", "1"])
+    # Its helper has its name, and not that of the link it was executed by.
+    same("the log writer", vm.ok("cat /proc/$(pgrep -f -- --log-write[r])/comm"), "finit")
 
 
 def mounts(vm: Machine):
@@ -63,6 +65,7 @@ def system(vm: Machine):
     check("swap is on", "/dev/vdc" in vm.ok("cat /proc/swaps"))
     check("there is a machine-id", re.fullmatch(r"[0-9a-f]{32}", vm.ok("cat /etc/machine-id")))
     check("logins are allowed", vm.run("test -e /run/nologin")[1] == 1)
+    check("who -b knows of the boot", "system boot" in vm.ok("who -b"))
     check("tmpfiles ran", vm.ok("stat -c %a /run/lock"))
 
 
