@@ -123,7 +123,7 @@ mod tests {
         assert_eq!(record[std::mem::offset_of!(libc::utmpx, ut_exit)..][..4], [0; 4]);
         let time = std::mem::offset_of!(libc::utmpx, ut_tv);
         assert_eq!(record[time..][..4], 1_700_000_000u32.to_ne_bytes());
-        let micros = time + if IS_WIDE { 8 } else { 4 };
+        let micros = time.saturating_add(if IS_WIDE { 8 } else { 4 });
         assert_eq!(record[micros..][..4], 250_000u32.to_ne_bytes());
     }
 

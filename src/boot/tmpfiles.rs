@@ -55,8 +55,9 @@ fn by_hand(context: &Context) -> Result<(), String> {
     Ok(())
 }
 
-/// Lets people in again, and notes for last(1) that they begin anew: /run/nologin is from a shutdown that did not happen. /etc/nologin is
-/// somebody's wish, so it stays, and is told before anybody wonders.
+/// Lets people in again, and notes for last(1) that they begin anew: /run/nologin is from a
+/// shutdown that did not happen. /etc/nologin is somebody's wish, so it stays, and is told before
+/// anybody wonders.
 pub(super) async fn nologin(context: &Context, tools: &impl Tools) -> Report {
     if context.path("/etc/nologin").exists() {
         tools.say("/etc/nologin is there: only root can log in");

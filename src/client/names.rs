@@ -102,8 +102,8 @@ pub fn plan(program: &str, words: &[String]) -> Result<Plan, String> {
             "--halt" => how = Power::Halt,
             "--reboot" => how = Power::Reboot,
             "-w" | "--wtmp-only" => acts = false,
-            // The record is made by PID 1, disks are put to rest and interfaces go down with the kernel,
-            // and nobody is told: nothing to do for these.
+            // The record is made by PID 1, disks are put to rest and interfaces go down with the
+            // kernel, and nobody is told: nothing to do for these.
             "-d" | "--no-wtmp" | "-h" | "-i" | "--no-wall" => {}
             _ => return Err(not_understood(program, &option)),
         }

@@ -21,9 +21,9 @@ pub fn keep(path: &Path) -> u8 {
 }
 
 /// Puts a whole copy into the place of the one before: a disk that is full leaves that as it is,
-/// and so does one that loses its power, but for the moment between two renames.
+/// and so does one that loses its power.
 fn replace(folder: &Path, main: &Path, sources: &[Source]) -> std::io::Result<()> {
-    let (new, old) = (folder.with_extension("new"), folder.with_extension("old"));
+    let new = folder.with_extension("new");
     let drop_ins = new.join("finit.toml.d");
     // Of a copy that came to nothing.
     let _none = std::fs::remove_dir_all(&new);
@@ -35,14 +35,13 @@ fn replace(folder: &Path, main: &Path, sources: &[Source]) -> std::io::Result<()
             .map_err(|errno| std::io::Error::from_raw_os_error(errno.0))?;
         std::fs::File::open(&target)?.sync_all()?;
     }
-    let _none = std::fs::remove_dir_all(&old);
-    match std::fs::rename(folder, &old) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
-        Ok(()) | Err(_) => {}
+    if fds::exchange(&new, folder).is_ok() {
+        let _old = std::fs::remove_dir_all(&new);
+        return Ok(());
     }
-    std::fs::rename(&new, folder)?;
-    let _left = std::fs::remove_dir_all(&old);
-    Ok(())
+    // There was none, or it is on a file system that does not exchange.
+    let _old = std::fs::remove_dir_all(folder);
+    std::fs::rename(&new, folder)
 }
 
 #[cfg(test)]

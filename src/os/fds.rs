@@ -4,6 +4,7 @@ use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::path::{Path, PathBuf};
 
+use nix::NixPath;
 use nix::fcntl::{FcntlArg, FdFlag, OFlag};
 use nix::sys::memfd::MFdFlags;
 use nix::sys::stat::Mode;
@@ -147,6 +148,22 @@ pub fn create_file(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Errno> {
     nix::sys::stat::fchmod(&file, Mode::from_bits_truncate(mode))?;
     whole_write(file.as_fd(), bytes)?;
     Ok(nix::fcntl::renameat(nix::fcntl::AT_FDCWD, &temporary, nix::fcntl::AT_FDCWD, path)?)
+}
+
+/// Have two paths change places in one step: nobody ever sees one of them without what is to be
+/// there. ENOENT unless both are there, EINVAL where the file system cannot. rename(2),
+/// RENAME_EXCHANGE
+pub fn exchange(one: &Path, other: &Path) -> Result<(), Errno> {
+    let here = libc::AT_FDCWD;
+    let answer = one.with_nix_path(|one| {
+        other.with_nix_path(|other| {
+            let (one, other) = (one.as_ptr(), other.as_ptr());
+            // SAFETY: both are ended by a NUL and live over the call.
+            unsafe { libc::renameat2(here, one, here, other, libc::RENAME_EXCHANGE) }
+        })
+    })??;
+    nix::errno::Errno::result(answer)?;
+    Ok(())
 }
 
 /// Add to the end of a file with one write(2), making it with mode 0644 if there is none.
