@@ -153,6 +153,6 @@ fn a_shutdown_wakes_all() {
     let machine = Machine::boot(COUNTER);
     machine.appears("/out/child");
     machine.order(&["freeze", "count"]);
-    machine.order(&["poweroff"]);
+    drop(machine.connect().ask("poweroff"));
     assert_eq!(machine.ended(), "SIGNAL 2");
 }

@@ -77,6 +77,7 @@ fn a_shutdown_waits_for_nobody_who_holds_something() {
     machine.booted();
     machine.order(&["hold", "web"]);
     machine.order(&["hold", "db"]);
-    machine.order(&["poweroff"]);
+    // finitctl itself may be among those that are killed before it has said that it is done.
+    drop(machine.connect().ask("poweroff"));
     assert_eq!(machine.ended(), "SIGNAL 2");
 }
