@@ -144,7 +144,7 @@ impl Engine {
                 Body::LeftOut(_) => "left out",
                 _ => view::word(&other.state).word(),
             };
-            Some(format!("{} ({word}{held})", other.name))
+            Some(format!("{} ({word}{}{held})", other.name, view::leaves(other)))
         };
         let each: Vec<String> = need.iter().filter_map(one).collect();
         Some(format!("waits for {}", each.join(" or ")))

@@ -79,7 +79,7 @@ impl Engine {
         let (leaving, edited) = (node.leaving, node.pending.is_some());
         self.because_of_its_past(id, Cause::Condition);
         match result {
-            _ if leaving => self.apply(id, Then::Down),
+            _ if leaving => self.leave_start(id),
             // Whoever waits does so for what the newest definition asks for.
             Ok(Verdict::Missing(_)) if edited => self.apply(id, Then::Down),
             Ok(Verdict::Holds) => self.ask_command(id, &spec, 0),
@@ -236,7 +236,7 @@ impl Engine {
             self.signal(id, Aim::Group, SignalNumber::KILL);
         }
         match ended {
-            _ if leaving => self.apply(id, Then::Down),
+            _ if leaving => self.leave_start(id),
             Ended::Exit(Exit::Code(code)) if code != UNDECIDED => {
                 self.because_of_its_past(id, Cause::Condition);
                 self.skip(id, format!("{} exited with status {code}", what()));

@@ -303,6 +303,8 @@ pub enum Cause {
     NeededBy(String),
     /// One that is wanted and wants it.
     WantedBy(String),
+    /// One that had it brought up, and does not any more.
+    LetGo(String),
     /// One that failed and calls for it.
     Failure(String),
     /// One that excludes it was asked for.
@@ -338,6 +340,7 @@ impl fmt::Display for Cause {
             | Self::Order(name)
             | Self::NeededBy(name)
             | Self::WantedBy(name)
+            | Self::LetGo(name)
             | Self::Failure(name)
             | Self::Rival(name) => f.write_str(name),
             Self::Exit(how) => write!(f, "its process {how}"),
@@ -362,6 +365,7 @@ impl Cause {
             Self::Order(name) => format!("{name}, which it comes after"),
             Self::NeededBy(name) => format!("{name}, which needs it"),
             Self::WantedBy(name) => format!("{name}, which wants it"),
+            Self::LetGo(name) => format!("{name}, which had brought it up"),
             Self::Failure(name) => format!("{name}, which failed, and calls for it"),
             Self::Rival(name) => format!("{name}, which excludes it"),
             Self::Boot

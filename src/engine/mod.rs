@@ -12,6 +12,7 @@
 
 mod ask;
 mod audit;
+mod brought;
 mod choice;
 mod conditions;
 mod doing;

@@ -409,7 +409,9 @@ impl Engine {
         self.end_probe(id);
         let Some(node) = self.node_mut(id) else { return };
         node.stirred = false;
-        let leaving = node.leaving;
+        let (leaving, why) = (node.leaving, node.cause.clone());
+        // Whatever follows for others does so since this one came.
+        self.cause = why;
         self.set_state(id, State::Up { run: Some(run) });
         self.bound_doing(id);
         self.feed(id);

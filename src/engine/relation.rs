@@ -100,14 +100,22 @@ impl Engine {
         }
     }
 
-    /// What stands in the way of these is asked to go; the answer is a sentence for each.
+    /// What stands in the way of these, and of what they need, is asked to go; the answer is a
+    /// sentence for each.
     ///
     /// # Errors
     /// Two of these are rivals of each other, or a rival is held.
-    pub(super) fn displace(&mut self, ids: &[NodeId]) -> Result<Vec<String>, Refusal> {
+    pub(super) fn displace(
+        &mut self,
+        ids: &[NodeId],
+        needs: &[NodeId],
+    ) -> Result<Vec<String>, Refusal> {
+        let own = ids.iter().map(|_| self.cause.clone());
+        let behind: Vec<Why> = own.chain(self.brought_up(ids, needs)).collect();
+        let ids = [ids, needs].concat();
         let mut away: Vec<NodeId> = Vec::new();
         let (mut whys, mut told) = (Vec::new(), Vec::new());
-        for id in ids {
+        for (id, behind) in ids.iter().zip(behind) {
             let Some(node) = self.node(*id) else { continue };
             for rival in node.edges.rivals() {
                 if ids.contains(rival) {
@@ -121,7 +129,7 @@ impl Engine {
                     let gone = self.name(*rival);
                     told.push(format!("stops {gone}, which conflicts with {}", node.name));
                     let cause = Cause::Rival(node.name.clone());
-                    whys.push(Why::behind(self.now, cause, self.cause.clone()));
+                    whys.push(Why::behind(self.now, cause, behind.clone()));
                 }
             }
         }

@@ -180,20 +180,26 @@ impl Engine {
     /// The answer is a sentence for each of those.
     pub(super) fn make_way(&mut self, ids: &[NodeId]) -> Result<Vec<String>, Refusal> {
         let needs = self.missing_below(ids, false);
-        let away = self.displace(&[ids, &needs].concat())?;
+        let away = self.displace(ids, &needs)?;
         let missing = self.missing_below(ids, true);
         let parts = self.parts_of(ids);
         self.rejoin(&[ids, &missing, &parts].concat());
-        let others = self.failed_alternatives(&[ids, &missing].concat());
-        for id in ids.iter().chain(&others) {
+        let all = [ids, &missing].concat();
+        let others = self.failed_alternatives(&all);
+        for id in ids {
             self.clear(*id);
         }
-        for id in missing {
-            self.clear(id);
-            if let Some(node) = self.node_mut(id).filter(|n| n.asked == Some(Asked::Down)) {
+        let below = [&missing[..], &others].concat();
+        for (id, why) in below.iter().zip(self.brought_up(ids, &below)) {
+            let off = |node: &&mut Node| node.asked == Some(Asked::Down) && missing.contains(id);
+            if let Some(node) = self.node_mut(*id).filter(off) {
                 node.asked = None;
             }
-            self.touch(id);
+            self.with_cause(why, |engine| {
+                engine.clear(*id);
+                engine.refresh_wanted(*id);
+            });
+            self.touch(*id);
         }
         Ok(away)
     }

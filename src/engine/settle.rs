@@ -154,7 +154,7 @@ impl Engine {
         if self.node(id).is_none_or(|node| node.wanted == wanted) {
             return;
         }
-        let pulled = if wanted { self.pulled(id) } else { None };
+        let pulled = if wanted { self.pulled(id) } else { self.let_go(id) };
         let cause = pulled.unwrap_or_else(|| self.cause.clone());
         let Some(node) = self.node_mut(id) else { return };
         node.wanted = wanted;

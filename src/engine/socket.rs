@@ -24,7 +24,7 @@ impl Engine {
         let leaving = node.leaving;
         let Some(spec) = node.spec().map(Rc::clone) else { return };
         match result {
-            _ if leaving => self.apply(id, Then::Down),
+            _ if leaving => self.leave_start(id),
             Ok(()) => self.try_start(id),
             Err(error) => self.bind_again(id, &spec, error),
         }

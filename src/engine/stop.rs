@@ -67,6 +67,14 @@ impl Engine {
         }
     }
 
+    /// A start that nobody wants any more goes no further: not the step that has ended is why.
+    pub(super) fn leave_start(&mut self, id: NodeId) {
+        if let Some(node) = self.node(id) {
+            self.cause = node.departure();
+        }
+        self.apply(id, Then::Down);
+    }
+
     /// The first rung.
     pub(super) fn begin_stop(
         &mut self,

@@ -195,7 +195,8 @@ impl Engine {
                 let held =
                     if held { format!(" and held: finitctl unhold {name}") } else { String::new() };
                 let end = on.map(|on| self.end_of_wait(on)).unwrap_or_default();
-                format!("{verb} {name}, which is {word}{end}{held}")
+                let leaves = on.map(leaves).unwrap_or_default();
+                format!("{verb} {name}, which is {word}{leaves}{end}{held}")
             }
             State::Backoff { until, why } => {
                 let wait = until.since(self.now);
@@ -212,6 +213,7 @@ impl Engine {
                 Cause::NotStarted(_) => node.cause.to_string(),
                 Cause::Person { .. } if !known => "stopped by a person".to_owned(),
                 Cause::Rival(_) => format!("stopped by {}", node.cause.cause().story()),
+                Cause::LetGo(name) => format!("no longer needed by {name}"),
                 Cause::Boot
                 | Cause::Dependency(_)
                 | Cause::Order(_)
@@ -329,6 +331,11 @@ fn is_short(node: &Node) -> bool {
     let then_fails = matches!(node.state, State::Stopping { then: Then::Fail(_), .. });
     let asked = matches!(node.state, State::Stopping { rung: Rung::Asked, .. });
     starts && exec() || asked && !then_fails && !node.removed && !node.is_held()
+}
+
+/// That one who is there still is not to be waited for as it is.
+pub(super) fn leaves(node: &Node) -> &'static str {
+    if node.leaving { " and about to stop" } else { "" }
 }
 
 /// How its last run ended.

@@ -72,7 +72,7 @@ impl Why {
     }
 
     /// Whether both go back to the same. The steps of the boot are one boot.
-    fn is_of_one_story(&self, other: &Self) -> bool {
+    pub fn is_of_one_story(&self, other: &Self) -> bool {
         let (one, other) = (self.root(), other.root());
         let at_once = one.at() == other.at() || *one.cause() == Cause::Boot;
         at_once && one.cause() == other.cause()
@@ -83,6 +83,35 @@ impl Why {
         let is_else =
             |why: &&Self| why.0.behind.is_none() || !matches!(why.cause(), Cause::Path(_));
         self.links().find(is_else).unwrap_or(self).clone()
+    }
+
+    /// Whether both are one link, and not only alike.
+    pub fn is(&self, other: &Self) -> bool {
+        Rc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// Whether it is about no service, or names whom it is about itself.
+    pub fn is_of_all(&self) -> bool {
+        match self.cause() {
+            Cause::Boot
+            | Cause::Person { .. }
+            | Cause::Signal(_)
+            | Cause::Config
+            | Cause::Shutdown => true,
+            Cause::Dependency(_)
+            | Cause::Order(_)
+            | Cause::NeededBy(_)
+            | Cause::WantedBy(_)
+            | Cause::LetGo(_)
+            | Cause::Failure(_)
+            | Cause::Rival(_)
+            | Cause::Exit(_)
+            | Cause::NotStarted(_)
+            | Cause::Condition
+            | Cause::Timer(_)
+            | Cause::Connection
+            | Cause::Path(_) => false,
+        }
     }
 
     /// For a report.
@@ -127,6 +156,7 @@ impl Node {
             | Cause::Order(_)
             | Cause::NeededBy(_)
             | Cause::WantedBy(_)
+            | Cause::LetGo(_)
             | Cause::Failure(_)
             | Cause::Rival(_)
             | Cause::Person { .. }
@@ -253,33 +283,6 @@ impl Engine {
         is_news.then_some(why)
     }
 
-    /// Why a node is wanted that nobody asked for and no target wants: another one pulls it up.
-    pub(super) fn pulled(&self, id: NodeId) -> Option<Why> {
-        let node = self.node(id)?;
-        if node.auto || node.asked.is_some() || node.is_held() {
-            return None;
-        }
-        let above = node.edges.needed_by.iter().chain(&node.edges.ordered_by);
-        let mut above = above.filter_map(|other| self.node(*other));
-        let other = above.find(|other| other.wanted && other.edges.brings().any(|it| it == id))?;
-        let need = other.edges.needs.iter().find(|need| need.contains(&id));
-        let name = other.name.clone();
-        let cause = if need.is_some() { Cause::NeededBy(name) } else { Cause::WantedBy(name) };
-        let turn = need.and_then(|need| self.turn(other, need, id));
-        Some(Why::behind(self.now, cause, turn.unwrap_or_else(|| other.wish.clone())))
-    }
-
-    /// Why it is the turn of an alternative: what has become of the ones before it, if that was
-    /// after whoever needs them was asked for.
-    fn turn(&self, above: &Node, need: &[NodeId], id: NodeId) -> Option<Why> {
-        let before = need.iter().take_while(|other| **other != id);
-        let last =
-            before.filter_map(|other| self.node(*other)).max_by_key(|n| n.departure().at())?;
-        let why = last.departure();
-        let is_news = why.at() > above.wish.at();
-        is_news.then(|| Why::behind(self.now, Cause::Dependency(last.name.clone()), why))
-    }
-
     /// One that is down and does not come by itself is so because of whoever says that it is to
     /// stay so, from the first who does.
     pub(super) fn keep_down(&mut self, id: NodeId) {
@@ -311,6 +314,7 @@ impl Engine {
             | Cause::Order(_)
             | Cause::NeededBy(_)
             | Cause::WantedBy(_)
+            | Cause::LetGo(_)
             | Cause::Failure(_)
             | Cause::Rival(_)
             | Cause::Person { .. }
@@ -329,6 +333,12 @@ impl Engine {
         self.settle();
         let again = self.node(id).filter(|node| over && !is_over(&node.state));
         again.map(comes_again).unwrap_or_default()
+    }
+
+    /// The causes of what a node is doing and when they were, the last one first.
+    pub fn links(&self, id: NodeId) -> Vec<(Moment, &Cause)> {
+        let why = self.node(id).map(|node| &node.cause);
+        why.into_iter().flat_map(Why::links).map(|why| (why.at(), why.cause())).collect()
     }
 
     /// Why the service of that name, or each of a pattern, is as it is.

@@ -1,10 +1,11 @@
 //! Needs with alternatives: one after the other is tried, and nobody waits for one that cannot
 //! come while another could.
 
+use finit::config::spec::Trigger;
 use finit::facts::Stage;
 use finit::proto::{Outcome, Reply, Request};
 
-use crate::build::{Part, machine, secs, service, with_targets};
+use crate::build::{Part, machine, secs, service, task, with_targets};
 use crate::fates::Program;
 use crate::rig::Rig;
 use crate::scenarios::why::why;
@@ -165,23 +166,47 @@ fn whoever_provides_a_name_is_as_good_as_another() {
     assert_eq!(states(&mut rig, ["web", "postfix", "exim"]), ["up", "failed", "up"]);
 }
 
-/// Its own process did not end: that of the one before did.
 #[test]
-fn the_next_alternative_tells_for_whom_it_came_and_why() {
-    let one = service("one").manual().restart_never();
-    let mut rig = Rig::booted([service("web").needs("one|two"), one, service("two").manual()]);
-    rig.pass(secs(60));
-    rig.crashes("one");
-    let told = why(&mut rig, "two").split_off(1);
-    let of_one =
-        ["  web, which needs it", "  one, which it needs", "  its process killed by SIGKILL"];
-    assert_eq!((rig.state("two"), told), ("up", of_one.map(str::to_owned).to_vec()));
-    // What was before the last order is no part of the story.
+fn who_steps_in_tells_for_whom_and_in_whose_place() {
+    let [db, cache] = manual(["db", "cache"]);
+    let mut rig = Rig::booted([service("web").needs("db|cache"), db, cache]);
+    rig.pass(secs(1));
+    rig.exits("db", 3);
+    assert_eq!(states(&mut rig, ["web", "db", "cache"]), ["up", "failed", "up"]);
+    let told = why(&mut rig, "cache");
+    let causes =
+        ["  web, which needs it", "  db, which it needs", "  its process exited with status 3"];
+    assert_eq!(told[1..4], causes);
     rig.stop("web");
-    rig.stop("one");
-    rig.pass(secs(60));
+    rig.pass(secs(1));
+    // Both for the same reason: nobody has stepped in for another.
     rig.start("web");
-    let told = why(&mut rig, "two").split_off(1);
-    let asked = "  finitctl (pid 77, uid 0) asked: start web".to_owned();
-    assert_eq!(told, ["  web, which needs it".to_owned(), asked]);
+    let asked = "  finitctl (pid 77, uid 0) asked: start web";
+    assert_eq!(states(&mut rig, ["db", "cache"]), ["up", "stopped"]);
+    assert_eq!(why(&mut rig, "db")[1..], ["  web, which needs it", asked]);
+}
+
+#[test]
+fn who_is_let_go_tells_who_had_brought_it_up() {
+    let app = task("app").watches(Trigger::Changed, "/etc/it").needs("db");
+    let mut rig = Rig::booted([app, service("db").manual()]);
+    rig.changes("app", "/etc/it");
+    assert_eq!(rig.state("db"), "up");
+    rig.pass(secs(1));
+    rig.exits("app", 0);
+    assert_eq!(
+        (rig.state("db"), rig.reason("db").as_str()),
+        ("stopped", "no longer needed by app")
+    );
+    let exit = "  its process exited with status 0";
+    assert_eq!(why(&mut rig, "db")[1..3], ["  app, which had brought it up", exit]);
+
+    let [db, cache] = manual(["db", "cache"]);
+    let mut rig = Rig::booted([service("web").needs("db|cache"), db, cache]);
+    rig.exits("db", 3);
+    rig.pass(secs(1));
+    rig.start("db");
+    assert_eq!(states(&mut rig, ["db", "cache"]), ["up", "stopped"]);
+    let asked = "  finitctl (pid 77, uid 0) asked: start db";
+    assert_eq!(why(&mut rig, "cache")[1..], [asked]);
 }

@@ -466,3 +466,20 @@ fn a_script_does_not_fill_the_reason() {
     );
     assert!(reason.chars().count() < 90, "{reason}");
 }
+
+#[test]
+fn what_a_path_brings_up_with_its_service_tells_for_whom() {
+    let app = || task("app").watches(Trigger::Changed, "/etc/it").needs("db");
+    for stopped in [false, true] {
+        let mut rig = Rig::booted([app(), service("db").restart_never()]);
+        if stopped {
+            rig.stop("db");
+        } else {
+            rig.exits("db", 3);
+        }
+        rig.changes("app", "/etc/it");
+        let path = "  path /etc/it changed";
+        assert_eq!((rig.state("db"), causes(&mut rig, "app")), ("up", vec![path.to_owned()]));
+        assert_eq!(causes(&mut rig, "db"), ["  app, which needs it", path]);
+    }
+}

@@ -236,3 +236,21 @@ fn notes(answer: Result<Reply, Refusal>) -> Vec<String> {
         other => panic!("{other:?}"),
     }
 }
+
+#[test]
+fn who_waits_for_one_that_has_to_go_first_says_so() {
+    for (needs, told) in [
+        ("db", "waits for db, which is up and about to stop"),
+        ("db|cache", "waits for db (up and about to stop) or cache (stopped)"),
+    ] {
+        let cache = service("cache").manual().restart_never();
+        let late = service("late").needs(needs).manual();
+        let parts = [service("db"), cache, service("web").needs("db"), late];
+        let mut rig = Rig::booted_but(parts, |rig| rig.stubborn("web"));
+        rig.restart("db");
+        rig.start("late");
+        assert_eq!((rig.state("late"), rig.reason("late").as_str()), ("waiting", told));
+        rig.pass(secs(20));
+        assert_eq!(rig.state("late"), "up");
+    }
+}
