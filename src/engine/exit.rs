@@ -175,7 +175,8 @@ impl Engine {
             Next::GiveUp(why) if on_demand => {
                 // Without a longest delay that would be at once, for ever.
                 let brake = respawn::brake(&mut node.history, now).max(self.storm.brake(now));
-                Then::AgainAt(now.after(spec.restart.max_delay.max(brake)), why)
+                let at = now.after(spec.restart.max_delay.max(brake));
+                Then::AgainAt(at, format!("{how}; {why}"))
             }
             Next::Stay if on_demand => {
                 // One that ends without accepting would be started again for ever, at full speed.

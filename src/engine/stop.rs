@@ -88,6 +88,7 @@ impl Engine {
         let ran = |node: &Node| node.pid.is_some() || matches!(node.state, State::Done(_));
         if let (Some(hook), true) = (&spec.stop.command, self.node(id).is_some_and(ran)) {
             let until = self.stop_deadline(spec);
+            self.end_stop_command(id);
             self.set_state(id, State::Stopping { run, rung: Rung::Command, until, then });
             self.launch_aside(id, Aside::Stop, hook, spec.stop.timeout);
             return;
@@ -180,6 +181,17 @@ impl Engine {
         } else {
             self.on_hung_gone(id);
         }
+    }
+
+    /// A `stop.command` of an earlier stop, which the service did not wait for, may run still: its
+    /// end would be taken for that of the next one.
+    fn end_stop_command(&mut self, id: NodeId) {
+        let Some(node) = self.node(id) else { return };
+        let mut asides = node.asides.iter();
+        let old = asides.find(|(_, beside)| beside.aside == Aside::Stop);
+        let Some(generation) = old.map(|(generation, _)| *generation) else { return };
+        self.forget_stop_command(id);
+        self.signal(id, Aim::Run(RunId { node: id, generation }), SignalNumber::KILL);
     }
 
     /// A `stop.command` has no say any more.

@@ -97,3 +97,22 @@ fn a_stop_that_took_sigkill_says_so() {
     rig.start("web");
     assert_eq!(rig.reason("web"), "");
 }
+
+/// The service went by itself, and nobody waited for the command any more.
+#[test]
+fn a_stop_command_of_an_earlier_stop_has_no_say_in_the_next() {
+    let web = service("web").stop_command("/halt").stop_scope(StopScope::Main);
+    let mut rig = Rig::booted_but([web], |rig| rig.ends("/halt", secs(5), 0));
+    rig.stop("web");
+    rig.exits("web", 0);
+    assert_eq!(rig.state("web"), "stopped");
+    rig.pass(secs(1));
+    rig.start("web");
+    rig.stop("web");
+    assert_eq!(rig.signals("web"), ["SIGKILL"], "the command of before");
+    rig.pass(secs(4));
+    assert_eq!((rig.state("web"), rig.signals("web").len()), ("stopping", 1));
+    rig.pass(secs(1));
+    assert_eq!(rig.state("web"), "stopped");
+    assert_eq!(rig.signals("web"), ["SIGKILL", "SIGTERM"]);
+}

@@ -199,3 +199,16 @@ fn a_stop_lets_go_of_the_sockets_and_a_restart_does_not() {
     rig.start("web");
     assert_eq!((rig.state("web"), rig.world.bound.len()), ("up", 1));
 }
+
+#[test]
+fn one_on_demand_that_ends_too_often_says_how() {
+    let parts = [service("web").listens(80).burst(1, secs(60)).delay(millis(1), secs(10))];
+    let mut rig = Rig::booted(parts);
+    for _ in 0..2 {
+        rig.pass(millis(5));
+        rig.connect("web", "10.0.0.1");
+        rig.exits("web", 3);
+    }
+    let why = "exited with status 3; gave up after 1 restart in 60s; again in 10.0 s";
+    assert_eq!((rig.state("web"), rig.reason("web").as_str()), ("restarting", why));
+}
