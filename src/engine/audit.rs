@@ -154,6 +154,8 @@ pub struct Peek {
     pub stirred: bool,
     /// Processes that serve a connection.
     pub connections: usize,
+    /// How often it was started again by itself.
+    pub restarts: u32,
     /// What it stands on.
     pub needs: Vec<Vec<NodeId>>,
     /// What it comes after.
@@ -208,9 +210,15 @@ impl Engine {
             throttled: node.throttled.is_some(),
             stirred: node.stirred,
             connections: node.connections.len(),
+            restarts: node.history.restarts,
             ..old
         };
         true
+    }
+
+    /// Whether a run is a command beside a service whose end still matters.
+    pub fn is_beside(&self, run: RunId) -> bool {
+        self.node(run.node).is_some_and(|node| node.asides.contains_key(&run.generation))
     }
 
     /// Those of these that have a name: what is forgotten has none to be found by again, and only

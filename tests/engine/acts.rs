@@ -1,8 +1,8 @@
 //! What the world does to the engine in a random life.
 
-use finit::config::spec::{Sight, Trigger};
+use finit::config::spec::{Ready, Sight, Trigger};
 use finit::engine::{
-    Access, Cause, Ended, Event, Extent, Group, Notice, Peek, RunId, Verdict, What,
+    Access, Cause, Ended, Event, Extent, Group, NodeId, Notice, Peek, RunId, Verdict, What,
 };
 use finit::facts::{Exit, Moment, SignalNumber};
 use finit::proto::{Code, Power, Refusal, Request};
@@ -57,6 +57,10 @@ pub enum Act {
     Plead(u64, Request),
     /// A service says something.
     Tell(u64, &'static str),
+    /// Somebody has one that tells of itself read its configuration again.
+    Reload(u64),
+    /// Somebody sends a signal to one that runs, and it ends: by that, or by itself.
+    ByHand(u64, &'static str),
     Power(Power),
     /// Something is told that is long over.
     Stale(u64),
@@ -90,7 +94,7 @@ fn names(dice: &mut Dice) -> Vec<String> {
 
 pub fn act(dice: &mut Dice) -> Act {
     let access = if dice.percent(90) { Access::Everything } else { Access::Look };
-    match dice.below(132) {
+    match dice.below(138) {
         0..=13 => Act::Ask(access, Request::Start { names: names(dice) }),
         14..=27 => Act::Ask(access, Request::Stop { names: names(dice) }),
         28..=38 => Act::Ask(access, Request::Restart { names: names(dice) }),
@@ -134,6 +138,10 @@ pub fn act(dice: &mut Dice) -> Act {
         118..=123 => Act::Ask(access, Request::StopGently { names: names(dice) }),
         124..=128 => Act::Ask(access, Request::Freeze { names: names(dice) }),
         129..=131 => Act::Ask(access, Request::Thaw { names: names(dice) }),
+        132..=134 => Act::Reload(dice.throw()),
+        135..=137 => {
+            Act::ByHand(dice.throw(), *dice.pick::<&str>(&["TERM", "KILL", "USR1", "SEGV"]))
+        }
         106..=110 => Act::See(dice.below(16), dice.percent(30), dice.below(3)),
         111 => Act::Blind(dice.below(16)),
         112..=113 => Act::Vanish(dice.throw()),
@@ -189,6 +197,8 @@ pub fn do_it(world: &mut World<Chance>, blueprint: &mut Blueprint, act: &Act) {
                 world.end(run, Ended::Unseen);
             }
         }
+        Act::Reload(pick) => reload(world, *pick),
+        Act::ByHand(pick, signal) => by_hand(world, *pick, signal),
         Act::See(number, level, mark) => {
             if let Some(run) = watcher(world, *number) {
                 world.sights(run, *level, *mark);
@@ -217,6 +227,31 @@ pub fn do_it(world: &mut World<Chance>, blueprint: &mut Blueprint, act: &Act) {
 fn one_of(runs: &[RunId], pick: u64) -> Option<RunId> {
     let at = pick.checked_rem(runs.len() as u64)?;
     runs.get(usize::try_from(at).unwrap()).copied()
+}
+
+/// Somebody asks one that tells of itself for a reload.
+fn reload(world: &mut World<Chance>, pick: u64) {
+    let tells = world.runs.iter().filter(|(_, p)| p.what == What::Main && p.ready == Ready::Notify);
+    let runs: Vec<RunId> = tells.map(|(run, _)| *run).collect();
+    if let Some(run) = one_of(&runs, pick) {
+        let names = vec![world.engine.name(run.node).to_owned()];
+        world.ask(Access::Everything, Request::Reload { names });
+    }
+}
+
+/// Somebody sends a signal, and the next moment the process ends: by that in most cases.
+fn by_hand(world: &mut World<Chance>, pick: u64, signal: &str) {
+    let Some(run) = one_of(&world.living(|what| *what == What::Main), pick) else { return };
+    let name = world.engine.name(run.node).to_owned();
+    let request = Request::Signal { name, signal: signal.to_owned() };
+    world.ask(Access::Everything, request);
+    let number = SignalNumber::parse(signal).unwrap();
+    let exit = match pick % 4 {
+        0 => Exit::Code(1),
+        1 => Exit::Signal { number: SignalNumber::INT, core: false },
+        _ => Exit::Signal { number, core: false },
+    };
+    world.end(run, Ended::Exit(exit));
 }
 
 /// Who watches paths for the service of that number.
@@ -261,8 +296,12 @@ fn retouch(world: &mut World<Chance>, blueprint: &Blueprint, seed: u64) {
     // does who was there for him.
     let several = after.iter().flat_map(|peek| &peek.needs).any(|need| need.len() > 1);
     let let_go = |old: &Peek, new: &Peek| several && old.wanted && !new.wanted;
-    let ends =
-        |(old, new): &(&Peek, &Peek)| old.run.is_some() && goes(old, new) && !let_go(old, new);
+    // Nor does it stay who stands on none of several any more that are looked at again (seed 8363).
+    let up = |id: &NodeId| oracle::at(&before, *id).up;
+    let hangs = |node: &Peek| node.needs.iter().any(|need| need.len() > 1 && !need.iter().any(up));
+    let ends = |(old, new): &(&Peek, &Peek)| {
+        old.run.is_some() && goes(old, new) && !let_go(old, new) && !hangs(old)
+    };
     if let Some(change) = before.iter().zip(&after).find(ends) {
         fail(world, &format!("it is ended for what it does not see: {change:?}"));
     }

@@ -15,6 +15,8 @@ pub enum Fact {
     NotExecuted(RunId, SpawnError),
     Ends(RunId, Exit),
     Tells(RunId),
+    /// It says this.
+    Says(RunId, &'static str),
     StrayEnds(NodeId),
     StepEnds(RunId, StepResult),
     Looked(RunId, Result<Verdict, SpawnError>),
@@ -52,6 +54,7 @@ impl<F: Fates> World<F> {
             Fact::NotExecuted(run, error) => self.end(run, Ended::NotExecuted(error)),
             Fact::Ends(run, exit) => self.end(run, Ended::Exit(exit)),
             Fact::Tells(run) => self.says_up(run),
+            Fact::Says(run, words) => self.says(run, words),
             Fact::StrayEnds(node) => {
                 let strays = self.strays.entry(node).or_default();
                 *strays = strays.saturating_sub(1);

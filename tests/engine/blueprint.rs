@@ -10,6 +10,7 @@ use finit::config::spec::{
 
 use crate::build::{Part, hook, machine, millis, secs, service, task, with_targets};
 use crate::dice::Dice;
+use crate::storms::hasten;
 
 /// One service of a random machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +27,8 @@ pub struct Draft {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Blueprint {
     pub drafts: Vec<Draft>,
+    /// Its services come back at once, and without end.
+    pub stormy: bool,
 }
 
 impl Blueprint {
@@ -38,7 +41,7 @@ impl Blueprint {
         for at in (1..drafts.len()).rev() {
             drafts.swap(at, usize::try_from(dice.below(at as u64 + 1)).unwrap());
         }
-        Self { drafts }
+        Self { drafts, stormy: false }
     }
 
     /// The same after somebody edited it.
@@ -47,7 +50,8 @@ impl Blueprint {
         let mut drafts = self.drafts.clone();
         for _ in 0..=dice.below(2) {
             let at = usize::try_from(dice.below(drafts.len().max(1) as u64)).unwrap();
-            match dice.below(3) {
+            match dice.below(4) {
+                3 => grow(&mut drafts, &mut dice),
                 0 if drafts.len() > 1 => drop(drafts.remove(at)),
                 1 if drafts.len() < 20 => {
                     let used: Vec<u64> = drafts.iter().map(|draft| draft.number).collect();
@@ -61,7 +65,7 @@ impl Blueprint {
                 }
             }
         }
-        Self { drafts }
+        Self { drafts, stormy: self.stormy }
     }
 
     /// The definitions.
@@ -71,7 +75,10 @@ impl Blueprint {
         let names = |from: &(u64, Part)| from.1.0.name.clone();
         let known: Vec<(u64, String)> = all.iter().map(|one| (one.0, names(one))).collect();
         let (mut parts, mut left_out) = (Vec::new(), Vec::new());
-        for (draft, (_, part)) in self.drafts.iter().zip(all) {
+        for (draft, (_, mut part)) in self.drafts.iter().zip(all) {
+            if self.stormy {
+                hasten(&mut part);
+            }
             if Dice::of(draft.seed ^ draft.edition, "mistake").percent(4) {
                 let mistake = format!("no {}", draft.edition);
                 left_out.push(LeftOut { name: part.0.name, mistake });
@@ -79,8 +86,11 @@ impl Blueprint {
                 parts.push(depend(*draft, part, &known));
             }
         }
+        set_apart(&mut parts);
         part_rivals(&mut parts);
-        let spec = with_targets(machine(parts), &[("other", &[])]);
+        let few = known.iter().filter(|(number, _)| number % 5 == 4);
+        let few: Vec<&str> = few.map(|(_, name)| name.as_str()).collect();
+        let spec = with_targets(machine(parts), &[("other", &few)]);
         SystemSpec { left_out, ..spec }
     }
 }
@@ -115,6 +125,33 @@ impl Blueprint {
             }
         }
         spec
+    }
+}
+
+/// Adds several that may stand on all that are there.
+fn grow(drafts: &mut Vec<Draft>, dice: &mut Dice) {
+    let top = drafts.iter().map(|draft| draft.number + 1).max().unwrap_or(0);
+    for number in top..=top + dice.below(4) {
+        if drafts.len() < 24 {
+            drafts.push(Draft { number, seed: dice.throw(), edition: 0 });
+        }
+    }
+}
+
+/// Some of those that will do for one another exclude each other.
+fn set_apart(parts: &mut [Part]) {
+    let open = |part: &Part| {
+        let needs = part.0.dependencies.needs.iter().filter(|need| need.len() > 1).cloned();
+        needs.collect::<Vec<Vec<String>>>()
+    };
+    for need in parts.iter().flat_map(open).collect::<Vec<_>>() {
+        let mut dice = Dice::of(need.len() as u64, &need.concat());
+        for (one, rivals) in need.iter().zip(1..).map(|(one, next)| (one, &need[next..])) {
+            let part = parts.iter_mut().find(|part| part.0.name == *one);
+            if let (Some(part), true) = (part, dice.percent(20)) {
+                Rc::make_mut(&mut part.0.dependencies).conflicts.extend_from_slice(rivals);
+            }
+        }
     }
 }
 
@@ -216,6 +253,10 @@ fn part(draft: Draft) -> Part {
             3 => part.forks(),
             _ => part.accepts(),
         };
+    }
+    let mut dice_of_reload = Dice::of(draft.seed ^ draft.edition, "reload");
+    if part.0.ready.when == Ready::Notify && dice_of_reload.percent(60) {
+        part = part.reloads_by_signal("HUP");
     }
     part
 }
@@ -373,6 +414,7 @@ fn relate(dice: &mut Dice, part: Part, name: &str) -> Part {
 /// What it stands on, of those that are there.
 fn depend(draft: Draft, mut part: Part, known: &[(u64, String)]) -> Part {
     let mut dice = Dice::of(draft.seed ^ draft.edition, "depend");
+    let mut dice_of_more = Dice::of(draft.seed ^ draft.edition, "more");
     if dice.percent(10) && draft.number < 2 {
         return part.early();
     }
@@ -384,7 +426,12 @@ fn depend(draft: Draft, mut part: Part, known: &[(u64, String)]) -> Part {
         let Some((_, name)) = of(number) else { continue };
         part = match (kind, of(other)) {
             (0..=3, _) => part.needs(name),
-            (4, Some((_, other))) if other != name => part.needs(&format!("{name}|{other}")),
+            (4, Some((_, other))) if other != name => {
+                let third = of(dice_of_more.below(draft.number.max(1)));
+                let third = third.map(|(_, third)| third).filter(|it| ![name, other].contains(it));
+                let third = third.map(|third| format!("|{third}")).unwrap_or_default();
+                part.needs(&format!("{name}|{other}{third}"))
+            }
             (5, _) => part.wants(name),
             (6 | 7, _) => part.after(name),
             (8, _) if draft.number > 8 => part.after("network").needs(name),

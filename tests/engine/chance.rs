@@ -10,6 +10,8 @@ use crate::agenda::Fact;
 use crate::build::millis;
 use crate::dice::Dice;
 use crate::fates::{Fates, Look, Program, StepResult};
+use crate::reloads::{self, Reload};
+use crate::storms;
 use crate::world::World;
 
 /// Chance, as long as faults are on.
@@ -17,10 +19,12 @@ pub struct Chance {
     pub seed: u64,
     pub dice: Dice,
     pub calm: bool,
+    /// Until when all services end as soon as they are there.
+    pub storm: Moment,
 }
 
 impl Fates for Chance {
-    fn program(&mut self, order: &Spawn, _: Moment) -> Result<Program, SpawnError> {
+    fn program(&mut self, order: &Spawn, now: Moment) -> Result<Program, SpawnError> {
         let purpose = format!("{}#{}", order.service.name, order.run.generation);
         let mut dice = Dice::of(self.seed, &purpose);
         let task = order.service.ready.when == Ready::Exit;
@@ -28,6 +32,11 @@ impl Fates for Chance {
         let ends = task || forks || order.what != What::Main;
         if self.calm {
             let program = if ends { Program::ends(millis(10), 0) } else { Program::daemon() };
+            return Ok(program);
+        }
+        if now < self.storm
+            && let Some(program) = storms::program(order, &mut dice)
+        {
             return Ok(program);
         }
         // Some services are worse than others.
@@ -60,6 +69,12 @@ impl Fates for Chance {
         if dice.percent(bad / 2) {
             program.leaves = 1;
         }
+        // Dice of its own, so that what was drawn before is what it was.
+        let mut other = Dice::of(self.seed, &format!("{purpose} too"));
+        if order.what == What::Main && other.percent(40) {
+            program.says = Some(*other.pick(&["STATUS=no database", "STATUS=", "STATUS=lost"]));
+        }
+        program.late = order.what != What::Main && other.percent(bad);
         let tells = millis(*dice.pick(&[0, 0, 1, 800]));
         program.tells = (!dice.percent(bad / 4)).then_some(tells);
         Ok(program)
@@ -125,6 +140,10 @@ impl Fates for Chance {
         })
     }
 
+    fn reloads(&mut self, name: &str, now: Moment) -> Reload {
+        if self.calm { reloads::good() } else { reloads::chance(Dice::of(self.seed ^ now.0, name)) }
+    }
+
     fn tie(&mut self) -> u64 {
         self.dice.throw()
     }
@@ -160,7 +179,10 @@ impl<F: Fates> World<F> {
                 process.program.tells = Some(Duration::ZERO);
                 self.plan(Duration::ZERO, Fact::Executed(run));
             } else if process.what == What::Main {
-                self.plan(Duration::from_secs(1), Fact::Tells(run));
+                // A reload has an end though nobody tells it.
+                let reads = process.reads;
+                let after = if reads { reloads::LONG * 2 } else { Duration::from_secs(1) };
+                self.plan(after, Fact::Tells(run));
             }
             if self.runs.get(&run).is_some_and(|process| process.ends) {
                 self.plan(Duration::from_secs(1), Fact::Ends(run, Exit::SUCCESS));

@@ -6,6 +6,8 @@ use finit::config::spec::Conditions;
 use finit::engine::{Spawn, Verdict, What};
 use finit::facts::{Exit, Moment, SpawnError};
 
+use crate::reloads::Reload;
+
 /// What a started program will do.
 #[derive(Debug, Clone)]
 pub struct Program {
@@ -23,6 +25,10 @@ pub struct Program {
     pub tells: Option<Duration>,
     /// How many it leaves behind in its group, and whether those obey.
     pub leaves: u32,
+    /// What it says of itself before it ends by itself.
+    pub says: Option<&'static str>,
+    /// What kills it comes too late: it has just ended.
+    pub late: bool,
 }
 
 impl Program {
@@ -36,6 +42,8 @@ impl Program {
             dies: Duration::ZERO,
             tells: Some(Duration::ZERO),
             leaves: 0,
+            says: None,
+            late: false,
         }
     }
 
@@ -96,6 +104,10 @@ pub trait Fates {
         _now: Moment,
     ) -> Result<Option<Duration>, String> {
         Ok(Some(Duration::ZERO))
+    }
+    /// What a service says and does when it is to read its configuration again.
+    fn reloads(&mut self, _name: &str, _now: Moment) -> Reload {
+        Vec::new()
     }
     /// A number that orders what happens at the same time.
     fn tie(&mut self) -> u64;

@@ -68,6 +68,7 @@ impl<F: Fates> World<F> {
             Fact::Executed(run)
             | Fact::NotExecuted(run, _)
             | Fact::Ends(run, _)
+            | Fact::Says(run, _)
             | Fact::Tells(run) => run.node,
             Fact::StrayEnds(node) => *node,
             Fact::StepEnds(..)

@@ -6,6 +6,10 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::passage::is_really_up;
+use crate::reloads::Reloads;
+use crate::status::Words;
+use crate::stories::Stories;
+use crate::storms::Restarts;
 use finit::config::spec::{Check, ServiceSpec, SocketMode, StopScope};
 use finit::engine::{Aim, Effect, Engine, Event, Kept, NodeId, Peek, RunId, What};
 use finit::facts::{Moment, SignalNumber};
@@ -28,6 +32,8 @@ pub struct Oracle {
     /// Those of them that were killed, and may take their time to end.
     killed: BTreeSet<RunId>,
     pub elapsed: bool,
+    /// The file was read.
+    loaded: bool,
     /// Somebody asks for a gentle stop.
     pub gentle: bool,
     stands: u32,
@@ -47,6 +53,10 @@ pub struct Oracle {
     scheduled: Option<Moment>,
     finished: bool,
     booted: u32,
+    pub reloads: Reloads,
+    pub restarts: Restarts,
+    pub stories: Stories,
+    pub words: Words,
 }
 
 impl Oracle {
@@ -61,7 +71,12 @@ impl Oracle {
         self.now = now;
         if self.last.is_empty() {
             self.last = all(engine);
+            self.ties_of_last(engine);
         }
+        self.reloads_before(engine, event);
+        self.stories_before(engine, event);
+        self.words_before(engine, event);
+        self.loaded = matches!(event, Event::Loaded { .. });
         self.exited = match event {
             Event::Exited { run, .. } | Event::Spawned { run, result: Err(_) } => {
                 BTreeSet::from([run.node])
@@ -91,6 +106,7 @@ impl Oracle {
     /// Another engine goes on; those who waited for a job ask again.
     pub fn anew(&mut self) {
         self.jobs.clear();
+        self.forget_reloads();
     }
 
     /// Of whom the definition now says that nobody stops them are let go, as it would be of those
@@ -127,6 +143,8 @@ impl Oracle {
 
     /// One order of the engine.
     pub fn effect(&mut self, engine: &Engine, effect: &Effect) {
+        self.tidied_late(engine, effect);
+        self.restart_told(effect);
         match effect {
             Effect::Spawn(order) => self.spawn(engine, order),
             Effect::RunStep { run, step } => {
@@ -135,8 +153,9 @@ impl Oracle {
             }
             Effect::Check { run, .. } | Effect::Await { run, .. } => {
                 let node = peek(engine, run.node);
-                // finit executed itself while it had to go and others had to go first.
-                let for_somebody = node.wanted || node.leaving;
+                // finit executed itself while it had to go and others had to go first; or a better
+                // alternative has turned up in the same moment (seed 3939).
+                let for_somebody = node.wanted || node.leaving || node.run != Some(*run);
                 self.check(for_somebody, || format!("{} is looked at for nobody", node.name));
             }
             Effect::Reply { ticket, result } => {
@@ -145,9 +164,13 @@ impl Oracle {
                 if let Ok(Reply::Job { job, .. }) = result {
                     self.jobs.insert(*job);
                 }
+                if let Ok(reply) = result {
+                    self.reload_asked(reply);
+                }
             }
             Effect::Publish(event) => {
                 // Not over, and its number was told before: whoever keeps the news relies on both.
+                self.reload_news(engine, event);
                 let lives = self.jobs.contains(&event.job);
                 self.check(lives, || format!("news of job {}, which is no job", event.job));
                 if let Some(Outcome::Done | Outcome::Failed | Outcome::Replaced) = event.outcome {
@@ -165,6 +188,9 @@ impl Oracle {
             Effect::Bind { node, spec } => {
                 let twice = self.bound.insert(*node, Rc::clone(spec)).is_some();
                 self.check(!twice, || format!("{} is bound twice", spec.name));
+            }
+            Effect::Signal { aim, signal, .. } if self.stories.is_by_hand() => {
+                self.signalled(*aim, *signal);
             }
             // It hangs, which is as good as a crash.
             Effect::Signal { node, signal: SignalNumber::ABRT, .. } => {
@@ -186,6 +212,8 @@ impl Oracle {
 
     fn spawn(&mut self, engine: &Engine, order: &finit::engine::Spawn) {
         let (name, node) = (&order.service.name, peek(engine, order.run.node));
+        self.restarts(&node, order);
+        self.tidies(&node, order);
         let twice = !self.ordered.insert(order.run);
         self.check(!twice, || format!("{name}: run {} is used twice", order.run));
         match order.what {
@@ -283,35 +311,35 @@ impl Oracle {
             let goes = ["stopping", "cleaning"].contains(&node.label);
             self.check(!lost || goes, || format!("{} outlives what it is bound to", node.name));
         }
+        if self.loaded {
+            self.tie(engine, &after);
+        }
         for ((number, node), old) in (0..).zip(&after).zip(&before) {
+            let id = NodeId::from_number(number);
             self.brought_down(old, node);
             self.ended_frozen(&after, old, node);
+            self.restarts_again(old, node);
             if node.label != old.label {
-                self.why(engine, NodeId::from_number(number), node);
-                self.up_early(engine, NodeId::from_number(number), old, node);
-                self.transition(&after, NodeId::from_number(number), old, node);
+                self.story(engine, id, &node.name);
+                self.ended_by_hand(engine, id, old, node);
+                self.up_early(engine, id, old, node);
+                self.transition((&before, &after), id, old, node);
+            }
+            if node.label != old.label || node.waits_for != old.waits_for {
+                let chapters = engine.chapters(id, true);
+                self.why(engine, id, node, &chapters);
+                self.line(&after, old, node, &chapters);
             }
         }
+        self.slips(engine, &after);
         (self.last, self.room) = (after, before);
     }
 
-    /// Whatever waits says for what, and until when unless that is outside; and whatever is so goes
-    /// back to a first cause.
-    fn why(&mut self, engine: &Engine, id: NodeId, node: &Peek) {
-        let (name, label) = (&node.name, node.label);
-        let chapters = engine.chapters(id, true);
-        let Some(chapter) = chapters.first().filter(|_| !name.is_empty()) else { return };
-        let first = chapter.because.last().map(|why| why.text.clone()).unwrap_or_default();
-        self.check(is_first(&first), || format!("{name} is {label}, first of all for {first:?}"));
-        let Some(spec) = engine.definition(id) else { return };
-        let quiet = ["up", "done", "listening", "down", "ended", "binding"].contains(&label);
-        self.check(quiet || !chapter.reason.is_empty(), || format!("{name} is {label}: why?"));
-        let patient = match label {
-            "starting" => spec.start_timeout.is_none(),
-            "stopping" | "cleaning" => spec.stop.timeout.is_none(),
-            label => label != "backoff",
-        };
-        self.check(patient || node.until.is_some(), || format!("{name} is {label} for ever"));
+    /// What the first file says.
+    fn ties_of_last(&mut self, engine: &Engine) {
+        let all = std::mem::take(&mut self.last);
+        self.tie(engine, &all);
+        self.last = all;
     }
 
     /// What must hold when nothing is under way between engine and world.
@@ -392,6 +420,12 @@ impl Oracle {
                 format!("{} ({}) has a process that nobody knows", node.name, node.label)
             });
         }
+        for (number, node) in (0..).zip(&nodes).filter(|(_, node)| !node.name.is_empty()) {
+            let id = NodeId::from_number(number);
+            self.story(engine, id, &node.name);
+            self.line(&nodes, node, node, &engine.chapters(id, true));
+        }
+        self.restarts_at_rest();
         let job = self.jobs.first().copied();
         self.check(job.is_none(), || format!("job {job:?} never ends"));
         let booted = self.booted == 1 || self.power.is_some();
@@ -406,17 +440,6 @@ impl Oracle {
 
     /// Longer than any patience in the tests.
     pub const LONG: Duration = Duration::from_secs(7200);
-}
-
-/// Whether nothing can be behind that: a person, the boot, an exit, a time, a signal, a path, a
-/// connection or a file.
-fn is_first(why: &str) -> bool {
-    let whole = ["the boot", "its schedule", "a connection", "the edited file"];
-    let begins = ["its process ", "it could not be started: ", "path ", "nobody confirmed "];
-    whole.contains(&why)
-        || begins.iter().any(|begin| why.starts_with(begin))
-        || why.contains(" asked: ")
-        || why.ends_with(" to PID 1")
 }
 
 /// Whether it is the command that looks after the health of its service.

@@ -20,7 +20,13 @@ impl Oracle {
     }
 
     /// Order, both ways.
-    pub fn transition(&mut self, all: &[Peek], id: NodeId, old: &Peek, new: &Peek) {
+    pub fn transition(
+        &mut self,
+        (before, all): (&[Peek], &[Peek]),
+        id: NodeId,
+        old: &Peek,
+        new: &Peek,
+    ) {
         let name = &new.name;
         // One that listened a moment ago was there; a knock has it start meanwhile.
         let knocked = |node: &Peek| node.stirred && node.label == "starting";
@@ -38,7 +44,16 @@ impl Oracle {
             // This start is what takes it its need.
             let lost = |need: &NodeId| new.rivals.contains(need);
             let loses = |node: &Peek| node.needs.iter().flatten().any(lost);
-            let early = new.after.iter().map(|id| at(all, *id)).find(|below| {
+            // It takes a rival its place, for which an alternative is called (seed 12701).
+            let called = |id: &NodeId| {
+                let was = before.get(usize::try_from(id.number()).unwrap());
+                let mut needs = all.iter().flat_map(|node| &node.needs);
+                !new.rivals.is_empty()
+                    && was.is_some_and(|was| !was.wanted)
+                    && needs.any(|need| need.len() > 1 && need.contains(id))
+            };
+            let after = new.after.iter().filter(|id| !called(id));
+            let early = after.map(|id| at(all, *id)).find(|below| {
                 (below.wanted || below.label != "starting")
                     && moving.contains(&below.label)
                     && !knocked(below)

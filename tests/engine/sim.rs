@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use finit::config::spec::ServiceSpec;
 use finit::engine::Event;
+use finit::facts::Moment;
 use finit::proto::Power;
 
 use crate::acts::{Act, act, do_it, fail};
@@ -18,12 +19,15 @@ use crate::build::millis;
 use crate::chance::Chance;
 use crate::dice::Dice;
 use crate::oracle::Oracle;
+use crate::storms;
 use crate::world::World;
 
 /// Lives played without another word.
 const SEEDS: u64 = 10_000;
 /// Tests that share them, so that all processors have something to do.
 const SHARES: u64 = 4;
+/// In one of so many lives there is a storm.
+const STORMY: u64 = 400;
 /// Events in which a machine without faults has to come to rest.
 const PATIENCE: usize = 20_000;
 
@@ -55,7 +59,8 @@ struct Outcome {
 impl Life {
     fn of(seed: u64) -> Self {
         let mut dice = Dice::of(seed, "life");
-        let blueprint = Blueprint::of(seed);
+        let stormy = seed % STORMY == STORMY - 1;
+        let blueprint = if stormy { storms::blueprint(seed) } else { Blueprint::of(seed) };
         let count = 5 + dice.below(60);
         let mut decisions = Vec::new();
         for _ in 0..count {
@@ -73,7 +78,9 @@ impl Life {
 
     /// Plays it; `watched` with the oracle, `told` with a diary of all lines.
     fn play(&self, watched: bool, told: bool) -> Outcome {
-        let fates = Chance { seed: self.seed, dice: Dice::of(self.seed, "fates"), calm: false };
+        let dice = Dice::of(self.seed, "fates");
+        let storm = if self.blueprint.stormy { storms::END } else { Moment(0) };
+        let fates = Chance { seed: self.seed, dice, calm: false, storm };
         let mut world = World::new(self.blueprint.spec(), "default", self.seed, fates);
         if !watched {
             world.oracle = None;
@@ -154,6 +161,7 @@ fn come_to_rest(world: &mut World<Chance>) {
     world.fates.calm = true;
     world.calm();
     world.thaw_all();
+    world.reloads_at_rest(PATIENCE);
     let end = world.now.after(Oracle::LONG);
     if !world.run_until(end, PATIENCE) {
         fail(world, "it never comes to rest");

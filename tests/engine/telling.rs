@@ -26,6 +26,7 @@ impl<F: Fates> World<F> {
                 ready: ready.clone(),
                 ends: false,
                 asked: None,
+                reads: false,
             };
             self.runs.insert(run, process);
             self.ended_runs.retain(|over| *over != run);
@@ -43,7 +44,12 @@ impl<F: Fates> World<F> {
 
     /// A process tells something of its service.
     pub fn tells(&mut self, node: NodeId, notice: Notice) {
-        let run = self.engine.main_run(node).filter(|_| notice.ready);
+        let run = self.engine.main_run(node);
+        if let Some(process) = run.and_then(|run| self.runs.get_mut(&run)) {
+            let over = notice.ready || notice.stopping;
+            process.reads = !over && (process.reads || notice.reloading);
+        }
+        let run = run.filter(|_| notice.ready);
         let notifies = |run: &RunId| self.runs.get(run).is_some_and(|p| p.ready == Ready::Notify);
         if let (Some(run), Some(oracle)) = (run.filter(notifies), &mut self.oracle) {
             oracle.is_ready(run);

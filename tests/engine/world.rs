@@ -15,6 +15,7 @@ use finit::facts::{Exit, Moment, Pid, SignalNumber};
 use finit::proto::{JobEvent, Power, Refusal, Reply, Request};
 
 use crate::agenda::Fact;
+use crate::build::millis;
 use crate::diary::Diary;
 use crate::fates::{Fates, Program};
 use crate::freezer::Freezer;
@@ -32,6 +33,8 @@ pub struct Process {
     pub ends: bool,
     /// The signal that it ignores so far.
     pub asked: Option<SignalNumber>,
+    /// It said that it reads its configuration, and nothing since.
+    pub reads: bool,
 }
 
 /// The machine.
@@ -260,9 +263,12 @@ impl<F: Fates> World<F> {
             self.plan(after, Fact::NotExecuted(run, error.clone()));
         }
         if let Some((after, exit)) = program.ends {
+            if let Some(words) = program.says {
+                self.plan(after.saturating_sub(millis(1)), Fact::Says(run, words));
+            }
             self.plan(after, Fact::Ends(run, exit));
         }
-        self.runs.insert(run, Process { program, what, ready, ends, asked: None });
+        self.runs.insert(run, Process { program, what, ready, ends, asked: None, reads: false });
         if let Some(oracle) = &mut self.oracle {
             oracle.lives(run);
         }
@@ -290,13 +296,19 @@ impl<F: Fates> World<F> {
         if number != SignalNumber::CONT && number != SignalNumber::HUP {
             process.asked = Some(number);
         }
+        let just_ended = process.program.ends.filter(|_| process.program.late);
         let after = match number {
             SignalNumber::KILL => Some(process.program.dies),
             SignalNumber::TERM | SignalNumber::INT | SignalNumber::ABRT => process.program.obeys,
             _ => None,
         };
+        let killed = Exit::Signal { number, core: false };
+        let exit = just_ended.map_or(killed, |(_, exit)| exit);
         if let Some(after) = after {
-            self.plan(after, Fact::Ends(run, Exit::Signal { number, core: false }));
+            self.plan(after, Fact::Ends(run, exit));
+        }
+        if number == SignalNumber::HUP {
+            self.reloads(run);
         }
     }
 

@@ -1,0 +1,161 @@
+//! The one line of `finitctl status` agrees with the state: who waits names what is really not
+//! there, who failed says how it ended and what it had said, and what went wrong beside the main
+//! process is told until the next start.
+
+use std::collections::BTreeMap;
+
+use finit::config::spec::StopScope;
+use finit::engine::{Aim, Effect, Ended, Engine, Event, NodeId, Peek, RunId, Spawn, What};
+use finit::facts::{Exit, SignalNumber};
+use finit::proto::Chapter;
+
+use crate::oracle::{Oracle, at};
+
+/// What an onlooker knows of what services said, and of what runs beside them.
+#[derive(Debug, Default)]
+pub struct Words {
+    /// The last STATUS of a run.
+    said: BTreeMap<RunId, String>,
+    /// Commands that tidy up: their key, and that they may not fail.
+    tidy: BTreeMap<RunId, &'static str>,
+    /// What has to be told of a service after this event.
+    due: Vec<(NodeId, String)>,
+}
+
+/// Signals after which an end is none that failed.
+const POLITE: [SignalNumber; 4] =
+    [SignalNumber::HUP, SignalNumber::INT, SignalNumber::TERM, SignalNumber::PIPE];
+
+impl Oracle {
+    /// An event comes.
+    pub fn words_before(&mut self, engine: &Engine, event: &Event) {
+        self.words.due.clear();
+        match event {
+            Event::Notified { node, notice } => {
+                let run = engine.main_run(*node).zip(notice.status.clone());
+                self.words.said.extend(run);
+            }
+            Event::Exited { run, ended, .. } => {
+                let key = self.words.tidy.get(run).copied();
+                let main = self.last.get(usize::try_from(run.node.number()).unwrap());
+                let counts = main.is_some_and(|main| match main.label {
+                    "stopping" => engine.is_beside(*run),
+                    label => label == "cleaning" && main.run == Some(*run) && tells(engine, *run),
+                });
+                if let (Some(key), true) = (key, counts && *ended != Ended::Exit(Exit::SUCCESS)) {
+                    self.words.due.push((run.node, format!("{key}: {ended}")));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// A command is started.
+    pub fn tidies(&mut self, node: &Peek, order: &Spawn) {
+        let hooks = &order.service.hooks.after_stop;
+        let stop = order.service.stop.command.as_ref();
+        let key = match (order.what, node.label) {
+            // What goes with the rest of the group is not told.
+            (What::Hook, "stopping") if order.service.stop.scope != StopScope::Mixed => stop
+                .filter(|hook| !hook.may_fail && hook.command == order.command)
+                .map(|_| "stop.command"),
+            (What::Hook, "cleaning") => {
+                hooks.iter().all(|hook| !hook.may_fail).then_some("after-stop")
+            }
+            _ => None,
+        };
+        self.words.tidy.extend(key.map(|key| (order.run, key)));
+    }
+
+    /// A command that takes too long is killed.
+    pub fn tidied_late(&mut self, engine: &Engine, effect: &Effect) {
+        if let Effect::Signal { aim: Aim::Run(run), signal: SignalNumber::KILL, .. } = effect
+            && self.elapsed
+            && at(&self.last, run.node).label == "stopping"
+            && self.words.tidy.get(run) == Some(&"stop.command")
+            && engine.definition(run.node).is_some_and(|s| s.stop.scope != StopScope::Mixed)
+        {
+            let told = "stop.command took too long, killed".to_owned();
+            self.words.due.push((run.node, told));
+        }
+    }
+
+    /// What went wrong beside the main process is told until the next start.
+    pub fn slips(&mut self, engine: &Engine, all: &[Peek]) {
+        for (id, text) in std::mem::take(&mut self.words.due) {
+            let node = at(all, id);
+            let kept = ["stopping", "cleaning", "down", "backoff", "failed", "ended"];
+            if node.name.is_empty() || !kept.contains(&node.label) {
+                continue;
+            }
+            let line = engine.chapters(id, true).first().map(|chapter| chapter.reason.clone());
+            let line = line.unwrap_or_default();
+            // It was told already that nobody waits for that one any more.
+            let told = line.contains(&text) || line.contains("stop.command took too long");
+            self.check(told, || {
+                format!("{} ({}) says {line:?}, and not {text}", node.name, node.label)
+            });
+        }
+    }
+
+    /// The line of one that has come to another state, or waits for another.
+    pub fn line(&mut self, all: &[Peek], old: &Peek, new: &Peek, chapters: &[Chapter]) {
+        let Some(Chapter { reason, .. }) = chapters.first() else { return };
+        let name = &new.name;
+        if let Some(id) = new.waits_for {
+            let on = at(all, id);
+            let rival = new.rivals.contains(&id) && on.active;
+            let there = on.up && on.wanted && !on.leaving && on.label != "skipped";
+            self.check(!there || rival, || format!("{name} waits for {}, and it is up", on.name));
+            let word = chapters.get(1).filter(|chapter| chapter.name == on.name);
+            let word = word.map(|chapter| chapter.state.word()).unwrap_or_default();
+            let (own, others) =
+                (format!("{}, which is {word}", on.name), format!("{} ({word}", on.name));
+            let left_out = [
+                format!("needs {}, which was left out", on.name),
+                format!("{} (left out", on.name),
+            ];
+            let said = reason.contains(&own) || reason.contains(&others);
+            let said = said || left_out.iter().any(|text| reason.contains(text));
+            self.check(said, || format!("{name} waits for {} ({word}): {reason}", on.name));
+            let odd = !rival && reason.split("; ").any(|part| part.ends_with(", which is up"));
+            self.check(!odd, || format!("{name}: {reason}"));
+        }
+        if new.label == "waiting" && new.waits_for.is_none() {
+            let path = reason.contains("waits for /");
+            self.check(path, || format!("{name} waits for something: {reason}"));
+        }
+        let again = new.label != "backoff" || reason.contains("; again in ");
+        self.check(again, || format!("{name} comes again, and does not say when: {reason}"));
+        if old.label != new.label && ["backoff", "failed"].contains(&new.label) {
+            self.last_end(old, new, reason);
+        }
+    }
+
+    /// One that has failed says how its last process ended, and what that had said.
+    fn last_end(&mut self, old: &Peek, new: &Peek, reason: &str) {
+        let Some((run, ended)) = self.stories.end.clone() else { return };
+        if old.run != Some(run) || !["up", "starting"].contains(&old.label) {
+            return;
+        }
+        let name = &new.name;
+        let how = ended.to_string();
+        let late = reason.contains("(timeout) and was killed")
+            || reason.contains("ended before it was ready");
+        self.check(late || reason.contains(&how), || format!("{name} {how}, and says {reason}"));
+        let Ended::Exit(exit) = ended else { return };
+        let well = match exit {
+            Exit::Code(code) => code == 0,
+            Exit::Signal { number, .. } => POLITE.contains(&number),
+        };
+        let said = self.words.said.get(&run).filter(|said| !well && !said.is_empty());
+        let Some(said) = said.map(|said| format!("it said: {said}")) else { return };
+        self.check(reason.contains(&said), || format!("{name} says {reason}, and not {said}"));
+    }
+}
+
+/// Whether it is told when the last command of that service fails.
+fn tells(engine: &Engine, run: RunId) -> bool {
+    let hooks = engine.definition(run.node).map(|spec| &spec.hooks.after_stop);
+    hooks.is_some_and(|hooks| hooks.iter().all(|hook| !hook.may_fail))
+}
