@@ -123,9 +123,8 @@ def broken(vm: Machine):
 
 def down(vm: Machine):
     """and the machine goes down in order"""
-    vm.reboot()
-    vm.login()
-    vm.was_clean()
+    vm.poweroff()
+    vm.disks_are_clean()
 
 
 main(nothing_restarts, supervision, sockets, lines, broken, down)

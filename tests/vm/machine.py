@@ -186,6 +186,16 @@ class Machine:
         output, _ = self.run("dmesg | grep -i 'EXT4-fs.*recover'")
         same("journals replayed in this boot", output, "")
 
+    def disks_are_clean(self):
+        """Fails if the machine, which is off, has left anything to repair on its disks."""
+        for disk in (self.disk, self.disk.replace("root.img", "srv.img")):
+            name = disk.rsplit("/", 1)[1]
+            fsck = tool("e2fsck", "-fn", disk)
+            same(f"e2fsck -fn of {name} (4: errors)", fsck.returncode, 0)
+            header = tool("dumpe2fs", "-h", disk).stdout
+            check(f"the journal of {name} needs no recovery", "needs_recovery" not in header, header)
+            check(f"{name} is marked clean", "Filesystem state:         clean" in header, header)
+
     def is_running(self):
         """Whether QEMU still is."""
         return not select.select([self.process], [], [], 0)[0]
@@ -209,6 +219,11 @@ class Machine:
             return subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=within)
         except subprocess.TimeoutExpired:
             raise Failed(f"ssh did not finish {command!r} within {within} s") from None
+
+
+def tool(*words):
+    """Runs a program of the host, which may be in a folder of administrators."""
+    return subprocess.run(["env", "PATH=/usr/sbin:/sbin:/usr/bin:/bin", *words], capture_output=True, text=True)
 
 
 def connect(variable):
