@@ -242,3 +242,43 @@ impl Driver {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_that_ask_for_a_target() {
+        for (line, expected) in [
+            ("", "default"),
+            ("ro quiet console=ttyS0", "default"),
+            ("single", "rescue"),
+            ("s", "rescue"),
+            ("S", "rescue"),
+            ("1", "rescue"),
+            ("rescue", "rescue"),
+            ("emergency", "emergency"),
+            ("-b", "emergency"),
+            ("finit.target=lean", "lean"),
+            // The last one counts, as for all words of the kernel.
+            ("single finit.target=lean", "lean"),
+            ("finit.target=lean emergency", "emergency"),
+        ] {
+            let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+            assert_eq!(target(&words), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn words_that_name_a_file() {
+        for (line, expected) in [
+            ("quiet", FILE),
+            ("finit.config=/a finit.config=/b", "/b"),
+            ("finit.config=/a --config /c", "/c"),
+            ("--config", FILE),
+        ] {
+            let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+            assert_eq!(file(&words), Path::new(expected), "{line}");
+        }
+    }
+}

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Words of the kernel command line: each leads to a console that works, and to what it asks for."""
+"""Words of the kernel command line: each leads to a console that works, and to what it asks for. Which words mean
+the same is shown in src/driver/start.rs."""
 
 # tests/run boots a machine for each of these lines and gives its words as the argument.
-# boot: rescue
 # boot: single
 # boot: emergency
 # boot: finit.target=lean finit.config=/etc/other.toml finit.debug
