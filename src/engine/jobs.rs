@@ -130,6 +130,8 @@ impl Engine {
             (Goal::Up, State::Down(_)) if !node.wanted => Some(Outcome::Replaced),
             (Goal::Up, _) => None,
             (Goal::Down, State::Down(_)) => Some(Outcome::Done),
+            // One that had failed already and was tidied up after is as down as was asked for.
+            (Goal::Down, State::Failed(_)) if node.hung.is_none() => Some(Outcome::Done),
             (Goal::Down, State::Failed(_)) => Some(Outcome::Failed),
             (Goal::Down, _) => None,
         };

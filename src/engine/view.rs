@@ -188,9 +188,8 @@ impl Engine {
                     return format!("needs {name}, which was left out: {mistake}");
                 }
                 let word = on.map_or("gone", |node| word(&node.state).word());
-                let rival = on.is_some_and(|rival| rival.state.is_active())
-                    && node.edges.rivals().contains(on_id);
-                let verb = if rival { "conflicts with" } else { "waits for" };
+                let is_rival = on.is_some_and(|on| keeps_away(on, *on_id, node));
+                let verb = if is_rival { "conflicts with" } else { "waits for" };
                 let held = on.is_some_and(Node::is_held);
                 let held =
                     if held { format!(" and held: finitctl unhold {name}") } else { String::new() };
@@ -242,12 +241,20 @@ impl Engine {
         let next = |node: &&Node| node.state.waits_for().and_then(|id| self.node(id));
         let row: Vec<&Node> = std::iter::successors(Some(on), next).take(ROW).collect();
         let between = if row.len() > 2 { " in the end" } else { "" };
-        match row.last().map(|last| (&last.state, last)) {
-            Some((State::Awaiting { path, .. }, _)) => format!("{between} for {path}"),
-            Some((state, last)) if row.len() > 1 && state.waits_for().is_none() => {
-                format!("{between} for {}, which is {}", last.name, word(state).word())
-            }
-            Some(_) | None => String::new(),
+        let Some((last, row)) = row.split_last() else { return String::new() };
+        if let State::Awaiting { path, .. } = &last.state {
+            return format!("{between} for {path}");
+        }
+        // A row that goes on further than it is followed has no end here.
+        let Some(waits) = row.last().filter(|_| last.state.waits_for().is_none()) else {
+            return String::new();
+        };
+        let is = format!("{}, which is {}{}", last.name, word(&last.state).word(), leaves(last));
+        let is_rival = waits.state.waits_for().is_some_and(|id| keeps_away(last, id, waits));
+        match row {
+            _ if !is_rival => format!("{between} for {is}"),
+            [_] => format!(" and conflicts with {is}"),
+            _ => format!("{between} for {}, which conflicts with {is}", waits.name),
         }
     }
 
@@ -331,6 +338,11 @@ fn is_short(node: &Node) -> bool {
     let then_fails = matches!(node.state, State::Stopping { then: Then::Fail(_), .. });
     let asked = matches!(node.state, State::Stopping { rung: Rung::Asked, .. });
     starts && exec() || asked && !then_fails && !node.removed && !node.is_held()
+}
+
+/// Whether one who runs, of that number, is what another is kept down by.
+fn keeps_away(rival: &Node, id: NodeId, node: &Node) -> bool {
+    rival.state.is_active() && node.edges.rivals().contains(&id)
 }
 
 /// That one who is there still is not to be waited for as it is.

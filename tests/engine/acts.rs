@@ -140,7 +140,7 @@ pub fn act(dice: &mut Dice) -> Act {
         129..=131 => Act::Ask(access, Request::Thaw { names: names(dice) }),
         132..=134 => Act::Reload(dice.throw()),
         135..=137 => {
-            Act::ByHand(dice.throw(), *dice.pick::<&str>(&["TERM", "KILL", "USR1", "SEGV"]))
+            Act::ByHand(dice.throw(), dice.pick::<&str>(&["TERM", "KILL", "USR1", "SEGV"]))
         }
         106..=110 => Act::See(dice.below(16), dice.percent(30), dice.below(3)),
         111 => Act::Blind(dice.below(16)),

@@ -56,6 +56,7 @@ mod matrix;
 mod oracle;
 mod passage;
 mod reloads;
+mod rest;
 mod rig;
 mod scenarios;
 mod sights;

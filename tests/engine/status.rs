@@ -118,7 +118,9 @@ impl Oracle {
             let said = reason.contains(&own) || reason.contains(&others);
             let said = said || left_out.iter().any(|text| reason.contains(text));
             self.check(said, || format!("{name} waits for {} ({word}): {reason}", on.name));
-            let odd = !rival && reason.split("; ").any(|part| part.ends_with(", which is up"));
+            let is_odd =
+                |part: &str| part.ends_with(", which is up") && !part.contains("conflicts with ");
+            let odd = reason.split("; ").any(is_odd);
             self.check(!odd, || format!("{name}: {reason}"));
         }
         if new.label == "waiting" && new.waits_for.is_none() {
