@@ -252,7 +252,8 @@ int main(int argc, char **argv)
 	mkdir(in(dir, "work"), 0755);
 	if (cgroup) {
 		put("cgroup2", in(dir, "cgroup"), "cgroup2", 0, 0);
-		if (asprintf(&group, "%s/cgroup/finit-test-%d", dir, getpid()) < 0 || mkdir(group, 0755))
+		/* One that was killed has left its own behind, and numbers of processes come again. */
+		if (asprintf(&group, "%s/cgroup/finit-test-XXXXXX", dir) < 0 || !mkdtemp(group) || chmod(group, 0755))
 			die("control group");
 	}
 	if (pipe2(ready, O_CLOEXEC) || pipe2(go, O_CLOEXEC))
