@@ -40,11 +40,15 @@ impl Driver {
         Ok(())
     }
 
-    /// Lets go of the sockets of a node.
+    /// Lets go of the sockets of a node. Those that nobody but finit accepts from take no
+    /// connection from now on, though a child that has yet to execute its program has copies.
     pub(super) fn unbind(&mut self, node: NodeId) {
+        let is_ours_alone = self.engine.socket_mode(node) == Some(SocketMode::Inetd);
         let Some(site) = self.sites.of(node) else { return };
         site.watched = false;
-        site.sockets.clear();
+        for socket in site.sockets.drain(..).filter(|_| is_ours_alone) {
+            socket::hear_no_more(socket.as_fd());
+        }
     }
 
     /// Tells of connections, or no longer.
