@@ -138,7 +138,6 @@ impl Engine {
         let mut ids = self.find_all(names)?;
         ids.retain(|id| self.node(*id).is_some_and(|n| !matches!(n.body, Body::Template)));
         ids.sort_unstable();
-        ids.dedup();
         if ids.is_empty() {
             let message = format!("{} has no instances", names.join(", "));
             return Err(Refusal::new(Code::NotSupported, message));

@@ -144,14 +144,8 @@ impl Tree {
             // EBUSY stands for groups below as well as for processes.
             Err(_) => {}
         }
-        let mut found = vec![top];
-        let mut at = 0usize;
-        while let Some(path) = found.get(at).filter(|_| found.len() < CLEAR_MAX).cloned() {
-            let below = folders(&self.path.join(&path))?;
-            found.extend(below.iter().map(|name| path.join(name)));
-            at = at.saturating_add(1);
-        }
-        found.iter().rev().try_for_each(|path| remove(path))?;
+        let all = whole(&self.path.join(&top));
+        all.iter().rev().try_for_each(|path| remove(&top.join(path)))?;
         Ok(true)
     }
 
@@ -246,14 +240,7 @@ impl Group {
             return Vec::new();
         }
         let top = PathBuf::from(format!("/proc/self/fd/{}", self.fd.as_raw_fd()));
-        let mut found = folders(&top).unwrap_or_default();
-        let mut at = 0usize;
-        while let Some(path) = found.get(at).filter(|_| found.len() < CLEAR_MAX).cloned() {
-            let inner = folders(&top.join(&path)).unwrap_or_default();
-            found.extend(inner.iter().map(|name| path.join(name)));
-            at = at.saturating_add(1);
-        }
-        found
+        whole(&top).split_off(1)
     }
 
     /// Whether a process is in it or below.
@@ -303,6 +290,19 @@ impl Group {
         let flags = AtFlags::AT_SYMLINK_NOFOLLOW;
         nix::sys::stat::fstatat(&self.fd, "cgroup.procs", flags).is_ok()
     }
+}
+
+/// A folder, as an empty path, and all below it as paths from there, each behind the one that it
+/// is in. One that is gone meanwhile has nothing in it.
+fn whole(top: &Path) -> Vec<PathBuf> {
+    let mut found = vec![PathBuf::new()];
+    let mut at = 0usize;
+    while let Some(path) = found.get(at).filter(|_| found.len() < CLEAR_MAX).cloned() {
+        let inner = folders(&top.join(&path)).unwrap_or_default();
+        found.extend(inner.iter().map(|name| path.join(name)));
+        at = at.saturating_add(1);
+    }
+    found
 }
 
 /// The names of the folders in a folder.
