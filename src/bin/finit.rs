@@ -54,6 +54,11 @@ fn main() -> ExitCode {
 
 /// PID 1. It never ends: what fails here ends in the lifeboat.
 fn live(words: Vec<String>) -> ! {
+    os::fault::catch();
+    driver::tell_panics();
+    if let Some(why) = driver::fault(&words) {
+        driver::lifeboat(&why)
+    }
     let text = |word: std::ffi::OsString| word.to_string_lossy().into_owned();
     let environment = std::env::vars_os().map(|(name, value)| (text(name), text(value))).collect();
     let start = Start { words, environment };

@@ -23,7 +23,7 @@ use super::site::Rare;
 use super::store::Stored;
 use super::{Driver, Fact};
 use crate::boot::{Finished, Tools};
-use crate::engine::{Level, Memory, NodeId, RunId};
+use crate::engine::{Ended, Level, Memory, NodeId, RunId};
 use crate::facts::{Errno, Exit, Moment, Pid};
 use crate::logger::Kept;
 use crate::os::{fds, proc, time};
@@ -54,8 +54,23 @@ pub struct Handover {
     pub descriptors: Option<(u64, u64)>,
     /// What the driver holds.
     pub held: Held,
+    /// What the engine has yet to be told, where a panic interrupted the finit before.
+    #[serde(default)]
+    pub unfinished: Option<Unfinished>,
+    /// When it panicked lately.
+    #[serde(default)]
+    pub panics: Vec<Moment>,
     /// When it was written.
     pub written: Moment,
+}
+
+/// News of the engine's runs that it was not told.
+#[derive(Serialize, Deserialize)]
+pub struct Unfinished {
+    /// Those whose program was executed.
+    pub executed: Vec<RunId>,
+    /// Those whose process has ended, and how.
+    pub ended: Vec<(Pid, RunId, Ended)>,
 }
 
 /// Processes and descriptors.
@@ -141,7 +156,7 @@ impl Driver {
         let found = program.map_or_else(proc::own_program, Ok);
         let program = found.clone().unwrap_or_default();
         self.successor = Some(Successor { program, asked_by, looks: LOOKS });
-        let written = found.and_then(|program| Ok((program, self.handover()?.0)));
+        let written = found.and_then(|program| Ok((program, self.handover(None)?.0)));
         let (program, file) = match written {
             Ok(written) => written,
             Err(why) => return self.stay(&why),
@@ -202,20 +217,25 @@ impl Driver {
             }
             return;
         }
-        self.flush_logs();
-        // What comes meanwhile waits for the next finit.
-        let _blocked = SigSet::all().thread_block();
-        let why = match self.handover() {
-            Ok((file, kept)) => self.execute(&file, &kept),
-            Err(why) => why,
-        };
-        let _unblocked = SigSet::all().thread_unblock();
+        let program = successor.program.clone();
+        let why = self.make_way(&program, None);
         self.stay(&why);
     }
 
-    /// Returns only if it fails, and why.
-    fn execute(&self, file: &OwnedFd, kept: &[BorrowedFd<'_>]) -> String {
-        let Some(Successor { program, .. }) = &self.successor else { return String::new() };
+    /// Hands all on to that program and executes it. Returns only if that fails, and why.
+    pub(super) fn make_way(&mut self, program: &str, unfinished: Option<Unfinished>) -> String {
+        self.flush_logs();
+        // What comes meanwhile waits for the next finit.
+        let _blocked = SigSet::all().thread_block();
+        let why = match self.handover(unfinished) {
+            Ok((file, kept)) => self.execute(program, &file, &kept),
+            Err(why) => why,
+        };
+        let _unblocked = SigSet::all().thread_unblock();
+        why
+    }
+
+    fn execute(&self, program: &str, file: &OwnedFd, kept: &[BorrowedFd<'_>]) -> String {
         let text = |text: &str| CString::new(text).unwrap_or_default();
         let mut argv = vec![text(program)];
         argv.extend(self.own_words.iter().map(|word| text(word)));
@@ -235,7 +255,10 @@ impl Driver {
     }
 
     /// The file for the next finit, and the descriptors that it names.
-    fn handover(&self) -> Result<(OwnedFd, Vec<BorrowedFd<'_>>), String> {
+    fn handover(
+        &self,
+        unfinished: Option<Unfinished>,
+    ) -> Result<(OwnedFd, Vec<BorrowedFd<'_>>), String> {
         let mut kept = Vec::new();
         // A number cannot be written down without its descriptor staying open.
         let mut keep = |fd| {
@@ -273,6 +296,8 @@ impl Driver {
             configuration: self.configuration.clone(),
             descriptors: self.descriptors,
             held,
+            unfinished,
+            panics: self.panics.clone(),
             written: time::now(),
         };
         let bytes = serde_json::to_vec(&handover).map_err(|error| error.to_string())?;

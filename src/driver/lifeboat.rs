@@ -6,21 +6,47 @@ use std::path::Path;
 
 use crate::facts::Pid;
 use crate::os::spawn::{Launch, Plan};
-use crate::os::{fds, kmsg::Kmsg, spawn, wait};
+use crate::os::{fault, fds, kmsg::Kmsg, reboot, spawn, wait};
 
 /// Time between two looks at the children, in milliseconds: there is no loop any more that
 /// signals could wake.
 const LOOK: u16 = 500;
 
+/// The level of the kernel's log for what is about finit itself; syslog(2).
+const CRITICAL: u8 = 2;
+
 /// What gives a person control, the best first.
 const LOGINS: [&[&str]; 3] = [&["/sbin/sulogin"], &["/bin/sulogin"], &["/bin/sh"]];
 
+/// Has panics told in the kernel's log too: what std shows at the console is soon gone.
+pub fn tell_panics() {
+    let told = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if let Ok(ring) = Kmsg::open() {
+            // Then the console has to do.
+            let _lost = ring.line(CRITICAL, panic.to_string().as_bytes());
+        }
+        told(panic);
+    }));
+}
+
+/// Why there is no other way but the lifeboat, if these words of PID 1 say so.
+pub fn fault(words: &[String]) -> Option<String> {
+    let [word, signal] = words else { return None };
+    (word.as_bytes() == fault::WORD.to_bytes()).then(|| format!("{signal}, which is a bug"))
+}
+
 /// Lives on, for ever.
 pub fn lifeboat(why: &str) -> ! {
-    let text = format!("finit has failed: {why}. Services run on unsupervised. Save and reboot.");
+    // Nobody hears the key any more, and it must not be without effect.
+    let _none = reboot::release_ctrl_alt_del();
+    let text = format!(
+        "finit has failed: {why}. Services run on unsupervised. Save what there is, then \
+         `reboot -f`; Ctrl-Alt-Del restarts at once."
+    );
     if let Ok(ring) = Kmsg::open() {
         // There is nobody left to tell that this failed.
-        let _lost = ring.line(2, text.as_bytes());
+        let _lost = ring.line(CRITICAL, text.as_bytes());
     }
     let _lost = fds::write_file(Path::new("/dev/console"), format!("\r\n{text}\r\n").as_bytes());
     let mut login: Option<Pid> = None;

@@ -30,12 +30,13 @@ mod site;
 mod sockets;
 mod start;
 mod store;
+mod survive;
 mod timetable;
 mod tools;
 mod watch;
 mod watcher;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::future::poll_fn;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -47,6 +48,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::boot;
 use crate::engine::{ConnectionId, Engine, Event, Level, NodeId, RunId};
+use crate::facts::Moment;
 use crate::os::memory;
 use crate::proto::frame::Spelling;
 use board::Board;
@@ -58,7 +60,7 @@ use groups::Groups;
 use handover::Successor;
 use logs::Logs;
 use looks::Looks;
-use reaper::{Owner, Reaper};
+use reaper::{Owner, Reaped, Reaper};
 use signals::{Asked, Signals};
 use site::Sites;
 use tools::{Ask, Hand};
@@ -67,7 +69,7 @@ use watcher::Watchers;
 
 pub use handover::{CHECK as CHECK_HANDOVER, check as check_handover};
 pub use lastgood::{WORD as KEEP_CONFIG, keep as keep_config};
-pub use lifeboat::lifeboat;
+pub use lifeboat::{fault, lifeboat, tell_panics};
 pub use start::{Start, run};
 pub use timetable::{
     NOTE as NOTE_RUN, RECALL as RECALL_RUN, note as note_run, recall as recall_run,
@@ -168,13 +170,17 @@ struct Driver {
     environment: Vec<(String, String)>,
     /// There may be more children to reap than the last turn took.
     more_children: bool,
+    /// Those whose owners are yet to be told.
+    reaped: VecDeque<Reaped>,
+    /// When finit met a bug of its own lately.
+    panics: Vec<Moment>,
     /// Memory that the boot, or reading the file since, needed is given back.
     trimmed: bool,
 }
 
 impl Driver {
     /// The loop.
-    async fn live(mut self) -> ! {
+    async fn live(&mut self) -> ! {
         self.watch_wall();
         self.sweep();
         self.turn(Event::Began);
@@ -257,7 +263,8 @@ impl Driver {
     fn reap(&mut self) {
         let (reaped, more) = self.reaper.sweep();
         self.more_children = more;
-        for dead in reaped {
+        self.reaped.extend(reaped);
+        while let Some(dead) = self.reaped.pop_front() {
             match dead.owner {
                 Owner::Run(run) => self.on_run_ended(run, dead.pid, dead.ended, dead.was_born),
                 Owner::Look(run) => self.on_look_ended(run, dead.pid, dead.ended),

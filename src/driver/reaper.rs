@@ -106,9 +106,12 @@ impl Reaper {
 
     /// Whether a run's process is between clone and exec. Of others only the end is told.
     pub fn is_starting(&self) -> bool {
-        let starts =
-            |child: &Child| child.starting.is_some() && matches!(child.owner, Owner::Run(_));
-        self.children.values().any(starts)
+        self.starting().next().is_some()
+    }
+
+    /// Those runs and their processes.
+    pub fn starting(&self) -> impl Iterator<Item = (Pid, RunId)> {
+        self.runs().filter(|(pid, _)| self.status(*pid).is_some())
     }
 
     /// The status pipe of a process that is being started.

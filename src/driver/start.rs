@@ -1,5 +1,6 @@
 //! The first moments of PID 1: enough of a world for the loop to begin.
 
+use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -76,16 +77,16 @@ pub fn run(mut start: Start) -> String {
         Ok(runtime) => runtime,
         Err(error) => return error.to_string(),
     };
-    runtime.block_on(async {
-        let driver = match handover {
+    let driver = runtime.block_on(async {
+        match handover {
             None => Driver::boot(start, words, place, began),
             Some(handover) => Driver::resume(start, words, place, handover),
-        };
-        match driver {
-            Ok(driver) => driver.live().await,
-            Err(errno) => errno.to_string(),
         }
-    })
+    });
+    match driver {
+        Ok(driver) => driver.outlive(&runtime),
+        Err(errno) => errno.to_string(),
+    }
 }
 
 /// What the kernel command line says on a machine; in a container it is the host's, and only
@@ -180,12 +181,17 @@ impl Driver {
         handover: Handover,
     ) -> Result<Self, Errno> {
         let console = Console::new(level(&words));
-        let Handover { engine, configuration, descriptors, held, written } = handover;
+        let Handover { engine, configuration, descriptors, held, unfinished, panics, written } =
+            handover;
         let (configuration, spec) = configuration.resume();
         let engine = Engine::recall(Rc::new(spec), engine, time::now());
         let context = context(&engine, words, place);
         let mut driver = Self::new(start, engine, configuration, context, console, descriptors)?;
+        driver.panics = panics;
         driver.take_up(held, written);
+        if let Some(unfinished) = unfinished {
+            driver.make_up(unfinished);
+        }
         Ok(driver)
     }
 
@@ -238,6 +244,8 @@ impl Driver {
             own_words: start.words,
             environment: start.environment,
             more_children: false,
+            reaped: VecDeque::new(),
+            panics: Vec::new(),
             trimmed: false,
         })
     }

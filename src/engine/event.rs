@@ -171,7 +171,8 @@ pub enum Event {
 pub enum Ended {
     /// Its process ended.
     Exit(Exit),
-    /// Its process ended as the child of another, who alone was told how.
+    /// Its process ended as the child of another, who alone was told how, or while a bug had finit
+    /// not listen.
     Unseen,
     /// The same, or well, before it was ready.
     Early {
@@ -202,12 +203,12 @@ impl fmt::Display for Ended {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Exit(exit) => exit.fmt(f),
-            Self::Unseen => f.write_str("ended, and only its parent was told how"),
+            Self::Unseen => f.write_str("ended, and finit was not told how"),
             Self::Early { exit: Some(exit), ready } => {
                 write!(f, "ended before it was ready ({ready}): {exit}")
             }
             Self::Early { exit: None, ready } => {
-                write!(f, "ended before it was ready ({ready}), and only its parent was told how")
+                write!(f, "ended before it was ready ({ready}), and finit was not told how")
             }
             Self::NotExecuted(error) => error.fmt(f),
             Self::TooSlow(limit) => write!(f, "not ready after {limit:?} (start-timeout)"),

@@ -11,13 +11,13 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::id::NodeId;
+use super::id::{NodeId, RunId};
 use super::node::{Body, Node};
 use super::power::Phase;
 use super::random::Random;
 use super::schedule::Scheduled;
 use super::settings::Settings;
-use super::state::State;
+use super::state::{StartStep, State};
 use super::storm::Storm;
 use super::trial::Trial;
 use super::{Effect, Engine, Extent};
@@ -140,6 +140,21 @@ impl Engine {
             return Err(format!("the step {} is running", step.name));
         }
         Ok(self.recollect(boot))
+    }
+
+    /// The runs whose process has to be there: it waits for their end.
+    pub fn runs(&self) -> Vec<RunId> {
+        let mut runs = Vec::new();
+        for (id, node) in self.ids().zip(&self.nodes) {
+            // A look is taken again, and a daemon that is looked for is not known yet.
+            let adopts = matches!(node.state, State::Starting { step: StartStep::Adopt, .. });
+            let absent = adopts || node.state.look().is_some();
+            runs.extend(node.state.run().filter(|_| !absent));
+            runs.extend(node.hung.as_ref().and_then(|hung| hung.run));
+            let beside = node.connections.keys().chain(node.asides.keys());
+            runs.extend(beside.map(|&generation| RunId { node: id, generation }));
+        }
+        runs
     }
 
     /// All that there is to know, whatever time it is.

@@ -33,6 +33,7 @@ pub mod cgroup;
 pub mod closing;
 pub mod early;
 pub mod entry;
+pub mod fault;
 pub mod fds;
 pub mod folders;
 pub mod host;

@@ -58,6 +58,13 @@ pub fn own_program() -> Result<String, String> {
     Ok(path.strip_suffix(" (deleted)").unwrap_or(&path).to_owned())
 }
 
+/// A path by which this very program can be executed, whatever has its name by now.
+pub fn this_program() -> String {
+    const LINK: &str = "/proc/self/exe";
+    let link = nix::fcntl::readlink(LINK).ok().and_then(|link| link.into_string().ok());
+    link.filter(|path| !path.ends_with(" (deleted)")).unwrap_or_else(|| LINK.to_owned())
+}
+
 /// Gives this process a name, as ps(1) and top(1) show it.
 pub fn call_self(name: &std::ffi::CStr) {
     // Refused only for a pointer that is none.

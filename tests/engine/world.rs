@@ -385,6 +385,11 @@ impl<F: Fates> World<F> {
         let text = serde_json::to_string(&memory).expect("a memory is written");
         let memory = serde_json::from_str(&text).expect("what was written is read");
         let before = oracle::all(&self.engine);
+        // After a bug of finit, what is counted on and is not there has ended unheard.
+        let absent = self.engine.runs().into_iter().find(|run| !self.runs.contains_key(run));
+        if let Some(run) = absent {
+            self.complain(format!("{run:?} is counted on and is not there"));
+        }
         self.engine = Engine::recall(Rc::clone(self.engine.spec()), memory, self.now);
         // Whoever waits for an answer is gone, and the kernel is asked anew to tell.
         self.watched.clear();

@@ -3,7 +3,7 @@
 use crate::machine::{Machine, Plan};
 use crate::ready::{TELLER, give, order};
 
-const UNSEEN: &str = "ended, and only its parent was told how";
+const UNSEEN: &str = "ended, and finit was not told how";
 const KILLED: &str = "killed by SIGKILL";
 
 /// A service whose main process is a child of the process that was started; both of them.

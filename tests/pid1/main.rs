@@ -14,6 +14,7 @@
 )]
 
 mod boot;
+mod bugs;
 mod catalogue;
 mod conditions;
 mod control;

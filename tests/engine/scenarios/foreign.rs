@@ -39,7 +39,7 @@ fn an_end_that_nobody_saw_is_a_success_to_each_policy() {
         assert_eq!((rig.label("web"), rig.starts("web")), (label, starts), "{policy:?}");
         assert!(rig.trouble().is_empty(), "{:?}", rig.trouble());
         let detail = rig.status("web").detail.expect("in full");
-        assert_eq!(detail.last_exit.as_deref(), Some("ended, and only its parent was told how"));
+        assert_eq!(detail.last_exit.as_deref(), Some("ended, and finit was not told how"));
         assert_eq!(rig.status("above").state.word(), if starts == 2 { "up" } else { "waiting" });
     }
 }
@@ -114,7 +114,7 @@ fn an_end_before_it_was_ready_is_a_failure() {
     ends_unseen(&mut rig, "db");
     rig.pass(millis(10));
     assert_eq!((rig.label("db"), rig.starts("db")), ("failed", 1));
-    let reason = "ended before it was ready (notify), and only its parent was told how";
+    let reason = "ended before it was ready (notify), and finit was not told how";
     assert_eq!(rig.reason("db"), reason);
 }
 
@@ -124,5 +124,5 @@ fn a_task_that_ended_unseen_has_done_its_work() {
         Rig::booted_but([task("job"), service("above").needs("job")], |rig| rig.stubborn("job"));
     ends_unseen(&mut rig, "job");
     assert_eq!((rig.label("job"), rig.state("above")), ("done", "up"));
-    assert_eq!(rig.reason("job"), "ended, and only its parent was told how");
+    assert_eq!(rig.reason("job"), "ended, and finit was not told how");
 }

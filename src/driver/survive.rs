@@ -1,0 +1,99 @@
+//! A panic is a bug in finit. It costs what finit was just about, and not the machine: finit
+//! executes itself with all that it knows, as for an upgrade. What the bug made it forget is found
+//! then by what should be there and is not.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+use tokio::runtime::Runtime;
+
+use super::handover::Unfinished;
+use super::reaper::{Owner, Reaped};
+use super::{Driver, lifeboat};
+use crate::engine::{Ended, Event, Group, Level, RunId};
+use crate::facts::Pid;
+use crate::os::{proc, time};
+
+/// So many in this time, and it would go on for ever.
+const MOST: usize = 3;
+const WITHIN: Duration = Duration::from_secs(60);
+/// How often programs between clone and exec are looked at, in milliseconds, and how often.
+const LOOK: u8 = 10;
+const LOOKS: u32 = 300;
+
+impl Driver {
+    /// The loop, and after a panic in it the next finit. Returns only if that one cannot be had,
+    /// and why: nothing of what is held is let go.
+    pub(super) fn outlive(mut self, runtime: &Runtime) -> ! {
+        // What is left half done is not looked at again but to be written down.
+        let Err(_told) = catch_unwind(AssertUnwindSafe(|| runtime.block_on(self.live())));
+        let failed = catch_unwind(AssertUnwindSafe(|| self.go_on_anew()));
+        lifeboat(&failed.unwrap_or_else(|_| "a panic on top of a panic".to_owned()))
+    }
+
+    /// Returns only if that fails, and why.
+    fn go_on_anew(&mut self) -> String {
+        let now = time::now();
+        self.panics.retain(|panic| now.since(*panic) < WITHIN);
+        self.panics.push(now);
+        if self.panics.len() > MOST {
+            return format!("{} panics in a minute, which are bugs", self.panics.len());
+        }
+        let text = "this is a bug of finit; it is executed anew, and goes on";
+        self.console.tell(Level::Trouble, text);
+        let unfinished = Unfinished { executed: self.wait_for_starts(), ended: self.untold() };
+        let why = self.make_way(&proc::this_program(), Some(unfinished));
+        format!("a panic, which is a bug, and it cannot go on from there: {why}")
+    }
+
+    /// What is between clone and exec uses this memory, and its news come through descriptors
+    /// that are not handed on.
+    fn wait_for_starts(&mut self) -> Vec<RunId> {
+        let mut executed = Vec::new();
+        for _ in 0..LOOKS {
+            let starting: Vec<(Pid, RunId)> = self.reaper.starting().collect();
+            if starting.is_empty() {
+                break;
+            }
+            for (pid, run) in starting {
+                if self.reaper.executed(pid) {
+                    executed.push(run);
+                }
+            }
+            // A signal may end it early.
+            let _early = nix::poll::poll(&mut [], LOOK);
+        }
+        executed
+    }
+
+    /// The ends that were reaped and not told.
+    fn untold(&self) -> Vec<(Pid, RunId, Ended)> {
+        let of_run = |dead: &Reaped| match dead.owner {
+            Owner::Run(run) => Some((dead.pid, run, dead.ended.clone())),
+            Owner::Look(_) | Owner::Watcher(_) | Owner::Future(_) | Owner::LogWriter => None,
+        };
+        self.reaped.iter().filter_map(of_run).collect()
+    }
+
+    /// Tells the engine what the finit before had heard and not told, and the end of each run
+    /// that it counts on and that has no process: what that one was about when it panicked.
+    pub(super) fn make_up(&mut self, unfinished: Unfinished) {
+        for run in unfinished.executed {
+            self.engine.handle(time::now(), Event::Executed { run });
+        }
+        for (pid, run, ended) in unfinished.ended {
+            if let Some(site) = self.sites.of(run.node) {
+                site.runs.insert(run.generation, pid);
+            }
+            self.on_run_ended(run, pid, ended, true);
+        }
+        for run in self.engine.runs() {
+            let site = self.sites.get(run.node);
+            if site.is_none_or(|site| site.runs.get(&run.generation).is_none()) {
+                // Whether it has left anybody is looked at when the engine asks.
+                let (ended, group) = (Ended::Unseen, Group::Inhabited);
+                self.engine.handle(time::now(), Event::Exited { run, ended, group });
+            }
+        }
+    }
+}

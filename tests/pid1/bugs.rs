@@ -1,0 +1,184 @@
+//! finit meets a bug of its own. The bugs are put into the code of the process that runs, since
+//! the program has none to order: a fault where it waits, a panic where it takes a signal in.
+
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt;
+use std::process::Command;
+
+use crate::machine::Machine;
+use crate::programs::SBIN;
+
+/// One that says a word a moment to whoever reads it, one that just is, and a socket.
+const FILE: &str = r#"
+    [service.says]
+    command = "/bin/sh -c 'while echo word && : >> /out/said; do sleep 0.01; done; : > /out/mute'"
+    [service.is]
+    command = "/programs/idle"
+    [service.echo]
+    command = "/programs/serve"
+    inetd = "7"
+"#;
+
+/// Puts these bytes into the code of PID 1. Its program on the disk stays what it is.
+fn patch(machine: &Machine, address: u64, code: &[u8]) {
+    let memory = File::options().write(true).open(format!("/proc/{}/mem", machine.pid)).unwrap();
+    memory.write_all_at(code, address).unwrap();
+}
+
+/// Where PID 1 goes on when what it waits for comes; proc(5), `syscall`.
+fn waits_at(machine: &Machine) -> u64 {
+    machine.wait("PID 1 to rest", |m| {
+        let text = fs::read_to_string(format!("/proc/{}/syscall", m.pid)).ok()?;
+        let fields: Vec<&str> = text.split_whitespace().collect();
+        let number = |field: &str| u64::from_str_radix(field.trim_start_matches("0x"), 16).ok();
+        fields.get(8).and_then(|pc| number(pc))
+    })
+}
+
+/// Where the code of the function with these words in its name begins; the shortest name is the
+/// one, as others are of closures in it.
+fn function(words: &[&str]) -> u64 {
+    let listed = Command::new("nm").arg(SBIN.join("finit")).output().expect("nm of binutils runs");
+    let text = String::from_utf8(listed.stdout).unwrap();
+    let named = text.lines().filter(|line| words.iter().all(|word| line.contains(word)));
+    let line = named.min_by_key(|line| line.len()).unwrap_or_else(|| panic!("no {words:?}"));
+    u64::from_str_radix(line.split(' ').next().unwrap(), 16).unwrap()
+}
+
+/// Has PID 1 panic where this function begins: code that calls what an overflow calls, with a
+/// place in a file for it to name.
+#[cfg(target_arch = "x86_64")]
+fn plant_a_panic(machine: &Machine, names: &[&str]) {
+    const PLACE: u64 = 24;
+    const NAME: &[u8] = b"a-planted-bug";
+    let (at, panic) = (function(names), function(&["panic_const_add_overflow"]));
+    let name = at + PLACE + 24;
+    let code = [
+        // lea rdi, [rip + PLACE - 7]; mov r11, panic; jmp r11
+        &[0x48, 0x8d, 0x3d, PLACE as u8 - 7, 0, 0, 0, 0x49, 0xbb][..],
+        &panic.to_le_bytes(),
+        &[0x41, 0xff, 0xe3, 0, 0, 0, 0],
+        &name.to_le_bytes(),
+        &(NAME.len() as u64).to_le_bytes(),
+        &7u32.to_le_bytes(),
+        &8u32.to_le_bytes(),
+        NAME,
+    ];
+    patch(machine, at, &code.concat());
+}
+
+/// It can still say something, and somebody reads it.
+fn still_says(machine: &Machine) {
+    let said = |m: &Machine| fs::metadata(m.path("/out/said")).map_or(0, |said| said.len());
+    machine.forget("/out/said");
+    machine.wait("another word", |m| m.exists("/out/said").then(|| said(m)));
+    assert!(!machine.exists("/out/mute"), "{}", machine.story());
+}
+
+#[test]
+fn a_fault_ends_nothing_but_the_supervision() {
+    let machine = Machine::boot(FILE);
+    machine.booted();
+    let (says, is) = (machine.main_pid("says"), machine.main_pid("is"));
+    machine.appears("/out/said");
+    machine.hang_up();
+    // ud2, where epoll_wait(2) returns to.
+    patch(&machine, waits_at(&machine), &[0x0f, 0x0b]);
+    machine.signal_pid1(libc::SIGWINCH);
+    machine.wait("the lifeboat", |m| m.console().contains("SIGILL, which is a bug").then_some(()));
+    machine.wait("somebody to let a person in", |m| {
+        let seen = m.console();
+        ["# ", "root password", "sulogin"].iter().any(|text| seen.contains(text)).then_some(())
+    });
+    for pid in [says, is] {
+        assert_eq!(machine.run(&["kill", "-0", &pid.to_string()]).code, 0, "{}", machine.story());
+    }
+    still_says(&machine);
+    // Its child is PID 1's by the time that it ends, and is reaped.
+    let orphan = machine.sh("sh -c 'sleep 0.1 & echo $!'").text;
+    machine.wait("the end of an orphan", |m| {
+        (!fs::exists(m.path(&format!("/proc/{}", orphan.trim()))).unwrap()).then_some(())
+    });
+}
+
+#[test]
+fn signals_of_others_are_no_faults() {
+    let machine = Machine::boot(FILE);
+    machine.booted();
+    for signal in [libc::SIGSEGV, libc::SIGBUS, libc::SIGILL, libc::SIGFPE, libc::SIGABRT] {
+        machine.signal_pid1(signal);
+        assert_eq!(machine.run(&["kill", &format!("-{signal}"), "1"]).code, 0);
+    }
+    assert_eq!(machine.status("is")["state"], "up");
+    assert!(!machine.console().contains("has failed"), "{}", machine.console());
+}
+
+/// As often as it panicked, another finit has gone on.
+#[cfg(target_arch = "x86_64")]
+fn goes_on(machine: &Machine) {
+    machine.wait("another finit", |m| {
+        let console = m.console();
+        let times = |text| console.matches(text).count();
+        let anew = times("executed anew in ");
+        (anew > 0 && anew == times("panicked at a-planted-bug:7:8")).then_some(())
+    });
+}
+
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn a_panic_costs_what_it_was_about_and_nothing_else() {
+    let machine = Machine::boot(FILE);
+    machine.booted();
+    let pids = ["says", "is"].map(|name| machine.main_pid(name));
+    machine.appears("/out/said");
+    // In the loop, in what it waits with (tokio panics when epoll_wait(2) fails), and in between.
+    let bugs = [
+        ["finit", "Driver", "on_asked"],
+        ["tokio", "Driver", "turn"],
+        ["finit", "Signals", "poll_asked"],
+    ];
+    for bug in bugs {
+        machine.hang_up();
+        plant_a_panic(&machine, &bug);
+        machine.signal_pid1(libc::SIGWINCH);
+        goes_on(&machine);
+        assert_eq!(["says", "is"].map(|name| machine.main_pid(name)), pids);
+        assert_eq!(machine.status("echo")["state"], "listening");
+        still_says(&machine);
+    }
+    // A fourth in a minute is one too many.
+    machine.hang_up();
+    plant_a_panic(&machine, &["finit", "Driver", "on_asked"]);
+    machine.signal_pid1(libc::SIGWINCH);
+    machine.wait("the lifeboat", |m| m.console().contains("4 panics in a minute").then_some(()));
+    still_says(&machine);
+}
+
+/// Of two that end at once, the bug takes the news of the first away.
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn an_end_that_a_panic_took_away_is_found_and_the_next_is_told() {
+    let machine = Machine::boot(
+        "[service.one]\ncommand = \"/programs/idle\"\nrestart.delay = \"10ms\"\n\
+         [service.two]\ncommand = \"/programs/idle\"\nrestart.delay = \"10ms\"\n",
+    );
+    machine.booted();
+    let before = ["one", "two"].map(|name| machine.main_pid(name));
+    machine.hang_up();
+    plant_a_panic(&machine, &["finit", "Driver", "on_run_ended"]);
+    machine.signal_pid1(libc::SIGSTOP);
+    for pid in before {
+        assert_eq!(machine.run(&["kill", "-9", &pid.to_string()]).code, 0);
+    }
+    machine.signal_pid1(libc::SIGCONT);
+    goes_on(&machine);
+    let mut ends = Vec::new();
+    for (name, old) in ["one", "two"].into_iter().zip(before) {
+        machine.wait("another process", |m| (m.main_pid(name) != old).then_some(()));
+        let status = machine.status(name);
+        assert_eq!(status["restarts"], 1, "{status}");
+        ends.push(status["detail"]["last_exit"].as_str().unwrap().to_owned());
+    }
+    ends.sort();
+    assert_eq!(ends, ["ended, and finit was not told how", "killed by SIGKILL"]);
+}
