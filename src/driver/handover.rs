@@ -292,7 +292,10 @@ impl Driver {
             listener: self.listener.as_ref().map(&mut keep),
         };
         let handover = Handover {
-            engine: self.engine.memory()?,
+            engine: match unfinished {
+                Some(_) => self.engine.memory_at_once(),
+                None => self.engine.memory()?,
+            },
             configuration: self.configuration.clone(),
             descriptors: self.descriptors,
             held,

@@ -75,8 +75,9 @@ impl Driver {
         self.reaped.iter().filter_map(of_run).collect()
     }
 
-    /// Tells the engine what the finit before had heard and not told, and the end of each run
-    /// that it counts on and that has no process: what that one was about when it panicked.
+    /// Tells the engine what the finit before had heard and not told, and the end of each run that
+    /// it counts on and that nothing is left of: what that one was about when it panicked, and the
+    /// steps of the boot, which were a part of it.
     pub(super) fn make_up(&mut self, unfinished: Unfinished) {
         for run in unfinished.executed {
             self.engine.handle(time::now(), Event::Executed { run });
@@ -89,11 +90,17 @@ impl Driver {
         }
         for run in self.engine.runs() {
             let site = self.sites.get(run.node);
-            if site.is_none_or(|site| site.runs.get(&run.generation).is_none()) {
-                // Whether it has left anybody is looked at when the engine asks.
-                let (ended, group) = (Ended::Unseen, Group::Inhabited);
-                self.engine.handle(time::now(), Event::Exited { run, ended, group });
+            if site.is_some_and(|site| site.runs.get(&run.generation).is_some()) {
+                continue;
             }
+            let event = if self.engine.is_step(run.node) {
+                let why = "a bug of finit interrupted it".to_owned();
+                Event::StepEnded { run, result: Err(why) }
+            } else {
+                // Whether it has left anybody is looked at when the engine asks.
+                Event::Exited { run, ended: Ended::Unseen, group: Group::Inhabited }
+            };
+            self.engine.handle(time::now(), event);
         }
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::Engine;
 use super::id::{NodeId, RunId};
+use super::node::Body;
 use super::power::Phase;
 use crate::config::spec::{ServiceSpec, SocketMode, SystemSpec};
 use crate::facts::Moment;
@@ -43,6 +44,11 @@ impl Engine {
     /// Whether the sockets of a node are to be watched.
     pub fn is_watched(&self, id: NodeId) -> bool {
         self.node(id).is_some_and(|node| node.watched)
+    }
+
+    /// Whether it is a step of the boot.
+    pub fn is_step(&self, node: NodeId) -> bool {
+        self.node(node).is_some_and(|node| matches!(node.body, Body::Step(_)))
     }
 
     /// Whether a run serves a connection.

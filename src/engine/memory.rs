@@ -31,6 +31,9 @@ pub struct Memory {
     began: Moment,
     /// How long the boot took.
     boot: Duration,
+    /// One that does not say is running.
+    #[serde(default)]
+    phase: Option<Phase>,
     warnings: Vec<String>,
     scheduled: Option<Scheduled>,
     #[serde(default)]
@@ -132,17 +135,44 @@ impl Engine {
     /// # Errors
     /// In words, why this is no time for it.
     pub fn memory(&self) -> Result<Memory, String> {
-        let Phase::Running(boot) = self.phase else { return Err(format!("it is {}", self.phase)) };
+        if !self.is_running() {
+            return Err(format!("it is {}", self.phase));
+        }
         let runs = |node: &&Node| {
             matches!((&node.body, &node.state), (Body::Step(_), State::Starting { .. }))
         };
         if let Some(step) = self.nodes.iter().find(runs) {
             return Err(format!("the step {} is running", step.name));
         }
-        Ok(self.recollect(boot))
+        Ok(self.memory_at_once())
     }
 
-    /// The runs whose process has to be there: it waits for their end.
+    /// The same whatever time it is: after a bug there is no better one. Whoever takes it up has
+    /// to say that the steps that run have ended.
+    pub fn memory_at_once(&self) -> Memory {
+        let specs = by_name(&self.spec);
+        let remember = |node: &Node| Remembered {
+            kind: Kind::of(node, &specs),
+            pending: node.pending.as_ref().map(|spec| Definition::of(spec, &specs)),
+            node: node.clone(),
+        };
+        Memory {
+            target: self.target.clone(),
+            began: self.began,
+            boot: self.phase.boot(),
+            phase: Some(self.phase),
+            warnings: self.warnings.clone(),
+            scheduled: self.scheduled.clone(),
+            trial: self.trial.clone(),
+            settings: self.behind.clone(),
+            last_job: self.jobs.last,
+            random: self.random.clone(),
+            storm: self.storm.clone(),
+            nodes: self.nodes.iter().map(remember).collect(),
+        }
+    }
+
+    /// The runs that it waits for the end of: those that have a process, and steps of the boot.
     pub fn runs(&self) -> Vec<RunId> {
         let mut runs = Vec::new();
         for (id, node) in self.ids().zip(&self.nodes) {
@@ -157,35 +187,12 @@ impl Engine {
         runs
     }
 
-    /// All that there is to know, whatever time it is.
-    pub(super) fn recollect(&self, boot: Duration) -> Memory {
-        let specs = by_name(&self.spec);
-        let remember = |node: &Node| Remembered {
-            kind: Kind::of(node, &specs),
-            pending: node.pending.as_ref().map(|spec| Definition::of(spec, &specs)),
-            node: node.clone(),
-        };
-        Memory {
-            target: self.target.clone(),
-            began: self.began,
-            boot,
-            warnings: self.warnings.clone(),
-            scheduled: self.scheduled.clone(),
-            trial: self.trial.clone(),
-            settings: self.behind.clone(),
-            last_job: self.jobs.last,
-            random: self.random.clone(),
-            storm: self.storm.clone(),
-            nodes: self.nodes.iter().map(remember).collect(),
-        }
-    }
-
     /// An engine that goes on where another one left off; `spec` is what that one had read last.
     /// Its first orders are what the driver has to watch again.
     pub fn recall(spec: Rc<SystemSpec>, memory: Memory, now: Moment) -> Self {
         let mut engine = Self::empty(&memory.target, memory.warnings, memory.random, memory.began);
         engine.now = now;
-        engine.phase = Phase::Running(memory.boot);
+        engine.phase = memory.phase.unwrap_or(Phase::Running(memory.boot)).taken_up();
         engine.scheduled = memory.scheduled;
         engine.trial = memory.trial;
         engine.behind = memory.settings;

@@ -2,7 +2,6 @@
 //! orders nobody carries out, and compares. So a plan cannot say anything else than `apply` does.
 
 use std::rc::Rc;
-use std::time::Duration;
 
 use super::Engine;
 use super::event::{Cause, Event, Extent};
@@ -14,7 +13,7 @@ use crate::proto::{Change, Verb};
 impl Engine {
     /// The changes, in the order of the nodes; then those of what is no service.
     pub fn plan(&self, spec: Rc<SystemSpec>) -> Vec<Change> {
-        let memory = self.recollect(Duration::ZERO);
+        let memory = self.memory_at_once();
         let mut copy = Self::recall(Rc::clone(&self.spec), memory, self.now);
         let settings = self.changed_settings(&spec);
         let (extent, cause) = (Extent::Everything, Cause::Config);

@@ -4,6 +4,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::state::State;
 use super::why::Why;
 use super::{Cause, Effect, Engine, Level};
@@ -14,7 +16,7 @@ use crate::proto::{Code, Power, Refusal};
 const REPORT: Duration = Duration::from_secs(5);
 
 /// Where the machine is in its life.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Phase {
     /// Not everything that is wanted is settled yet.
     Boot,
@@ -39,6 +41,24 @@ impl Phase {
     /// Whether the machine goes down.
     pub fn is_down(&self) -> bool {
         matches!(self, Self::Down { .. })
+    }
+
+    /// How long the boot took, if it is over.
+    pub fn boot(&self) -> Duration {
+        match self {
+            Self::Running(took) => *took,
+            Self::Boot | Self::Down { .. } => Duration::ZERO,
+        }
+    }
+
+    /// The same for an engine that goes on from there: whoever finished is not there any more.
+    pub fn taken_up(self) -> Self {
+        match self {
+            Self::Boot | Self::Running(_) => self,
+            Self::Down { how, since, deadline, report, told: _ } => {
+                Self::Down { how, since, deadline, report, told: false }
+            }
+        }
     }
 
     /// When something happens by itself.

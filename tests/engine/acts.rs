@@ -70,6 +70,8 @@ pub enum Act {
     SetClock(u64),
     /// finit executes itself.
     Anew,
+    /// A bug has finit execute itself, in the middle of a boot or a shutdown too.
+    Bug,
 }
 
 pub fn fail(world: &mut World<Chance>, what: &str) {
@@ -131,7 +133,8 @@ pub fn act(dice: &mut Dice) -> Act {
             Act::Ask(access, Request::CancelPower { message, quiet: true })
         }
         96 if dice.percent(10) => Act::Ask(Access::Power, Request::Power { how: Power::Halt }),
-        99 => Act::Anew,
+        99 if dice.percent(50) => Act::Anew,
+        99 => Act::Bug,
         98 => Act::SetClock(dice.below(10_000_000)),
         100..=102 => Act::Ask(access, Request::Hold { name: somebody(dice) }),
         103..=105 => Act::Ask(access, Request::Unhold { name: somebody(dice) }),
@@ -215,6 +218,7 @@ pub fn do_it(world: &mut World<Chance>, blueprint: &mut Blueprint, act: &Act) {
         }
         Act::Stale(pick) => stale(world, *pick),
         Act::Anew => world.anew(),
+        Act::Bug => world.anew_after_a_bug(),
         Act::SetClock(epoch) => {
             world.epoch = Moment(*epoch);
             world.turn(Event::ClockSet);

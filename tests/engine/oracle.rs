@@ -107,6 +107,8 @@ impl Oracle {
     pub fn anew(&mut self) {
         self.jobs.clear();
         self.forget_reloads();
+        // Whoever did that is gone too.
+        self.finished = false;
     }
 
     /// Of whom the definition now says that nobody stops them are let go, as it would be of those

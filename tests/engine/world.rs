@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use finit::config::spec::{Ready, ServiceSpec, SystemSpec};
 use finit::engine::{
-    Access, After, Aim, ConnectionId, Effect, Ended, Engine, Event, Group, Level, NodeId, Peer,
-    RunId, Spawn, Ticket, What,
+    Access, After, Aim, ConnectionId, Effect, Ended, Engine, Event, Group, Level, Memory, NodeId,
+    Peer, RunId, Spawn, Ticket, What,
 };
 use finit::facts::{Exit, Moment, Pid, SignalNumber};
 use finit::proto::{JobEvent, Power, Refusal, Reply, Request};
@@ -381,15 +381,28 @@ impl<F: Fates> World<F> {
     /// finit executes itself: another engine goes on from what this one hands over, and has to
     /// see everything as it was.
     pub fn anew(&mut self) {
-        let Ok(memory) = self.engine.memory() else { return };
-        let text = serde_json::to_string(&memory).expect("a memory is written");
+        if let Ok(memory) = self.engine.memory() {
+            self.take_over(&memory);
+        }
+    }
+
+    /// The same at any time, after a bug: what was a part of finit has ended with it, and of all
+    /// else that it counts on, all is there.
+    pub fn anew_after_a_bug(&mut self) {
+        self.take_over(&self.engine.memory_at_once());
+        for run in self.engine.runs() {
+            if self.steps.remove(&run) {
+                self.turn(Event::StepEnded { run, result: Err("interrupted".to_owned()) });
+            } else if !self.runs.contains_key(&run) {
+                self.complain(format!("{run:?} is counted on and is not there"));
+            }
+        }
+    }
+
+    fn take_over(&mut self, memory: &Memory) {
+        let text = serde_json::to_string(memory).expect("a memory is written");
         let memory = serde_json::from_str(&text).expect("what was written is read");
         let before = oracle::all(&self.engine);
-        // After a bug of finit, what is counted on and is not there has ended unheard.
-        let absent = self.engine.runs().into_iter().find(|run| !self.runs.contains_key(run));
-        if let Some(run) = absent {
-            self.complain(format!("{run:?} is counted on and is not there"));
-        }
         self.engine = Engine::recall(Rc::clone(self.engine.spec()), memory, self.now);
         // Whoever waits for an answer is gone, and the kernel is asked anew to tell.
         self.watched.clear();

@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use std::process::Command;
 
-use crate::machine::Machine;
+use crate::machine::{Machine, Plan};
 use crate::programs::SBIN;
 
 /// One that says a word a moment to whoever reads it, one that just is, and a socket.
@@ -152,6 +152,45 @@ fn a_panic_costs_what_it_was_about_and_nothing_else() {
     machine.signal_pid1(libc::SIGWINCH);
     machine.wait("the lifeboat", |m| m.console().contains("4 panics in a minute").then_some(()));
     still_says(&machine);
+}
+
+/// A step is a part of finit, and its program is not: what that does, it does. Nothing is done
+/// twice, and a person may try it again.
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn a_panic_in_the_boot_costs_the_steps_that_run_and_the_boot_goes_on() {
+    let step = "#!/bin/sh\necho x >> /out/step\nuntil [ -e /out/go ]; do sleep 0.01; done\n";
+    let machine = Plan::new().file("/usr/bin/systemd-tmpfiles", step).boot(FILE);
+    machine.appears("/out/step");
+    machine.hang_up();
+    plant_a_panic(&machine, &["finit", "Driver", "on_asked"]);
+    machine.signal_pid1(libc::SIGWINCH);
+    goes_on(&machine);
+    machine.booted();
+    machine.until("is", "up");
+    machine.appears("/out/said");
+    assert_eq!(machine.status("tmpfiles")["reason"], "a bug of finit interrupted it");
+    assert_eq!(machine.read("/out/step"), "x\n");
+    machine.write("/out/go", "");
+    machine.order(&["start", "tmpfiles"]);
+    assert_eq!(machine.read("/out/step"), "x\nx\n");
+}
+
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn a_panic_in_the_shutdown_does_not_keep_the_machine_up() {
+    let stubborn = "[service.late]\ncommand = \"/bin/sh -c 'trap \\\"touch /out/asked\\\" TERM; \
+                    touch /out/late; while :; do sleep 0.01; done'\"\nstop.timeout = \"3s\"\n";
+    let machine = Machine::boot(stubborn);
+    machine.booted();
+    machine.appears("/out/late");
+    machine.order(&["poweroff"]);
+    machine.appears("/out/asked");
+    machine.hang_up();
+    plant_a_panic(&machine, &["finit", "Driver", "on_asked"]);
+    machine.signal_pid1(libc::SIGWINCH);
+    goes_on(&machine);
+    assert_eq!(machine.ended(), "SIGNAL 2");
 }
 
 /// Of two that end at once, the bug takes the news of the first away.
