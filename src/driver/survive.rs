@@ -88,6 +88,10 @@ impl Driver {
             }
             self.on_run_ended(run, pid, ended, true);
         }
+        self.engine.warn(
+            "finit met a bug of its own and was executed anew: the kernel's log says where"
+                .to_owned(),
+        );
         for run in self.engine.runs() {
             let site = self.sites.get(run.node);
             if site.is_some_and(|site| site.runs.get(&run.generation).is_some()) {

@@ -243,7 +243,9 @@ impl Engine {
 
     /// Adds something that a person must know to every status from now on.
     pub fn warn(&mut self, warning: String) {
-        self.warnings.push(warning);
+        if !self.warnings.contains(&warning) {
+            self.warnings.push(warning);
+        }
     }
 
     fn node(&self, id: NodeId) -> Option<&Node> {

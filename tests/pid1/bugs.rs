@@ -144,6 +144,7 @@ fn a_panic_costs_what_it_was_about_and_nothing_else() {
         goes_on(&machine);
         assert_eq!(["says", "is"].map(|name| machine.main_pid(name)), pids);
         assert_eq!(machine.status("echo")["state"], "listening");
+        assert!(machine.order(&["status"]).contains("finit met a bug of its own"));
         still_says(&machine);
     }
     // A fourth in a minute is one too many.
