@@ -2,11 +2,12 @@
 //! run on without a supervisor, orphans are reaped, and whoever sits at the console gets a
 //! shell to save what there is; `reboot -f` works.
 
+use std::os::fd::AsFd;
 use std::path::Path;
 
 use crate::facts::Pid;
 use crate::os::spawn::{Launch, Plan};
-use crate::os::{fault, fds, kmsg::Kmsg, reboot, spawn, wait};
+use crate::os::{fault, fds, kmsg::Kmsg, proc, reboot, spawn, tty, wait};
 
 /// Time between two looks at the children, in milliseconds: there is no loop any more that
 /// signals could wake.
@@ -14,6 +15,8 @@ const LOOK: u16 = 500;
 
 /// The level of the kernel's log for what is about finit itself; syslog(2).
 const CRITICAL: u8 = 2;
+
+const CONSOLE: &str = "/dev/console";
 
 /// What gives a person control, the best first.
 const LOGINS: [&[&str]; 3] = [&["/sbin/sulogin"], &["/bin/sulogin"], &["/bin/sh"]];
@@ -48,20 +51,30 @@ pub fn lifeboat(why: &str) -> ! {
         // There is nobody left to tell that this failed.
         let _lost = ring.line(CRITICAL, text.as_bytes());
     }
-    let _lost = fds::write_file(Path::new("/dev/console"), format!("\r\n{text}\r\n").as_bytes());
+    let _lost = fds::write_file(Path::new(CONSOLE), format!("\r\n{text}\r\n").as_bytes());
     let mut login: Option<Pid> = None;
+    let mut ended = true;
     loop {
         while let Some(dead) = wait::next() {
+            ended = true;
             if Some(dead.pid) == login {
                 login = None;
             }
         }
-        if login.is_none() {
+        if ended && login.is_none() && !is_in_use() {
             login = LOGINS.iter().find_map(|argv| start(argv));
         }
+        // Whoever has the console was started by us, and so comes to us when it ends.
+        ended = false;
         // A signal may end it early: then the children are looked at earlier.
         let _early = nix::poll::poll(&mut [], LOOK);
     }
+}
+
+/// Whether somebody has the console already, as a person who is logged in there.
+fn is_in_use() -> bool {
+    let console = tty::open(Path::new(CONSOLE)).and_then(|console| tty::number(console.as_fd()));
+    console.is_ok_and(|number| proc::processes().iter().any(|other| other.terminal == number))
 }
 
 fn start(words: &[&str]) -> Option<Pid> {
@@ -75,7 +88,8 @@ fn start(words: &[&str]) -> Option<Pid> {
         (b"TERM".to_vec(), b"vt220".to_vec()),
         (b"HOME".to_vec(), b"/root".to_vec()),
     ];
-    let launch = Launch { argv: &argv, env: &env, tty: Some(b"/dev/console"), ..Launch::default() };
+    let launch =
+        Launch { argv: &argv, env: &env, tty: Some(CONSOLE.as_bytes()), ..Launch::default() };
     let spawned = spawn::spawn(Plan::new(&launch).ok()?).ok()?;
     let pid = spawned.pid;
     // Kept for ever: this is the end of the line, and the child may still use it.

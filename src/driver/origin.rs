@@ -54,7 +54,8 @@ mod tests {
     use crate::engine::NodeId;
 
     fn process(pid: i32, ppid: i32, session: i32, began: u64) -> Process {
-        Process { pid, ppid, session, name: b"x".to_vec(), kernel: false, ended: false, began }
+        let (name, terminal) = (b"x".to_vec(), 0);
+        Process { pid, ppid, session, terminal, name, kernel: false, ended: false, began }
     }
 
     /// What is found of process 30, which began at 300, where 10 is the hook that a run is; `looks`

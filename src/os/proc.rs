@@ -24,6 +24,8 @@ pub struct Process {
     pub ppid: i32,
     /// The session it is in.
     pub session: i32,
+    /// The terminal of that session, as the kernel numbers devices; 0 if it has none.
+    pub terminal: u32,
     /// Its name, at most 15 bytes, whatever bytes it chose.
     pub name: Vec<u8>,
     /// A thread of the kernel: it cannot be killed.
@@ -96,9 +98,11 @@ fn parse_stat(pid: i32, line: &[u8]) -> Option<Process> {
     let ended = matches!(fields.next()?, "Z" | "X");
     let ppid = fields.next()?.parse().ok()?;
     let session = fields.nth(1)?.parse().ok()?;
-    let flags: u64 = fields.nth(2)?.parse().ok()?;
+    let terminal = fields.next()?.parse::<i32>().ok()?.cast_unsigned();
+    let flags: u64 = fields.nth(1)?.parse().ok()?;
     let began = fields.nth(12)?.parse().ok()?;
-    Some(Process { pid, ppid, session, name, kernel: flags & KERNEL_THREAD != 0, ended, began })
+    let kernel = flags & KERNEL_THREAD != 0;
+    Some(Process { pid, ppid, session, terminal, name, kernel, ended, began })
 }
 
 /// The words of the kernel's command line; none without /proc.

@@ -1,7 +1,7 @@
 //! Terminals, seen from outside: which there are, and back to sane settings. A terminal
 //! becomes a program's own only in the child; see `Launch::tty`.
 
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::path::{Component, Path};
 
 use nix::fcntl::OFlag;
@@ -24,6 +24,15 @@ pub fn exists(name: &str) -> bool {
 pub fn open(path: &Path) -> Result<OwnedFd, Errno> {
     let flags = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
     Ok(nix::fcntl::open(path, flags, Mode::empty())?)
+}
+
+/// The number of the device behind it, which of /dev/console is the one that the console is on;
+/// as in [`Process::terminal`](super::proc::Process). ENOTTY. ioctl_tty(2)
+pub fn number(fd: BorrowedFd<'_>) -> Result<u32, Errno> {
+    let mut number: libc::c_uint = 0;
+    // SAFETY: the kernel writes one unsigned int into the local one.
+    let done = unsafe { libc::ioctl(fd.as_raw_fd(), libc::TIOCGDEV, &raw mut number) };
+    if done == 0 { Ok(number) } else { Err(nix::errno::Errno::last().into()) }
 }
 
 /// Back to settings that a person can type at, whatever the last program left: line editing,

@@ -121,10 +121,27 @@ def broken(vm: Machine):
     vm.ok("finitctl status cron")
 
 
+def fault(vm: Machine):
+    """a fault in PID 1 is no kernel panic: whoever is logged in stays so, daemons run on, and the machine starts again"""
+    # ud2, where PID 1 waits.
+    vm.ok("pc=$(awk '{ print $9 }' /proc/1/syscall); "
+          "printf '\\017\\013' | dd of=/proc/1/mem bs=1 conv=notrunc seek=$((pc)) 2>/dev/null")
+    vm.type("kill -WINCH 1\n")
+    vm.expect("finit has failed: SIGILL, which is a bug")
+    vm.ok("pgrep -x cron; pgrep -x nginx")
+    same("nginx", vm.ok("perl -MIO::Socket::INET -e 'print IO::Socket::INET->new(q(127.0.0.1:80)) ? 1 : 0'"), "1")
+    # No login beside the one that is there; an orphan is reaped.
+    check("nobody else reads this terminal", vm.run("pgrep sulogin")[1] != 0)
+    vm.ok("orphan=$(sh -c 'sleep 0 & echo $!'); while [ -e /proc/$orphan ]; do sleep 0.1; done")
+    vm.reboot("reboot -f")
+    vm.login()
+    vm.ok("finitctl status cron")
+
+
 def down(vm: Machine):
     """and the machine goes down in order"""
     vm.poweroff()
     vm.disks_are_clean()
 
 
-main(nothing_restarts, supervision, sockets, lines, broken, down)
+main(nothing_restarts, supervision, sockets, lines, broken, fault, down)
