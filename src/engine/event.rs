@@ -310,6 +310,8 @@ pub enum Cause {
     Failure(String),
     /// One that excludes it was asked for.
     Rival(String),
+    /// One whose part it is, and that was let go before, comes again.
+    Whole(String),
     /// A process that ended.
     Exit(String),
     /// A process that could not even be started.
@@ -343,7 +345,8 @@ impl fmt::Display for Cause {
             | Self::WantedBy(name)
             | Self::LetGo(name)
             | Self::Failure(name)
-            | Self::Rival(name) => f.write_str(name),
+            | Self::Rival(name)
+            | Self::Whole(name) => f.write_str(name),
             Self::Exit(how) => write!(f, "its process {how}"),
             Self::NotStarted(how) => write!(f, "it could not be started: {how}"),
             Self::Condition => f.write_str("its conditions"),
@@ -369,6 +372,7 @@ impl Cause {
             Self::LetGo(name) => format!("{name}, which had brought it up"),
             Self::Failure(name) => format!("{name}, which failed, and calls for it"),
             Self::Rival(name) => format!("{name}, which excludes it"),
+            Self::Whole(name) => format!("{name}, whose part it is"),
             Self::Boot
             | Self::Exit(_)
             | Self::NotStarted(_)

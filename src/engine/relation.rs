@@ -87,6 +87,32 @@ impl Engine {
         }
     }
 
+    /// The same for the parts of these, and theirs: unless what makes those come speaks for all,
+    /// a part comes because of its whole.
+    pub(super) fn rejoin_parts(&mut self, wholes: &[NodeId]) {
+        let speaks = self.cause.is_of_all();
+        let mut found: Vec<(NodeId, Why)> =
+            wholes.iter().map(|id| (*id, self.cause.clone())).collect();
+        let mut next = 0;
+        while let Some((whole, mut why)) = found.get(next).cloned() {
+            next = next.saturating_add(1);
+            if !speaks {
+                why = Why::behind(self.now, Cause::Whole(self.name(whole).to_owned()), why);
+            }
+            let parts = self.node(whole).map(|node| node.edges.parts().to_vec());
+            for part in parts.unwrap_or_default() {
+                if found.iter().any(|(known, _)| *known == part) {
+                    continue;
+                }
+                found.push((part, why.clone()));
+                if self.node(part).is_some_and(|node| node.parted) {
+                    self.rejoin(&[part]);
+                    self.with_cause(why.clone(), |engine| engine.refresh_wanted(part));
+                }
+            }
+        }
+    }
+
     /// Has those that are there go down and come again, but for what is held.
     pub(super) fn restart_parts(&mut self, parts: &[NodeId]) {
         let cause = self.cause.clone();

@@ -182,8 +182,8 @@ impl Engine {
         let needs = self.missing_below(ids, false);
         let away = self.displace(ids, &needs)?;
         let missing = self.missing_below(ids, true);
-        let parts = self.parts_of(ids);
-        self.rejoin(&[ids, &missing, &parts].concat());
+        self.rejoin(&[ids, &missing].concat());
+        self.rejoin_parts(ids);
         let all = [ids, &missing].concat();
         let others = self.failed_alternatives(&all);
         for id in ids {

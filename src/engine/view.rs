@@ -219,6 +219,7 @@ impl Engine {
                 | Cause::NeededBy(_)
                 | Cause::WantedBy(_)
                 | Cause::Failure(_)
+                | Cause::Whole(_)
                 | Cause::Person { .. }
                 | Cause::Condition
                 | Cause::Timer(_)

@@ -105,6 +105,7 @@ impl Why {
             | Cause::LetGo(_)
             | Cause::Failure(_)
             | Cause::Rival(_)
+            | Cause::Whole(_)
             | Cause::Exit(_)
             | Cause::NotStarted(_)
             | Cause::Condition
@@ -159,6 +160,7 @@ impl Node {
             | Cause::LetGo(_)
             | Cause::Failure(_)
             | Cause::Rival(_)
+            | Cause::Whole(_)
             | Cause::Person { .. }
             | Cause::Signal(_)
             | Cause::Connection
@@ -317,6 +319,7 @@ impl Engine {
             | Cause::LetGo(_)
             | Cause::Failure(_)
             | Cause::Rival(_)
+            | Cause::Whole(_)
             | Cause::Person { .. }
             | Cause::Signal(_)
             | Cause::Connection

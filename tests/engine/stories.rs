@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use finit::config::spec::ServiceSpec;
 use finit::engine::{Aim, Cause, Ended, Engine, Event, NodeId, Peek, RunId, needed};
 use finit::facts::{Exit, Moment, SignalNumber};
 use finit::proto::{Chapter, Request};
@@ -42,6 +43,7 @@ enum Tie {
     After,
     Excludes,
     CallsFor,
+    IsPartOf,
 }
 
 /// What an event is, where it is a cause.
@@ -130,13 +132,9 @@ impl Oracle {
             let ties = &mut self.stories.ties;
             ties.extend(needs.chain(after).chain(rivals));
             let spec = engine.definition(NodeId::from_number(number));
-            let helpers = spec.iter().flat_map(|spec| &spec.dependencies.on_failure);
-            ties.extend(helpers.map(|helper| (Tie::CallsFor, own(), helper.clone())));
+            ties.extend(spec.iter().flat_map(|spec| named(spec)));
         }
-        for spec in &engine.spec().services {
-            let of = |helper: &String| (Tie::CallsFor, spec.name.clone(), helper.clone());
-            self.stories.ties.extend(spec.dependencies.on_failure.iter().map(of));
-        }
+        self.stories.ties.extend(engine.spec().services.iter().flat_map(|spec| named(spec)));
     }
 
     /// The causes of a node are what happened.
@@ -170,7 +168,8 @@ impl Oracle {
                 | Cause::WantedBy(name)
                 | Cause::LetGo(name)
                 | Cause::Failure(name)
-                | Cause::Rival(name) => name.clone_into(&mut who),
+                | Cause::Rival(name)
+                | Cause::Whole(name) => name.clone_into(&mut who),
                 _ => {}
             }
         }
@@ -217,6 +216,7 @@ impl Stories {
             Cause::LetGo(name) => tied(Tie::Needs, name, who) || tied(Tie::After, name, who),
             Cause::Failure(name) => tied(Tie::CallsFor, name, who),
             Cause::Rival(name) => tied(Tie::Excludes, who, name),
+            Cause::Whole(name) => tied(Tie::IsPartOf, who, name),
             Cause::Shutdown => self.before(at).any(|(_, _, cause)| is_down(cause)),
             Cause::Path(path) if !path.ends_with(", which it waited for") => {
                 // It may be followed later than it was seen.
@@ -247,6 +247,14 @@ impl Stories {
         let first = self.happened.partition_point(|one| one.0 < at);
         self.happened[first..].iter().take_while(move |one| one.0 == at)
     }
+}
+
+/// Whom a definition calls for, and whose part it is.
+fn named(spec: &ServiceSpec) -> impl Iterator<Item = (Tie, String, String)> {
+    let (own, on) = (&spec.name, &spec.dependencies);
+    let of = move |tie| move |name: &String| (tie, own.clone(), name.clone());
+    let parts = on.part_of.iter().map(of(Tie::IsPartOf));
+    on.on_failure.iter().map(of(Tie::CallsFor)).chain(parts)
 }
 
 /// Whether one thing that happened is what is told as that cause.

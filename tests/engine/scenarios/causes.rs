@@ -483,3 +483,20 @@ fn what_a_path_brings_up_with_its_service_tells_for_whom() {
         assert_eq!(causes(&mut rig, "db"), ["  app, which needs it", path]);
     }
 }
+
+/// Found by seeds 25936 and 39407: it told what had happened to another a moment before.
+#[test]
+fn a_part_that_comes_with_its_whole_tells_so() {
+    let mut rig = Rig::booted([
+        service("site"),
+        service("web").part_of("site").watches(Trigger::Changed, "/etc/web"),
+        service("cache").part_of("web"),
+        service("other"),
+    ]);
+    rig.stop("site");
+    assert_eq!(rig.state("cache"), "stopped");
+    rig.crashes("other");
+    rig.changes("web", "/etc/web");
+    assert_eq!(causes(&mut rig, "cache"), ["  web, whose part it is", "  path /etc/web changed"]);
+    assert_eq!(causes(&mut rig, "web"), ["  path /etc/web changed"]);
+}
