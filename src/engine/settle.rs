@@ -121,9 +121,8 @@ impl Engine {
             State::Down(DownWhy::Ended) if !wanted => self.rest(id),
             State::Down(_) | State::Failed(_) if !wanted && node.bound => self.unbind(id),
             State::Down(DownWhy::NeverWanted | DownWhy::Stopped) if wanted => self.try_start(id),
-            State::Waiting { .. } if wanted => self.try_start(id),
-            State::Awaiting { .. } if wanted => self.keep_awaiting(id),
-            State::Waiting { .. } | State::Awaiting { .. } => self.rest(id),
+            State::Waiting { .. } | State::Awaiting { .. } if !wanted => self.rest(id),
+            State::Waiting { .. } => self.try_start(id),
             State::Skipped(_) if !wanted && !node.comes_again() => self.rest(id),
             State::Listening if node.stirred && !leaving => self.try_start(id),
             State::Listening
@@ -136,6 +135,7 @@ impl Engine {
                 self.try_stop(id);
             }
             State::Down(_)
+            | State::Awaiting { .. }
             | State::Failed(_)
             | State::Skipped(_)
             | State::Listening
@@ -228,12 +228,15 @@ impl Engine {
     }
 
     /// The same for what a waiting node may hope for: one that was stuck and can start now is on
-    /// its way, and those that come later wait for it again.
+    /// its way, and those that come later wait for it again. So is one that waited for a path and
+    /// loses what it needs for a moment: its conditions are looked at again.
     fn refresh_hope(&mut self, id: NodeId) {
-        let wanted = self.node(id).filter(|node| node.wanted);
-        let Some(State::Waiting { on, hope }) = wanted.map(|node| node.state.clone()) else {
-            return;
-        };
+        let Some(node) = self.node(id).filter(|node| node.wanted) else { return };
+        if matches!(node.state, State::Awaiting { .. }) {
+            self.keep_awaiting(id);
+        }
+        let state = self.node(id).map(|node| node.state.clone());
+        let Some(State::Waiting { on, hope }) = state else { return };
         let (now_on, now_hope) = self.missing(id).unwrap_or((on, Hope::Coming));
         if now_hope != hope {
             self.set_state(id, State::Waiting { on: now_on, hope: now_hope });

@@ -1,7 +1,7 @@
 //! Paths that a service waits for.
 
 use finit::engine::{Event, Verdict};
-use finit::proto::{Outcome, Power};
+use finit::proto::{Outcome, Power, Request};
 
 use crate::build::{secs, service, task};
 use crate::rig::Rig;
@@ -137,4 +137,24 @@ fn one_that_waits_for_a_path_is_not_stirred_by_what_it_only_comes_after() {
         ("waiting", "waits for /dev/video0")
     );
     assert!(rig.starts("show") >= 3);
+}
+
+/// Found by seed 56301: what it needs is restarted in the moment in which another is started.
+#[test]
+fn who_waits_for_a_path_and_is_looked_at_again_is_waited_for() {
+    let parts = [
+        service("db"),
+        service("web").needs("db").needs_path("/dev/a"),
+        service("page").after("web").manual(),
+    ];
+    let mut rig = Rig::booted(parts);
+    rig.look_hangs("web");
+    let names = vec!["db".to_owned(), "page".to_owned()];
+    rig.ask(Request::Restart { names }).expect("a job");
+    assert_eq!((rig.state("db"), rig.label("web")), ("up", "starting"));
+    assert_eq!(rig.reason("page"), "waits for web, which is starting");
+    let run = rig.world.looks.first().copied().expect("a look");
+    rig.world.looked(run, Ok(Verdict::Missing("/dev/a".into())));
+    rig.now();
+    assert_eq!((rig.state("web"), rig.state("page")), ("waiting", "up"));
 }
