@@ -15,6 +15,8 @@ impl Engine {
     pub fn plan(&self, spec: Rc<SystemSpec>) -> Vec<Change> {
         let memory = self.memory_at_once();
         let mut copy = Self::recall(Rc::clone(&self.spec), memory, self.now);
+        // It rests first, as this one does: which of several is looked at first can matter.
+        copy.settle();
         let settings = self.changed_settings(&spec);
         let (extent, cause) = (Extent::Everything, Cause::Config);
         copy.handle(self.now, Event::Loaded { spec, extent, cause, ticket: None });

@@ -1,10 +1,9 @@
 //! Edited files in a world: what following one does is what its plan says.
 
-use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use finit::config::spec::SystemSpec;
-use finit::engine::{Cause, Event, Extent, NodeId, Peek, Ticket};
+use finit::engine::{Cause, Event, Extent, Peek, Ticket};
 use finit::proto::{Change, Reply, Verb};
 
 use crate::fates::Fates;
@@ -23,15 +22,10 @@ impl<F: Fates> World<F> {
         let idle = planned.as_ref().map(|(plan, _)| plan.is_empty());
         if let Some((plan, before)) = planned {
             let after = oracle::all(&self.engine);
-            let alternatives = alternatives(&before, &after);
-            for (number, (old, new)) in (0..).zip(before.iter().zip(&after)) {
+            for (old, new) in before.iter().zip(&after) {
                 // Another one may have its name by now, be it gone or hanging still.
                 let others = after.iter().filter(|other| other.name == old.name).count();
                 let gone = old.name != new.name || others > 1;
-                // Which of two alternatives is stood on may be a matter of who is looked at first.
-                if alternatives.contains(&NodeId::from_number(number)) {
-                    continue;
-                }
                 let said = plan.iter().find(|change| change.name == old.name);
                 let said = said.filter(|said| !gone || said.verb != Verb::Start);
                 if let Some(fault) = contradiction(said, old, new) {
@@ -53,12 +47,6 @@ impl<F: Fates> World<F> {
         }
         self.last_ticket
     }
-}
-
-/// Those that are one of several that fill a need, before or after.
-fn alternatives(before: &[Peek], after: &[Peek]) -> BTreeSet<NodeId> {
-    let needs = before.iter().chain(after).flat_map(|peek| &peek.needs);
-    needs.filter(|need| need.len() > 1).flatten().copied().collect()
 }
 
 /// Whether a node goes though it was not on its way down.
@@ -85,8 +73,7 @@ fn contradiction(said: Option<&Change>, old: &Peek, new: &Peek) -> Option<&'stat
         Some(Verb::Update) if old.connections != new.connections => Some("loses connections"),
         Some(Verb::Start) => {
             let same = old.wanted == new.wanted && old.label == new.label && old.run == new.run;
-            // Of two that exclude each other and may both start now, either may be the first.
-            (same && new.rivals.is_empty()).then_some("does not start")
+            same.then_some("does not start")
         }
         Some(Verb::Add | Verb::Update | Verb::Change) | None => None,
     }

@@ -141,3 +141,23 @@ fn settings_of_the_machine_are_planned_told_and_followed_by_no_mere_look() {
     rig.load(edited(), Extent::Definitions);
     assert!(rig.world.engine.plan(Rc::new(edited())).is_empty());
 }
+
+/// Found by seed 30108: of several, the plan had another one go first than the edit that is
+/// followed, and so told that `app` would be restarted.
+#[test]
+fn who_steps_in_meanwhile_keeps_the_others_up_in_the_plan_as_well() {
+    let parts = [
+        service("old").manual(),
+        service("new").needs("old"),
+        service("app").needs("new|old"),
+        service("site").needs("app"),
+    ];
+    let mut rig = Rig::booted(parts.clone());
+    let edited = || {
+        let [old, _, app, site] = parts.clone();
+        [old, service("new").runs("/sbin/newer"), app, site]
+    };
+    assert_eq!(plan(&rig, edited()), ["restart new: changed: command, needs"]);
+    rig.apply(edited());
+    assert_eq!((rig.starts("new"), rig.starts("app")), (2, 1));
+}
