@@ -24,6 +24,7 @@ impl Engine {
             return;
         }
         if node.asides.contains_key(&run.generation) {
+            self.carry_on(id);
             self.on_aside_ended(id, run, &ended);
             return;
         }
@@ -337,6 +338,7 @@ impl Engine {
         });
         let Some((generation, aside)) = late else { return };
         let run = RunId { node: id, generation };
+        self.carry_on(id);
         self.signal(id, Aim::Run(run), SignalNumber::KILL);
         match aside {
             Aside::Health => self.on_health_late(id, run),

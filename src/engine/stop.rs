@@ -175,6 +175,7 @@ impl Engine {
 
     /// Nobody is left in the group.
     pub(super) fn on_emptied(&mut self, id: NodeId) {
+        self.carry_on(id);
         let Some(node) = self.node(id) else { return };
         if let State::Stopping { run: None, then, .. } = node.state.clone() {
             self.finish_stop(id, then);
@@ -232,8 +233,9 @@ impl Engine {
     pub(super) fn on_deadline(&mut self, id: NodeId) {
         let Some(node) = self.node(id) else { return };
         let Some(spec) = node.spec().map(Rc::clone) else { return };
-        let name = node.name.clone();
-        match node.state.clone() {
+        let (name, state) = (node.name.clone(), node.state.clone());
+        self.carry_on(id);
+        match state {
             State::Backoff { .. } => {
                 self.because_of_its_past(id, Cause::Timer("the end of its restart delay".into()));
                 self.apply(id, Then::Down);

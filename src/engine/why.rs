@@ -204,7 +204,15 @@ impl Engine {
         self.cause = Why::first(self.now, cause);
     }
 
-    /// The same, with what that node is going through behind it.
+    /// What that node does next only carries on what it is going through: what comes of it for
+    /// others has the same cause.
+    pub(super) fn carry_on(&mut self, id: NodeId) {
+        if let Some(node) = self.node(id) {
+            self.cause = node.cause.clone();
+        }
+    }
+
+    /// Because of this, with what that node is going through behind it.
     pub(super) fn because_of_its_past(&mut self, id: NodeId, cause: Cause) {
         self.cause = match self.node(id) {
             Some(node) => Why::behind(self.now, cause, node.cause.clone()),

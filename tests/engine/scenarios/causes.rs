@@ -500,3 +500,26 @@ fn a_part_that_comes_with_its_whole_tells_so() {
     assert_eq!(causes(&mut rig, "cache"), ["  web, whose part it is", "  path /etc/web changed"]);
     assert_eq!(causes(&mut rig, "web"), ["  path /etc/web changed"]);
 }
+
+/// Found by seed 97203: it told what somebody else had asked for in vain.
+#[test]
+fn who_is_let_go_after_a_tidying_up_that_took_too_long_tells_by_whom() {
+    let parts = [
+        service("db").manual(),
+        task("job")
+            .needs("db")
+            .on_schedule(Schedule::parse("daily").unwrap())
+            .after_stop(hook("/sbin/tidy")),
+    ];
+    let mut rig = Rig::booted(parts);
+    rig.ends("job", secs(1), 1);
+    rig.program("/sbin/tidy", Program::daemon());
+    rig.pass(secs(10));
+    assert_eq!((rig.label("job"), rig.state("db")), ("cleaning", "up"));
+    let names = vec!["db".to_owned()];
+    rig.ask_as(Access::Look, Request::Restart { names }).expect_err("denied");
+    rig.pass(secs(9));
+    let told = causes(&mut rig, "db");
+    assert_eq!(told[0], "  job, which had brought it up");
+    assert!(told.iter().all(|line| !line.contains("asked")), "{told:?}");
+}
