@@ -5,12 +5,14 @@
 //! cannot come, be it that they failed for good, that a person keeps them down, or that they wait
 //! for something that does not come by itself. Those before stay pulled, so nothing has to be
 //! remembered: should one of them come after all, it is stood on from then on. The one that is
-//! stood on meanwhile is pulled too, whoever else has it up, until a better one is there.
+//! stood on meanwhile is pulled too, whoever else has it up, until a better one is there; and so
+//! are those that crashed and come back, for whoever stays up because they do.
 
 use super::Engine;
 use super::hold::Kept;
 use super::id::NodeId;
 use super::node::{Asked, Body, Edges, Node};
+use super::settle::recovers;
 use super::state::{DownWhy, Hope, State};
 use super::view;
 
@@ -51,8 +53,15 @@ impl Engine {
             let first = place(&|other| will_do(other, bound) || self.may_come(other, bound));
             let until = first.map_or(need.len(), |first| first.saturating_add(1));
             chosen.extend(need.iter().take(until));
-            let there = there.filter(|there| *there >= until);
-            chosen.extend(there.and_then(|there| need.get(there)));
+            let back = |id: &&NodeId| self.node(**id).is_some_and(recovers);
+            match there {
+                Some(there) => chosen.extend(need.get(there).filter(|_| there >= until)),
+                // So are those that it stays up for, since they come back.
+                None if node.state.is_active() && !bound => {
+                    chosen.extend(need.iter().skip(until).filter(back));
+                }
+                None => {}
+            }
         }
         chosen
     }

@@ -450,7 +450,7 @@ fn hope(node: &Node) -> Hope {
 }
 
 /// Whether a need that is not up at this moment was up and recovers by itself.
-fn recovers(node: &Node) -> bool {
+pub(super) fn recovers(node: &Node) -> bool {
     node.wanted
         && !node.leaving
         && match &node.state {

@@ -236,3 +236,17 @@ fn who_would_wait_for_its_own_end_is_refused_unless_it_is_kept() {
     assert_eq!(ask(&mut rig, &["db", "web"]).unwrap_err().code, Code::SelfWait);
     assert_eq!(states(&mut rig, ["db", "web"]), ["up", "up"]);
 }
+
+/// Found by seed 98022: it went, since the better one might have come before.
+#[test]
+fn one_of_several_that_comes_back_stays_for_those_that_are_up_because_of_that() {
+    let slow = |name| service(name).delay(secs(30), secs(30));
+    let mut rig = Rig::booted([slow("main"), slow("spare"), service("app").needs("main|spare")]);
+    rig.crashes("main");
+    rig.crashes("spare");
+    gently(&mut rig, &["spare"]).expect("an answer");
+    assert_eq!(states(&mut rig, ["main", "spare", "app"]), ["restarting", "restarting", "up"]);
+    rig.pass(secs(60));
+    assert_eq!(states(&mut rig, ["main", "spare", "app"]), ["up", "stopped", "up"]);
+    assert_eq!(rig.starts("app"), 1);
+}
