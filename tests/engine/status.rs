@@ -38,8 +38,11 @@ impl Oracle {
             Event::Exited { run, ended, .. } => {
                 let key = self.words.tidy.get(run).copied();
                 let main = self.last.get(usize::try_from(run.node.number()).unwrap());
+                let scope = engine.definition(run.node).map(|spec| spec.stop.scope);
+                // What goes with the rest of the group is not told.
+                let swept = |main: &Peek| main.run.is_none() && scope == Some(StopScope::Mixed);
                 let counts = main.is_some_and(|main| match main.label {
-                    "stopping" => engine.is_beside(*run),
+                    "stopping" => engine.is_beside(*run) && !swept(main),
                     label => label == "cleaning" && main.run == Some(*run) && tells(engine, *run),
                 });
                 if let (Some(key), true) = (key, counts && *ended != Ended::Exit(Exit::SUCCESS)) {
@@ -55,8 +58,7 @@ impl Oracle {
         let hooks = &order.service.hooks.after_stop;
         let stop = order.service.stop.command.as_ref();
         let key = match (order.what, node.label) {
-            // What goes with the rest of the group is not told.
-            (What::Hook, "stopping") if order.service.stop.scope != StopScope::Mixed => stop
+            (What::Hook, "stopping") => stop
                 .filter(|hook| !hook.may_fail && hook.command == order.command)
                 .map(|_| "stop.command"),
             (What::Hook, "cleaning") => {

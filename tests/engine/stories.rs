@@ -261,7 +261,10 @@ fn named(spec: &ServiceSpec) -> impl Iterator<Item = (Tie, String, String)> {
 fn is_it(who: &str, cause: &Cause, name: &str, other: &Cause) -> bool {
     let its = name == who;
     match (cause, other) {
-        (Cause::Exit(how), Cause::Exit(_)) if how == "ended after all" => its,
+        // It may have hung before it was even executed (seed 24382).
+        (Cause::Exit(how), Cause::Exit(_) | Cause::NotStarted(_)) if how == "ended after all" => {
+            its
+        }
         (Cause::Exit(how), Cause::Exit(exit)) => {
             let early = how.starts_with("ended before it was ready ");
             its && (how == exit || early && (how.ends_with(exit) || how.ends_with("told how")))

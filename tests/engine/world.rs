@@ -411,11 +411,13 @@ impl<F: Fates> World<F> {
         if let Some(oracle) = &mut self.oracle {
             oracle.anew();
         }
-        self.turn(Event::Began);
+        self.hand_over(Event::Began);
         let after = oracle::all(&self.engine);
         if let Some(oracle) = &mut self.oracle {
             oracle.same(&before, &after);
         }
+        // What comes of its orders is news, such as a group that cannot be frozen any more.
+        self.carry_all_out();
     }
 
     /// The main process of a node, while it lives.
