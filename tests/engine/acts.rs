@@ -96,7 +96,7 @@ fn names(dice: &mut Dice) -> Vec<String> {
 
 pub fn act(dice: &mut Dice) -> Act {
     let access = if dice.percent(90) { Access::Everything } else { Access::Look };
-    match dice.below(138) {
+    match dice.below(140) {
         0..=13 => Act::Ask(access, Request::Start { names: names(dice) }),
         14..=27 => Act::Ask(access, Request::Stop { names: names(dice) }),
         28..=38 => Act::Ask(access, Request::Restart { names: names(dice) }),
@@ -144,6 +144,10 @@ pub fn act(dice: &mut Dice) -> Act {
         132..=134 => Act::Reload(dice.throw()),
         135..=137 => {
             Act::ByHand(dice.throw(), dice.pick::<&str>(&["TERM", "KILL", "USR1", "SEGV"]))
+        }
+        138..=139 => {
+            let name = dice.percent(50).then(|| somebody(dice));
+            Act::Ask(access, Request::Graph { name })
         }
         106..=110 => Act::See(dice.below(16), dice.percent(30), dice.below(3)),
         111 => Act::Blind(dice.below(16)),

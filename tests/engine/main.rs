@@ -50,6 +50,7 @@ mod doors;
 mod edits;
 mod fates;
 mod freezer;
+mod graphs;
 mod linear;
 mod looks;
 mod matrix;

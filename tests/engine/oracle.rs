@@ -169,6 +169,9 @@ impl Oracle {
                 if let Ok(reply) = result {
                     self.reload_asked(reply);
                 }
+                if let Ok(Reply::Graph(graph)) = result {
+                    self.graph(engine, graph);
+                }
             }
             Effect::Publish(event) => {
                 // Not over, and its number was told before: whoever keeps the news relies on both.
