@@ -1,6 +1,6 @@
 //! What the world does to the engine in a random life.
 
-use finit::config::spec::{Ready, Sight, Trigger};
+use finit::config::spec::{Ready, STEPS, Sight, Trigger};
 use finit::engine::{
     Access, Cause, Ended, Event, Extent, Group, NodeId, Notice, Peek, RunId, Verdict, What,
 };
@@ -59,6 +59,8 @@ pub enum Act {
     Tell(u64, &'static str),
     /// Somebody has one that tells of itself read its configuration again.
     Reload(u64),
+    /// Somebody has a step of the boot that has failed tried again.
+    Mend(u64),
     /// Somebody sends a signal to one that runs, and it ends: by that, or by itself.
     ByHand(u64, &'static str),
     Power(Power),
@@ -96,7 +98,7 @@ fn names(dice: &mut Dice) -> Vec<String> {
 
 pub fn act(dice: &mut Dice) -> Act {
     let access = if dice.percent(90) { Access::Everything } else { Access::Look };
-    match dice.below(140) {
+    match dice.below(142) {
         0..=13 => Act::Ask(access, Request::Start { names: names(dice) }),
         14..=27 => Act::Ask(access, Request::Stop { names: names(dice) }),
         28..=38 => Act::Ask(access, Request::Restart { names: names(dice) }),
@@ -145,6 +147,7 @@ pub fn act(dice: &mut Dice) -> Act {
         135..=137 => {
             Act::ByHand(dice.throw(), dice.pick::<&str>(&["TERM", "KILL", "USR1", "SEGV"]))
         }
+        140..=141 => Act::Mend(dice.throw()),
         138..=139 => {
             let name = dice.percent(50).then(|| somebody(dice));
             Act::Ask(access, Request::Graph { name })
@@ -205,6 +208,7 @@ pub fn do_it(world: &mut World<Chance>, blueprint: &mut Blueprint, act: &Act) {
             }
         }
         Act::Reload(pick) => reload(world, *pick),
+        Act::Mend(pick) => mend(world, *pick),
         Act::ByHand(pick, signal) => by_hand(world, *pick, signal),
         Act::See(number, level, mark) => {
             if let Some(run) = watcher(world, *number) {
@@ -244,6 +248,19 @@ fn reload(world: &mut World<Chance>, pick: u64) {
     if let Some(run) = one_of(&runs, pick) {
         let names = vec![world.engine.name(run.node).to_owned()];
         world.ask(Access::Everything, Request::Reload { names });
+    }
+}
+
+/// Somebody has mended what a step of the boot failed for.
+fn mend(world: &mut World<Chance>, pick: u64) {
+    let failed = |step: &&&str| {
+        let id = world.engine.number(step);
+        id.is_some_and(|id| oracle::peek(&world.engine, id).label == "failed")
+    };
+    let steps: Vec<&&str> = STEPS.iter().filter(failed).collect();
+    if let Some(at) = pick.checked_rem(steps.len() as u64) {
+        let names = vec![steps[usize::try_from(at).unwrap()].to_string()];
+        world.ask(Access::Everything, Request::Start { names });
     }
 }
 

@@ -1,5 +1,6 @@
 //! What happens by chance while faults are on, and the calm after them.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use finit::config::spec::{Conditions, Ready};
@@ -21,6 +22,8 @@ pub struct Chance {
     pub calm: bool,
     /// Until when all services end as soon as they are there.
     pub storm: Moment,
+    /// Steps of the boot that have run.
+    pub steps: BTreeSet<&'static str>,
 }
 
 impl Fates for Chance {
@@ -85,8 +88,9 @@ impl Fates for Chance {
         if fails { Err(error(Stage::Socket)) } else { Ok(()) }
     }
 
-    fn step(&mut self, step: &'static str, _: Moment) -> Option<(Duration, StepResult)> {
-        let mut dice = Dice::of(self.seed, step);
+    fn step(&mut self, step: &'static str, now: Moment) -> Option<(Duration, StepResult)> {
+        let again = !self.steps.insert(step);
+        let mut dice = Dice::of(if again { self.seed ^ now.0 } else { self.seed }, step);
         let result = match dice.below(10) {
             0 => Err("no such thing".to_owned()),
             1 | 2 => Ok(Some("not here")),

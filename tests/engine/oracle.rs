@@ -152,6 +152,8 @@ impl Oracle {
             Effect::RunStep { run, step } => {
                 let wanted = peek(engine, run.node).wanted;
                 self.check(wanted, || format!("step {step} runs, and nobody wants it"));
+                let done = at(&self.last, run.node).label == "done";
+                self.check(!done, || format!("step {step} is done, and done again"));
             }
             Effect::Check { run, .. } | Effect::Await { run, .. } => {
                 let node = peek(engine, run.node);
@@ -336,6 +338,7 @@ impl Oracle {
                 self.story(engine, id, &node.name);
                 self.ended_by_hand(engine, id, old, node);
                 self.up_early(engine, id, old, node);
+                self.tried_again(engine, id, old, node);
                 self.transition((&before, &after), id, old, node);
             }
             if node.label != old.label || node.waits_for != old.waits_for {

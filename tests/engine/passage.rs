@@ -1,8 +1,8 @@
 //! What must hold when a service passes from one state to the next: readiness, and the order of
 //! starts and stops.
 
-use finit::config::spec::Ready;
-use finit::engine::{Engine, NodeId, Peek};
+use finit::config::spec::{Ready, STEPS};
+use finit::engine::{Cause, Engine, NodeId, Peek};
 
 use crate::freezer::Freezer;
 use crate::oracle::{Oracle, at, peek};
@@ -17,6 +17,16 @@ impl Oracle {
         let said = spec.is_none_or(|spec| matches!(spec.ready.when, Ready::Exec | Ready::Exit));
         let known = new.run.is_some_and(|run| self.ready.contains(&run));
         self.check(said || known, || format!("{} is up before it is ready", new.name));
+    }
+
+    /// A step that was tried again says who had asked for that.
+    pub fn tried_again(&mut self, engine: &Engine, id: NodeId, old: &Peek, new: &Peek) {
+        let step = STEPS.contains(&&*new.name);
+        if let (true, "starting", Some(run)) = (step, old.label, old.run) {
+            let asked = |(_, cause): &(_, &Cause)| matches!(cause, Cause::Person { .. });
+            let said = run.generation == 1 || engine.links(id).iter().any(asked);
+            self.check(said, || format!("{} was tried again: by whom?", new.name));
+        }
     }
 
     /// Order, both ways.

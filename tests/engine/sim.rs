@@ -5,6 +5,7 @@
 //! A failing seed prints the line that plays it again, and what is left of its decisions and
 //! services after all those that do not matter are taken away.
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -80,7 +81,7 @@ impl Life {
     fn play(&self, watched: bool, told: bool) -> Outcome {
         let dice = Dice::of(self.seed, "fates");
         let storm = if self.blueprint.stormy { storms::END } else { Moment(0) };
-        let fates = Chance { seed: self.seed, dice, calm: false, storm };
+        let fates = Chance { seed: self.seed, dice, calm: false, storm, steps: BTreeSet::new() };
         let mut world = World::new(self.blueprint.spec(), "default", self.seed, fates);
         if !watched {
             world.oracle = None;
