@@ -10,6 +10,7 @@ use finit::config::spec::{
 
 use crate::build::{Part, hook, machine, millis, secs, service, task, with_targets};
 use crate::dice::Dice;
+use crate::extras::join;
 use crate::storms::hasten;
 
 /// One service of a random machine.
@@ -439,6 +440,7 @@ fn depend(draft: Draft, mut part: Part, known: &[(u64, String)]) -> Part {
             _ => part,
         };
     }
+    part = join(draft, part, known);
     let later = known.iter().find(|(number, _)| *number == draft.number + 3);
     if let (Some((_, name)), true) = (later, dice.percent(15)) {
         part = part.before(name);

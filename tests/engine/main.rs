@@ -48,6 +48,7 @@ mod diary;
 mod dice;
 mod doors;
 mod edits;
+mod extras;
 mod fates;
 mod freezer;
 mod graphs;

@@ -1,0 +1,19 @@
+//! Draws for random machines with dice of their own, so that what was drawn before is what it was.
+
+use crate::blueprint::Draft;
+use crate::build::Part;
+use crate::dice::Dice;
+
+/// Makes it a part of another: its paths and times may have it run though that is stopped, and
+/// parts of its own with it.
+pub fn join(draft: Draft, part: Part, known: &[(u64, String)]) -> Part {
+    let mut dice = Dice::of(draft.seed ^ draft.edition, "parts");
+    let comes = part.0.watch.is_some() || part.0.schedule.is_some();
+    let (joins, whole) =
+        (dice.percent(if comes { 30 } else { 6 }), dice.below(draft.number.max(1)));
+    let lower = |(number, _): &&(u64, String)| *number == whole && *number < draft.number;
+    match known.iter().find(lower).filter(|_| joins) {
+        Some((_, whole)) => part.part_of(whole),
+        None => part,
+    }
+}
