@@ -10,7 +10,7 @@ use finit::config::spec::{
 
 use crate::build::{Part, hook, machine, millis, secs, service, task, with_targets};
 use crate::dice::Dice;
-use crate::extras::join;
+use crate::extras::{join, needs_of_target};
 use crate::storms::hasten;
 
 /// One service of a random machine.
@@ -91,7 +91,9 @@ impl Blueprint {
         part_rivals(&mut parts);
         let few = known.iter().filter(|(number, _)| number % 5 == 4);
         let few: Vec<&str> = few.map(|(_, name)| name.as_str()).collect();
-        let spec = with_targets(machine(parts), &[("other", &few)]);
+        let mut spec = with_targets(machine(parts), &[("other", &few)]);
+        let target = spec.targets.last_mut().map(Rc::make_mut);
+        target.expect("other").needs = needs_of_target(&self.drafts, &known);
         SystemSpec { left_out, ..spec }
     }
 }

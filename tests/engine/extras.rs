@@ -17,3 +17,18 @@ pub fn join(draft: Draft, part: Part, known: &[(u64, String)]) -> Part {
         None => part,
     }
 }
+
+/// What a target cannot be up without: one, or either of two.
+pub fn needs_of_target(drafts: &[Draft], known: &[(u64, String)]) -> Vec<Vec<String>> {
+    let mut needs = Vec::new();
+    for (draft, (_, name)) in drafts.iter().zip(known) {
+        let mut dice = Dice::of(draft.seed ^ draft.edition, "target");
+        let (needed, other) = (dice.percent(6), dice.below(3 * known.len() as u64));
+        if needed {
+            let other = known.get(usize::try_from(other).unwrap()).map(|(_, other)| other);
+            let other = other.filter(|other| *other != name).cloned();
+            needs.push(std::iter::once(name.clone()).chain(other).collect());
+        }
+    }
+    needs
+}

@@ -49,6 +49,15 @@ impl Oracle {
             self.story(engine, id, &node.name);
             self.line(&nodes, node, node, &engine.chapters(id, true));
         }
+        for target in &engine.spec().targets {
+            let node = engine.number(&target.name).map(|id| at(&nodes, id));
+            let up = |name: &String| engine.number(name).is_some_and(|id| at(&nodes, id).up);
+            let lacks = target.needs.iter().find(|need| !need.iter().any(up));
+            let there = node.is_some_and(|node| node.up && node.kept.is_none());
+            self.check(!there || lacks.is_none(), || {
+                format!("{} is up without {lacks:?}", target.name)
+            });
+        }
         self.restarts_at_rest();
         let job = self.jobs.first().copied();
         self.check(job.is_none(), || format!("job {job:?} never ends"));
