@@ -257,6 +257,10 @@ fn part(draft: Draft) -> Part {
             _ => part.accepts(),
         };
     }
+    let mut dice_of_forks = Dice::of(draft.seed ^ draft.edition, "forks");
+    if part.0.ready.when.pidfile().is_some() && dice_of_forks.percent(50) {
+        part = part.stop_scope(StopScope::Main);
+    }
     let mut dice_of_reload = Dice::of(draft.seed ^ draft.edition, "reload");
     if part.0.ready.when == Ready::Notify && dice_of_reload.percent(60) {
         part = part.reloads_by_signal("HUP");

@@ -44,6 +44,8 @@ pub struct Oracle {
     /// Runs that are known to be up.
     pub ready: BTreeSet<RunId>,
     pub living: BTreeSet<RunId>,
+    /// Who has left a daemon behind that is not known yet.
+    pub unknown: BTreeSet<NodeId>,
     /// For whom a change was seen since they ran.
     pub sighted: BTreeSet<NodeId>,
     tickets: BTreeSet<u64>,
@@ -229,6 +231,7 @@ impl Oracle {
                 let two = self.main_runs.iter().any(|run| here(run) && self.living.contains(run));
                 self.check(!two, || format!("{name} has two main processes"));
                 self.sighted.remove(&order.run.node);
+                self.unknown.remove(&order.run.node);
                 // What nobody stops is let go, and lives on beside the next one.
                 if order.service.stop.scope != StopScope::None {
                     self.main_runs.insert(order.run);
@@ -338,6 +341,7 @@ impl Oracle {
                 self.story(engine, id, &node.name);
                 self.ended_by_hand(engine, id, old, node);
                 self.up_early(engine, id, old, node);
+                self.left_behind(engine, id, old, node);
                 self.tried_again(engine, id, old, node);
                 self.transition((&before, &after), id, old, node);
             }

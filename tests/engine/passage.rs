@@ -1,7 +1,7 @@
 //! What must hold when a service passes from one state to the next: readiness, and the order of
 //! starts and stops.
 
-use finit::config::spec::{Ready, STEPS};
+use finit::config::spec::{Ready, STEPS, StopScope};
 use finit::engine::{Cause, Engine, NodeId, Peek};
 
 use crate::freezer::Freezer;
@@ -27,6 +27,14 @@ impl Oracle {
             let said = run.generation == 1 || engine.links(id).iter().any(asked);
             self.check(said, || format!("{} was tried again: by whom?", new.name));
         }
+    }
+
+    /// Who is to be asked alone and is not known yet is waited for, and not left behind.
+    pub fn left_behind(&mut self, engine: &Engine, id: NodeId, old: &Peek, new: &Peek) {
+        let late = self.elapsed || self.exited.contains(&id) || new.label == "up";
+        let main = engine.definition(id).is_some_and(|spec| spec.stop.scope == StopScope::Main);
+        let left = old.label == "starting" && !late && main && self.unknown.contains(&id);
+        self.check(!left, || format!("{} is stopped, and its daemon is not known yet", new.name));
     }
 
     /// Order, both ways.

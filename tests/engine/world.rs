@@ -330,6 +330,9 @@ impl<F: Fates> World<F> {
                     && process.ready.pidfile().is_some() =>
             {
                 *self.strays.entry(run.node).or_default() += 1;
+                if let Some(oracle) = &mut self.oracle {
+                    oracle.unknown.insert(run.node);
+                }
             }
             What::Probe | What::Hook if well => self.found(run.node, &process.ready),
             What::Main | What::Probe | What::Health | What::Hook | What::Connection(_) => {}
