@@ -10,7 +10,7 @@ use finit::config::spec::{
 
 use crate::build::{Part, hook, machine, millis, secs, service, task, with_targets};
 use crate::dice::Dice;
-use crate::extras::{join, needs_of_target};
+use crate::extras::{join, needs_of_target, tidy};
 use crate::storms::hasten;
 
 /// One service of a random machine.
@@ -217,6 +217,7 @@ fn part(draft: Draft) -> Part {
     if dice.percent(30) {
         part = hooks(&mut dice, part);
     }
+    part = tidy(Dice::of(draft.seed ^ draft.edition, "tidy"), part);
     if dice.percent(25) {
         part = sockets(&mut dice, draft, part);
     }

@@ -1,7 +1,7 @@
 //! Draws for random machines with dice of their own, so that what was drawn before is what it was.
 
 use crate::blueprint::Draft;
-use crate::build::Part;
+use crate::build::{Part, hook, secs};
 use crate::dice::Dice;
 
 /// Makes it a part of another: its paths and times may have it run though that is stopped, and
@@ -31,4 +31,17 @@ pub fn needs_of_target(drafts: &[Draft], known: &[(u64, String)]) -> Vec<Vec<Str
         }
     }
     needs
+}
+
+/// Several commands that tidy up, each with a name of its own, and some that may fail.
+pub fn tidy(mut dice: Dice, mut part: Part) -> Part {
+    if dice.percent(8) {
+        for number in 0..=dice.below(3) {
+            let mut one = hook(&format!("/sbin/tidy-{number}"));
+            one.may_fail = dice.percent(40);
+            one.timeout = dice.percent(30).then(|| secs(2));
+            part = part.after_stop(one);
+        }
+    }
+    part
 }

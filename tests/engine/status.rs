@@ -20,6 +20,8 @@ pub struct Words {
     tidy: BTreeMap<RunId, &'static str>,
     /// What has to be told of a service after this event.
     due: Vec<(NodeId, String)>,
+    /// The number of the last command of each that tidied up.
+    tidied: BTreeMap<NodeId, usize>,
 }
 
 /// Signals after which an end is none that failed.
@@ -62,11 +64,25 @@ impl Oracle {
                 .filter(|hook| !hook.may_fail && hook.command == order.command)
                 .map(|_| "stop.command"),
             (What::Hook, "cleaning") => {
+                self.in_order(order);
                 hooks.iter().all(|hook| !hook.may_fail).then_some("after-stop")
             }
             _ => None,
         };
         self.words.tidy.extend(key.map(|key| (order.run, key)));
+    }
+
+    /// Those that tidy up run one after the other, whether they succeed or fail; none is left out.
+    fn in_order(&mut self, order: &Spawn) {
+        let (id, hooks) = (order.run.node, &order.service.hooks.after_stop);
+        let Some(number) = hooks.iter().position(|hook| hook.command == order.command) else {
+            return;
+        };
+        let goes_on = at(&self.last, id).label == "cleaning";
+        let last = self.words.tidied.insert(id, number).filter(|_| goes_on);
+        let next = last.map_or(0, |last| last + 1);
+        let name = &order.service.name;
+        self.check(number == next, || format!("{name}: after-stop {number} runs before {next}"));
     }
 
     /// A command that takes too long is killed.
