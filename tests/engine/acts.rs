@@ -1,5 +1,7 @@
 //! What the world does to the engine in a random life.
 
+use std::time::Duration;
+
 use finit::config::spec::{Ready, STEPS, Sight, Trigger};
 use finit::engine::{
     Access, Cause, Ended, Event, Extent, Group, NodeId, Notice, Peek, RunId, Verdict, What,
@@ -70,6 +72,10 @@ pub enum Act {
     Ring,
     /// Somebody sets the clock on the wall, forward or back.
     SetClock(u64),
+    /// Somebody sets it forward by a year.
+    NextYear,
+    /// Somebody sets it to 1970 by mistake, and right again.
+    Mistake,
     /// finit executes itself.
     Anew,
     /// A bug has finit execute itself, in the middle of a boot or a shutdown too.
@@ -137,7 +143,11 @@ pub fn act(dice: &mut Dice) -> Act {
         96 if dice.percent(10) => Act::Ask(Access::Power, Request::Power { how: Power::Halt }),
         99 if dice.percent(50) => Act::Anew,
         99 => Act::Bug,
-        98 => Act::SetClock(dice.below(10_000_000)),
+        98 => match dice.below(4) {
+            0 => Act::NextYear,
+            1 => Act::Mistake,
+            _ => Act::SetClock(dice.below(10_000_000)),
+        },
         100..=102 => Act::Ask(access, Request::Hold { name: somebody(dice) }),
         103..=105 => Act::Ask(access, Request::Unhold { name: somebody(dice) }),
         118..=123 => Act::Ask(access, Request::StopGently { names: names(dice) }),
@@ -229,9 +239,32 @@ pub fn do_it(world: &mut World<Chance>, blueprint: &mut Blueprint, act: &Act) {
         Act::Bug => world.anew_after_a_bug(),
         Act::SetClock(epoch) => {
             world.epoch = Moment(*epoch);
-            world.turn(Event::ClockSet);
+            clock_set(world);
+        }
+        Act::NextYear => {
+            world.ahead += secs(365 * 24 * 3600);
+            clock_set(world);
+        }
+        Act::Mistake => {
+            let right = (world.epoch, world.ahead);
+            for (epoch, ahead) in [(world.now, Duration::ZERO), right] {
+                (world.epoch, world.ahead) = (epoch, ahead);
+                clock_set(world);
+            }
         }
         Act::Ring => nothing_follows(world, |_| Event::Elapsed),
+    }
+}
+
+/// The clock on the wall was set: whatever follows it is asked for anew.
+fn clock_set(world: &mut World<Chance>) {
+    let timed = |id: &NodeId| world.engine.schedule_of(*id).is_some_and(|s| !s.at.is_empty());
+    let ids = world.engine.services().into_iter().map(|(id, _)| id);
+    let timed = ids.filter(timed).count();
+    let before = world.asked.len();
+    world.turn(Event::ClockSet);
+    if world.asked.len() < before + timed {
+        fail(world, "the clock is set, and not every time is asked for");
     }
 }
 

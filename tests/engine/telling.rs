@@ -78,7 +78,7 @@ impl<F: Fates> World<F> {
     /// The next time of a calendar: always so long after the one before, as often as there are.
     pub fn answer_calendar(&mut self, node: NodeId, after: After) {
         let name = self.engine.name(node).to_owned();
-        let now = i64::try_from(self.now.since(self.epoch).as_secs()).unwrap();
+        let now = i64::try_from((self.now.since(self.epoch) + self.ahead).as_secs()).unwrap();
         let base = match after {
             After::Arming | After::Run => now,
             After::Base(base) => base,
@@ -88,7 +88,7 @@ impl<F: Fates> World<F> {
         let at = (*left > 0).then(|| {
             let at = base.min(now) + i64::try_from(wait.as_secs()).unwrap();
             let wall = Duration::from_secs(u64::try_from(at).unwrap());
-            self.epoch.after(wall).max(self.now)
+            self.epoch.after(wall.saturating_sub(self.ahead)).max(self.now)
         });
         *left -= u32::from(after == After::Run && *left > 0);
         let at = at.ok_or_else(|| "no time left".to_owned());

@@ -74,6 +74,8 @@ pub struct World<F> {
     pub steps: BTreeSet<RunId>,
     /// When the wall clock of this world showed 1970.
     pub epoch: Moment,
+    /// How far it was set forward since then.
+    pub ahead: Duration,
     /// How long until times of the calendar come, task by task, and how many of them there are.
     pub calendars: BTreeMap<String, (Duration, u32)>,
     pub asked: Vec<(String, After)>,
@@ -121,6 +123,7 @@ impl<F: Fates> World<F> {
             backlog: BTreeMap::new(),
             steps: BTreeSet::new(),
             epoch: Moment(0),
+            ahead: Duration::ZERO,
             calendars: BTreeMap::new(),
             asked: Vec::new(),
             looks: BTreeSet::new(),
