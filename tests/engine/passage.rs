@@ -148,28 +148,26 @@ impl Oracle {
     }
 }
 
-/// Whether it is brought up for nobody but those for whom it turned out in this same moment that
-/// a better one of several does not come (seeds 12701, 64686, 65229).
+/// Whether it is brought up, maybe with others between, since it turned out in this same moment
+/// that a better one of several does not come (seeds 12701, 64686, 65229, 66031).
 fn is_called(before: &[Peek], all: &[Peek], id: NodeId) -> bool {
     let was = |id: NodeId| before.get(usize::try_from(id.number()).unwrap());
     let came = |id: NodeId| was(id).is_none_or(|was| !was.wanted) && at(all, id).wanted;
-    let moved = |id: &NodeId| {
-        let is = at(all, *id);
-        was(*id).is_some_and(|was| (was.label, was.waits_for) != (is.label, is.waits_for))
-    };
     let mut found = vec![id];
     let mut next = 0;
     while let Some(below) = found.get(next).copied().filter(|_| came(id)) {
         next += 1;
         for (number, above) in (0..).zip(all).filter(|(_, above)| above.wanted) {
             let id = NodeId::from_number(number);
-            for need in above.needs.iter().filter(|need| need.contains(&below)) {
-                if need.iter().take_while(|better| **better != below).any(moved) {
-                    return true;
-                }
-                if came(id) && !found.contains(&id) {
+            let mut places = above.needs.iter().map(|need| need.iter().position(|n| *n == below));
+            match came(id) {
+                // All that was known of the better ones was known when this one was asked for.
+                true if places.any(|place| place.is_some()) && !found.contains(&id) => {
                     found.push(id);
                 }
+                true => {}
+                false if places.any(|place| place.is_some_and(|place| place > 0)) => return true,
+                false => {}
             }
         }
     }
