@@ -46,8 +46,6 @@ impl Oracle {
         new: &Peek,
     ) {
         let name = &new.name;
-        // One that listened a moment ago was there; a knock has it start meanwhile.
-        let knocked = |node: &Peek| node.stirred && node.label == "starting";
         let up = |id: &NodeId| at(all, *id).up || knocked(at(all, *id));
         let starts = ["starting", "binding"].contains(&new.label);
         if starts || ["waiting", "awaiting", "skipped", "backoff"].contains(&new.label) {
@@ -139,7 +137,10 @@ impl Oracle {
         for other in all.iter().filter(|other| other.active && !stays(other)) {
             let lost = other.needs.iter().any(|need| {
                 need.contains(&id)
-                    && !need.iter().any(|id| at(all, *id).up && stood(at(all, *id), need))
+                    && !need
+                        .iter()
+                        .map(|id| at(all, *id))
+                        .any(|below| (below.up || knocked(below)) && stood(below, need))
             });
             let what = || format!("{name} stops before {} ({})", other.name, other.label);
             self.check(!lost, what);
@@ -177,4 +178,9 @@ fn is_called(before: &[Peek], all: &[Peek], id: NodeId) -> bool {
 /// What is skipped will do for all but those that are bound to it.
 pub fn is_really_up(node: &Peek) -> bool {
     node.up && node.label != "skipped"
+}
+
+/// One that listened a moment ago was there; a knock has it start meanwhile.
+fn knocked(node: &Peek) -> bool {
+    node.stirred && node.label == "starting"
 }
