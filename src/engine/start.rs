@@ -249,8 +249,9 @@ impl Engine {
     ) {
         let is_step = |node: &&Node| node.is_main(run) && matches!(node.body, Body::Step(_));
         let Some(node) = self.node(run.node).filter(is_step) else { return };
-        // A person may have had it tried again.
-        let wish = node.asked.map(|_| node.wish.clone());
+        // A person may have had it tried again, even if a change to `rescue` has let it go since.
+        let wish = node.wish.clone();
+        let wish = Some(wish).filter(|wish| matches!(wish.cause(), Cause::Person { .. }));
         let (name, took) = (node.name.clone(), self.now.since(node.since));
         let ms = took.as_millis();
         match wish {

@@ -22,7 +22,8 @@ impl Oracle {
     /// A step that was tried again says who had asked for that.
     pub fn tried_again(&mut self, engine: &Engine, id: NodeId, old: &Peek, new: &Peek) {
         let step = STEPS.contains(&&*new.name);
-        if let (true, "starting", Some(run)) = (step, old.label, old.run) {
+        let over = step && ["done", "failed"].contains(&new.label);
+        if let (true, "starting", Some(run)) = (over, old.label, old.run) {
             let asked = |(_, cause): &(_, &Cause)| matches!(cause, Cause::Person { .. });
             let said = run.generation == 1 || engine.links(id).iter().any(asked);
             self.check(said, || format!("{} was tried again: by whom?", new.name));

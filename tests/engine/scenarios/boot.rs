@@ -187,3 +187,19 @@ fn what_is_disabled_or_manual_is_left_alone() {
     rig.start("off");
     assert_eq!(rig.state("off"), "up");
 }
+
+/// Found by seed 257 of the lives: it told that the boot had.
+#[test]
+fn a_step_that_is_tried_again_tells_by_whom_though_the_target_changes_meanwhile() {
+    let mut rig = Rig::booted_but([], |rig| {
+        rig.step("fsck", Some((secs(0), Err("no such device".to_owned()))));
+    });
+    rig.step("fsck", Some((secs(5), Ok(None))));
+    rig.start("fsck");
+    rig.target("rescue");
+    rig.pass(secs(5));
+    assert_eq!(
+        why(&mut rig, "fsck"),
+        ["fsck done", "  finitctl (pid 77, uid 0) asked: start fsck"]
+    );
+}
