@@ -1,9 +1,10 @@
 //! Getting every process out of the machine: asked first, then not.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::Tools;
 use super::program::Printable;
+use super::{MYSELF, Place, Tools, carriers};
 use crate::config::spec::ShutdownSpec;
 use crate::facts::{Errno, Moment, Pid, SignalNumber};
 use crate::os;
@@ -18,6 +19,12 @@ const LOOKS_PER_LINE: u32 = 6;
 
 /// Names in such a line.
 const NAMES: usize = 6;
+
+/// For the helper that finds out who carries the root: a little more than it gives itself.
+const FIND: Duration = Duration::from_secs(3);
+
+/// Those who are spared.
+type Carriers = BTreeSet<Pid>;
 
 /// What the end of a shutdown asks of the kernel. A trait, so that a shutdown can be played
 /// without one.
@@ -48,9 +55,6 @@ pub struct Left {
     pub pid: Pid,
     /// What it calls itself.
     pub name: String,
-    /// Whether its first argument begins with `@`: it carries the root file system and stays,
-    /// a convention among those who write such daemons.
-    pub storage: bool,
     /// Whether it has a terminal, as shells have: an interactive one ignores SIGTERM and ends
     /// when its terminal hangs up.
     pub terminal: bool,
@@ -59,45 +63,57 @@ pub struct Left {
 /// Asks everybody to leave and waits for that, then makes them, all before `end`.
 pub(super) async fn leaves(
     spec: &ShutdownSpec,
+    place: Place,
     end: Moment,
     tools: &impl Tools,
     kernel: &impl Kernel,
 ) {
-    signal(kernel, SignalNumber::TERM);
-    for process in others(kernel).iter().filter(|process| process.terminal) {
+    let spared = match place {
+        Place::Machine => spared(end.since(kernel.now()), tools).await,
+        Place::Container => Carriers::new(),
+    };
+    signal(kernel, &spared, SignalNumber::TERM);
+    for process in others(kernel, &spared).iter().filter(|process| process.terminal) {
         kernel.signal(process.pid, SignalNumber::HUP);
     }
     // A stopped process gets its signals when it goes on.
-    signal(kernel, SignalNumber::CONT);
+    signal(kernel, &spared, SignalNumber::CONT);
     // SIGKILL needs a moment as well, when SIGTERM has used up all the time.
     let time = end.since(kernel.now());
     let half = time.checked_div(2).unwrap_or_default();
-    if wait(spec.term_wait.min(half), tools, kernel).await {
+    if wait(spec.term_wait.min(half), &spared, tools, kernel).await {
         return;
     }
     tools.say("sending SIGKILL to all that are left");
-    signal(kernel, SignalNumber::KILL);
+    signal(kernel, &spared, SignalNumber::KILL);
     let time = end.since(kernel.now());
-    if !wait(spec.kill_wait.min(time), tools, kernel).await {
-        tools.say(&format!("going on without {}", names(&others(kernel))));
+    if !wait(spec.kill_wait.min(time), &spared, tools, kernel).await {
+        tools.say(&format!("going on without {}", names(&others(kernel, &spared))));
     }
+}
+
+/// Who carries the root file system and stays; a helper says it, for to ask a process for its
+/// words may be to wait for its disk.
+async fn spared(left: Duration, tools: &impl Tools) -> Carriers {
+    let found = tools.run(&[MYSELF, carriers::FIND], FIND.min(left)).await;
+    let lines = found.map(|found| found.output).unwrap_or_default();
+    lines.lines().filter_map(|line| Pid::new(line.parse().ok()?)).collect()
 }
 
 /// Everybody, or everybody but those who carry the root: only one of both can be done at once,
 /// leaving no gap for a process that forks.
-fn signal(kernel: &impl Kernel, signal: SignalNumber) {
-    let all = kernel.processes();
-    if all.iter().any(|process| process.storage) {
-        for process in all.iter().filter(|process| !process.storage) {
+fn signal(kernel: &impl Kernel, spared: &Carriers, signal: SignalNumber) {
+    if spared.is_empty() {
+        kernel.signal_all(signal);
+    } else {
+        for process in others(kernel, spared) {
             kernel.signal(process.pid, signal);
         }
-    } else {
-        kernel.signal_all(signal);
     }
 }
 
 /// Waits until they are gone, naming who is late.
-async fn wait(most: Duration, tools: &impl Tools, kernel: &impl Kernel) -> bool {
+async fn wait(most: Duration, spared: &Carriers, tools: &impl Tools, kernel: &impl Kernel) -> bool {
     let end = kernel.now().after(most);
     for look in 1u32.. {
         let slice = LOOK.min(end.since(kernel.now()));
@@ -106,7 +122,7 @@ async fn wait(most: Duration, tools: &impl Tools, kernel: &impl Kernel) -> bool 
         if tools.everyone_gone(slice).await {
             return true;
         }
-        let late = others(kernel);
+        let late = others(kernel, spared);
         if late.is_empty() {
             return true;
         }
@@ -120,8 +136,8 @@ async fn wait(most: Duration, tools: &impl Tools, kernel: &impl Kernel) -> bool 
     false
 }
 
-fn others(kernel: &impl Kernel) -> Vec<Left> {
-    kernel.processes().into_iter().filter(|process| !process.storage).collect()
+fn others(kernel: &impl Kernel, spared: &Carriers) -> Vec<Left> {
+    kernel.processes().into_iter().filter(|process| !spared.contains(&process.pid)).collect()
 }
 
 /// "mysqld (812), bash (990) and 3 more".
@@ -151,8 +167,7 @@ impl Kernel for Real {
                 Some(Left {
                     pid: Pid::new(process.pid)?,
                     name: String::from_utf8_lossy(&process.name).into_owned(),
-                    storage: head(process.pid, "cmdline", 1).starts_with(b"@"),
-                    terminal: has_terminal(&head(process.pid, "stat", 1024)),
+                    terminal: has_terminal(&stat(process.pid)),
                 })
             })
             .collect()
@@ -182,9 +197,9 @@ impl Kernel for Real {
     }
 }
 
-/// The beginning of a file in a process's folder; empty when it is gone.
-fn head(pid: i32, file: &str, most: usize) -> Vec<u8> {
-    os::fds::read_head(&std::path::Path::new("/proc").join(pid.to_string()).join(file), most)
+/// What the kernel tells of a process without asking it for its memory; empty when it is gone.
+fn stat(pid: i32) -> Vec<u8> {
+    os::fds::read_head(&std::path::Path::new("/proc").join(pid.to_string()).join("stat"), 1024)
         .unwrap_or_default()
 }
 

@@ -17,6 +17,7 @@ pub mod steps;
 pub mod unmount;
 pub mod watcher;
 
+mod carriers;
 mod clock;
 mod conf;
 mod console;
@@ -169,6 +170,7 @@ pub fn helper_about(word: &str, subject: &str) -> Option<u8> {
 /// they have a deadline, and nobody waits for them but a step.
 pub fn helper(word: &str) -> Option<u8> {
     match word {
+        carriers::FIND => Some(carriers::find()),
         unmount::GENTLY => Some(unmount::unmount_gently()),
         unmount::ALL => Some(unmount::unmount_all()),
         seed::RENEW => Some(seed::renew()),

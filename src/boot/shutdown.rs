@@ -52,7 +52,7 @@ pub async fn finish(
         save_seed(context, tools, left).await;
         record::note(record::DOWN, context, left, tools).await;
     }
-    everyone::leaves(spec, end_of_killing, tools, kernel).await;
+    everyone::leaves(spec, context.place, end_of_killing, tools, kernel).await;
     if context.place == Place::Machine {
         release_disks(context, end, tools, kernel).await;
     }

@@ -81,7 +81,7 @@ const NEVER: u64 = u64::MAX;
 
 fn process(pid: i32, name: &str) -> Left {
     let pid = Pid::new(pid).unwrap();
-    Left { pid, name: name.to_owned(), storage: false, terminal: false }
+    Left { pid, name: name.to_owned(), terminal: false }
 }
 
 /// What nobody sends.
@@ -113,6 +113,7 @@ fn a_quiet_machine_goes_down_in_order_and_at_once() {
             "udevadm control --exit",
             "/proc/self/exe --save-seed",
             "/proc/self/exe --note-shutdown",
+            "/proc/self/exe --find-carriers",
             "SIGTERM to all",
             "SIGCONT to all",
             "/proc/self/exe --unmount-gently",
@@ -134,7 +135,7 @@ fn late_processes_are_named_and_then_killed() {
     ];
     let kernel = Stub::new(&tools, processes);
     go_down(&root.context(), &tools, &kernel);
-    let lines: Vec<String> = lines.try_iter().skip(3).collect();
+    let lines: Vec<String> = lines.try_iter().skip(4).collect();
     let waiting = "say: waiting for ev?il (50)";
     assert_eq!(
         lines[..8],
@@ -169,11 +170,9 @@ fn who_survives_even_that_is_left_behind() {
 #[test]
 fn those_who_carry_the_root_are_spared() {
     let root = Root::new(&[]);
-    let (tools, lines) = Fake::new(&[]);
-    let mut carrier = process(40, "nbd-client");
-    carrier.storage = true;
-    let processes =
-        vec![(carrier, NEVER, SignalNumber::TERM), (process(50, "sh"), NEVER, SignalNumber::TERM)];
+    let (tools, lines) = Fake::new(&[("--find-carriers", Act::Exits(0, "39\n40"))]);
+    let end = |pid, name| (process(pid, name), NEVER, SignalNumber::TERM);
+    let processes = vec![end(40, "nbd-client"), end(50, "sh")];
     let kernel = Stub::new(&tools, processes);
     go_down(&root.context(), &tools, &kernel);
     let lines: Vec<String> = lines.try_iter().collect();
@@ -199,7 +198,7 @@ fn disks_are_released_layer_by_layer() {
         }
     });
     go_down(&root.context(), &tools, &Stub::new(&tools, vec![]));
-    let lines: Vec<String> = lines.try_iter().skip(5).collect();
+    let lines: Vec<String> = lines.try_iter().skip(6).collect();
     assert_eq!(
         lines,
         [

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A full disk, and file systems that never answer: the machine stays in hand, and goes down when told."""
 
-from machine import Machine, check, main
+from machine import Machine, check, main, same
 
 CHATTER = """[service.chatter]
 command = "/bin/sh -c 'while sleep 0.2; do date +said-%s.%N; done'"
@@ -10,6 +10,22 @@ restart = "always"
 # Root may use the reserve too. The last blocks go one by one.
 FILLED = ("fallocate -l $(($(stat -f -c '%f*%s' /) - 8000000)) /root/fill; "
           "cat /dev/zero >/root/rest 2>/dev/null; sync")
+
+# Writes to a page of a file on a disk that is frozen meanwhile: while that waits, its mappings are locked, and once
+# somebody wants to change them nobody reads its memory either, or its words.
+LOCKED = """
+open my $file, '+>', '/srv/mapped';
+truncate $file, 65536;
+my $at = syscall(9, 0, 65536, 3, 1, fileno($file) + 0, 0);
+open my $zero, '<', '/dev/zero';
+syscall(0, fileno($zero) + 0, $at, 1);
+system 'sync; fsfreeze -f /srv; touch /run/frozen';
+syscall(0, fileno($zero) + 0, $at + 4096, 1);
+"""
+# Started over ssh, they are not among the processes of a service that stops.
+LOCK = ("stuck() { until grep -q State:.D /proc/$1/status; do sleep 0.1; done; }; exec </dev/null >/dev/null 2>&1; "
+        "perl /root/locked & first=$!; until [ -e /run/frozen ]; do sleep 0.1; done; stuck $first; "
+        "(echo 1 >/proc/$first/clear_refs) & stuck $!")
 
 
 def full(vm: Machine):
@@ -47,11 +63,14 @@ def full_reboot(vm: Machine):
 
 
 def silent_server(vm: Machine):
-    """a FUSE server that says nothing, a frozen disk, and a process in each that nothing can kill: it still goes off"""
+    """a FUSE server that says nothing, a frozen disk, processes in both that nothing can kill and one of whom not even
+    the words can be read: it still goes off"""
     vm.ok("modprobe fuse; mkdir -p /mnt/silent; exec 9<>/dev/fuse")
     vm.ok("mount -i -t fuse -o fd=9,rootmode=40000,user_id=0,group_id=0 silent /mnt/silent")
     vm.ok("(ls /mnt/silent/x) >/dev/null 2>&1 &")
-    vm.ok("echo dirty >/srv/dirty; fsfreeze -f /srv; (echo more >/srv/more) 2>/dev/null & stuck=$!")
+    vm.ok(f"echo dirty >/srv/dirty; cat >/root/locked <<'END'{LOCKED}END")
+    same("ssh", vm.ssh(LOCK).returncode, 0)
+    vm.ok("(echo more >/srv/more) 2>/dev/null & stuck=$!")
     vm.ok("until grep -q 'State:.D' /proc/$stuck/status; do :; done")
     vm.poweroff(120)
 
