@@ -19,6 +19,8 @@ pub enum Plan {
     Help,
     /// Say which version it is.
     Version,
+    /// Say which shutdown is to come.
+    Show,
     /// Nothing: the record of `--wtmp-only` is made when the machine does go down.
     Nothing,
     /// Bring it down later, or with a word to everybody.
@@ -41,12 +43,13 @@ pub fn run(program: &str, words: &[String], mut session: Session) -> Status {
             let request = Request::CancelPower { message, quiet };
             change::perform(&mut session, &request, Wait::Leave)
         }
+        Plan::Show => power::show(&mut session),
         Plan::Help => {
             session.output.text(help(program));
             Ok(Status::Done)
         }
         Plan::Version => {
-            session.output.line(concat!("finit ", env!("CARGO_PKG_VERSION")));
+            session.output.line(words::VERSION);
             Ok(Status::Done)
         }
         Plan::Nothing => Ok(Status::Done),
@@ -56,6 +59,7 @@ pub fn run(program: &str, words: &[String], mut session: Session) -> Status {
 
 /// Runs `init` or `telinit`.
 pub fn telinit(program: &str, words: &[String], mut session: Session) -> Status {
+    let words = without_wait(words);
     let result = match words {
         [word] if matches!(word.as_str(), "-h" | "--help") => {
             session.output.text(HELP_TELINIT);
@@ -94,10 +98,11 @@ pub fn plan(program: &str, words: &[String]) -> Result<Plan, String> {
         "halt" => Power::Halt,
         _ => Power::Poweroff,
     };
-    let (mut manner, mut acts) = (Manner::Ask, true);
+    let (mut force, mut write, mut acts) = (false, true, true);
     for option in options(words) {
         match option.as_str() {
-            "-f" | "--force" => manner = Manner::Force,
+            "-f" | "--force" => force = true,
+            "-n" | "--no-sync" => write = false,
             "-p" | "--poweroff" => how = Power::Poweroff,
             "--halt" => how = Power::Halt,
             "--reboot" => how = Power::Reboot,
@@ -108,10 +113,17 @@ pub fn plan(program: &str, words: &[String]) -> Result<Plan, String> {
             _ => return Err(not_understood(program, &option)),
         }
     }
+    let manner = if force { Manner::Force { write } } else { Manner::Ask };
     Ok(if acts { Plan::Power(how, manner) } else { Plan::Nothing })
 }
 
 fn shutdown(words: &[String]) -> Result<Plan, String> {
+    if let [word] = words
+        && word == "--show"
+    {
+        return Ok(Plan::Show);
+    }
+    let words = without_wait(words);
     let is_option = |word: &&String| word.len() > 1 && word.starts_with('-');
     let given: Vec<String> = words.iter().take_while(is_option).cloned().collect();
     let mut rest = words.iter().skip(given.len()).peekable();
@@ -125,13 +137,18 @@ fn shutdown(words: &[String]) -> Result<Plan, String> {
         late.push(option.clone());
     }
     let message = rest.cloned().collect::<Vec<_>>().join(" ");
-    let (mut how, mut quiet) = (Power::Poweroff, false);
+    let (mut how, mut quiet, mut halts) = (Power::Poweroff, false, false);
     for option in options(&given).into_iter().chain(options(&late)) {
         match option.as_str() {
+            // Beside -H it says that nothing starts again, and -H how it ends.
+            "-h" if halts => how = Power::Halt,
             "-h" | "-P" | "--poweroff" => how = Power::Poweroff,
-            "-H" | "--halt" => how = Power::Halt,
+            "-H" | "--halt" => (how, halts) = (Power::Halt, true),
             "-r" | "--reboot" => how = Power::Reboot,
             "--no-wall" => quiet = true,
+            // Whether a user of /etc/shutdown.allow is logged in, for the line about Ctrl-Alt-Del
+            // in inittab(5); finit hears of those keys itself.
+            "-a" => {}
             "-k" => return Err("this version of finit does not warn users; use wall(1)".to_owned()),
             _ => return Err(not_understood("shutdown", &option)),
         }
@@ -166,6 +183,17 @@ fn cancel(given: &[String], message: Vec<String>) -> Result<Plan, String> {
     Ok(Plan::Cancel { message: message.join(" "), quiet })
 }
 
+/// The words without `-t 3` or `-t3` before them: how long sysvinit waits between two signals is
+/// in the file here, for each service and for all.
+fn without_wait(words: &[String]) -> &[String] {
+    let is_time = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    match words {
+        [option, time, rest @ ..] if option == "-t" && is_time(time) => rest,
+        [option, rest @ ..] if option.strip_prefix("-t").is_some_and(is_time) => rest,
+        _ => words,
+    }
+}
+
 /// Options one by one: `-fp` is `-f -p`. Words that are no options come as they are, and are
 /// not understood by whoever matches them.
 fn options(words: &[String]) -> Vec<String> {
@@ -194,6 +222,7 @@ Usage: poweroff | reboot | halt [OPTION…]
 Brings the machine down in order.
 
   -f, --force      call reboot(2) at once, without finit
+  -n, --no-sync    with -f: do not write to the disks first, should that hang
   -p, --poweroff   turn it off
       --halt       stop it, with its power on
       --reboot     start it again
@@ -214,7 +243,9 @@ A later one takes the place of an earlier one that has not begun.
   -H, --halt          stop it, with its power on
   -r, --reboot        start it again
   -c                  drop the shutdown that is to come
+      --show          say which one that is
       --no-wall       tell the console only, and nobody who is logged in
+  -a, -t SECONDS      accepted, and without meaning here
       --help          this
       --version       version of finit
 ";

@@ -77,10 +77,13 @@ fn header(machine: &MachineReport, shown: &[&ServiceReport], style: Style) -> St
 }
 
 /// "power off at 22:00:00 (in 4 min), asked for by …: message".
-fn to_come(scheduled: &ScheduledReport) -> String {
-    let (now, _) = time::wall();
+pub fn to_come(scheduled: &ScheduledReport) -> String {
+    let (now, nanoseconds) = time::wall();
     let wait = i64::try_from(scheduled.in_ms / 1000).unwrap_or(i64::MAX);
-    let at = time::local(now.saturating_add(wait));
+    // The rest of both may be one second more: 23:59 is not told as 23:58:59.
+    let rest = (scheduled.in_ms % 1000).saturating_add(u64::from(nanoseconds) / 1_000_000);
+    let at = now.saturating_add(wait).saturating_add(i64::from(rest >= 1000));
+    let at = time::local(at);
     let at = at.map_or_else(String::new, |at| {
         let clock = format!("{:02}:{:02}:{:02}", at.hour, at.minute, at.second);
         match wait {

@@ -1,21 +1,31 @@
 //! Bringing the machine down: by asking PID 1, now or for later, or, where that no longer helps, by oneself.
 
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use super::change::{self, Wait};
 use super::connect::Failure;
 use super::when::When;
-use super::{Session, Status};
+use super::{Session, Status, overview, unexpected};
 use crate::os::reboot::{self, How};
-use crate::proto::{Power, Request};
+use crate::proto::{Power, Reply, Request};
+
+/// What the disks get before reboot(2).
+const WRITING: Duration = Duration::from_secs(10);
 
 /// Who brings the machine down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Manner {
     /// PID 1, in order.
     Ask,
-    /// reboot(2) at once: nothing is stopped, only the disks are written.
-    Force,
+    /// reboot(2) at once: nothing is stopped.
+    Force {
+        /// Whether what is in memory is written to the disks first.
+        write: bool,
+    },
 }
 
 /// A shutdown that everybody is told of.
@@ -83,7 +93,7 @@ fn asked(session: &mut Session, how: Power, matches: &ArgMatches) -> Result<Stat
     let when = matches.get_one::<When>("at").copied();
     let (message, quiet) = words(matches);
     if matches.get_flag("force") {
-        return perform(session, how, Manner::Force);
+        return perform(session, how, Manner::Force { write: true });
     }
     if when.is_none() && message.is_empty() {
         return perform(session, how, Manner::Ask);
@@ -122,13 +132,33 @@ pub fn schedule(session: &mut Session, how: Power, notice: Notice) -> Result<Sta
 pub fn perform(session: &mut Session, how: Power, manner: Manner) -> Result<Status, Failure> {
     match manner {
         Manner::Ask => change::perform(session, &Request::Power { how }, Wait::Leave),
-        Manner::Force => force(how),
+        Manner::Force { write } => force(how, write),
     }
 }
 
-fn force(how: Power) -> Result<Status, Failure> {
-    // reboot(2) does not write what is still in memory.
-    reboot::sync();
+/// Says which shutdown is to come; 1 if there is none.
+///
+/// # Errors
+/// No answer.
+pub fn show(session: &mut Session) -> Result<Status, Failure> {
+    let machine = match session.ask(&Request::List)? {
+        Reply::Machine(machine) => machine,
+        reply => return Err(unexpected(&reply)),
+    };
+    match &machine.scheduled {
+        Some(scheduled) => session.output.line(&overview::to_come(scheduled)),
+        None => {
+            session.output.line("no shutdown is scheduled");
+            return Ok(Status::Failed);
+        }
+    }
+    Ok(Status::Done)
+}
+
+fn force(how: Power, write: bool) -> Result<Status, Failure> {
+    if write {
+        write_out();
+    }
     let errno = reboot::reboot(match how {
         Power::Poweroff => How::Poweroff,
         Power::Reboot => How::Restart,
@@ -136,4 +166,19 @@ fn force(how: Power) -> Result<Status, Failure> {
     });
     let who = if errno.0 == libc::EPERM { "; are you root?" } else { "" };
     Err(Failure::Local(format!("{how} by force: {errno}{who}")))
+}
+
+/// reboot(2) does not write what is still in memory. Whoever uses force has reasons, and a disk
+/// that does not answer is among them: it does not keep the machine up.
+fn write_out() {
+    let (tell, told) = mpsc::channel();
+    let writer = thread::Builder::new().spawn(move || {
+        reboot::sync();
+        // Nobody listens any more after the time below.
+        tell.send(()).ok()
+    });
+    if writer.is_ok() {
+        // What is not written by then is lost.
+        told.recv_timeout(WRITING).ok();
+    }
 }

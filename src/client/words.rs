@@ -12,9 +12,28 @@ pub fn pass_on(words: &[String]) -> u8 {
     pass_on_to(words, Session::new("init", &Environment::read())).code()
 }
 
+/// What `--version` prints.
+pub const VERSION: &str = concat!("finit ", env!("CARGO_PKG_VERSION"));
+
+const HELP: &str = "\
+Usage: init WORDS
+Passes words on to the finit that is PID 1: status NAME, start NAME, poweroff, …
+Also a runlevel (0 power off, 6 reboot, 1 rescue, 2 to 5 default), q (apply) and u (upgrade).
+";
+
 /// The same in a session that exists already.
 pub fn pass_on_to(words: &[String], mut session: Session) -> Status {
-    let result = exchange(words, &mut session);
+    let result = match words {
+        [word] if word == "--version" => {
+            session.output.line(VERSION);
+            Ok(Status::Done)
+        }
+        [word] if matches!(word.as_str(), "-h" | "--help") => {
+            session.output.text(HELP);
+            Ok(Status::Done)
+        }
+        _ => exchange(words, &mut session),
+    };
     session.end(result)
 }
 

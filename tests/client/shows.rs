@@ -34,6 +34,12 @@ fn a_shutdown_to_come_is_shown_with_its_time() {
     let (clock, rest) = rest.split_at(8);
     assert!(clock.bytes().all(|byte| byte.is_ascii_digit() || byte == b':'), "{line}");
     assert_eq!(rest, " (in 4 min), asked for by finitctl (pid 77, uid 0): new disks");
+
+    let ran = server.run_as("shutdown", &["--show"]);
+    assert!(ran.code == 0 && ran.out.ends_with(&format!("{rest}\n")), "{}", ran.out);
+    let server = Server::always(Answer::Reply(Reply::Machine(Box::new(machine()))));
+    let ran = server.run_as("shutdown", &["--show"]);
+    assert_eq!((ran.code, ran.out.as_str()), (1, "no shutdown is scheduled\n"));
 }
 
 #[test]
