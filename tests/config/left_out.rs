@@ -83,3 +83,16 @@ fn a_target_is_left_out_as_a_service_is() {
     assert_eq!((found.len(), services), (1, vec!["a".to_owned()]));
     assert_eq!(found[0], ("desk".to_owned(), "unknown key `want` in [target.desk]".to_owned()));
 }
+
+#[test]
+fn a_name_below_a_misspelt_kind_is_no_stranger() {
+    let text =
+        format!("[sevrice.d]\ncommand = \"/d\"\n{}{}", unit("a", "needs = \"d\""), unit("b", ""));
+    let read = read(&text);
+    let said: Vec<&str> = read.diagnostics.iter().map(|one| one.message.as_str()).collect();
+    let unknown = "unknown table [sevrice]";
+    assert_eq!(said, [unknown]);
+    let (out, there) = left_out(&text);
+    assert_eq!(out, [("d".to_owned(), unknown.to_owned())]);
+    assert_eq!(there, ["a", "b"]);
+}

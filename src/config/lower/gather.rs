@@ -33,6 +33,9 @@ pub(super) struct Gathered {
     pub second: Vec<Definition>,
     pub settings: BTreeMap<String, Table>,
     overrides: Vec<(Owner, Table, Place)>,
+    /// Names below a kind that is misspelt, as what they were meant to be, each with the mistake:
+    /// who speaks of them speaks of no stranger.
+    pub misspelt: Vec<(&'static str, String, Place, String)>,
 }
 
 impl Gathered {
@@ -83,14 +86,18 @@ pub(super) fn gather(entry: Entry, gathered: &mut Gathered, report: &mut Report<
     } else if keys::TABLES.contains(&kind) {
         merge(kind, gathered.settings.entry(kind.to_owned()).or_default(), table, report);
     } else {
-        let problem = Problem::new(format!("unknown table [{}]", entry.key));
-        report.error(
-            entry.at,
-            match keys::nearest(kind, keys::TABLES) {
-                Some(near) => problem.hint(format!("did you mean `{near}`?")),
-                None => problem.hint(format!("one of {}", keys::TABLES.join(", "))),
-            },
-        );
+        let mistake = format!("unknown table [{}]", entry.key);
+        let near = keys::nearest(kind, keys::TABLES);
+        let hint = match near {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("one of {}", keys::TABLES.join(", ")),
+        };
+        report.error(entry.at, Problem::new(mistake.clone()).hint(hint));
+        if let Some(meant) = NAMED.into_iter().find(|known| near == Some(*known)) {
+            let named = table.entries.into_iter();
+            let named = named.filter(|named| matches!(named.node.value, Value::Table(_)));
+            gathered.misspelt.extend(named.map(|one| (meant, one.key, one.at, mistake.clone())));
+        }
     }
 }
 

@@ -99,6 +99,10 @@ pub(super) fn lower(documents: Vec<Document>, report: &mut Report<'_>) -> System
             definitions.places.entry(name).or_insert((kind, at));
         }
     }
+    for (kind, name, at, mistake) in gathered.misspelt {
+        mistakes.add(&name, &mistake);
+        definitions.places.entry(name).or_insert((kind, at));
+    }
     check::check(&definitions, drafts, mistakes, &mut spec, report);
     spec
 }
