@@ -79,6 +79,15 @@ holds() {
     debugfs -R "cat $2" "$1" 2>/dev/null | cmp -s - "$3" || die "$3 could not be written into $1 (is it full?)"
 }
 
+# release BZIMAGE: its version as uname -r has it; nothing where that is not to be found. The kernel's
+# Documentation/arch/x86/boot.rst: at 0x20e stands where the text is, counted from 0x200.
+release() {
+    python3 -c 'import sys
+head = open(sys.argv[1], "rb").read(65536)
+at = int.from_bytes(head[0x20e:0x210], "little") + 0x200
+print(head[at:].split(b"\0")[0].decode("ascii", "replace").split(" ")[0] if head[0x202:0x206] == b"HdrS" else "")' "$1"
+}
+
 # copy_disks FROM TO: the three disks of a machine; holes stay holes, and blocks are shared where the host can.
 copy_disks() {
     local disk
