@@ -249,14 +249,13 @@ impl Engine {
     ) {
         let is_step = |node: &&Node| node.is_main(run) && matches!(node.body, Body::Step(_));
         let Some(node) = self.node(run.node).filter(is_step) else { return };
-        // A person may have had it tried again, even if a change to `rescue` has let it go since.
-        let wish = node.wish.clone();
-        let wish = Some(wish).filter(|wish| matches!(wish.cause(), Cause::Person { .. }));
         let (name, took) = (node.name.clone(), self.now.since(node.since));
         let ms = took.as_millis();
-        match wish {
-            Some(wish) => self.cause = wish,
-            None => self.because(Cause::Boot),
+        if run.generation == 1 {
+            self.because(Cause::Boot);
+        } else {
+            // Somebody has had it tried again, whatever has let it go since.
+            self.carry_on(run.node);
         }
         match result {
             Ok(None) => {

@@ -44,8 +44,8 @@ pub struct Oracle {
     /// Runs that are known to be up.
     pub ready: BTreeSet<RunId>,
     pub living: BTreeSet<RunId>,
-    /// Who has left a daemon behind that is not known yet.
-    pub unknown: BTreeSet<NodeId>,
+    /// Runs that have left a daemon behind that is not known yet.
+    pub unknown: BTreeSet<RunId>,
     /// For whom a change was seen since they ran.
     pub sighted: BTreeSet<NodeId>,
     tickets: BTreeSet<u64>,
@@ -231,7 +231,6 @@ impl Oracle {
                 let two = self.main_runs.iter().any(|run| here(run) && self.living.contains(run));
                 self.check(!two, || format!("{name} has two main processes"));
                 self.sighted.remove(&order.run.node);
-                self.unknown.remove(&order.run.node);
                 // What nobody stops is let go, and lives on beside the next one.
                 if order.service.stop.scope != StopScope::None {
                     self.main_runs.insert(order.run);

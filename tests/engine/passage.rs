@@ -34,7 +34,8 @@ impl Oracle {
     pub fn left_behind(&mut self, engine: &Engine, id: NodeId, old: &Peek, new: &Peek) {
         let late = self.elapsed || self.exited.contains(&id) || new.label == "up";
         let main = engine.definition(id).is_some_and(|spec| spec.stop.scope == StopScope::Main);
-        let left = old.label == "starting" && !late && main && self.unknown.contains(&id);
+        let unknown = old.run.is_some_and(|run| self.unknown.contains(&run));
+        let left = old.label == "starting" && !late && main && unknown;
         self.check(!left, || format!("{} is stopped, and its daemon is not known yet", new.name));
     }
 

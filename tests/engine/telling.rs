@@ -32,7 +32,7 @@ impl<F: Fates> World<F> {
             self.ended_runs.retain(|over| *over != run);
             if let Some(oracle) = &mut self.oracle {
                 oracle.lives(run);
-                oracle.unknown.remove(&node);
+                oracle.unknown.remove(&run);
             }
             self.last_pid += 1;
             let notice = Notice { main_pid: Pid::new(self.last_pid), ..Notice::default() };

@@ -334,7 +334,7 @@ impl<F: Fates> World<F> {
             {
                 *self.strays.entry(run.node).or_default() += 1;
                 if let Some(oracle) = &mut self.oracle {
-                    oracle.unknown.insert(run.node);
+                    oracle.unknown.insert(run);
                 }
             }
             What::Probe | What::Hook if well => self.found(run.node, &process.ready),
