@@ -9,8 +9,11 @@ use std::time::Duration;
 use super::{Done, Finished, Report, RunError, Tools};
 use crate::facts::{Errno, Exit, Stage};
 
-/// Longest part of a program's own words that goes into a report.
+/// Longest part of a line of a program's own words that goes into a report.
 const LONGEST: usize = 200;
+
+/// Complaints of one program that are told.
+const COMPLAINTS: usize = 10;
 
 /// Why a program did not do its work.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,10 +86,13 @@ pub(super) fn complaint(program: &[&str], finished: &Finished) -> String {
     let last = lines.iter().rfind(|line| !line.starts_with(char::is_whitespace)).or(lines.last());
     let words = match (last, own.len()) {
         (None, _) => return format!("{}: {}", name(program), finished.exit),
-        (Some(last), 0 | 1) => last.trim().to_owned(),
-        (Some(_), _) => own.join("; "),
+        (Some(last), 0 | 1) => Printable(last.trim()).to_string(),
+        (Some(_), _) => {
+            let told = own.iter().take(COMPLAINTS).map(|line| Printable(line).to_string());
+            told.collect::<Vec<_>>().join("; ")
+        }
     };
-    format!("{}: {}: {}", name(program), finished.exit, Printable(&words))
+    format!("{}: {}: {words}", name(program), finished.exit)
 }
 
 /// Text from outside, safe for a console: no control characters, and not endless.
@@ -151,5 +157,9 @@ mod tests {
         );
         assert_eq!(said("  one\n  two"), "mount: exited with status 32: two");
         assert!(said(&"x".repeat(5000)).len() < 300);
+        // A long one hides no other, and there is an end.
+        let long = format!("mount: /x: {}\nmount: /last: no\n", "x".repeat(300));
+        assert!(said(&long).ends_with("; mount: /last: no"), "{}", said(&long));
+        assert!(said(&bad.repeat(1000)).len() < 1000);
     }
 }
