@@ -18,6 +18,8 @@ impl Reader for Disk {
             Ok(bytes) => Ok(Some(bytes)),
             Err(Errno(libc::ENOENT)) => Ok(None),
             Err(Errno(libc::EFBIG)) => Err("it is longer than 1 MiB".to_owned()),
+            // What a file that was opened cannot be read for: it is a folder, a pipe or a device.
+            Err(Errno(libc::EINVAL)) => Err("it is no regular file".to_owned()),
             Err(errno) => Err(errno.to_string()),
         }
     }

@@ -25,6 +25,21 @@ fn a_broken_file_boots_to_a_login_says_where_and_starts_what_is_good() {
     assert!(machine.console().contains("finit.toml"), "{}", machine.console());
 }
 
+#[test]
+fn whatever_stands_in_the_place_of_the_file_there_is_a_login_and_the_reason() {
+    let name = "/etc/finit.toml";
+    let huge = format!("# {}\n", "x".repeat(2 << 20));
+    for (path, text, reason) in [
+        (name, "\u{7f}ELF\u{2}\u{1}\0\0\u{1b}[2J", "error(s), see `finitctl check`"),
+        (name, huge.as_str(), "it is longer than 1 MiB"),
+        ("/etc/finit.toml/a-file-in-a-folder", "", "it is no regular file"),
+        ("/etc/finit.toml.d/b.toml/a-file-in-a-folder", "", "it is no regular file"),
+    ] {
+        let machine = Plan::new().file(path, text).boot_as_is();
+        has_login_and_banner(&machine, reason);
+    }
+}
+
 /// A last good copy has logins that ask for a user. Where there is none, nobody gets in.
 #[test]
 fn an_empty_etc_boots_to_a_shell_and_a_lost_file_to_the_last_good_copy() {
@@ -46,6 +61,18 @@ fn an_empty_file_boots_and_takes_orders() {
     let machine = Machine::boot("");
     machine.booted();
     assert_eq!(machine.ctl(&["status"]).code, 0);
+}
+
+#[test]
+fn signals_bring_back_the_control_socket_and_a_shell_for_repairs() {
+    let machine = Machine::boot("");
+    machine.booted();
+    std::fs::remove_file(machine.path("/run/initctl")).unwrap();
+    machine.signal_pid1(libc::SIGUSR1);
+    machine.wait("the control socket", |m| m.exists("/run/initctl").then_some(()));
+    assert_eq!(machine.ctl(&["status"]).code, 0);
+    machine.signal_pid1(libc::SIGWINCH);
+    machine.until("rescue-shell", "up");
 }
 
 /// The kernel opens a console for PID 1, or it cannot: then any of its first descriptors may
