@@ -34,7 +34,7 @@ pub(super) async fn devices(context: &Context, tools: &impl Tools) -> Report {
             Err(trouble) => Err(trouble.fatal("mdev")),
         },
         Devices::Udev => match conf::first(context, &UDEVD) {
-            Some(daemon) => udev(daemon, tools).await,
+            Some(daemon) => udev(daemon, context, tools).await,
             // The nodes are there, devtmpfs has made them; owners and links are missing.
             None => Ok(Done::Skipped("no udevd is installed")),
         },
@@ -42,13 +42,20 @@ pub(super) async fn devices(context: &Context, tools: &impl Tools) -> Report {
 }
 
 /// Starts the daemon and replays the discovery of everything that was there before it.
-async fn udev(daemon: &str, tools: &impl Tools) -> Report {
-    let recipe: [(&[&str], Duration); 4] = [
-        (&[daemon, "--daemon"], START),
+async fn udev(daemon: &str, context: &Context, tools: &impl Tools) -> Report {
+    let start = [daemon, "--daemon"];
+    let mut recipe: Vec<(&[&str], Duration)> = vec![
+        (&start, START),
         (&["udevadm", "trigger", "--type=subsystems", "--action=add"], TRIGGER),
         (&["udevadm", "trigger", "--type=devices", "--action=add"], TRIGGER),
         (&["udevadm", "settle"], SETTLE),
     ];
+    if conf::has_program(context, "lvm") {
+        // The rules of lvm2 leave it to systemd to activate a complete volume group; an initramfs
+        // activates what the root lies on, and no /home.
+        recipe.push((&["lvm", "vgchange", "-aay", "--sysinit"], TRIGGER));
+        recipe.push((&["udevadm", "settle"], SETTLE));
+    }
     // A part that fails does not make the others useless: a daemon that an initramfs left
     // behind answers the triggers too.
     let mut troubles = Vec::new();

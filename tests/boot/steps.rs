@@ -90,6 +90,16 @@ fn udev_is_found_started_triggered_and_waited_for() {
     assert_eq!(ran.len(), 4);
 }
 
+/// The rules of lvm2 have systemd activate a volume group; here that is nobody else's business.
+#[test]
+fn logical_volumes_are_activated_where_there_may_be_some() {
+    let root = Root::new(&[("/sbin/udevd", ""), ("/sbin/lvm", "")]);
+    let (report, ran) = play("devices", &root.context(), &[]);
+    assert_eq!(report, worked());
+    let last = ["udevadm settle", "lvm vgchange -aay --sysinit", "udevadm settle"];
+    assert_eq!(ran[3..], last);
+}
+
 #[test]
 fn other_ways_to_devices() {
     let root = Root::new(&[]);
