@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use super::{Context, Done, Report, Tools, conf, program};
+use super::fstab::Entry;
+use super::{Context, Done, Report, Tools, conf, fstab, program};
 use crate::config::spec::Devices;
 
 /// systemd's udevd first, then eudev's: its old name is a link to udevadm where both are.
@@ -25,6 +26,14 @@ const TRIGGER: Duration = Duration::from_secs(60);
 /// takes its time, and those of fstab(5) are among them.
 const SETTLE: Duration = Duration::from_secs(150);
 
+/// A disk on USB or behind a slow controller is not there when all events are dealt with: it has yet
+/// to be found.
+const DISKS: Duration = Duration::from_secs(30);
+const LOOK: Duration = Duration::from_millis(200);
+
+/// Most are there soon after, and nobody has to know.
+const NOTICE: Duration = Duration::from_secs(2);
+
 /// Makes the devices that are there already known, and waits until that is done.
 pub(super) async fn devices(context: &Context, tools: &impl Tools) -> Report {
     match context.boot.devices {
@@ -34,7 +43,11 @@ pub(super) async fn devices(context: &Context, tools: &impl Tools) -> Report {
             Err(trouble) => Err(trouble.fatal("mdev")),
         },
         Devices::Udev => match conf::first(context, &UDEVD) {
-            Some(daemon) => udev(daemon, context, tools).await,
+            Some(daemon) => {
+                let report = udev(daemon, context, tools).await;
+                await_disks(context, tools).await;
+                report
+            }
             // The nodes are there, devtmpfs has made them; owners and links are missing.
             None => Ok(Done::Skipped("no udevd is installed")),
         },
@@ -66,4 +79,25 @@ async fn udev(daemon: &str, context: &Context, tools: &impl Tools) -> Report {
         }
     }
     if troubles.is_empty() { Ok(Done::Worked) } else { Err(troubles.join("; ")) }
+}
+
+/// Waits for the disks that fstab(5) cannot do without, and says for which.
+async fn await_disks(context: &Context, tools: &impl Tools) {
+    let mut missing: Vec<String> = Vec::new();
+    if context.boot.fstab {
+        missing = fstab::read(context).iter().filter_map(Entry::needed_device).collect();
+    }
+    let mut waited = Duration::ZERO;
+    loop {
+        missing.retain(|device| !context.path(device).exists());
+        if missing.is_empty() || waited >= DISKS {
+            return;
+        }
+        if waited == NOTICE {
+            let (devices, most) = (missing.join(", "), DISKS.as_secs());
+            tools.say(&format!("devices: waiting up to {most} s for {devices} of /etc/fstab"));
+        }
+        tools.pause(LOOK).await;
+        waited = waited.saturating_add(LOOK);
+    }
 }

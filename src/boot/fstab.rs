@@ -2,6 +2,8 @@
 
 use super::{Context, conf};
 
+const FILE: &str = "/etc/fstab";
+
 /// File systems that need the network.
 const NETWORK: [&str; 22] = [
     "nfs",
@@ -70,17 +72,32 @@ impl Entry {
         self.fstype == "swap" && !self.has("noauto")
     }
 
+    /// The device node that the boot does not go well without.
+    pub(super) fn needed_device(&self) -> Option<String> {
+        let device = self.device();
+        let is_needed = self.is_mounted_locally() && !self.has("nofail") && !self.has("bind");
+        (is_needed && device.starts_with("/dev/")).then_some(device)
+    }
+
     /// The device node, where udev has made its link.
     pub(super) fn device(&self) -> String {
         TAGS.iter()
             .find_map(|(tag, folder)| Some((folder, self.source.strip_prefix(tag)?)))
-            .map(|(folder, name)| format!("{folder}{}", name.trim_matches('"')))
+            .map(|(folder, name)| format!("{folder}{}", encoded(name.trim_matches('"'))))
             .unwrap_or_else(|| self.source.clone())
     }
 
     fn is_mounted(&self) -> bool {
         self.fstype != "swap" && !self.has("noauto")
     }
+}
+
+/// The name of udev's link: what is unusual in a label becomes `\x20` and the like.
+fn encoded(name: &str) -> String {
+    let plain = |c: char| !c.is_ascii() || c.is_ascii_alphanumeric() || "#+-.:=@_".contains(c);
+    let encode =
+        |c: char| if plain(c) { c.to_string() } else { format!("\\x{:02x}", u32::from(c)) };
+    name.chars().map(encode).collect()
 }
 
 /// Whether a file system of that type needs the network.
@@ -95,7 +112,7 @@ pub(super) fn network_types() -> String {
 
 /// The entries, in order; none where there is no file.
 pub(super) fn read(context: &Context) -> Vec<Entry> {
-    conf::read(&context.path("/etc/fstab")).map(|text| parse(&text)).unwrap_or_default()
+    conf::read(&context.path(FILE)).map(|text| parse(&text)).unwrap_or_default()
 }
 
 /// Lines without at least a source and a target mean nothing to mount(8) either.
@@ -106,7 +123,10 @@ fn parse(text: &str) -> Vec<Entry> {
 
 fn parse_line(line: &str) -> Option<Entry> {
     let mut fields = line.split_ascii_whitespace().map(unescape);
-    let (source, target) = (fields.next()?, fields.next()?);
+    let (source, mut target) = (fields.next()?, fields.next()?);
+    while target.len() > 1 && target.ends_with('/') {
+        target.pop();
+    }
     let fstype = fields.next().unwrap_or_else(|| "auto".to_owned());
     let options = fields.next().unwrap_or_else(|| "defaults".to_owned());
     // The fifth field is for dump(8).
@@ -183,6 +203,7 @@ mod tests {
             ("/dev/sda1", "/dev/sda1"),
             ("UUID=\"ab-cd\"", "/dev/disk/by-uuid/ab-cd"),
             ("LABEL=root", "/dev/disk/by-label/root"),
+            ("LABEL=my\\040dä/sk", "/dev/disk/by-label/my\\x20dä\\x2fsk"),
             ("PARTLABEL=x", "/dev/disk/by-partlabel/x"),
             ("server:/home", "server:/home"),
         ] {

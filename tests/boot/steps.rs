@@ -1,9 +1,9 @@
 //! Boot steps, each with what it runs and what becomes of each way that can end.
 
-use finit::boot::{Context, Done, Place};
+use finit::boot::{Context, Done, Place, steps};
 use finit::config::spec::{Devices, STEPS};
 
-use super::stage::{Act, Root, play, worked};
+use super::stage::{Act, Fake, Root, block, play, worked};
 
 #[test]
 fn a_container_keeps_its_hands_off_hardware() {
@@ -98,6 +98,27 @@ fn logical_volumes_are_activated_where_there_may_be_some() {
     assert_eq!(report, worked());
     let last = ["udevadm settle", "lvm vgchange -aay --sysinit", "udevadm settle"];
     assert_eq!(ran[3..], last);
+}
+
+/// As a disk on USB does, which is found seconds after all events are dealt with.
+#[test]
+fn disks_of_fstab_that_come_late_are_waited_for() {
+    let fstab = "LABEL=root / ext4 defaults 0 1\nLABEL=usb /usb ext4 defaults 0 2\n\
+                 LABEL=maybe /maybe ext4 nofail 0 2\n/dev/gone none swap sw 0 0\n\
+                 /dev/later /later ext4 noauto 0 0\n/dev/net /net ext4 _netdev 0 0\n";
+    let root = Root::new(&[("/sbin/udevd", ""), ("/etc/fstab", fstab)]);
+    let context = root.context();
+    let say = "say: devices: waiting up to 30 s for /dev/disk/by-label/usb of /etc/fstab";
+    let (tools, lines) = Fake::new(&[]);
+    assert_eq!(block(steps::run("devices", &context, &tools)), worked());
+    assert_eq!(lines.try_iter().last().unwrap(), say);
+    assert_eq!(tools.seconds(), 30);
+
+    root.write("/dev/disk/by-label/usb", "");
+    let (tools, lines) = Fake::new(&[]);
+    assert_eq!(block(steps::run("devices", &context, &tools)), worked());
+    assert_eq!(lines.try_iter().last().unwrap(), "udevadm settle");
+    assert_eq!(tools.time(), 0);
 }
 
 #[test]
