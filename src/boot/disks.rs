@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use super::fstab::Entry;
 use super::program::Trouble;
-use super::{Context, Done, Report, Tools, fstab, program};
+use super::{Context, Done, Report, Tools, fstab, mounts, program};
 use crate::os;
+use crate::os::mount::Mount;
 
 /// Mounting may replay a long journal.
 const LOCAL: Duration = Duration::from_secs(5 * 60);
@@ -19,9 +20,6 @@ const SWAP: Duration = Duration::from_secs(60);
 /// File systems that nobody can write to.
 const NEVER_WRITABLE: [&str; 5] = ["squashfs", "erofs", "iso9660", "cramfs", "romfs"];
 
-/// Longest mount table that is read.
-const MOUNT_TABLE: usize = 8 << 20;
-
 /// Makes the root writable, with the options of its line in fstab(5).
 pub(super) async fn remount_root(context: &Context, tools: &impl Tools) -> Report {
     let entries = if context.boot.fstab { fstab::read(context) } else { Vec::new() };
@@ -29,15 +27,13 @@ pub(super) async fn remount_root(context: &Context, tools: &impl Tools) -> Repor
     if entry.is_some_and(|entry| entry.has("ro")) {
         return Ok(Done::Skipped("fstab says ro"));
     }
-    let options = root_options(entry);
-    let table = os::fds::read_small(&context.path("/proc/self/mountinfo"), MOUNT_TABLE);
-    let mounts = os::mount::parse_mountinfo(&table.unwrap_or_default());
+    let options = options(PLAIN, entry);
+    let mounts = mounts::now(context);
     if let Some(root) = mounts.iter().rfind(|mount| mount.target == b"/") {
         if NEVER_WRITABLE.iter().any(|fstype| root.fstype == fstype.as_bytes()) {
             return Ok(Done::Skipped("its file system cannot be written to"));
         }
-        let read_only = root.options.split(|byte| *byte == b',').any(|word| word == b"ro");
-        if !read_only && options == PLAIN {
+        if !is_read_only(root) && options == PLAIN {
             return Ok(Done::Skipped("the root is writable already"));
         }
     }
@@ -52,11 +48,48 @@ pub(super) async fn mount_local(context: &Context, tools: &impl Tools) -> Report
     if !fstab::read(context).iter().any(Entry::is_mounted_locally) {
         return Ok(Done::Skipped("fstab names no local file systems"));
     }
+    let mut troubles = remount(context, tools).await;
     let types = format!("no{}", fstab::network_types());
-    match program::call(tools, &["mount", "-a", "-t", &types, "-O", "no_netdev"], LOCAL).await {
-        Ok(()) => Ok(Done::Worked),
-        Err(trouble) => Err(trouble.fatal("mount")),
+    let program = ["mount", "-a", "-t", &types, "-O", "no_netdev"];
+    let mounted = program::call(tools, &program, LOCAL).await;
+    troubles.extend(mounted.err().map(|trouble| trouble.fatal("mount")));
+    if troubles.is_empty() { Ok(Done::Worked) } else { Err(troubles.join("; ")) }
+}
+
+/// Gives what is mounted already the options of its line, which `mount -a` passes over: what an
+/// initramfs has mounted for itself and read-only, as /usr, and the kernel's own file systems, as
+/// those that are hardened by `hidepid=2` on /proc or `noexec` on /dev/shm.
+async fn remount(context: &Context, tools: &impl Tools) -> Vec<String> {
+    let mounts = mounts::now(context);
+    let mut entries = fstab::read(context);
+    entries.retain(Entry::is_mounted_locally);
+    let mut troubles = Vec::new();
+    for entry in &entries {
+        let Some(options) = options_to_change(entry, &mounts) else { continue };
+        let program: [&str; 4] = ["mount", "-o", &options, &entry.target];
+        let remounted = program::call(tools, &program, REMOUNT).await;
+        troubles.extend(remounted.err().map(|trouble| trouble.fatal("mount")));
     }
+    troubles
+}
+
+/// Options for the remount of what is mounted already, if it is to have others.
+fn options_to_change(entry: &Entry, mounts: &[Mount]) -> Option<String> {
+    let mount = mounts.iter().rfind(|mount| mount.target == entry.target.as_bytes())?;
+    if let Some((fstype, own)) = mounts::own_options(&entry.target) {
+        let usual = format!("remount,{own}");
+        let options = options(&usual, Some(entry));
+        return (mount.fstype == fstype.as_bytes() && options != usual).then_some(options);
+    }
+    if entry.target != "/usr" && !entry.has("x-initrd.mount") {
+        return None;
+    }
+    let options = options(if entry.has("ro") { "remount" } else { PLAIN }, Some(entry));
+    (options != PLAIN || is_read_only(mount)).then_some(options)
+}
+
+fn is_read_only(mount: &Mount) -> bool {
+    mount.options.split(|byte| *byte == b',').any(|word| word == b"ro")
 }
 
 /// Mounts what needs the network: by its type, or because its line says `_netdev`.
@@ -93,10 +126,10 @@ pub(super) async fn swap(context: &Context, tools: &impl Tools) -> Report {
 
 const PLAIN: &str = "remount,rw";
 
-/// Options for the remount; words for fstab(5)'s other readers would reach the kernel through
-/// a simple mount(8) and be refused.
-fn root_options(entry: Option<&Entry>) -> String {
-    let mut options = vec![PLAIN];
+/// Options for a remount, the usual ones and those of the line; words for fstab(5)'s other readers
+/// would reach the kernel through a simple mount(8) and be refused.
+fn options(usual: &str, entry: Option<&Entry>) -> String {
+    let mut options = vec![usual];
     for option in entry.iter().flat_map(|entry| &entry.options) {
         let for_others = ["defaults", "rw", "auto", "noauto", "nofail", "user", "users", "_netdev"]
             .contains(&option.as_str());

@@ -9,6 +9,7 @@ use std::path::Path;
 use super::{Context, Done, Place, Report};
 use crate::facts::Errno;
 use crate::os;
+use crate::os::mount::Mount;
 
 /// A file system without a disk.
 struct Virtual {
@@ -45,6 +46,9 @@ const LINKS: [(&str, &str); 4] = [
     ("/dev/stdout", "/proc/self/fd/1"),
     ("/dev/stderr", "/proc/self/fd/2"),
 ];
+
+/// Longest mount table that is read.
+const MOUNT_TABLE: usize = 8 << 20;
 
 const CGROUP_ROOT: &str = "/sys/fs/cgroup";
 
@@ -100,6 +104,18 @@ pub(super) fn cgroups(context: &Context) -> Report {
         os::fds::write_file(&control, format!("+{controller}").as_bytes()).ok();
     }
     Ok(Done::Worked)
+}
+
+/// What is mounted.
+pub(super) fn now(context: &Context) -> Vec<Mount> {
+    let table = os::fds::read_small(&context.path("/proc/self/mountinfo"), MOUNT_TABLE);
+    os::mount::parse_mountinfo(&table.unwrap_or_default())
+}
+
+/// The type and options that one of the kernel's file systems was mounted with here.
+pub(super) fn own_options(target: &str) -> Option<(&'static str, &'static str)> {
+    let own = VIRTUAL.iter().find(|own| own.target == target)?;
+    Some((own.fstype, own.options))
 }
 
 fn provide(filesystem: &Virtual, place: Place) -> Result<(), Errno> {

@@ -97,6 +97,45 @@ fn what_fsck_says() {
 }
 
 #[test]
+fn what_is_mounted_already_gets_the_options_of_its_line() {
+    let root = Root::new(&[
+        (
+            "/proc/self/mountinfo",
+            "1 0 8:1 / / rw - ext4 /dev/sda1 rw\n2 1 8:2 / /usr ro - ext4 /dev/sda2 ro\n\
+             3 1 0:3 / /proc rw - proc proc rw\n4 1 0:4 / /dev/shm rw - tmpfs tmpfs rw\n\
+             5 1 0:5 / /dev/pts rw - devpts devpts rw\n6 1 8:6 / /home ro - ext4 /dev/sda6 ro\n",
+        ),
+        (
+            "/etc/fstab",
+            "/dev/sda2 /usr ext4 defaults,x-initrd.mount 0 2\nproc /proc proc hidepid=2 0 0\n\
+             tmpfs /dev/shm/ tmpfs defaults,noexec,size=1g 0 0\n/dev/sda6 /home ext4 noatime\n\
+             devpts /dev/pts devpts defaults 0 0\ntmpfs /run tmpfs noexec 0 0\n",
+        ),
+    ]);
+    let (report, ran) = play("mount-local", &root.context(), &[]);
+    assert_eq!(report, worked());
+    let remounts: Vec<_> = ran.iter().filter(|line| !line.contains(" -a ")).collect();
+    // /home became read-only on its own, or somebody wants it so.
+    assert_eq!(
+        remounts,
+        [
+            "mount -o remount,rw /usr",
+            "mount -o remount,nosuid,noexec,nodev,hidepid=2 /proc",
+            "mount -o remount,mode=1777,nosuid,nodev,noexec,size=1g /dev/shm",
+        ]
+    );
+    // Nothing to be done the second time, and what was wished to be read-only stays so.
+    root.write("/proc/self/mountinfo", "2 1 8:2 / /usr rw - ext4 /dev/sda2 rw\n");
+    root.write("/etc/fstab", "/dev/sda2 /usr ext4 defaults 0 2\n");
+    assert_eq!(play("mount-local", &root.context(), &[]).1.len(), 1);
+    root.write("/etc/fstab", "/dev/sda2 /usr ext4 ro,nodev 0 2\n");
+    let (report, ran) = play("mount-local", &root.context(), &[("remount", Act::Exits(32, "no"))]);
+    assert_eq!(report.unwrap_err(), "mount: exited with status 32: no");
+    assert_eq!(ran[0], "mount -o remount,ro,nodev /usr");
+    assert_eq!(ran.len(), 2, "and the others are mounted");
+}
+
+#[test]
 fn a_root_that_is_in_use_or_on_no_disk_is_not_checked() {
     for line in ["1 0 8:1 / / rw - ext4 /dev/sda1 rw", "1 0 0:2 / / ro - nfs srv:/ ro", ""] {
         let root = Root::new(&[
