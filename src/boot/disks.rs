@@ -1,9 +1,9 @@
 //! The file systems of fstab(5) and the swap space: mount(8) and swapon(8) do the work.
 
+use std::path::Path;
 use std::time::Duration;
 
 use super::fstab::Entry;
-use super::program::Trouble;
 use super::{Context, Done, Report, Tools, fstab, mounts, program};
 use crate::os;
 use crate::os::mount::Mount;
@@ -92,25 +92,48 @@ fn is_read_only(mount: &Mount) -> bool {
     mount.options.split(|byte| *byte == b',').any(|word| word == b"ro")
 }
 
-/// Mounts what needs the network: by its type, or because its line says `_netdev`.
+/// Mounts what needs the network: by its type, or because its line says `_netdev`. Side by side,
+/// so that a server that does not answer holds up no other; what lies below another waits for it.
 pub(super) async fn mount_network(context: &Context, tools: &impl Tools) -> Report {
-    let entries = fstab::read(context);
-    let wanted: Vec<&Entry> = entries.iter().filter(|entry| entry.is_mounted_remotely()).collect();
+    let mut wanted = fstab::read(context);
+    wanted.retain(Entry::is_mounted_remotely);
     if wanted.is_empty() {
         return Ok(Done::Skipped("fstab names no network file systems"));
     }
-    let types = fstab::network_types();
+    // What is there already, when this is tried again, mount(8) would refuse.
+    let there = mounts::now(context);
+    wanted.retain(|entry| !there.iter().any(|mount| mount.target == entry.target.as_bytes()));
+    let mut missing: Vec<String> = Vec::new();
     let mut troubles = Vec::new();
-    if wanted.iter().any(|entry| fstab::is_network(&entry.fstype)) {
-        troubles.extend(program::call(tools, &["mount", "-a", "-t", &types], NETWORK).await.err());
+    while !wanted.is_empty() {
+        let waiting: Vec<String> = wanted.iter().map(|entry| entry.target.clone()).collect();
+        let is_below = |entry: &Entry| {
+            let others =
+                waiting.iter().filter(|above| Path::new(above) != Path::new(&entry.target));
+            entry.is_below(others)
+        };
+        let (later, next): (Vec<Entry>, Vec<Entry>) = wanted.into_iter().partition(is_below);
+        let (lost, next): (Vec<Entry>, Vec<Entry>) =
+            next.into_iter().partition(|entry| entry.is_below(&missing));
+        let told = |entry: &Entry| format!("{}: what is above it is not there", entry.target);
+        troubles.extend(lost.iter().map(told));
+        let results = program::together(next.iter().map(|entry| mount_remote(entry, tools))).await;
+        for (entry, result) in next.iter().zip(results) {
+            if let Err(why) = result {
+                missing.push(entry.target.clone());
+                troubles.push(why);
+            }
+        }
+        wanted = later;
     }
-    if wanted.iter().any(|entry| entry.has("_netdev")) {
-        troubles
-            .extend(program::call(tools, &["mount", "-a", "-O", "_netdev"], NETWORK).await.err());
-    }
-    let troubles: Vec<String> =
-        troubles.into_iter().map(|trouble: Trouble| trouble.fatal("mount")).collect();
     if troubles.is_empty() { Ok(Done::Worked) } else { Err(troubles.join("; ")) }
+}
+
+async fn mount_remote(entry: &Entry, tools: &impl Tools) -> Result<(), String> {
+    match program::call(tools, &["mount", &entry.target], NETWORK).await {
+        Ok(()) => Ok(()),
+        Err(trouble) => Err(format!("{}: {}", entry.target, trouble.fatal("mount"))),
+    }
 }
 
 /// Uses the swap space.

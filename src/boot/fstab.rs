@@ -1,5 +1,7 @@
 //! fstab(5) as far as finit has to understand it: mounting itself is the job of mount(8).
 
+use std::path::Path;
+
 use super::{Context, conf};
 
 const FILE: &str = "/etc/fstab";
@@ -70,6 +72,11 @@ impl Entry {
 
     pub(super) fn is_swap(&self) -> bool {
         self.fstype == "swap" && !self.has("noauto")
+    }
+
+    /// Whether it is mounted on or below one of these.
+    pub(super) fn is_below<'a>(&self, targets: impl IntoIterator<Item = &'a String>) -> bool {
+        targets.into_iter().any(|above| Path::new(&self.target).starts_with(above))
     }
 
     /// The device node that the boot does not go well without.

@@ -182,20 +182,29 @@ fn local_then_network_file_systems_and_swap() {
     assert!(ran[0].ends_with(" -O no_netdev"), "{ran:?}");
 
     let (report, ran) = play("mount-network", &root.context(), &[]);
-    assert_eq!(report, worked());
-    assert_eq!(ran.len(), 1);
-    assert!(ran[0].starts_with("mount -a -t nfs,nfs4,smbfs,"), "{ran:?}");
+    assert_eq!((report, ran), (worked(), vec!["mount /x".to_owned()]));
 
-    root.write("/etc/fstab", "/dev/iscsi /data ext4 _netdev 0 0\nsrv:/a /a nfs rw 0 0\n");
-    let failing = ("-O _netdev", Act::Hangs);
-    let (report, ran) = play("mount-network", &root.context(), &[failing]);
-    assert_eq!(report.unwrap_err(), "mount: not done after 90 s, killed");
-    assert_eq!(ran[1], "mount -a -O _netdev");
-
-    let root = disks();
     assert_eq!(play("swap", &root.context(), &[]), (worked(), vec!["swapon -a".to_owned()]));
     let (report, _) = play("swap", &root.context(), &[("swapon", Act::Missing)]);
     assert_eq!(report.unwrap_err(), "swapon is not installed");
+}
+
+#[test]
+fn a_server_that_does_not_answer_holds_up_no_other() {
+    let root = Root::new(&[
+        (
+            "/etc/fstab",
+            "srv:/a /a nfs rw 0 0\nsrv:/b /a/b nfs rw 0 0\n/dev/iscsi /data ext4 _netdev 0 0\n\
+             srv:/d /data/d/ nfs rw 0 0\nsrv:/t /there cifs rw 0 0\nsrv:/m /m nfs noauto 0 0\n",
+        ),
+        ("/proc/self/mountinfo", "9 1 0:9 / /there rw - cifs srv:/t rw\n"),
+    ]);
+    let (tools, lines) = Fake::new(&[("mount /a", Act::Hangs)]);
+    let report = block(steps::run("mount-network", &root.context(), &tools));
+    let why = "/a: mount: not done after 90 s, killed; /a/b: what is above it is not there";
+    assert_eq!(report.unwrap_err(), why);
+    assert_eq!(lines.try_iter().collect::<Vec<_>>(), ["mount /a", "mount /data", "mount /data/d"]);
+    assert_eq!(tools.0.most_at_once.load(Ordering::Relaxed), 2);
 }
 
 #[test]
