@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::fstab::Entry;
-use super::{Context, Done, Report, Tools, fstab, mounts, program};
+use super::{Context, Done, Report, Tools, fsck, fstab, mounts, program};
 use crate::os;
 use crate::os::mount::Mount;
 
@@ -20,12 +20,18 @@ const SWAP: Duration = Duration::from_secs(60);
 /// File systems that nobody can write to.
 const NEVER_WRITABLE: [&str; 5] = ["squashfs", "erofs", "iso9660", "cramfs", "romfs"];
 
+/// fstab(5) without what is not to be mounted.
+const REST: &str = "/run/finitd/fstab";
+
 /// Makes the root writable, with the options of its line in fstab(5).
 pub(super) async fn remount_root(context: &Context, tools: &impl Tools) -> Report {
     let entries = if context.boot.fstab { fstab::read(context) } else { Vec::new() };
     let entry = entries.iter().find(|entry| entry.target == "/" && entry.fstype != "swap");
     if entry.is_some_and(|entry| entry.has("ro")) {
         return Ok(Done::Skipped("fstab says ro"));
+    }
+    if fsck::damaged(context).iter().any(|target| target == "/") {
+        return Err("/ stays read-only, since errors are left on it".to_owned());
     }
     let options = options(PLAIN, entry);
     let mounts = mounts::now(context);
@@ -50,7 +56,17 @@ pub(super) async fn mount_local(context: &Context, tools: &impl Tools) -> Report
     }
     let mut troubles = remount(context, tools).await;
     let types = format!("no{}", fstab::network_types());
-    let program = ["mount", "-a", "-t", &types, "-O", "no_netdev"];
+    let mut program: Vec<&str> = vec!["mount", "-a", "-t", &types, "-O", "no_netdev"];
+    let mut damaged = fsck::damaged(context);
+    damaged.retain(|target| target != "/");
+    if !damaged.is_empty() {
+        let text = fstab::without(context, &damaged);
+        os::fds::create_file(&context.path(REST), text.as_bytes(), 0o644)
+            .map_err(|errno| format!("{REST}: {errno}"))?;
+        program.extend(["-T", REST]);
+        let told = damaged.iter().map(|target| format!("{target}: not mounted, errors are left"));
+        troubles.extend(told);
+    }
     let mounted = program::call(tools, &program, LOCAL).await;
     troubles.extend(mounted.err().map(|trouble| trouble.fatal("mount")));
     if troubles.is_empty() { Ok(Done::Worked) } else { Err(troubles.join("; ")) }

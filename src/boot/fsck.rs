@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::fstab::Entry;
-use super::{Context, Done, Report, Tools, conf, fstab, program};
+use super::{Context, Done, MYSELF, Report, Tools, conf, fstab, mounts, program};
 use crate::facts::Exit;
 use crate::os;
 use crate::os::mount::Mount;
@@ -15,10 +15,35 @@ const DEADLINE: Duration = Duration::from_secs(8 * 60 * 60);
 /// Checks that run side by side.
 const AT_ONCE: usize = 8;
 
-/// Longest mount table that is read.
-const MOUNT_TABLE: usize = 8 << 20;
+/// Targets whose file systems still have errors, one a line, for the steps that mount.
+const DAMAGED: &str = "/run/finitd/damaged";
 
-/// Checks the root, then all others side by side.
+/// The initramfs of Debian has checked the root itself, and says so.
+const ROOT_IS_CHECKED: &str = "/run/initramfs/fsck-root";
+
+/// For an order to PID 1.
+const ORDER: Duration = Duration::from_secs(30);
+
+/// A check that did not end well.
+struct Trouble {
+    why: String,
+    then: Then,
+}
+
+/// What it means for the file system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Then {
+    /// It is mounted all the same: nobody knows of a mistake in it.
+    Mount,
+    /// It has mistakes that writing would make worse.
+    Keep,
+    /// It was mended under the eyes of the kernel, which has read it as it was.
+    Restart,
+}
+
+/// Checks the root, then all others side by side. What has errors left is noted, so that nothing
+/// writes to it: it is not mounted, and the root stays read-only. The others are, and the boot goes
+/// on, since a machine that can be reached is easier to mend than one that waits at its console.
 pub(super) async fn fsck(context: &Context, tools: &impl Tools) -> Report {
     let mode = context.value("fsck.mode").unwrap_or("auto");
     if mode == "skip" || context.has_word("fastboot") {
@@ -27,17 +52,48 @@ pub(super) async fn fsck(context: &Context, tools: &impl Tools) -> Report {
     let flags = flags(context, mode);
     let (root, others) = plan(context);
     if root.is_none() && others.is_empty() {
+        // What had errors may have been mended and mounted by hand.
+        note_damaged(context, &[]);
         return Ok(Done::Skipped("nothing is to be checked"));
     }
-    let mut troubles = Vec::new();
-    if let Some(root) = root {
-        troubles.extend(check(&root, &flags, tools).await.err());
+    let mut troubles: Vec<(&Entry, Trouble)> = Vec::new();
+    if let Some(root) = &root {
+        troubles.extend(check(root, &flags, tools).await.err().map(|trouble| (root, trouble)));
     }
+    let restart = troubles.iter().any(|(_, trouble)| trouble.then == Then::Restart);
+    if restart {
+        // As systemd and the scripts of Debian: what the kernel has in its memory is wrong.
+        tools.run(&[MYSELF, "reboot"], ORDER).await.ok();
+    }
+    let others = if restart { Vec::new() } else { others };
     for some in others.chunks(AT_ONCE) {
         let results = program::together(some.iter().map(|entry| check(entry, &flags, tools))).await;
-        troubles.extend(results.into_iter().filter_map(Result::err));
+        let failed = some.iter().zip(results);
+        troubles.extend(failed.filter_map(|(entry, result)| Some((entry, result.err()?))));
     }
+    note_damaged(context, &troubles);
+    let troubles: Vec<String> = troubles.into_iter().map(|(_, trouble)| trouble.why).collect();
     if troubles.is_empty() { Ok(Done::Worked) } else { Err(troubles.join("; ")) }
+}
+
+/// For the steps after this one; a later check of the same takes the note back.
+fn note_damaged(context: &Context, troubles: &[(&Entry, Trouble)]) {
+    let damaged = troubles.iter().filter(|(_, trouble)| trouble.then != Then::Mount);
+    let text: String = damaged.map(|(entry, _)| format!("{}\n", entry.target)).collect();
+    let note = context.path(DAMAGED);
+    // Without a /run, where nothing can be noted, there are greater worries.
+    let _lost = match text.is_empty() {
+        true => std::fs::remove_file(&note).map_err(Into::into),
+        false => std::fs::create_dir_all(context.path("/run/finitd"))
+            .map_err(Into::into)
+            .and_then(|()| os::fds::create_file(&note, text.as_bytes(), 0o644)),
+    };
+}
+
+/// Targets of file systems that the last check has left with errors.
+pub(super) fn damaged(context: &Context) -> Vec<String> {
+    let text = conf::read(&context.path(DAMAGED)).unwrap_or_default();
+    text.lines().map(str::to_owned).collect()
 }
 
 /// `fsck.mode=` and `fsck.repair=` as systemd-fsck(8) has them, `forcefsck` as everybody had.
@@ -55,16 +111,15 @@ fn flags(context: &Context, mode: &str) -> Vec<&'static str> {
 
 /// What is to be checked: the root, and the rest.
 fn plan(context: &Context) -> (Option<Entry>, Vec<Entry>) {
-    let table = context.path("/proc/self/mountinfo");
-    let mounts = os::fds::read_small(&table, MOUNT_TABLE).unwrap_or_default();
-    let mounts = os::mount::parse_mountinfo(&mounts);
+    let mounts = mounts::now(context);
     let checked = fstab::read(context).into_iter().filter(|entry| {
         entry.pass > 0 && !entry.has("noauto") && !entry.has("bind") && !entry.is_network()
     });
     let checked = checked.filter(|entry| has_checker(context, entry));
     let checked = checked.filter(|entry| !entry.has("nofail") || is_there(context, entry));
     let (roots, others): (Vec<Entry>, Vec<Entry>) = checked.partition(|entry| entry.target == "/");
-    let root = roots.into_iter().next().filter(|_| may_check_root(&mounts));
+    let is_checked = context.path(ROOT_IS_CHECKED).exists();
+    let root = roots.into_iter().next().filter(|_| !is_checked && may_check_root(&mounts));
     // A file system that is in use already, mounted by an initramfs or an early service, is
     // past checking.
     let is_mounted =
@@ -91,7 +146,7 @@ fn is_there(context: &Context, entry: &Entry) -> bool {
 
 /// Runs fsck(8) on one device. Its status is a sum: 1 errors corrected, 2 restart needed,
 /// 4 errors left, 8 and above it could not work.
-async fn check(entry: &Entry, flags: &[&str], tools: &impl Tools) -> Result<(), String> {
+async fn check(entry: &Entry, flags: &[&str], tools: &impl Tools) -> Result<(), Trouble> {
     let device = entry.source.as_str();
     let mut program = vec!["fsck", "-T"];
     program.extend(flags);
@@ -100,7 +155,9 @@ async fn check(entry: &Entry, flags: &[&str], tools: &impl Tools) -> Result<(), 
         Ok(finished) => finished,
         // As has_checker: a system without fsck has chosen so.
         Err(error) if program::is_missing(&error) => return Ok(()),
-        Err(error) => return Err(format!("{device}: fsck: {error}")),
+        Err(error) => {
+            return Err(Trouble { why: format!("{device}: fsck: {error}"), then: Then::Mount });
+        }
     };
     match finished.exit {
         Exit::Code(0) => Ok(()),
@@ -109,15 +166,27 @@ async fn check(entry: &Entry, flags: &[&str], tools: &impl Tools) -> Result<(), 
             Ok(())
         }
         Exit::Code(code) if code & !0b11 == 0 => {
-            let line = format!("{device}: corrected, but the machine has to be restarted now");
-            tools.say(&format!("fsck: {line}"));
-            Err(line)
+            if entry.target != "/" {
+                // Nothing was mounted: the next reader finds it mended.
+                tools.say(&format!("fsck: {device}: errors were found and corrected"));
+                return Ok(());
+            }
+            let why = format!("{device}: corrected, and the machine has to be restarted for it");
+            tools.say(&format!("fsck: {why}: restarting"));
+            Err(Trouble { why, then: Then::Restart })
         }
         Exit::Code(code) if code & 0b100 != 0 => {
-            let line = format!("{device}: errors are left, run fsck {device} by hand");
-            tools.say(&format!("fsck: {line}"));
-            Err(line)
+            let why = format!("{device}: errors are left, run fsck {device} by hand");
+            let (becomes, then) = match entry.target.as_str() {
+                "/" => ("/ stays read-only", "reboot"),
+                _ => ("it is not mounted", "finitctl start fsck mount-local"),
+            };
+            tools.say(&format!("fsck: {why}, then {then}; until then {becomes}"));
+            Err(Trouble { why, then: Then::Keep })
         }
-        _ => Err(format!("{device}: {}", program::complaint(&program, &finished))),
+        _ => {
+            let why = format!("{device}: {}", program::complaint(&program, &finished));
+            Err(Trouble { why, then: Then::Mount })
+        }
     }
 }

@@ -122,6 +122,15 @@ pub(super) fn read(context: &Context) -> Vec<Entry> {
     conf::read(&context.path(FILE)).map(|text| parse(&text)).unwrap_or_default()
 }
 
+/// The file without the lines for anything on or below these.
+pub(super) fn without(context: &Context, targets: &[String]) -> String {
+    let text = conf::read(&context.path(FILE)).unwrap_or_default();
+    let kept = text.lines().filter(|line| {
+        parse(line).first().is_none_or(|entry| entry.is_swap() || !entry.is_below(targets))
+    });
+    kept.map(|line| format!("{line}\n")).collect()
+}
+
 /// Lines without at least a source and a target mean nothing to mount(8) either.
 fn parse(text: &str) -> Vec<Entry> {
     let lines = text.lines().map(str::trim).filter(|line| !line.starts_with('#'));

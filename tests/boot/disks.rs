@@ -82,18 +82,72 @@ fn what_fsck_says() {
     assert_eq!(said[1], "say: fsck: /dev/sda1: errors were found and corrected");
     for code in [2, 3] {
         let (report, said) = play(Act::Exits(code, ""));
-        let why = "/dev/sda1: corrected, but the machine has to be restarted now";
+        let why = "/dev/sda1: corrected, and the machine has to be restarted for it";
         assert_eq!(report.unwrap_err(), why);
-        assert_eq!(said[1], format!("say: fsck: {why}"));
+        // The kernel has read the root as it was: nothing is done before it has read it anew.
+        let told = format!("say: fsck: {why}: restarting");
+        assert_eq!(said[1..], [told, "/proc/self/exe reboot".to_owned()]);
     }
     let (report, said) = play(Act::Exits(4, ""));
-    assert_eq!(report.unwrap_err(), "/dev/sda1: errors are left, run fsck /dev/sda1 by hand");
+    let why = "/dev/sda1: errors are left, run fsck /dev/sda1 by hand";
+    assert_eq!(report.unwrap_err(), why);
+    assert_eq!(said[1], format!("say: fsck: {why}, then reboot; until then / stays read-only"));
     assert_eq!(said.len(), 4, "the others are checked all the same");
     let (report, _) = play(Act::Exits(8, "cannot open"));
     assert_eq!(report.unwrap_err(), "/dev/sda1: fsck: exited with status 8: cannot open");
     let (report, _) = play(Act::Hangs);
     assert_eq!(report.unwrap_err(), "/dev/sda1: fsck: not done after 28800 s, killed");
     assert_eq!(play(Act::Missing).0, worked());
+}
+
+/// Where nobody has mounted it yet, a restart for a mended file system is no good.
+#[test]
+fn a_mended_disk_that_is_no_root_needs_no_restart() {
+    let root = disks();
+    let (report, said) = play("fsck", &root.context(), &[("/dev/sda3", Act::Exits(3, ""))]);
+    assert_eq!(report, worked());
+    assert!(!said.iter().any(|line| line.contains("reboot")), "{said:?}");
+}
+
+#[test]
+fn what_has_errors_left_is_not_written_to_until_it_is_mended() {
+    let root = disks();
+    let more = "/dev/sdb1 /srv/my\\040data/below ext4 defaults 0 0\n";
+    root.write("/etc/fstab", &format!("{FSTAB}{more}"));
+    let acts = [("/dev/sda1", Act::Exits(4, "")), ("/dev/sda3", Act::Exits(12, ""))];
+    let (report, said) = play("fsck", &root.context(), &acts);
+    assert!(report.unwrap_err().contains("; /dev/sda3: errors are left"));
+    let told = "then finitctl start fsck mount-local; until then it is not mounted";
+    assert!(said.iter().any(|line| line.ends_with(told)), "{said:?}");
+
+    let (report, ran) = play("remount-root", &root.context(), &[]);
+    assert_eq!(report.unwrap_err(), "/ stays read-only, since errors are left on it");
+    assert!(ran.is_empty());
+
+    let (report, ran) = play("mount-local", &root.context(), &[]);
+    assert_eq!(report.unwrap_err(), "/srv/my data: not mounted, errors are left");
+    assert!(ran.iter().any(|line| line.ends_with(" -O no_netdev -T /run/finitd/fstab")), "{ran:?}");
+    let left = root.read("/run/finitd/fstab");
+    assert!(left.contains("/home") && left.contains("/used") && !left.contains("/srv"), "{left}");
+
+    // Mended by hand, and tried again.
+    assert_eq!(play("fsck", &root.context(), &[]).0, worked());
+    let (report, ran) = play("mount-local", &root.context(), &[]);
+    assert_eq!(report, worked());
+    assert!(!ran.iter().any(|line| line.contains("-T")), "{ran:?}");
+    assert_eq!(play("remount-root", &root.context(), &[]).0, worked());
+
+    // A check that could not be made says nothing of the disk.
+    play("fsck", &root.context(), &[("/dev/sda3", Act::Exits(8, ""))]).0.unwrap_err();
+    assert_eq!(play("mount-local", &root.context(), &[]).0, worked());
+}
+
+#[test]
+fn a_root_that_the_initramfs_has_checked_is_not_checked_again() {
+    let root = disks();
+    root.write("/run/initramfs/fsck-root", "");
+    let (_, ran) = play("fsck", &root.context(), &[]);
+    assert_eq!(ran, ["fsck -T -a UUID=11-22", "fsck -T -a /dev/sda3"]);
 }
 
 #[test]
