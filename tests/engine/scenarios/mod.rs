@@ -3,6 +3,7 @@
 mod access;
 mod alternatives;
 mod boot;
+mod brought;
 mod causes;
 mod commands;
 mod conditions;
