@@ -162,6 +162,7 @@ fn verdict(ended: Ended, output: &OwnedFd) -> Result<Verdict, SpawnError> {
         | Ended::Early { .. }
         | Ended::TooSlow(_)
         | Ended::Silent(_)
+        | Ended::GaveUp
         | Ended::Lingering(_)
         | Ended::Unhealthy { .. } => {
             Verdict::Fails(format!("its conditions could not be looked at: the look {ended}"))

@@ -95,9 +95,8 @@ impl boot::Tools for Hand {
             Ok(Ended::TooSlow(limit) | Ended::Silent(limit) | Ended::Lingering(limit)) => {
                 Err(RunError::TooLate(limit))
             }
-            Ok(Ended::Unseen | Ended::Early { .. } | Ended::Unhealthy { .. }) | Err(_) => {
-                Ok(Finished { exit: Exit::Code(255), output: String::new() })
-            }
+            Ok(Ended::Unseen | Ended::Early { .. } | Ended::GaveUp | Ended::Unhealthy { .. })
+            | Err(_) => Ok(Finished { exit: Exit::Code(255), output: String::new() }),
         }
     }
 

@@ -221,6 +221,7 @@ impl Engine {
             | Ended::NotExecuted(_)
             | Ended::TooSlow(_)
             | Ended::Silent(_)
+            | Ended::GaveUp
             | Ended::Lingering(_)
             | Ended::Unhealthy { .. } => hook.may_fail,
         };

@@ -185,9 +185,10 @@ pub enum Ended {
     NotExecuted(SpawnError),
     /// It was not ready after this time and is being stopped.
     TooSlow(Duration),
-    /// It was up, gave no sign of life for this time, or for none gave itself up, and is being
-    /// stopped.
+    /// It was up, gave no sign of life for this time and is being stopped.
     Silent(Duration),
+    /// It was up, said that it is to be treated as one that gives no sign of life, and is.
+    GaveUp,
     /// It was up, said that it stops, had not after this time and is being stopped.
     Lingering(Duration),
     /// It was up, so many checks in a row failed and it is being stopped.
@@ -212,7 +213,7 @@ impl fmt::Display for Ended {
             }
             Self::NotExecuted(error) => error.fmt(f),
             Self::TooSlow(limit) => write!(f, "not ready after {limit:?} (start-timeout)"),
-            Self::Silent(Duration::ZERO) => f.write_str("gave itself up (WATCHDOG=trigger)"),
+            Self::GaveUp => f.write_str("gave itself up (WATCHDOG=trigger)"),
             Self::Silent(limit) => write!(f, "no sign of life for {limit:?} (watchdog)"),
             Self::Lingering(limit) => {
                 write!(f, "said that it stops, and had not after {limit:?} (stop.timeout)")
@@ -395,6 +396,7 @@ impl Cause {
             | Ended::Early { .. }
             | Ended::TooSlow(_)
             | Ended::Silent(_)
+            | Ended::GaveUp
             | Ended::Lingering(_)
             | Ended::Unhealthy { .. } => Self::Exit(ended.to_string()),
         }

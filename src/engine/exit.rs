@@ -102,6 +102,7 @@ impl Engine {
             self.clear_group(id, &spec, then);
             return;
         }
+        self.note_strays(id, group);
         self.finish_stop(id, then);
     }
 

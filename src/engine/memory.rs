@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::event::Ended;
 use super::id::{NodeId, RunId};
 use super::node::{Body, Node};
 use super::power::Phase;
@@ -211,7 +212,11 @@ impl Engine {
     }
 
     /// A node in the place that it had.
-    fn remember(&mut self, node: Node) {
+    fn remember(&mut self, mut node: Node) {
+        // As an older finit has it.
+        if let Some(ended @ Ended::Silent(Duration::ZERO)) = node.last_exit.as_deref_mut() {
+            *ended = Ended::GaveUp;
+        }
         let id = NodeId(u32::try_from(self.nodes.len()).unwrap_or(u32::MAX));
         if !node.name.is_empty() {
             // Of two with one name, the newer one has it.

@@ -99,6 +99,10 @@ pub struct Node {
     /// What it tells of itself.
     #[serde(default)]
     pub tidings: Option<Box<Tidings>>,
+    /// Whether an earlier run has left somebody in its group who is to live on, as with
+    /// `stop.scope = "main"`. A finit that did not know may have.
+    #[serde(default = "may_be")]
+    pub strays: bool,
     /// What not even SIGKILL has ended yet.
     pub hung: Option<Box<Hung>>,
     /// Number of the next run.
@@ -134,6 +138,11 @@ pub struct Node {
     pub queued: bool,
     /// Whether others that come later have to wait for it, as last told to them.
     pub settled: bool,
+}
+
+/// What an older finit did not keep.
+fn may_be() -> bool {
+    true
 }
 
 /// What a node is.
@@ -297,6 +306,7 @@ impl Node {
             asides: BTreeMap::new(),
             pid: None,
             tidings: None,
+            strays: false,
             hung: None,
             generation: 0,
             history: History::default(),

@@ -289,7 +289,7 @@ impl Engine {
             self.become_up(run);
         }
         match notice.watchdog {
-            Some(Watchdog::Trigger) => self.on_silent(id, Some(Duration::ZERO)),
+            Some(Watchdog::Trigger) => self.abort(id, Ended::GaveUp),
             Some(Watchdog::Alive) => self.feed(id),
             None if notice.watchdog_time.is_some() => self.feed(id),
             None => {}
@@ -363,15 +363,23 @@ impl Engine {
         } else if due(tidings.over_at) {
             self.on_doing_late(id);
         } else if due(tidings.silent_at) {
-            self.on_silent(id, None);
+            self.on_silent(id);
         } else {
             self.on_health_due(id);
         }
     }
 
-    /// It hangs, or gives itself up after no `time` at all: SIGABRT lets it leave a core dump, and
-    /// what follows is as after a crash.
-    fn on_silent(&mut self, id: NodeId, time: Option<Duration>) {
+    /// It hangs.
+    fn on_silent(&mut self, id: NodeId) {
+        let Some(node) = self.node(id) else { return };
+        let own = node.tidings.as_ref().and_then(|tidings| tidings.watchdog);
+        let time = own.or(node.spec().and_then(|spec| spec.ready.watchdog));
+        self.abort(id, Ended::Silent(time.unwrap_or_default()));
+    }
+
+    /// One that is up ends in this way: SIGABRT lets it leave a core dump, and what follows is as
+    /// after a crash.
+    fn abort(&mut self, id: NodeId, ended: Ended) {
         let Some(node) = self.node(id) else { return };
         let (State::Up { run: Some(run) }, Some(spec)) =
             (node.state.clone(), node.spec().map(Rc::clone))
@@ -379,12 +387,11 @@ impl Engine {
             return;
         };
         let name = node.name.clone();
-        let own = node.tidings.as_ref().and_then(|tidings| tidings.watchdog);
-        let ended = Ended::Silent(time.or(own).or(spec.ready.watchdog).unwrap_or_default());
         self.end_probe(id);
-        let (what, cause) = match time {
-            Some(_) => ("gave itself up", "its own word, WATCHDOG=trigger"),
-            None => ("gave no sign of life", "the end of its watchdog time"),
+        let (what, cause) = if ended == Ended::GaveUp {
+            ("gave itself up", "its own word, WATCHDOG=trigger")
+        } else {
+            ("gave no sign of life", "the end of its watchdog time")
         };
         self.because_of_its_start(id, Cause::Timer(cause.into()));
         self.tell(Level::Trouble, format!("{name} {what}: it is ended with SIGABRT (watchdog)"));

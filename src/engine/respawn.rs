@@ -51,6 +51,7 @@ pub fn is_success(spec: &ServiceSpec, ended: &Ended) -> bool {
         | Ended::NotExecuted(_)
         | Ended::TooSlow(_)
         | Ended::Silent(_)
+        | Ended::GaveUp
         | Ended::Lingering(_)
         | Ended::Unhealthy { .. } => return false,
     };
@@ -86,9 +87,11 @@ pub fn decide(
         | Ended::Unseen
         | Ended::Early { .. }
         | Ended::NotExecuted(_) => false,
-        Ended::TooSlow(_) | Ended::Silent(_) | Ended::Lingering(_) | Ended::Unhealthy { .. } => {
-            true
-        }
+        Ended::TooSlow(_)
+        | Ended::Silent(_)
+        | Ended::GaveUp
+        | Ended::Lingering(_)
+        | Ended::Unhealthy { .. } => true,
     };
     let again = match policy.when {
         RestartWhen::Always => true,

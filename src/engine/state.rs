@@ -257,6 +257,24 @@ impl State {
         matches!(self, Self::Up { .. } | Self::Done(_) | Self::Listening | Self::Skipped(_))
     }
 
+    /// Whether a run has begun and is not over: how it goes is still to be told.
+    pub fn is_under_way(&self) -> bool {
+        match self {
+            Self::Starting { .. }
+            | Self::Up { .. }
+            | Self::Stopping { .. }
+            | Self::Cleaning { .. } => true,
+            Self::Down(_)
+            | Self::Waiting { .. }
+            | Self::Awaiting { .. }
+            | Self::Skipped(_)
+            | Self::Listening
+            | Self::Backoff { .. }
+            | Self::Failed(_)
+            | Self::Done(_) => false,
+        }
+    }
+
     /// Whether there is something to stop.
     pub fn is_active(&self) -> bool {
         match self {

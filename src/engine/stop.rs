@@ -151,6 +151,31 @@ impl Engine {
         self.emit(Effect::WatchEmpty { node: id });
     }
 
+    /// The main process of a node is gone, and these of its group live on.
+    pub(super) fn note_strays(&mut self, id: NodeId, group: Group) {
+        if let Some(node) = self.node_mut(id) {
+            node.strays = group == Group::Inhabited;
+        }
+    }
+
+    /// Nobody knows which process of a start that failed is the daemon, and it alone was to be
+    /// asked. Where all in its group are of this start they go; where others live on there from
+    /// earlier runs (the sessions of a restarted sshd), it lives on with them, and that is told.
+    fn clear_lost(&mut self, id: NodeId, spec: &Rc<ServiceSpec>, then: Then) {
+        let Some(node) = self.node(id) else { return };
+        if !node.strays {
+            self.clear_group(id, spec, then);
+            return;
+        }
+        let text = format!(
+            "{}: what its start has left behind is not stopped, as nobody can tell it from what \
+             earlier runs have (stop.scope)",
+            node.name
+        );
+        self.tell(Level::Trouble, text);
+        self.finish_stop(id, then);
+    }
+
     /// The main process of a node that is being stopped is gone.
     pub(super) fn on_main_gone(
         &mut self,
@@ -163,6 +188,7 @@ impl Engine {
         let Some(spec) = self.node(id).and_then(|node| node.spec()).map(Rc::clone) else { return };
         let alone = matches!(spec.stop.scope, StopScope::Main | StopScope::None);
         if group == Group::Empty || alone {
+            self.note_strays(id, group);
             self.finish_stop(id, then);
             return;
         }
@@ -295,6 +321,11 @@ impl Engine {
         let how = format!("{ended}: {lacks}{said}");
         let lost = step == StartStep::Adopt && self.node(id).is_some_and(|n| n.pid.is_none());
         let then = self.take_end(id, spec, ended, how);
+        if lost && spec.stop.scope == StopScope::Main {
+            self.end_probe(id);
+            self.clear_lost(id, spec, then);
+            return;
+        }
         self.begin_stop(id, spec, (!lost).then_some(run), then);
     }
 

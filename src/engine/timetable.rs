@@ -149,13 +149,7 @@ impl Engine {
     pub(super) fn timer_report(&self, node: &Node) -> Option<Box<TimerReport>> {
         node.living_spec()?.schedule.as_ref()?;
         let due = node.timetable.as_ref().and_then(|table| table.due);
-        let over = !matches!(
-            node.state,
-            State::Starting { .. }
-                | State::Up { .. }
-                | State::Stopping { .. }
-                | State::Cleaning { .. }
-        );
+        let over = !node.state.is_under_way();
         let last = node.ran.map(|began| millis(self.now.since(began)));
         Some(Box::new(TimerReport {
             next_ms: due.map(|due| millis(due.since(self.now))),

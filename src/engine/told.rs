@@ -70,7 +70,7 @@ impl Fault {
             Ended::NotExecuted(error) if status_of(error.stage).is_some() => Self::ExitCode,
             Ended::NotExecuted(_) => Self::Resources,
             Ended::TooSlow(_) | Ended::Lingering(_) => Self::Timeout,
-            Ended::Silent(_) | Ended::Unhealthy { .. } => Self::Watchdog,
+            Ended::Silent(_) | Ended::GaveUp | Ended::Unhealthy { .. } => Self::Watchdog,
         }
     }
 
@@ -178,6 +178,7 @@ impl Node {
             Ended::Unseen
             | Ended::TooSlow(_)
             | Ended::Silent(_)
+            | Ended::GaveUp
             | Ended::Lingering(_)
             | Ended::Unhealthy { .. } => None,
         };

@@ -3,8 +3,8 @@
 use std::rc::Rc;
 
 use finit::config::spec::RestartWhen::OnFailure;
-use finit::config::spec::{NotifyFrom, Ready};
-use finit::engine::{Descriptors, Ended, Event, Group, Notice};
+use finit::config::spec::{NotifyFrom, Ready, StopScope};
+use finit::engine::{Descriptors, Ended, Engine, Event, Group, Notice};
 use finit::facts::Exit;
 use finit::proto::Outcome;
 
@@ -228,6 +228,21 @@ fn a_service_sets_its_own_watchdog_and_can_trigger_it() {
     );
 }
 
+/// An older finit called it a silence of no time at all.
+#[test]
+fn who_gave_itself_up_under_an_older_finit_still_did() {
+    let mut rig = Rig::booted_but([service("db").notifies()], |rig| rig.stubborn("db"));
+    rig.tells("db", "WATCHDOG=trigger");
+    let engine = &rig.world.engine;
+    let memory = serde_json::to_string(&engine.memory().unwrap()).unwrap();
+    assert!(memory.contains("\"GaveUp\""));
+    let older = memory.replace("\"GaveUp\"", r#"{"Silent":{"secs":0,"nanos":0}}"#);
+    let older = serde_json::from_str(&older).unwrap();
+    rig.world.engine = Engine::recall(Rc::clone(engine.spec()), older, rig.world.now);
+    let last = rig.status("db").detail.and_then(|detail| detail.last_exit);
+    assert_eq!(last.as_deref(), Some("gave itself up (WATCHDOG=trigger)"));
+}
+
 #[test]
 fn what_is_kept_is_let_go_with_its_other_side_unless_it_says_otherwise() {
     let kept = |text: &str| Notice::parse(text.as_bytes()).descriptors;
@@ -278,6 +293,40 @@ fn a_daemon_that_nobody_finds_is_stopped_with_all_that_is_left_of_it() {
     let lacks = "no pid file /run/app.pid that names a process of it";
     assert_eq!(rig.reason("nginx"), format!("not ready after 60s (start-timeout): {lacks}"));
     assert_eq!(rig.signals("nginx"), ["SIGKILL", "SIGTERM"], "who looks, and the group");
+}
+
+#[test]
+fn a_daemon_that_alone_is_to_end_is_asked_once_it_is_known() {
+    let sshd = service("sshd").forks().stop_scope(StopScope::Main);
+    let mut rig = Rig::booted_but([sshd], |rig| rig.ends("sshd?", secs(2), 0));
+    let job = rig.stop("sshd");
+    assert_eq!((rig.outcome(job), rig.signals("sshd").len()), (None, 0));
+    rig.pass(secs(2));
+    assert_eq!((rig.signals("sshd"), rig.state("sshd")), (vec!["SIGTERM".to_owned()], "stopped"));
+    assert_eq!((rig.outcome(job), rig.world.living(|_| true)), (Some(Outcome::Done), vec![]));
+}
+
+/// With `stop.scope = "main"` one process is to be asked, and nobody knows which that is.
+#[test]
+fn a_lost_daemon_goes_unless_there_are_others_that_are_to_live_on() {
+    let sshd = || service("sshd").forks().stop_scope(StopScope::Main);
+    let looks_in_vain = |rig: &mut Rig| rig.program("sshd?", Program::daemon());
+    let mut rig = Rig::booted_but([sshd().restart_never()], looks_in_vain);
+    rig.pass(secs(60));
+    assert_eq!((rig.state("sshd"), rig.trouble().len()), ("failed", 1), "{}", rig.story());
+    assert_eq!(rig.signals("sshd"), ["SIGKILL", "SIGTERM"], "who looks, and the group");
+
+    let mut rig = Rig::booted_but([sshd()], |rig| {
+        rig.program("sshd", Program { leaves: 1, ..Program::ends(secs(0), 0) });
+    });
+    looks_in_vain(&mut rig);
+    rig.crashes("sshd");
+    rig.pass(secs(1));
+    rig.world.anew();
+    rig.pass(secs(60));
+    assert_eq!(rig.signals("sshd"), ["SIGKILL"], "a session lives there");
+    let lives_on = "what its start has left behind is not stopped";
+    assert_eq!((rig.starts("sshd"), rig.said(lives_on)), (3, 1), "{}", rig.story());
 }
 
 #[test]
