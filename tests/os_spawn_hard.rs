@@ -18,12 +18,12 @@ mod helpers;
 use std::fs;
 use std::os::fd::{AsFd, AsRawFd};
 use std::sync::atomic::{AtomicI32, Ordering::Relaxed};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use finit::facts::{Errno, Exit, SignalNumber};
+use finit::facts::{Errno, Exit, SignalNumber, Stage};
 use finit::os::spawn::{Launch, Plan, Spawned, spawn};
 use finit::os::{cgroup, fds, kill};
-use helpers::{Running, alone, exit_of, outcome, own_groups, until, words};
+use helpers::{Folder, Running, alone, exit_of, outcome, own_groups, until, words};
 
 const SLEEP: [&str; 2] = ["/bin/sleep", "100"];
 
@@ -253,4 +253,32 @@ fn a_child_that_cannot_leave_our_descriptors_touches_none_and_says_so() {
         let launch = Launch { argv: &argv, oom_score: Some(0), ..Launch::default() };
         assert_eq!(Running::start(&launch).descriptors().len(), 3);
     });
+}
+
+/// E14: whoever writes a program is mostly about to be done.
+#[test]
+fn e14_a_program_that_is_still_written_is_tried_again_and_not_for_ever() {
+    let _alone = alone();
+    let folder = Folder::new("busy");
+    let program = folder.0.join("program");
+    fs::copy("/bin/true", &program).unwrap();
+    let argv = words(&[program.to_str().unwrap()]);
+    let begin = || spawn(Plan::new(&Launch { argv: &argv, ..Launch::default() }).unwrap()).unwrap();
+    let write = || fs::File::options().append(true).open(&program).unwrap();
+
+    let (writer, began) = (write(), Instant::now());
+    let Spawned { pid, status, memory } = begin();
+    let error = outcome(&status, &memory).expect("it is busy");
+    assert_eq!((error.stage, error.errno), (Stage::Exec, Errno(libc::ETXTBSY)));
+    assert!(began.elapsed() >= Duration::from_millis(30), "tried once: {:?}", began.elapsed());
+    assert_eq!(exit_of(pid), Exit::Code(127));
+    drop(writer);
+
+    for _ in 0..20 {
+        let writer = write();
+        let Spawned { pid, status, memory } = begin();
+        drop(writer);
+        assert_eq!(outcome(&status, &memory), None);
+        assert_eq!(exit_of(pid), Exit::SUCCESS);
+    }
 }

@@ -9,13 +9,17 @@ use crate::os::fds;
 /// Most files that a folder may have.
 const FILES: usize = 1024;
 
+/// How often a file that changes is read again.
+const READINGS: usize = 5;
+
 /// The disk as the configuration sees it: small regular files, never a device that waits.
 pub struct Disk;
 
 impl Reader for Disk {
     fn file(&self, path: &Path) -> Result<Option<Vec<u8>>, String> {
-        match fds::read_small(path, super::FILE_MAX) {
-            Ok(bytes) => Ok(Some(bytes)),
+        match settled(path) {
+            Ok(Some(bytes)) => Ok(Some(bytes)),
+            Ok(None) => Err("it is being written: try again once that is done".to_owned()),
             Err(Errno(libc::ENOENT)) => Ok(None),
             Err(Errno(libc::EFBIG)) => Err("it is longer than 1 MiB".to_owned()),
             // What a file that was opened cannot be read for: it is a folder, a pipe or a device.
@@ -40,4 +44,18 @@ impl Reader for Disk {
         }
         Ok(found)
     }
+}
+
+/// What two readings in a row agree on; none if it changes all the time. Half an old file and half
+/// a new one may be good TOML, and what is missing in it would be stopped.
+fn settled(path: &Path) -> Result<Option<Vec<u8>>, Errno> {
+    let mut before = fds::read_small(path, super::FILE_MAX)?;
+    for _ in 0..READINGS {
+        let now = fds::read_small(path, super::FILE_MAX)?;
+        if now == before {
+            return Ok(Some(now));
+        }
+        before = now;
+    }
+    Ok(None)
 }

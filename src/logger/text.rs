@@ -168,6 +168,9 @@ mod tests {
         assert_eq!(stamp(951_782_400_000), "2000-02-29T00:00:00.000Z");
         assert_eq!(stamp(1_795_517_022_123), "2026-11-24T10:43:42.123Z");
         assert_eq!(stamp(1_798_761_599_999), "2026-12-31T23:59:59.999Z");
+        // What 32 bits hold, with and without a sign, and what comes after.
+        assert_eq!(stamp(2_147_483_648_000), "2038-01-19T03:14:08.000Z");
+        assert_eq!(stamp(4_294_967_296_000), "2106-02-07T06:28:16.000Z");
         assert_eq!(stamp(u64::MAX), "9999-12-31T23:59:59.999Z");
     }
 

@@ -101,6 +101,14 @@ pub(super) fn exit(status: c_int) -> ! {
     }
 }
 
+/// Waits so many nanoseconds, less than a second.
+pub(super) fn pause(nanoseconds: i64) {
+    let time: [i64; 2] = [0, nanoseconds];
+    let arguments = [(&raw const time).addr(), 0, 0, 0, 0, 0];
+    // SAFETY: the kernel reads a struct of this shape, 64 bits each, and is asked for no rest.
+    outcome(unsafe { call(libc::SYS_nanosleep, arguments) }).ok();
+}
+
 pub(super) fn chdir(text: Text) -> Answer {
     path(libc::SYS_chdir, text, 0, 0)
 }

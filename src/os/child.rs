@@ -255,17 +255,34 @@ fn close_the_rest(script: &Script) {
     }
 }
 
+/// How often a program that is being written is tried again, and how long after, in nanoseconds.
+const BUSY_TRIES: u32 = 3;
+const BUSY_PAUSE: i64 = 10_000_000;
+
 /// Try each candidate, as execvp(3) does: a file that may not be executed does not end the
 /// search, but is what is reported if there is no other.
 fn exec(script: &Script) -> Failure {
     let failed = Failure::at(Stage::Exec);
     let mut answer = libc::ENOENT;
     for program in &script.programs {
-        match calls::execve(*program, &script.argv, &script.envp) {
+        match execute(script, *program) {
             libc::EACCES => answer = libc::EACCES,
             libc::ENOENT | libc::ENOTDIR | libc::ENODEV | libc::ESTALE | libc::ETIMEDOUT => {}
             other => return failed(other),
         }
     }
     failed(answer)
+}
+
+/// A program that somebody has open for writing is tried again: whoever writes it is mostly about
+/// to be done, or is a process of its own that has yet to execute something and holds a copy of the
+/// descriptor.
+fn execute(script: &Script, program: Text) -> c_int {
+    for _ in 0..BUSY_TRIES {
+        match calls::execve(program, &script.argv, &script.envp) {
+            libc::ETXTBSY => calls::pause(BUSY_PAUSE),
+            other => return other,
+        }
+    }
+    calls::execve(program, &script.argv, &script.envp)
 }

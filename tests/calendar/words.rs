@@ -139,3 +139,18 @@ fn texts_that_are_cut_off_or_mangled_are_survived() {
         }
     }
 }
+
+/// G2: a battery that is empty, and what 32 bits hold with and without a sign.
+#[test]
+fn g2_a_clock_at_1970_2038_or_2106_has_a_next_time() {
+    let daily = schedule("daily 03:00");
+    for (now, next) in [
+        ("1970-01-01 00:00:00", "1970-01-01 03:00:00"),
+        ("2038-01-19 03:14:08", "2038-01-20 03:00:00"),
+        ("2106-02-07 06:28:15", "2106-02-08 03:00:00"),
+        ("2106-02-07 06:28:16", "2106-02-08 03:00:00"),
+    ] {
+        assert_eq!(daily.next_at(seconds(now), &Zone::utc()), Some(seconds(next)), "{now}");
+    }
+    assert_eq!(seconds("2106-02-07 06:28:16"), 1 << 32);
+}

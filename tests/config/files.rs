@@ -160,3 +160,41 @@ fn the_built_in_configuration_has_a_login_and_a_shell_for_repairs() {
     };
     assert_eq!([of("default"), of("rescue"), of("emergency")], [1, 1, 1]);
 }
+
+/// D8: what is replaced is the old file or the new one, at any moment.
+#[test]
+fn d8_a_file_that_is_replaced_while_it_is_read_is_one_of_the_two() {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    let folder = std::env::temp_dir().join(format!("finit-replaced-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let (path, new) = (folder.join("a.toml"), folder.join("new"));
+    let texts = ["a", "b"].map(|letter| letter.repeat(100_000).into_bytes());
+    std::fs::write(&path, &texts[0]).unwrap();
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for text in texts.iter().cycle().take_while(|_| !stop.load(Ordering::Relaxed)) {
+                std::fs::write(&new, text).unwrap();
+                std::fs::rename(&new, &path).unwrap();
+            }
+        });
+        let read = || match Disk.file(&path) {
+            Ok(bytes) => texts.contains(&bytes.expect("it is always there")),
+            Err(why) => why.contains("it is being written"),
+        };
+        let all = (0..1000).all(|_| read());
+        stop.store(true, Ordering::Relaxed);
+        assert!(all);
+    });
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+/// D8: half an old text and half a new one may be good TOML. What says something else each time
+/// it is read is somebody's work.
+#[test]
+fn d8_a_file_that_changes_while_it_is_read_is_refused() {
+    let changes = Path::new("/proc/sys/kernel/random/uuid");
+    let loaded = load(changes, &Disk);
+    let said = loaded.errors().join("\n");
+    assert!(said.contains("it is being written: try again once that is done"), "{said}");
+}
