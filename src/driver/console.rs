@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
 use crate::engine::Level;
+use crate::facts::Errno;
 use crate::os::{fds, kmsg::Kmsg, tty};
 
 /// The console and the kernel's ring.
@@ -25,11 +26,15 @@ impl Console {
 
     /// Opens them again, once /dev is there.
     pub fn open(&mut self) {
-        if self.screen.is_none() {
-            self.screen = tty::open(Path::new("/dev/console")).ok();
-        }
+        self.open_screen();
         if self.ring.is_none() {
             self.ring = Kmsg::open().ok();
+        }
+    }
+
+    fn open_screen(&mut self) {
+        if self.screen.is_none() {
+            self.screen = tty::open(Path::new("/dev/console")).ok();
         }
     }
 
@@ -50,23 +55,31 @@ impl Console {
         if level < self.least {
             return;
         }
-        let Some(screen) = &self.screen else { return };
+        // One that was gone may be there again; where there is none, nothing is lost on it.
+        self.open_screen();
+        let Some(screen) = &self.screen else {
+            self.lost = self.lost.saturating_add(u32::from(self.lost > 0));
+            return;
+        };
         let lost = match self.lost {
             0 => String::new(),
             lost => format!("finit: {lost} lines lost on this console\r\n"),
         };
         let mark = if level == Level::Trouble { "finit! " } else { "finit: " };
         let line = format!("{lost}{mark}{}\r\n", text.replace('\n', "\r\n       "));
-        match fds::write(screen.as_fd(), line.as_bytes()) {
-            Ok(_) => self.lost = 0,
-            Err(error) => {
-                self.lost = self.lost.saturating_add(1);
-                // Hung up: another open gives a new one.
-                if error.0 == libc::EIO || error.0 == libc::ENXIO {
-                    self.screen = None;
-                    self.open();
-                }
+        let mut written = fds::write(screen.as_fd(), line.as_bytes());
+        if let Err(Errno(libc::EIO | libc::ENXIO)) = written {
+            // Hung up, by vhangup(2) or by whoever holds its other side: another open gives a new
+            // one.
+            self.screen = None;
+            self.open_screen();
+            if let Some(screen) = &self.screen {
+                written = fds::write(screen.as_fd(), line.as_bytes());
             }
+        }
+        match written {
+            Ok(_) => self.lost = 0,
+            Err(_) => self.lost = self.lost.saturating_add(1),
         }
     }
 }
