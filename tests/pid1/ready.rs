@@ -280,6 +280,19 @@ fn a_daemon_that_is_stopped_alone_and_before_it_is_known_is_found_first() {
     assert!(!machine.exists(&format!("/proc/{pid}")), "{}", machine.story());
 }
 
+/// With `stop.scope = "main"` nobody else is to be asked, and no pid file ever says which that is.
+#[test]
+fn a_daemon_that_never_becomes_known_goes_with_its_start() {
+    let machine = Machine::boot(
+        "[service.app]\ncommand = [\"/bin/sh\", \"-c\", \"setsid sh -c 'echo $$ > /out/pid; exec sleep 1000' &\"]\n\
+         ready = \"forked\"\npidfile = \"/run/none.pid\"\nstop.scope = \"main\"\n\
+         start-timeout = \"2s\"\nrestart = \"never\"\n",
+    );
+    let pid = machine.wait("the daemon", |m| m.read("/out/pid").trim().parse::<i32>().ok());
+    machine.until("app", "failed");
+    assert!(!machine.exists(&format!("/proc/{pid}")), "{}", machine.story());
+}
+
 #[test]
 fn a_stale_or_foreign_pid_file_makes_nobody_the_main_process() {
     let machine = Machine::boot(
