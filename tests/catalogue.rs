@@ -1,5 +1,6 @@
-//! The scenarios of other inits, and the test that shows each: `tests/catalogue.toml` is the list.
-//! It is complete, its tests are there, its reasons hold, and `tests/run` prints it.
+//! The scenarios of other inits, what inits broke at, and the test that shows each:
+//! `tests/catalogue.toml` and `tests/hazards.toml` are the lists. They are complete, their tests are
+//! there, their reasons hold, and `tests/run` prints them.
 
 #![allow(
     clippy::unwrap_used,
@@ -87,8 +88,9 @@ fn top() -> PathBuf {
 
 /// A name that is there twice is no TOML: reading it is the test for that.
 fn catalogue() -> Catalogue {
-    let text = fs::read_to_string(top().join("tests/catalogue.toml")).unwrap();
-    toml::from_str(&text).unwrap_or_else(|error| panic!("tests/catalogue.toml: {error}"))
+    let read = |name: &str| fs::read_to_string(top().join("tests").join(name)).unwrap();
+    let text = format!("{}\n{}", read("catalogue.toml"), read("hazards.toml"));
+    toml::from_str(&text).unwrap_or_else(|error| panic!("both lists, one after the other: {error}"))
 }
 
 /// All names of a list: A1..A3 is A1, A2, A3.
@@ -147,7 +149,7 @@ fn is_there(test: &str) -> bool {
 }
 
 fn all_right(wrong: &[String]) {
-    assert!(wrong.is_empty(), "tests/catalogue.toml:\n{}", wrong.join("\n"));
+    assert!(wrong.is_empty(), "tests/catalogue.toml and tests/hazards.toml:\n{}", wrong.join("\n"));
 }
 
 #[test]
@@ -170,7 +172,7 @@ fn each_scenario_has_a_row_and_each_row_is_a_scenario() {
             }
         }
     }
-    assert!(seen.len() >= 400, "only {} scenarios", seen.len());
+    assert!(seen.len() >= 530, "only {} scenarios", seen.len());
     all_right(&wrong);
 }
 

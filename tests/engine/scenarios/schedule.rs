@@ -149,3 +149,14 @@ fn a_time_beyond_all_times_is_one_that_never_comes() {
     rig.pass(secs(86_400));
     assert_eq!(rig.finished(), None);
 }
+
+/// F12: a shutdown that is to come is no matter of one process.
+#[test]
+fn f12_another_finit_keeps_its_time() {
+    let mut rig = Rig::booted([]);
+    rig.ask(schedule(60)).expect("it is taken on");
+    rig.world.anew();
+    assert!(rig.machine().scheduled.is_some());
+    rig.pass(secs(60));
+    assert_eq!(rig.finished(), Some(Power::Reboot));
+}

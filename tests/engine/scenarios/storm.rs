@@ -79,3 +79,17 @@ fn lines_that_say_the_same_of_many_are_bounded_and_the_rest_is_counted() {
     assert_eq!(rig.said(" failed: "), 20);
     assert_eq!(left_out(&rig, " more failures within"), [40]);
 }
+
+/// The turn of a finit that is late may begin with what happened, and not with the time.
+#[test]
+fn lines_that_were_left_out_are_counted_though_the_next_one_comes_first() {
+    let names: Vec<String> = (0..61).map(|number| format!("web-{number}")).collect();
+    let mut rig = Rig::booted(names.iter().map(|name| service(name).restart_never()));
+    for name in &names[..60] {
+        rig.crashes(name);
+    }
+    rig.world.now = rig.world.now.after(secs(2));
+    rig.crashes(&names[60]);
+    assert_eq!(left_out(&rig, " more failures within"), [40]);
+    assert_eq!(rig.said(" failed: "), 21);
+}
