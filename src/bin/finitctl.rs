@@ -6,7 +6,7 @@
 use std::ffi::OsString;
 use std::path::Path;
 
-use finit::client::{self, Environment, Session, Status, connect::Failure};
+use finit::client::{self, Environment, Form, Session, Status, connect::Failure};
 
 finit::short_program!(run);
 
@@ -16,12 +16,20 @@ fn run(arguments: Vec<OsString>) -> u8 {
     let program = arguments.next().unwrap_or_default();
     let program = Path::new(&program).file_name().unwrap_or_default().to_string_lossy();
 
-    let words: Result<Vec<String>, OsString> = arguments.map(OsString::into_string).collect();
+    let arguments: Vec<OsString> = arguments.collect();
+    let for_programs =
+        arguments.iter().take_while(|word| *word != "--").any(|word| word == "--json");
+    let words: Result<Vec<String>, OsString> =
+        arguments.into_iter().map(OsString::into_string).collect();
     let status: Status = match words {
         Ok(words) => client::run(&program, &words, &environment),
         Err(word) => {
             let message = format!("{} is not UTF-8; nothing is done", word.to_string_lossy());
-            Session::new(&program, &environment).end(Err(Failure::Usage(message)))
+            let mut session = Session::new(&program, &environment);
+            if for_programs {
+                session.form = Form::Json;
+            }
+            session.end(Err(Failure::Usage(message)))
         }
     };
     status.code()

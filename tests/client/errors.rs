@@ -1,6 +1,7 @@
 //! What goes wrong, told to a program: `--json`.
 
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 
 use finit::proto::frame::Answer;
 use finit::proto::{Code, Refusal, Reply, Request, StateWord};
@@ -93,6 +94,14 @@ fn what_goes_wrong_on_the_way_has_a_code_too() {
         assert_eq!(told(silent(), words), code(2, "usage"), "{words:?}");
     }
     // Behind `--` it is a name.
+    let odd = |words: &[&str]| {
+        let word = std::ffi::OsStr::from_bytes(b"w\xffb");
+        Ran::of(command(&folder(), "finitctl", words).arg(word))
+    };
+    let ran = odd(&["start", "--json"]);
+    assert_eq!((ran.code, &error(&ran)["code"]), (2, &"usage".into()));
+    let ran = odd(&["start", "--", "--json"]);
+    assert_eq!((ran.code, ran.out.as_str()), (2, ""));
     let ran = silent().run(&["stop", "--no", "--", "--json"]);
     assert_eq!((ran.code, ran.out.as_str()), (2, ""));
 }
