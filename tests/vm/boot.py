@@ -85,4 +85,14 @@ def services(vm: Machine):
     same("zombies", zombies, [])
 
 
-main(login, process_one, mounts, system, services)
+def force(vm: Machine):
+    """`poweroff -f` takes it down at once, and waits for no disk that never answers"""
+    vm.ok("touch /srv/unwritten; sync")
+    # A byte a second.
+    vm.qmp("block_set_io_throttle", device="virtio1", bps=0, bps_rd=1, bps_wr=1, iops=0, iops_rd=0, iops_wr=0)
+    vm.ok("dd if=/dev/zero of=/srv/unwritten bs=1M count=4 2>/dev/null")
+    vm.type("poweroff -f\n")
+    vm.wait_event("SHUTDOWN", 60)
+
+
+main(login, process_one, mounts, system, services, force)
