@@ -23,7 +23,9 @@ impl Engine {
 
     fn vertex(&self, node: &Node) -> Vertex {
         let names = |ids: &[NodeId]| -> Vec<String> {
-            ids.iter().map(|id| self.name(*id).to_owned()).collect()
+            // One that was forgotten has no name; who is held and not in the file stands on it still.
+            let known = ids.iter().map(|id| self.name(*id)).filter(|name| !name.is_empty());
+            known.map(str::to_owned).collect()
         };
         let mut wants = names(&node.edges.wants);
         if let Body::Target = node.body {
