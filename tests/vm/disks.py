@@ -79,10 +79,41 @@ def mended(vm: Machine):
     vm.ok("mountpoint -q /srv && touch /srv/here")
 
 
+def damage_root(vm: Machine, request):
+    """Writes to the disk of the root behind the kernel, which is made to write nothing more, and boots again."""
+    vm.ok("sync; echo u >/proc/sysrq-trigger; until grep -q '^[^ ]* / ext4 ro' /proc/mounts; do :; done")
+    vm.ok(f"debugfs -w -R '{request}' /dev/vda; debugfs -w -R 'ssv state 2' /dev/vda; sync")
+    vm.reboot("reboot -f")
+
+
+def root(vm: Machine):
+    """a root with errors stays read-only, on a machine that can be reached"""
+    vm.ok("mkdir /a /b")
+    damage_root(vm, "ln /a /b/c")
+    vm.expect(r"fsck /dev/vda by hand, then reboot; until then / stays read-only")
+    vm.login()
+    check("/ is read-only", vm.run("touch /root/there")[1] != 0)
+    check("ssh works", vm.ssh("true").returncode == 0)
+    vm.run("fsck -y /dev/vda")
+    vm.reboot()
+    vm.login()
+    vm.ok("touch /root/there; rm -rf /a /b")
+
+
+def root_mended(vm: Machine):
+    """a root that was mended under the kernel has the machine restarted, once"""
+    vm.ok("mkdir /a")
+    damage_root(vm, "sif /a links_count 7")
+    vm.expect(r"corrected, and the machine has to be restarted for it: restarting")
+    vm.wait_event("RESET")
+    vm.login()
+    vm.ok("touch /root/there")
+
+
 def poweroff(vm: Machine):
     """and the machine goes off, with the mount that hangs"""
     vm.poweroff()
     vm.disks_are_clean()
 
 
-main(prepare, told, others, network, mended, poweroff)
+main(prepare, told, others, network, mended, root, root_mended, poweroff)
