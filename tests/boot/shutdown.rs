@@ -1,6 +1,8 @@
 //! The last phase of a shutdown, played on the stage.
 
 use std::collections::BTreeMap;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -180,6 +182,25 @@ fn those_who_carry_the_root_are_spared() {
     assert!(!lines.iter().any(|line| line.contains("to all") && !line.contains("CONT")));
     assert!(!lines.iter().any(|line| line.ends_with("to 40")));
     assert_eq!(lines.last().unwrap(), "reboot Poweroff at 0 s");
+}
+
+#[test]
+#[allow(clippy::disallowed_methods, reason = "a test may wait for a program")]
+fn those_who_carry_the_root_are_found_by_their_first_word() {
+    let shell = |name: &str| {
+        let mut shell = Command::new("/bin/sh");
+        shell.arg0(name).args(["-c", "read word"]).stdin(Stdio::piped());
+        shell.spawn().unwrap()
+    };
+    let (mut carrier, mut other) = (shell("@sh"), shell("sh"));
+    let found = Command::new(env!("CARGO_BIN_EXE_finit")).arg("--find-carriers").output().unwrap();
+    for child in [&mut carrier, &mut other] {
+        drop(child.stdin.take());
+        child.wait().unwrap();
+    }
+    let found = String::from_utf8(found.stdout).unwrap();
+    let is_found = |child: &Child| found.lines().any(|line| line == child.id().to_string());
+    assert!(is_found(&carrier) && !is_found(&other), "{found}");
 }
 
 #[test]
