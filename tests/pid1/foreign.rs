@@ -187,30 +187,3 @@ fn an_old_kernel_is_told_of_once_and_reaps_what_it_is_given() {
     restarted(&machine, 1, supervisor);
     assert_eq!(last_exit(&machine), KILLED);
 }
-
-/// B7: its parent has reaped it and its number is a stranger's before PID 1 hears of its end, which
-/// has to signal it.
-#[test]
-fn b7_a_stranger_with_the_number_of_what_is_gone_is_not_signalled() {
-    let (machine, supervisor, worker) = supervised(Plan::new(), "", "worker");
-    order(&machine, "tell WATCHDOG_USEC=1000000");
-    order(&machine, "barrier");
-    let fed = std::time::Instant::now();
-    machine.signal_pid1(libc::SIGSTOP);
-    machine.sh(&format!("kill -9 {worker}"));
-    machine
-        .wait("its parent to reap it", |m| (!m.exists(&format!("/proc/{worker}"))).then_some(()));
-    let last = worker - 1;
-    let next = "sleep 1000 & echo $! > /out/new; mv /out/new /out/stranger; wait";
-    let script = format!("echo {last} > /proc/sys/kernel/ns_last_pid && {next}");
-    let mut stranger = machine.begin(&["/bin/sh", "-c", &script]);
-    assert_eq!(machine.appears("/out/stranger").trim(), worker.to_string());
-    machine.wait("its watchdog time", |_| (fed.elapsed().as_millis() > 1100).then_some(()));
-    machine.signal_pid1(libc::SIGCONT);
-    restarted(&machine, 1, supervisor);
-    let ended = "teller gave no sign of life: it is ended with SIGABRT";
-    assert!(machine.console().contains(ended), "{}", machine.console());
-    assert_eq!(machine.read(&format!("/proc/{worker}/comm")).trim(), "sleep");
-    machine.sh(&format!("kill {worker}"));
-    stranger.wait().unwrap();
-}
