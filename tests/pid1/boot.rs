@@ -90,25 +90,3 @@ fn without_descriptors_and_console_services_still_have_theirs() {
         assert_eq!(own.to_str().unwrap(), "/dev/null", "closed={closed}");
     }
 }
-
-/// A11: another init crashed when its console was hung up.
-#[test]
-fn a11_a_console_that_is_hung_up_again_and_again_costs_no_line() {
-    let machine = Machine::boot(
-        "[service.talker]\ncommand = \"/programs/idle\"\nstart = \"manual\"\n\
-         [service.writer]\ncommand = \"/bin/echo so it is\"\nlog = \"console\"\n\
-         start = \"manual\"\nrestart = \"never\"\n",
-    );
-    machine.booted();
-    let before = machine.pid1_descriptors();
-    for round in 1..=100 {
-        let hung_up = machine.run(&["/programs/hangup"]);
-        assert_eq!(hung_up.code, 0, "{hung_up:?}");
-        machine.order(&["restart", "talker", "writer"]);
-        for line in ["talker is up", "so it is"] {
-            machine.wait(line, |m| (m.console().matches(line).count() == round).then_some(()));
-        }
-    }
-    assert!(!machine.console().contains("lines lost"), "{}", machine.console());
-    machine.wait("no descriptor more", |m| (m.pid1_descriptors() == before).then_some(()));
-}
