@@ -2,7 +2,7 @@
 //! starts and stops.
 
 use finit::config::spec::{Ready, STEPS, StopScope};
-use finit::engine::{Cause, Engine, NodeId, Peek};
+use finit::engine::{Cause, Engine, NodeId, Peek, RunId};
 
 use crate::freezer::Freezer;
 use crate::oracle::{Oracle, at, peek};
@@ -34,7 +34,9 @@ impl Oracle {
     pub fn left_behind(&mut self, engine: &Engine, id: NodeId, old: &Peek, new: &Peek) {
         let late = self.elapsed || self.exited.contains(&id) || new.label == "up";
         let main = engine.definition(id).is_some_and(|spec| spec.stop.scope == StopScope::Main);
-        let unknown = old.run.is_some_and(|run| self.unknown.contains(&run));
+        // What nobody was to stop is let go, whatever is said of it meanwhile.
+        let unknown = |run: RunId| self.unknown.contains(&run) && self.main_runs.contains(&run);
+        let unknown = old.run.is_some_and(unknown);
         let left = old.label == "starting" && !late && main && unknown;
         self.check(!left, || format!("{} is stopped, and its daemon is not known yet", new.name));
     }
