@@ -38,9 +38,10 @@ impl Console {
         }
     }
 
-    /// A copy of the console for a service that writes there itself.
-    pub fn screen(&self) -> Option<OwnedFd> {
-        self.screen.as_ref().and_then(|screen| fds::dup(screen.as_fd()).ok())
+    /// The console for a service that writes there itself, opened anew: a getty may have hung up
+    /// what finit has open since its last line.
+    pub fn screen() -> Option<OwnedFd> {
+        tty::open(Path::new("/dev/console")).ok()
     }
 
     /// One line. The ring has all but details, so that `dmesg` tells the story of a boot too.

@@ -4,6 +4,7 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::Driver;
+use super::console::Console;
 use super::environment::{Environment, PATH};
 use crate::boot;
 use crate::config;
@@ -72,7 +73,7 @@ impl Driver {
         self.prepare_group(node, &spec.name)?;
         self.prepare_output(node, spec)?;
         let limits = self.limits(&exec.limits);
-        let console = (exec.log == LogTarget::Console).then(|| self.console.screen()).flatten();
+        let console = (exec.log == LogTarget::Console).then(Console::screen).flatten();
 
         let site = self.sites.of(node).ok_or_else(|| internal(libc::ENOMEM))?;
         let output: Option<BorrowedFd<'_>> = match exec.log {

@@ -137,3 +137,31 @@ fn after_a_thousand_starts_and_stops_pid_1_holds_what_it_held() {
     });
     assert_eq!(after, before);
 }
+
+/// B11: every other waitid(2) of PID 1 says that a signal came between.
+#[test]
+fn b11_a_wait_that_is_interrupted_is_asked_again() {
+    let task =
+        |n: usize| format!("[task.t{n}]\ncommand = \"/programs/exiter {n}\"\nstart = \"manual\"\n");
+    let machine = Machine::boot(&(0..100).map(task).collect::<String>());
+    machine.booted();
+    let notes = format!("/proc/{}/root/out/strace", machine.pid);
+    let mut strace = std::process::Command::new("strace")
+        .args(["-qq", "-e", "inject=waitid:error=EINTR:when=1+2", "-o"])
+        .arg(&notes)
+        .args(["-p", &machine.pid.to_string()])
+        .spawn()
+        .expect("strace: tests/run installs it");
+    machine.wait("strace", |m| (m.pid1_status("TracerPid") != "0").then_some(()));
+    machine.order(&["start", "--no-wait", "t[0-9]*"]);
+    all_tasks_ended(&machine);
+    let reasons = reasons(&machine);
+    for n in 0..100 {
+        assert_eq!(reasons[&format!("t{n}")], format!("exited with status {n}"));
+    }
+    no_zombie_is_left(&machine);
+    strace.kill().unwrap();
+    strace.wait().unwrap();
+    let notes = machine.read("/out/strace");
+    assert!(notes.matches("EINTR (Interrupted system call) (INJECTED)").count() > 10, "{notes}");
+}
