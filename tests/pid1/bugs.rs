@@ -64,6 +64,8 @@ fn plant_a_panic(machine: &Machine, names: &[&str]) {
         &8u32.to_le_bytes(),
         NAME,
     ];
+    // Nobody is in the middle of that.
+    waits_at(machine);
     patch(machine, at, &code.concat());
 }
 

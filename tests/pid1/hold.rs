@@ -60,6 +60,8 @@ fn what_is_held_runs_on_through_everything_until_it_is_let_go() {
 fn a_connection_waits_in_the_socket_of_what_is_held() {
     let machine = Machine::boot(FILE);
     machine.until("page", "listening");
+    // A boot is not handed over.
+    machine.booted();
     machine.order(&["hold", "page"]);
     let mut line = Line::to(&machine.path("/run/page")).unwrap();
     machine.hang_up();

@@ -42,7 +42,7 @@ def told(vm: Machine):
     """each is told on the console, and there is a login all the same"""
     vm.expect(r"waiting up to 30 s for /dev/vdz of /etc/fstab")
     vm.expect(r"fsck LABEL=srv by hand, then finitctl start fsck mount-local; until then it is not mounted")
-    failed = vm.expect(r"mount-local failed: [^\n]*")[0]
+    failed = vm.expect(r"mount-local failed: [^\n]*\n")[0]
     for word in ("/srv: not mounted, errors are left", "/dev/vdz", "/bad"):
         check(f"of the local ones, {word}", word in failed, failed)
     check("not what may be missing", "nowhere" not in failed, failed)
