@@ -6,7 +6,7 @@
 use std::ffi::OsString;
 use std::path::Path;
 
-use finit::client::{self, Environment, Form, Session, Status, connect::Failure};
+use finit::client::{self, Environment, Form, Session, Status, connect::Failure, verbs};
 
 finit::short_program!(run);
 
@@ -17,8 +17,7 @@ fn run(arguments: Vec<OsString>) -> u8 {
     let program = Path::new(&program).file_name().unwrap_or_default().to_string_lossy();
 
     let arguments: Vec<OsString> = arguments.collect();
-    let for_programs =
-        arguments.iter().take_while(|word| *word != "--").any(|word| word == "--json");
+    let for_programs = verbs::asks_for_objects(&arguments);
     let words: Result<Vec<String>, OsString> =
         arguments.into_iter().map(OsString::into_string).collect();
     let status: Status = match words {

@@ -63,6 +63,12 @@ const VERBS: &[Verb] = &[
     Verb { name: "man", about: "The manual page", arguments: shells::man_arguments, run: shells::man },
 ];
 
+/// Whether these words ask for objects of the protocol, as long as no parser has read them: an
+/// error about them is one too.
+pub fn asks_for_objects<Word: PartialEq<str>>(words: &[Word]) -> bool {
+    words.iter().take_while(|word| **word != *"--").any(|word| *word == *"--json")
+}
+
 /// Runs `finitctl` with those words.
 pub fn run(words: &[String], mut session: Session) -> Status {
     // What scripts ask in loops needs no parser, which would cost a quarter of the run.
@@ -74,7 +80,7 @@ pub fn run(words: &[String], mut session: Session) -> Status {
         return session.end(result);
     }
     let mut words = words.to_vec();
-    if words.iter().take_while(|word| *word != "--").any(|word| word == "--json") {
+    if asks_for_objects(&words) {
         session.form = Form::Json;
     }
     let known = match first_word(&words) {

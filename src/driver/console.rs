@@ -34,7 +34,7 @@ impl Console {
 
     fn open_screen(&mut self) {
         if self.screen.is_none() {
-            self.screen = tty::open(Path::new("/dev/console")).ok();
+            self.screen = Self::screen();
         }
     }
 

@@ -22,8 +22,8 @@ const LOOK: u8 = 10;
 const LOOKS: u32 = 300;
 
 impl Driver {
-    /// The loop, and after a panic in it the next finit. Returns only if that one cannot be had,
-    /// and why: nothing of what is held is let go.
+    /// The loop, and after a panic in it the next finit. If that one cannot be had, the lifeboat:
+    /// nothing of what is held is let go.
     pub(super) fn outlive(mut self, runtime: &Runtime) -> ! {
         // What is left half done is not looked at again but to be written down.
         let Err(_told) = catch_unwind(AssertUnwindSafe(|| runtime.block_on(self.live())));

@@ -235,8 +235,8 @@ impl Engine {
         if matches!(node.state, State::Awaiting { .. }) {
             self.keep_awaiting(id);
         }
-        let state = self.node(id).map(|node| node.state.clone());
-        let Some(State::Waiting { on, hope }) = state else { return };
+        let state = self.node(id).map(|node| &node.state);
+        let Some(&State::Waiting { on, hope }) = state else { return };
         let (now_on, now_hope) = self.missing(id).unwrap_or((on, Hope::Coming));
         if now_hope != hope {
             self.set_state(id, State::Waiting { on: now_on, hope: now_hope });
