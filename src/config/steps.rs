@@ -12,7 +12,8 @@ pub fn after(step: &str) -> &'static [&'static str] {
         "console" | "clock" | "fsck" => &["devices"],
         "sysctl" => &["modules"],
         "remount-root" => &["fsck"],
-        "mount-local" => &["remount-root"],
+        // The root is long writable when a person mends a disk and has both run again.
+        "mount-local" => &["fsck", "remount-root"],
         "swap" | "random-seed" | "machine-id" => &["mount-local"],
         "tmpfiles" => &["mount-local", "machine-id"],
         "nologin" => &["tmpfiles"],

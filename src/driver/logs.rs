@@ -80,6 +80,10 @@ impl Driver {
         }
         let open = Message::Open { id: node.number(), name: spec.name.clone(), target, tag: None };
         self.logs.queue.push_back((open, Some(copy)));
+        if before {
+            // The same pipe goes elsewhere: the writer is to know before the run's first word.
+            self.flush_logs();
+        }
         Ok(())
     }
 
