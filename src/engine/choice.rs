@@ -53,15 +53,16 @@ impl Engine {
             let first = place(&|other| will_do(other, bound) || self.may_come(other, bound));
             let until = first.map_or(need.len(), |first| first.saturating_add(1));
             chosen.extend(need.iter().take(until));
-            let back = |id: &&NodeId| self.node(**id).is_some_and(recovers);
-            match there {
-                Some(there) => chosen.extend(need.get(there).filter(|_| there >= until)),
+            let on_its_way: fn(&Node) -> bool = match there {
+                Some(_) => |_| false,
                 // So are those that it stays up for, since they come back.
-                None if node.state.is_active() && !bound => {
-                    chosen.extend(need.iter().skip(until).filter(back));
-                }
-                None => {}
-            }
+                None if node.state.is_active() && !bound => recovers,
+                // So is one that somebody called at its socket: it was there a moment ago.
+                None => |other| other.wanted && matches!(other.state, State::Starting { .. }),
+            };
+            chosen.extend(there.filter(|there| *there >= until).and_then(|there| need.get(there)));
+            let on_its_way = |id: &&NodeId| self.node(**id).is_some_and(on_its_way);
+            chosen.extend(need.iter().skip(until).filter(on_its_way));
         }
         chosen
     }

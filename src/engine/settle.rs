@@ -362,7 +362,13 @@ impl Engine {
     /// Stops a node, unless others have to stop before it.
     fn try_stop(&mut self, id: NodeId) {
         let Some(node) = self.node(id).filter(|node| !self.is_in_use(id, node)) else { return };
+        let rivals = if node.restarting { Vec::new() } else { node.edges.rivals().to_vec() };
         self.cause = node.departure();
+        // They have waited. Were it looked at first, and stood it on one of them, it would come
+        // again, keep that one down and have to go, without end.
+        for rival in rivals {
+            self.touch(rival);
+        }
         self.stop(id, Then::Down);
     }
 

@@ -8,6 +8,7 @@ use finit::proto::{Outcome, Reply, Request};
 use crate::build::{Part, machine, secs, service, task, with_targets};
 use crate::fates::Program;
 use crate::rig::Rig;
+use crate::scenarios::gentle::stays;
 use crate::scenarios::why::why;
 
 /// Services that only others bring up.
@@ -209,4 +210,25 @@ fn who_is_let_go_tells_who_had_brought_it_up() {
     assert_eq!(states(&mut rig, ["db", "cache"]), ["up", "stopped"]);
     let asked = "  finitctl (pid 77, uid 0) asked: start db";
     assert_eq!(why(&mut rig, "cache")[1..], [asked]);
+}
+
+/// Somebody knocks at the one that is stood on: it starts, and the knock is answered, though the
+/// better one could come as well.
+#[test]
+fn one_that_is_called_at_its_socket_is_not_thrown_away_for_a_better_one() {
+    let called = service("called").listens(80).notifies();
+    let better = service("better").manual().notifies();
+    let first = service("first").notifies();
+    let parts = [service("web").needs("better|called").after("first"), better, called, first];
+    let mut rig = Rig::booted_but(parts, |rig| {
+        for name in ["better", "called", "first"] {
+            rig.program(name, Program::mute());
+        }
+    });
+    assert_eq!(states(&mut rig, ["web", "called"]), ["waiting", "listening"]);
+    let told = stays(&mut rig, &["called"]);
+    assert_eq!(told, "called stays for web, and goes when nobody needs or wants it any more");
+    rig.connect("called", "10.0.0.1");
+    assert_eq!((rig.starts("called"), rig.state("called")), (1, "starting"));
+    assert_eq!(rig.signals("called"), Vec::<String>::new());
 }
