@@ -171,7 +171,9 @@ fn is_as_good(old: &ServiceSpec, new: &ServiceSpec, state: &State) -> bool {
     if !asks {
         same.conditions.clone_from(&old.conditions);
     }
-    if !is_over {
+    // One that goes because of that goes on to do so.
+    let goes = matches!(state, State::Stopping { .. } | State::Cleaning { .. });
+    if !(is_over || goes) {
         same.remain = old.remain;
     }
     if is_as_ready(&old.ready, &new.ready, starts) {

@@ -154,6 +154,22 @@ fn a_task_that_is_done_runs_again_for_another_command_and_for_nothing_else() {
     }
 }
 
+/// Seed 60223: the second reading of the same found a stop, and gave it more time.
+#[test]
+fn a_task_that_is_undone_to_run_by_a_newer_definition_is_so_however_often_that_is_read() {
+    let once = |time| task("once").stop_command("/sbin/undo").stop_timeout(Some(secs(time)));
+    let mut rig = Rig::booted_but([once(1)], |rig| {
+        rig.ends("once", millis(0), 0);
+        rig.stubborn("/sbin/undo");
+    });
+    for _ in 0..2 {
+        assert_eq!(rig.apply([once(100).forgets()]), "0 added, 1 changed, 0 removed");
+        assert_eq!((rig.state("once"), rig.starts("once")), ("stopping", 1));
+    }
+    rig.pass(secs(5));
+    assert_eq!(rig.starts("once"), 2);
+}
+
 #[test]
 fn what_waits_for_its_delay_comes_at_once_by_another_policy_and_nobody_goes_for_that() {
     let s = |longest| service("s").delay(secs(50), secs(longest));
