@@ -5,6 +5,8 @@
 use std::os::fd::AsFd;
 use std::path::Path;
 
+use nix::poll::{PollFd, PollFlags, PollTimeout};
+
 use crate::facts::Pid;
 use crate::os::spawn::{Launch, Plan};
 use crate::os::{fault, fds, kmsg::Kmsg, proc, reboot, spawn, tty, wait};
@@ -51,7 +53,7 @@ pub fn lifeboat(why: &str) -> ! {
         // There is nobody left to tell that this failed.
         let _lost = ring.line(CRITICAL, text.as_bytes());
     }
-    let _lost = fds::write_file(Path::new(CONSOLE), format!("\r\n{text}\r\n").as_bytes());
+    let mut at_console = Some(format!("\r\n{text}\r\n"));
     let mut login: Option<Pid> = None;
     let mut ended = true;
     loop {
@@ -63,6 +65,10 @@ pub fn lifeboat(why: &str) -> ! {
         }
         if ended && login.is_none() && !is_in_use() {
             login = LOGINS.iter().find_map(|argv| start(argv));
+        }
+        // The login has hung the console up, and with that threw away what nobody had read yet.
+        if let Some(text) = at_console.take() {
+            let _lost = fds::write_file(Path::new(CONSOLE), text.as_bytes());
         }
         // Whoever has the console was started by us, and so comes to us when it ends.
         ended = false;
@@ -92,6 +98,11 @@ fn start(words: &[&str]) -> Option<Pid> {
         Launch { argv: &argv, env: &env, tty: Some(CONSOLE.as_bytes()), ..Launch::default() };
     let spawned = spawn::spawn(Plan::new(&launch).ok()?).ok()?;
     let pid = spawned.pid;
+    // Its end is the exec: the login has its console by then. One that hangs is not waited for.
+    let _late = nix::poll::poll(
+        &mut [PollFd::new(spawned.status.as_fd(), PollFlags::POLLIN)],
+        PollTimeout::from(4 * LOOK),
+    );
     // Kept for ever: this is the end of the line, and the child may still use it.
     Box::leak(Box::new(spawned));
     Some(pid)
