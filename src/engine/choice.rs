@@ -6,7 +6,8 @@
 //! for something that does not come by itself. Those before stay pulled, so nothing has to be
 //! remembered: should one of them come after all, it is stood on from then on. The one that is
 //! stood on meanwhile is pulled too, whoever else has it up, until a better one is there; and so
-//! are those that crashed and come back, for whoever stays up because they do.
+//! are those that crashed and come back, for whoever stays up because they do, and one that
+//! somebody called at its socket while it was waited for.
 
 use super::Engine;
 use super::hold::Kept;
@@ -53,16 +54,11 @@ impl Engine {
             let first = place(&|other| will_do(other, bound) || self.may_come(other, bound));
             let until = first.map_or(need.len(), |first| first.saturating_add(1));
             chosen.extend(need.iter().take(until));
-            let on_its_way: fn(&Node) -> bool = match there {
-                Some(_) => |_| false,
-                // So are those that it stays up for, since they come back.
-                None if node.state.is_active() && !bound => recovers,
-                // So is one that somebody called at its socket: it was there a moment ago.
-                None => |other| other.wanted && matches!(other.state, State::Starting { .. }),
+            let stays = |id: &&NodeId| match there {
+                Some(there) => need.get(there) == Some(*id),
+                None => self.node(**id).is_some_and(|other| is_kept(node, other, bound)),
             };
-            chosen.extend(there.filter(|there| *there >= until).and_then(|there| need.get(there)));
-            let on_its_way = |id: &&NodeId| self.node(**id).is_some_and(on_its_way);
-            chosen.extend(need.iter().skip(until).filter(on_its_way));
+            chosen.extend(need.iter().skip(until).filter(stays));
         }
         chosen
     }
@@ -178,6 +174,16 @@ impl Engine {
 /// Whether whoever needs a node may stand on it; `bound`: not if it is skipped.
 pub(super) fn will_do(node: &Node, bound: bool) -> bool {
     node.firm && !(bound && matches!(node.state, State::Skipped(_)))
+}
+
+/// Whether an alternative of which none is there is not let go for a better one: it comes back for
+/// one that stays up because of that, or it was called at its socket and was there a moment ago.
+fn is_kept(node: &Node, other: &Node, bound: bool) -> bool {
+    if node.state.is_active() && !bound {
+        recovers(other)
+    } else {
+        other.wanted && matches!(other.state, State::Starting { .. })
+    }
 }
 
 fn is_left_out(node: &Node) -> bool {

@@ -106,6 +106,10 @@ pub struct Engine {
     work: VecDeque<NodeId>,
     /// Looks taken so far.
     looks: u64,
+    /// Those that lost a need, and went, since the last event.
+    went: BTreeSet<NodeId>,
+    /// Those that did so twice, with the need: they wait for the next event.
+    yields: BTreeMap<NodeId, NodeId>,
     out: VecDeque<Effect>,
     deadlines: BTreeSet<(Moment, NodeId)>,
     phase: Phase,
@@ -153,6 +157,8 @@ impl Engine {
             fresh: VecDeque::new(),
             work: VecDeque::new(),
             looks: 0,
+            went: BTreeSet::new(),
+            yields: BTreeMap::new(),
             out: VecDeque::new(),
             deadlines: BTreeSet::new(),
             phase: Phase::Boot,

@@ -15,6 +15,10 @@
 //! These flags are brought up to date everywhere before any node is looked at: whoever is looked
 //! at first would otherwise start, or stop, before it is known of the others that they come, or
 //! go, too.
+//!
+//! One that keeps down what it stands on itself, as two that exclude each other may, would come
+//! and go without end. Who has lost a need for the second time since the last event *yields*: it
+//! waits for the next one, and the others go on meanwhile.
 
 use super::choice::will_do;
 use super::id::NodeId;
@@ -67,6 +71,10 @@ impl Engine {
         let nodes = u64::try_from(self.nodes.len()).unwrap_or(u64::MAX);
         let most = self.looks.saturating_add(nodes.saturating_mul(LOOKS)).saturating_add(1_000);
         let event = self.cause.clone();
+        self.went.clear();
+        for id in std::mem::take(&mut self.yields).into_keys() {
+            self.touch(id);
+        }
         while let Some(id) = self.next_look() {
             self.look(id);
             self.refresh_settled(id);
@@ -294,6 +302,9 @@ impl Engine {
         if let Some(missing) = self.missing_need(node).or_else(|| self.rival(node)) {
             return Some(missing);
         }
+        if let Some(need) = self.yields.get(&id) {
+            return Some((*need, Hope::Stuck));
+        }
         let in_way = |other: NodeId| self.node(other).is_some_and(is_in_way);
         // Most often it is the one of last time; with thousands of them that matters.
         let last = node.state.waits_for();
@@ -362,12 +373,12 @@ impl Engine {
     /// Stops a node, unless others have to stop before it.
     fn try_stop(&mut self, id: NodeId) {
         let Some(node) = self.node(id).filter(|node| !self.is_in_use(id, node)) else { return };
-        let rivals = if node.restarting { Vec::new() } else { node.edges.rivals().to_vec() };
+        let lost = if node.wanted && !node.restarting { self.lost_need(node) } else { None };
         self.cause = node.departure();
-        // They have waited. Were it looked at first, and stood it on one of them, it would come
-        // again, keep that one down and have to go, without end.
-        for rival in rivals {
-            self.touch(rival);
+        if let Some(need) = lost
+            && !self.went.insert(id)
+        {
+            self.yields.insert(id, need);
         }
         self.stop(id, Then::Down);
     }
