@@ -1,6 +1,7 @@
 //! Carrying out what the engine orders. Nothing is decided here.
 
 use std::os::fd::AsFd;
+use std::time::Duration;
 
 use super::{Driver, Fact};
 use crate::boot;
@@ -20,6 +21,9 @@ use super::{foreign, groups};
 const STARTS: u32 = 32;
 /// Batches of dead processes reaped then: orphans may die faster than programs are started.
 const SWEEPS: u32 = 32;
+
+/// How long a console that said it has room, and took nothing, is left alone.
+const CONSOLE_REST: Duration = Duration::from_secs(1);
 
 /// Why a service without a control group cannot be frozen.
 const NO_GROUP: &str = "there is no cgroup2 to do it, and SIGSTOP would miss who forks meanwhile: \
@@ -80,7 +84,8 @@ impl Driver {
                 | Token::Paths(_)
                 | Token::Wall
                 | Token::Groups
-                | Token::Logs => self.tokens.push(token),
+                | Token::Logs
+                | Token::Console => self.tokens.push(token),
             }
         }
     }
@@ -360,6 +365,11 @@ impl Driver {
                 }
             }
             Token::Logs => self.flush_logs(),
+            Token::Console => {
+                if !self.console.go_on() {
+                    self.later(CONSOLE_REST, Fact::ConsoleRested);
+                }
+            }
         }
     }
 }

@@ -1,25 +1,37 @@
-//! What the person at the console sees. A console may be slow, stopped with ^S, or gone: every
-//! line is written without waiting, and what it does not take is dropped and counted.
+//! What the person at the console sees. A console may be slow, stopped with ^S, or gone: PID 1
+//! never waits for it. What it does not take at once it gets when it has room, up to a bound;
+//! what is beyond that is counted. All of it is in the kernel's ring in any case.
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
+use super::watch::{Token, Watch};
 use crate::engine::Level;
 use crate::facts::Errno;
 use crate::os::{fds, kmsg::Kmsg, tty};
+
+const CONSOLE: &str = "/dev/console";
+/// Bytes that wait for a console at most: the story of a long boot.
+const ROOM: usize = 64 * 1024;
 
 /// The console and the kernel's ring.
 pub struct Console {
     screen: Option<OwnedFd>,
     ring: Option<Kmsg>,
     least: Level,
+    /// What the screen has not taken yet.
+    waiting: Vec<u8>,
+    /// The loop is told when the screen takes more.
+    awaited: bool,
+    /// Lines there was no room for.
     lost: u32,
 }
 
 impl Console {
     /// Opens what there is; `least` is what is shown on the screen.
     pub fn new(least: Level) -> Self {
-        let mut console = Self { screen: None, ring: None, least, lost: 0 };
+        let mut console =
+            Self { screen: None, ring: None, least, waiting: Vec::new(), awaited: false, lost: 0 };
         console.open();
         console
     }
@@ -34,14 +46,17 @@ impl Console {
 
     fn open_screen(&mut self) {
         if self.screen.is_none() {
-            self.screen = Self::screen();
+            self.screen = tty::open(Path::new(CONSOLE)).ok();
         }
     }
 
     /// The console for a service that writes there itself, opened anew: a getty may have hung up
-    /// what finit has open since its last line.
-    pub fn screen() -> Option<OwnedFd> {
-        tty::open(Path::new("/dev/console")).ok()
+    /// what finit has open since its last line. Where it is slow the service waits: no program
+    /// reckons with an output that does not take all of it.
+    pub fn for_service() -> Option<OwnedFd> {
+        let screen = tty::open(Path::new(CONSOLE)).ok()?;
+        fds::set_nonblocking(screen.as_fd(), false).ok()?;
+        Some(screen)
     }
 
     /// One line. The ring has all but details, so that `dmesg` tells the story of a boot too.
@@ -58,29 +73,73 @@ impl Console {
         }
         // One that was gone may be there again; where there is none, nothing is lost on it.
         self.open_screen();
-        let Some(screen) = &self.screen else {
+        if self.screen.is_none() {
             self.lost = self.lost.saturating_add(u32::from(self.lost > 0));
             return;
-        };
+        }
         let lost = match self.lost {
             0 => String::new(),
             lost => format!("finit: {lost} lines lost on this console\r\n"),
         };
         let mark = if level == Level::Trouble { "finit! " } else { "finit: " };
         let line = format!("{lost}{mark}{}\r\n", text.replace('\n', "\r\n       "));
-        let mut written = fds::write(screen.as_fd(), line.as_bytes());
-        if let Err(Errno(libc::EIO | libc::ENXIO)) = written {
-            // Hung up, by vhangup(2) or by whoever holds its other side: another open gives a new
-            // one.
-            self.screen = None;
-            self.open_screen();
-            if let Some(screen) = &self.screen {
-                written = fds::write(screen.as_fd(), line.as_bytes());
+        if self.waiting.len().saturating_add(line.len()) > ROOM {
+            self.lost = self.lost.saturating_add(1);
+            return;
+        }
+        self.lost = 0;
+        self.waiting.extend_from_slice(line.as_bytes());
+        self.show();
+    }
+
+    /// Has the loop told when the screen takes what waits for it.
+    pub fn await_room(&mut self, watch: &Watch) {
+        if self.waiting.is_empty() || self.awaited {
+            return;
+        }
+        if let Some(screen) = &self.screen {
+            self.awaited = watch.writable(screen, Token::Console).is_ok();
+        }
+    }
+
+    /// The screen has room: whether it took anything. Where one byte has room and a line needs
+    /// two for its end, there is no sense in asking again at once.
+    pub fn go_on(&mut self) -> bool {
+        let before = self.waiting.len();
+        self.show();
+        let went = self.waiting.len() < before;
+        self.awaited = !went;
+        went
+    }
+
+    /// It is time to ask again.
+    pub fn rested(&mut self) {
+        self.awaited = false;
+    }
+
+    /// Writes what waits, as far as the screen takes it.
+    fn show(&mut self) {
+        let mut reopened = false;
+        while !self.waiting.is_empty() {
+            let Some(screen) = &self.screen else { break };
+            match fds::write(screen.as_fd(), &self.waiting) {
+                Ok(count @ 1..) => {
+                    self.waiting.drain(..count.min(self.waiting.len()));
+                }
+                // It is slow, or stopped, or another program is just writing there.
+                Ok(0) | Err(Errno(libc::EAGAIN)) => return,
+                // Hung up, by vhangup(2) or by whoever holds its other side: another open gives a
+                // new one.
+                Err(Errno(libc::EIO | libc::ENXIO)) if !reopened => {
+                    reopened = true;
+                    (self.screen, self.awaited) = (None, false);
+                    self.open_screen();
+                }
+                Err(_) => break,
             }
         }
-        match written {
-            Ok(_) => self.lost = 0,
-            Err(_) => self.lost = self.lost.saturating_add(1),
-        }
+        let lines = self.waiting.iter().filter(|byte| **byte == b'\n').count();
+        self.lost = self.lost.saturating_add(u32::try_from(lines).unwrap_or(u32::MAX));
+        self.waiting = Vec::new();
     }
 }

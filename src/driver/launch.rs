@@ -73,7 +73,7 @@ impl Driver {
         self.prepare_group(node, &spec.name)?;
         self.prepare_output(node, spec)?;
         let limits = self.limits(&exec.limits);
-        let console = (exec.log == LogTarget::Console).then(Console::screen).flatten();
+        let console = (exec.log == LogTarget::Console).then(Console::for_service).flatten();
 
         let site = self.sites.of(node).ok_or_else(|| internal(libc::ENOMEM))?;
         let output: Option<BorrowedFd<'_>> = match exec.log {

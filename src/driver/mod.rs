@@ -95,6 +95,8 @@ enum Fact {
     Rested(NodeId),
     /// A service that said too much at once is heard again.
     Quieted(NodeId),
+    /// The console may take more by now.
+    ConsoleRested,
     /// When a task ran the last time, in seconds since 1970.
     Recalled(NodeId, Option<i64>),
     /// A main process that is another's child has ended, and its parent has had some time to ask
@@ -186,6 +188,7 @@ impl Driver {
         self.turn(Event::Began);
         loop {
             self.clock.set(self.engine.next_deadline());
+            self.console.await_room(&self.watch);
             let wake = poll_fn(|cx| self.poll(cx)).await;
             match wake {
                 Wake::Children => self.sweep(),
@@ -283,6 +286,7 @@ impl Driver {
             Fact::StepEnded { run, step, report } => self.on_step_ended(run, step, report),
             Fact::Checked(answer) => self.on_checked(answer),
             Fact::Quieted(node) => self.on_notify(node),
+            Fact::ConsoleRested => self.console.rested(),
             Fact::Recalled(node, at) => self.on_recalled(node, at),
             Fact::Outlived(run, looks) => self.on_foreign(run, looks),
             Fact::Arrived(run) => self.turn(Event::Arrived { run }),

@@ -37,6 +37,8 @@ pub enum Token {
     Groups,
     /// Room in the socket to the log writer.
     Logs,
+    /// Room at the console.
+    Console,
 }
 
 /// Most tokens at a time.
@@ -52,6 +54,7 @@ const WALL: u64 = 6;
 const FOREIGN: u64 = 7;
 const KEPT: u64 = 8;
 const PATHS: u64 = 9;
+const CONSOLE: u64 = 10;
 
 impl Token {
     /// Kind in the top byte, node in the next three, the rest below.
@@ -70,6 +73,7 @@ impl Token {
             Self::Wall => WALL << 56,
             Self::Groups => GROUPS << 56,
             Self::Logs => LOGS << 56,
+            Self::Console => CONSOLE << 56,
         }
     }
 
@@ -86,6 +90,7 @@ impl Token {
             FOREIGN => Self::Foreign(RunId { node, generation: low }),
             PATHS => Self::Paths(RunId { node, generation: low }),
             LOGS => Self::Logs,
+            CONSOLE => Self::Console,
             _ => Self::Status(RunId { node, generation: low }),
         }
     }

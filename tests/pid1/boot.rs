@@ -90,3 +90,58 @@ fn without_descriptors_and_console_services_still_have_theirs() {
         assert_eq!(own.to_str().unwrap(), "/dev/null", "closed={closed}");
     }
 }
+
+/// A11: another init crashed when its console was hung up.
+#[test]
+fn a11_a_console_that_is_hung_up_again_and_again_costs_no_line() {
+    let machine = Machine::boot(
+        "[service.talker]\ncommand = \"/programs/idle\"\nstart = \"manual\"\n\
+         [service.writer]\ncommand = \"/bin/echo so it is\"\nlog = \"console\"\n\
+         start = \"manual\"\nrestart = \"never\"\n",
+    );
+    machine.booted();
+    let mut before = None;
+    for round in 1..=100 {
+        let hung_up = machine.run(&["/programs/hangup"]);
+        assert_eq!(hung_up.code, 0, "{hung_up:?}");
+        machine.order(&["restart", "talker", "writer"]);
+        for line in ["talker is up", "so it is"] {
+            machine.wait(line, |m| (m.console().matches(line).count() == round).then_some(()));
+        }
+        before.get_or_insert_with(|| machine.pid1_descriptors());
+    }
+    assert!(!machine.console().contains("lines lost"), "{}", machine.console());
+    machine.wait("no descriptor more", |m| (Some(m.pid1_descriptors()) <= before).then_some(()));
+}
+
+/// I1: a console that is stopped with ^S holds up nobody, and gets what it missed: up to a bound,
+/// and then how much that was.
+#[test]
+fn i1_a_console_that_is_stopped_gets_what_it_missed_later() {
+    let long = "x".repeat(100);
+    let talker = |n: usize| {
+        format!("[service.talker{n}-{long}]\ncommand = \"/programs/idle\"\nstart = \"manual\"\n")
+    };
+    let machine = Machine::boot(&(0..100).map(talker).collect::<String>());
+    machine.booted();
+    let shown = |machine: &Machine| machine.console().matches("x is up").count();
+    machine.stop_console(true);
+    machine.order(&["restart", "talker*"]);
+    assert_eq!(shown(&machine), 0);
+    machine.stop_console(false);
+    machine.wait("what was missed", |m| (shown(m) == 100).then_some(()));
+    machine.stop_console(true);
+    for _ in 0..6 {
+        machine.order(&["restart", "talker*"]);
+    }
+    machine.stop_console(false);
+    // The first that has room tells how many had none.
+    machine.order(&["restart", &format!("talker0-{long}")]);
+    machine.wait("what had no room", |m| {
+        let console = m.console();
+        let (before, _) = console.split_once(" lines lost on this console")?;
+        let (_, lost) = before.rsplit_once("finit: ")?;
+        let lost: usize = lost.parse().expect("a number");
+        (shown(m) + lost == 701).then_some(())
+    });
+}

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::termios::FlowArg;
 use serde_json::Value;
 
 use crate::programs::{PROGRAMS, SBIN};
@@ -308,6 +309,13 @@ impl Machine {
             }
         }
         self.seen.borrow().clone()
+    }
+
+    /// Stops its output, as ^S does, or has it go on.
+    pub fn stop_console(&self, stop: bool) {
+        let (_, theirs) = self.screen.as_ref().expect("a machine with a console");
+        let action = if stop { FlowArg::TCOOFF } else { FlowArg::TCOON };
+        nix::sys::termios::tcflow(theirs, action).unwrap();
     }
 
     /// A line of /proc/1/status.

@@ -134,6 +134,16 @@ fn a_terminal_is_its_controlling_one_and_its_three_descriptors() {
     }
 }
 
+/// A program does not reckon with a console that takes a part of a line.
+#[test]
+fn what_a_service_writes_to_the_console_is_waited_for() {
+    let machine =
+        Machine::boot("[service.m]\ncommand = \"/programs/mirror /out/m\"\nlog = \"console\"\n");
+    let facts = seen(&machine, "/out/m");
+    let output = "fd 1 /dev/console\nfd 2 /dev/console\n";
+    assert!(facts.contains(output), "{output} is not in\n{facts}");
+}
+
 #[test]
 fn without_control_groups_a_service_starts_as_clean() {
     let plan = Plan::new().with("cgroup=no").with("dirty=yes");
