@@ -63,7 +63,9 @@ pub(super) async fn fsck(context: &Context, tools: &impl Tools) -> Report {
     let restart = troubles.iter().any(|(_, trouble)| trouble.then == Then::Restart);
     if restart {
         // As systemd and the scripts of Debian: what the kernel has in its memory is wrong.
-        tools.run(&[MYSELF, "reboot"], ORDER).await.ok();
+        if let Err(trouble) = program::call(tools, &[MYSELF, "reboot"], ORDER).await {
+            tools.say(&format!("{}; restart this machine by hand", trouble.fatal("reboot")));
+        }
     }
     let others = if restart { Vec::new() } else { others };
     for some in others.chunks(AT_ONCE) {

@@ -78,8 +78,12 @@ pub fn run(session: &mut Session, matches: &ArgMatches) -> Result<Status, Failur
     let mut lines: Vec<(String, String)> = Vec::new();
     for log in &mut logs {
         // To where the file ended above, so that following goes on with the very next line.
-        let last = log.open.as_mut().and_then(|open| open.tail(&log.path, count).ok());
-        let last = last.unwrap_or_default();
+        let last = log.open.as_mut().map_or(Ok(Vec::new()), |open| open.tail(&log.path, count));
+        let last = last.unwrap_or_else(|error| {
+            session.complain(&Failure::Local(format!("{}: {error}", log.path)));
+            status = Status::Failed;
+            Vec::new()
+        });
         lines.extend(last.into_iter().map(|line| (log.service.clone(), line)));
     }
     // Each line begins with its time, so sorting by text is sorting by time.
@@ -127,10 +131,13 @@ fn find(session: &mut Session, names: &[String]) -> Result<(Vec<Log>, Status), F
                     logs.push(Log { service: service.name, path, open: None, partial });
                 }
                 None if everyone => {}
-                None => session.complain(&Failure::Local(format!(
-                    "{}: no log file that you may know of; see `log` in /etc/finit.toml",
-                    service.name
-                ))),
+                None => {
+                    session.complain(&Failure::Local(format!(
+                        "{}: no log file that you may know of; see `log` in /etc/finit.toml",
+                        service.name
+                    )));
+                    status = Status::Failed;
+                }
             }
         }
     }
@@ -154,7 +161,7 @@ fn follow(session: &mut Session, logs: &mut [Log]) {
     let several = logs.len();
     loop {
         session.output.flush();
-        if is_unread() {
+        if session.output.is_closed() || is_unread() {
             return;
         }
         for log in &mut *logs {

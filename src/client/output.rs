@@ -63,6 +63,8 @@ pub struct Output {
     out: BufWriter<StdoutLock<'static>>,
     terminal: Terminal,
     written: Written,
+    /// Nobody reads any more, or nothing can be written.
+    closed: bool,
     program: String,
 }
 
@@ -92,7 +94,7 @@ impl Output {
             (true, false) => Terminal::Coloured,
         };
         let out = BufWriter::with_capacity(16 * 1024, out);
-        Self { out, terminal, written: Written::All, program: program.to_owned() }
+        Self { out, terminal, written: Written::All, closed: false, program: program.to_owned() }
     }
 
     /// Whether a person looks at the results.
@@ -137,6 +139,11 @@ impl Output {
         }
     }
 
+    /// Whether there is no sense in writing more.
+    pub fn is_closed(&self) -> bool {
+        self.closed
+    }
+
     /// Writes what is left, and tells how that went.
     pub fn finish(&mut self) -> Written {
         self.flush();
@@ -167,7 +174,7 @@ impl Output {
     /// Standard output is gone: what is still buffered would fail again, so the kernel may
     /// swallow it.
     fn close(&mut self, error: &io::Error) {
-        self.terminal = Terminal::No;
+        (self.terminal, self.closed) = (Terminal::No, true);
         if let Ok(null) = std::fs::OpenOptions::new().write(true).open("/dev/null") {
             let _still_broken = nix::unistd::dup2_stdout(null);
         }

@@ -11,6 +11,8 @@ use crate::proto::{Code, JobEvent, Refusal};
 const JOBS: usize = 256;
 /// News kept of one job.
 const NEWS: usize = 64;
+/// Jobs that one connection follows at a time: of each its words are kept.
+const FOLLOWED: usize = 32;
 
 /// News of jobs, and who wants to hear them.
 #[derive(Debug, Default)]
@@ -59,13 +61,20 @@ impl Board {
 
     /// A client follows a job: what was, then what comes.
     pub fn follow(&mut self, job: u64, spelling: Spelling, answers: mpsc::Sender<String>) {
-        let Some(news) = self.news.get(&job) else {
-            let refusal = Refusal::new(Code::NoSuchJob, format!("there is no job {job}"));
+        self.followers.retain(|follower| !follower.answers.is_closed());
+        let refuse = |refusal| {
             let text = frame::encode_answer(&spelling, &Answer::Refused(refusal));
             // A client that is gone misses nothing.
             let _gone = answers.try_send(text);
-            return;
         };
+        let Some(news) = self.news.get(&job) else {
+            return refuse(Refusal::new(Code::NoSuchJob, format!("there is no job {job}")));
+        };
+        let own = self.followers.iter().filter(|other| other.answers.same_channel(&answers));
+        if own.count() >= FOLLOWED {
+            let text = format!("{FOLLOWED} jobs are waited for on this connection already");
+            return refuse(Refusal::new(Code::Busy, text).hint("wait on another one"));
+        }
         let follower = Follower { job, spelling, answers };
         if news.iter().all(|event| follower.hear(event)) {
             self.followers.push(follower);

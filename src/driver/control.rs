@@ -15,6 +15,7 @@ use tokio::io::{
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Notify, mpsc};
+use tokio::task::AbortHandle;
 use tokio::time::{sleep, timeout};
 
 use crate::engine::{Access, Peer, needed};
@@ -88,12 +89,13 @@ pub async fn serve(
             let (reader, writer) = stream.into_split();
             let (answers, outgoing) = mpsc::channel(ANSWERS);
             let (answered, present) = (Arc::clone(&taken), Arc::clone(&present));
-            tokio::spawn(async move {
+            let answering = tokio::spawn(async move {
                 write_answers(writer, outgoing, answered).await;
                 drop(present);
             });
+            let answering = answering.abort_handle();
             let guest = Guest { peer, began: None, calls: calls.clone(), answers };
-            tokio::spawn(read_requests(reader, guest, taken));
+            tokio::spawn(read_requests(reader, guest, taken, answering));
         }
     }
 }
@@ -206,8 +208,14 @@ impl Guest {
 }
 
 /// Lines of a client, one after the other, until it closes its side. None is read while
-/// answers wait to be taken: they are longer than questions, and who asks may never read.
-async fn read_requests(reader: OwnedReadHalf, mut guest: Guest, taken: Arc<Notify>) {
+/// answers wait to be taken: they are longer than questions, and who asks may never read. Who is
+/// gone altogether waits for no answer either, and leaves its place to another.
+async fn read_requests(
+    reader: OwnedReadHalf,
+    mut guest: Guest,
+    taken: Arc<Notify>,
+    answering: AbortHandle,
+) {
     let mut reader = BufReader::with_capacity(1024, Words(reader));
     while let Some(line) = read_line(&mut reader).await {
         let call = match line.map(|line| frame::decode(&line)) {
@@ -239,7 +247,11 @@ async fn read_requests(reader: OwnedReadHalf, mut guest: Guest, taken: Arc<Notif
             taken.notified().await;
         }
     }
-    leave(reader.get_ref().0.as_ref());
+    let stream: &UnixStream = reader.get_ref().0.as_ref();
+    leave(stream);
+    if socket::is_hung_up(stream.as_fd()) {
+        answering.abort();
+    }
 }
 
 /// The next line; none at the end, an error for one that is too long, too slow or no text.

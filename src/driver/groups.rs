@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::os::fd::AsFd;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
@@ -90,7 +90,7 @@ impl Groups {
 
     /// Folder of a group, for the status.
     pub fn folder(&self, group: &Group) -> Option<PathBuf> {
-        self.tree.as_ref().map(|tree| tree.path().join(Path::new(group.name())))
+        self.tree.as_ref().map(|tree| tree.path().join(group.folder()))
     }
 
     /// Takes the folder of a group away; a group that is not empty stays.

@@ -140,6 +140,8 @@ pub struct Successor {
     asked_by: Option<Call>,
     /// How often to look still whether this finit has the peace for it.
     looks: u32,
+    /// Signals wait for it already.
+    deaf: bool,
 }
 
 impl Driver {
@@ -155,7 +157,7 @@ impl Driver {
         }
         let found = program.map_or_else(proc::own_program, Ok);
         let program = found.clone().unwrap_or_default();
-        self.successor = Some(Successor { program, asked_by, looks: LOOKS });
+        self.successor = Some(Successor { program, asked_by, looks: LOOKS, deaf: false });
         let written = found.and_then(|program| Ok((program, self.handover(None)?.0)));
         let (program, file) = match written {
             Ok(written) => written,
@@ -208,6 +210,9 @@ impl Driver {
         let answering =
             Arc::strong_count(&self.clients) > here && successor.looks > LOOKS - ANSWERING;
         if answering || self.reaper.is_starting() {
+            if std::mem::take(&mut successor.deaf) {
+                let _unblocked = SigSet::all().thread_unblock();
+            }
             match successor.looks.checked_sub(1) {
                 Some(looks) => {
                     successor.looks = looks;
@@ -215,6 +220,12 @@ impl Driver {
                 }
                 None => self.stay("a program is being started and does not get on"),
             }
+            return;
+        }
+        if !std::mem::replace(&mut successor.deaf, true) {
+            // One that has come is with tokio, and no more with the kernel: another turn takes it.
+            let _blocked = SigSet::all().thread_block();
+            self.later(Duration::ZERO, Fact::Checked(Ok(())));
             return;
         }
         let program = successor.program.clone();

@@ -11,6 +11,7 @@ use crate::config;
 use crate::config::spec::{ExecSpec, LogTarget, ServiceSpec, SocketMode, SocketSpec};
 use crate::engine::{NodeId, RunId, Spawn, What};
 use crate::facts::{Errno, Pid, SpawnError, Stage};
+use crate::os::fds;
 use crate::os::spawn::{self, Identity, Launch, Plan, Spawned};
 use crate::os::users::{Accounts, User};
 use crate::probe;
@@ -79,7 +80,7 @@ impl Driver {
         let output: Option<BorrowedFd<'_>> = match exec.log {
             LogTarget::Console => console.as_ref().map(OwnedFd::as_fd),
             LogTarget::None => None,
-            _ => site.pipe.as_ref().map(|(_, write)| write.as_fd()),
+            _ => site.output(),
         };
         let (passed, names) = handed(site, order);
         let env = environment.into_bytes();
@@ -154,7 +155,7 @@ impl Driver {
         let env = environment.into_bytes();
         let limits = self.limits(&[]);
         let site = self.sites.of(node).ok_or_else(|| internal(libc::ENOMEM))?;
-        let output = site.pipe.as_ref().map(|(_, write)| write.as_fd());
+        let output = site.output();
         let plan = Plan::new(&Launch {
             argv: &argv,
             env: &env,
@@ -244,7 +245,11 @@ fn handed<'a>(site: &'a Site, order: &Spawn) -> (Vec<BorrowedFd<'a>>, String) {
     let spec = &order.service;
     let (mut passed, mut names) = (Vec::new(), Vec::new());
     if let Some(sockets) = spec.sockets.as_ref().filter(|s| s.mode == SocketMode::Listen) {
-        passed.extend(site.sockets.iter().map(OwnedFd::as_fd));
+        for (socket, spec) in site.sockets.iter().zip(&sockets.sockets) {
+            // The last run may have set it otherwise; there is no error for what is open.
+            let _set = fds::set_nonblocking(socket.as_fd(), spec.nonblocking);
+            passed.push(socket.as_fd());
+        }
         names.extend(socket_names(&spec.name, &sockets.sockets));
     }
     for kept in &site.rare().kept {

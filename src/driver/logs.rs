@@ -4,17 +4,21 @@
 
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
 
-use super::Driver;
 use super::reaper::Owner;
 use super::watch::Token;
+use super::{Driver, Fact};
 use crate::boot::MYSELF;
 use crate::config::spec::{LogSpec, LogTarget, ServiceSpec};
 use crate::engine::{Level, NodeId};
-use crate::facts::{Pid, SpawnError, Stage};
+use crate::facts::{Moment, Pid, SpawnError, Stage};
 use crate::logger::{Kept, Message, Target, packets};
 use crate::os::spawn::{self, Launch, Plan};
-use crate::os::{fds, passing, socket};
+use crate::os::{fds, passing, socket, time};
+
+/// How soon after its start the end of a writer is one too soon, and how long the next one waits.
+const REST: Duration = Duration::from_secs(1);
 
 /// What PID 1 holds of the log writer.
 #[derive(Default)]
@@ -24,6 +28,10 @@ pub struct Logs {
     writer: Option<(Pid, OwnedFd)>,
     /// Messages that wait to be sent.
     queue: VecDeque<(Message, Option<OwnedFd>)>,
+    /// When the last writer was started.
+    started: Option<Moment>,
+    /// It ended at once, or did not start at all: the next one has to wait.
+    resting: bool,
     /// Whether the folder of the files can be written.
     writable: bool,
     /// The machine goes down: a writer that ended is not started again.
@@ -131,7 +139,7 @@ impl Driver {
 
     /// Sends what waits, as far as the socket takes it; the rest goes when it has room.
     pub(super) fn flush_logs(&mut self) {
-        if self.logs.queue.is_empty() {
+        if self.logs.queue.is_empty() || self.logs.resting {
             return;
         }
         if self.logs.writer.is_none() {
@@ -166,6 +174,7 @@ impl Driver {
             Ok(writer) => self.logs.writer = Some(writer),
             Err(error) => {
                 self.console.tell(Level::Trouble, &format!("log writer: {error}"));
+                self.rest_from_logs();
                 return;
             }
         }
@@ -198,6 +207,7 @@ impl Driver {
             Plan::new(&Launch { argv: &argv, stdin: Some(theirs.as_fd()), ..Launch::default() })?;
         let spawned = spawn::spawn(plan)?;
         let pid = spawned.pid;
+        self.logs.started = Some(time::now());
         self.reaper.adopt(spawned, Owner::LogWriter);
         Ok((pid, ours))
     }
@@ -211,8 +221,31 @@ impl Driver {
         if self.logs.finished {
             return;
         }
-        self.console.tell(Level::Trouble, &format!("log writer {how}; starting another"));
-        self.reopen_outputs();
+        let at_once = |started: Moment| time::now().since(started) < REST;
+        let (again, rests) = match self.logs.started {
+            Some(started) if at_once(started) => (" in a second", true),
+            _ => ("", false),
+        };
+        self.console.tell(Level::Trouble, &format!("log writer {how}; starting another{again}"));
+        if rests {
+            self.rest_from_logs();
+        } else {
+            self.reopen_outputs();
+        }
+    }
+
+    /// Leaves the next writer for later: what keeps this one from working may do so for long.
+    fn rest_from_logs(&mut self) {
+        self.logs.resting = true;
+        self.later(REST, Fact::WriterRested);
+    }
+
+    /// It is time for the next writer.
+    pub(super) fn on_writer_rested(&mut self) {
+        self.logs.resting = false;
+        if !self.logs.finished {
+            self.reopen_outputs();
+        }
     }
 
     /// Tells a new writer of all pipes that there are.

@@ -97,6 +97,8 @@ enum Fact {
     Quieted(NodeId),
     /// The console may take more by now.
     ConsoleRested,
+    /// Another log writer may be started.
+    WriterRested,
     /// When a task ran the last time, in seconds since 1970.
     Recalled(NodeId, Option<i64>),
     /// A main process that is another's child has ended, and its parent has had some time to ask
@@ -287,6 +289,7 @@ impl Driver {
             Fact::Checked(answer) => self.on_checked(answer),
             Fact::Quieted(node) => self.on_notify(node),
             Fact::ConsoleRested => self.console.rested(),
+            Fact::WriterRested => self.on_writer_rested(),
             Fact::Recalled(node, at) => self.on_recalled(node, at),
             Fact::Outlived(run, looks) => self.on_foreign(run, looks),
             Fact::Arrived(run) => self.turn(Event::Arrived { run }),

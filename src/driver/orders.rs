@@ -1,6 +1,7 @@
 //! Orders from outside: signals to PID 1, clients, and what boot steps ask for.
 
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -281,9 +282,12 @@ impl Driver {
         argv: &[Vec<u8>],
         output: std::os::fd::BorrowedFd<'_>,
     ) -> Result<Started, SpawnError> {
-        let env: [(Vec<u8>, Vec<u8>); 2] = [
+        let socket = &self.engine.control_settings().socket;
+        let env: [(Vec<u8>, Vec<u8>); 3] = [
             (b"PATH".to_vec(), super::environment::PATH.as_bytes().to_vec()),
             (b"LANG".to_vec(), b"C.UTF-8".to_vec()),
+            // Some give orders to finit.
+            (b"FINIT_SOCKET".to_vec(), socket.as_os_str().as_bytes().to_vec()),
         ];
         let limits = self.limits(&[]);
         let plan = Plan::new(&Launch {

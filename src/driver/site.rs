@@ -1,6 +1,6 @@
 //! What finit holds for a node outside the engine: its processes, group, pipe and sockets.
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::groups::Way;
 use super::store::Stored;
@@ -8,6 +8,7 @@ use crate::engine::NodeId;
 use crate::facts::Pid;
 use crate::logger::Target;
 use crate::os::cgroup::Group;
+use crate::os::fds;
 
 /// What is held for one node.
 #[derive(Default)]
@@ -62,6 +63,15 @@ static NOTHING: Rare = Rare {
 };
 
 impl Site {
+    /// Where what the next process says goes. One before it may have set O_NONBLOCK, which is the
+    /// pipe's and not the process's: a full pipe would then cost the next one its lines.
+    pub fn output(&self) -> Option<BorrowedFd<'_>> {
+        let write = self.pipe.as_ref()?.1.as_fd();
+        // There is no error for a pipe that is open.
+        let _set = fds::set_nonblocking(write, false);
+        Some(write)
+    }
+
     /// What few have, to look at.
     pub fn rare(&self) -> &Rare {
         self.rare.as_deref().unwrap_or(&NOTHING)

@@ -175,6 +175,11 @@ impl Group {
         &self.name
     }
 
+    /// Its folder in the tree, which is called by its name, escaped.
+    pub fn folder(&self) -> String {
+        escape(&self.name)
+    }
+
     /// Whether a process is in it or below, in a tree of that name; false once it is reaped.
     pub fn holds(&self, tree: &str, pid: i32) -> bool {
         let path = Path::new("/proc").join(pid.to_string()).join("cgroup");

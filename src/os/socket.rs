@@ -8,6 +8,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::{AT_FDCWD, AtFlags, OFlag};
+use nix::poll::{PollFd, PollFlags, PollTimeout};
 use nix::sys::socket::{
     AddressFamily, Backlog, SockFlag, SockType, SockaddrStorage, UnixAddr, setsockopt, sockopt,
 };
@@ -215,21 +216,34 @@ fn bind_private(socket: &OwnedFd, address: &UnixAddr) -> Result<(), Errno> {
     Ok(bound?)
 }
 
-/// Owner first: a change of owner clears some mode bits, and a wide mode must not be seen with
-/// the wrong owner.
+/// Gives the file of a socket its owner and mode. Who owns its folder may put something else in its
+/// place between bind(2) and here, as a link to a file of root's: what is changed is what was looked
+/// at, and a socket. EADDRINUSE if it is none.
 fn set_owner(path: &Path, options: &Options) -> Result<(), Errno> {
     if path.as_os_str().as_bytes().starts_with(b"@") {
         return Ok(());
     }
+    let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    let file = nix::fcntl::open(path, flags, Mode::empty())?;
+    if nix::sys::stat::fstat(&file)?.st_mode & libc::S_IFMT != libc::S_IFSOCK {
+        return Err(Errno(libc::EADDRINUSE));
+    }
+    own(&file, options)
+}
+
+/// Owner first: a change of owner clears some mode bits, and a wide mode must not be seen with
+/// the wrong owner.
+fn own(file: &OwnedFd, options: &Options) -> Result<(), Errno> {
     let owner = options.uid.map(Uid::from_raw);
     let group = options.gid.map(Gid::from_raw);
     if owner.is_some() || group.is_some() {
-        let flags = AtFlags::AT_SYMLINK_NOFOLLOW;
-        nix::unistd::fchownat(AT_FDCWD, path, owner, group, flags)?;
+        nix::unistd::fchownat(file, "", owner, group, AtFlags::AT_EMPTY_PATH)?;
     }
-    let mode = Mode::from_bits_truncate(options.mode);
+    // fchmod(2) takes no descriptor of the kind O_PATH; its link in /proc is the way, open(2).
+    let path = format!("/proc/self/fd/{}", file.as_raw_fd());
     let flags = nix::sys::stat::FchmodatFlags::FollowSymlink;
-    Ok(nix::sys::stat::fchmodat(AT_FDCWD, path, mode, flags)?)
+    let mode = Mode::from_bits_truncate(options.mode);
+    Ok(nix::sys::stat::fchmodat(AT_FDCWD, path.as_str(), mode, flags)?)
 }
 
 /// Take away what a predecessor left, and nothing of any other kind.
@@ -257,7 +271,7 @@ fn fifo(path: &Path, options: &Options) -> Result<OwnedFd, Errno> {
     if nix::sys::stat::fstat(&file)?.st_mode & libc::S_IFMT != libc::S_IFIFO {
         return Err(Errno(libc::EADDRINUSE));
     }
-    set_owner(path, options)?;
+    own(&file, options)?;
     if !options.nonblocking {
         fds::set_nonblocking(file.as_fd(), false)?;
     }
@@ -295,9 +309,42 @@ pub fn hear_no_more(fd: BorrowedFd<'_>) {
     let _gone = nix::sys::socket::shutdown(fd.as_raw_fd(), nix::sys::socket::Shutdown::Read);
 }
 
+/// Whether the other side is gone altogether, and not only says no more. poll(2)
+pub fn is_hung_up(fd: BorrowedFd<'_>) -> bool {
+    let mut fds = [PollFd::new(fd, PollFlags::empty())];
+    let ready = nix::poll::poll(&mut fds, PollTimeout::ZERO);
+    let [polled] = fds;
+    ready.is_ok() && polled.revents().is_some_and(|told| told.contains(PollFlags::POLLHUP))
+}
+
 /// Two connected sockets that keep each datagram whole and in order, non-blocking.
 /// socketpair(2)
 pub fn pair() -> Result<(OwnedFd, OwnedFd), Errno> {
     let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
     Ok(nix::sys::socket::socketpair(AddressFamily::Unix, SockType::SeqPacket, None, flags)?)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    /// Who owns the folder puts a link where the socket was, before its mode is set.
+    #[test]
+    fn a_link_in_the_place_of_a_socket_gives_nobody_rights_to_what_it_names() {
+        let folder = std::env::temp_dir().join(format!("finit-link-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let (secret, link) = (folder.join("secret"), folder.join("s"));
+        std::fs::write(&secret, "").unwrap();
+        std::fs::set_permissions(&secret, PermissionsExt::from_mode(0o600)).unwrap();
+        std::os::unix::fs::symlink(&secret, &link).unwrap();
+        let options = Options { mode: 0o666, ..Options::default() };
+        assert_eq!(set_owner(&link, &options), Err(Errno(libc::EADDRINUSE)));
+        assert_eq!(set_owner(&secret, &options), Err(Errno(libc::EADDRINUSE)));
+        let mode = std::fs::metadata(&secret).unwrap().permissions().mode();
+        std::fs::remove_dir_all(&folder).unwrap();
+        assert_eq!(mode & 0o7777, 0o600);
+    }
 }

@@ -274,3 +274,48 @@ fn a_tree_shows_what_a_machine_stands_on() {
     assert!(said.contains("\n  \"web\" -> \"cache\" [style=dashed];\n"), "{said}");
     assert_eq!(machine.ctl(&["tree", "wbe"]).code, 4);
 }
+
+/// A job that does not end by itself, and its number.
+fn waiting_job(machine: &Machine) -> u64 {
+    machine.booted();
+    let mut line = Line::to(&machine.path("/run/initctl")).unwrap();
+    let said = line.ask(r#"{"id":1,"method":"start","params":{"names":["mute"]}}"#).unwrap();
+    let said: serde_json::Value = serde_json::from_str(&said).unwrap();
+    let job = said["result"]["job"]["job"].as_u64().unwrap_or_else(|| panic!("{said}"));
+    machine.until("mute", "starting");
+    job
+}
+
+const MUTE: &str = "[service.mute]\ncommand = \"/programs/idle\"\nready = \"notify\"\n\
+                    start-timeout = \"1h\"\nstart = \"manual\"\n";
+
+#[test]
+fn who_gave_up_waiting_leaves_its_place_to_another() {
+    let machine = Machine::boot(MUTE);
+    let job = waiting_job(&machine);
+    let path = machine.path("/run/initctl");
+    let before = machine.pid1_descriptors();
+    for _ in 0..100 {
+        machine.wait("a place", |_| {
+            let mut line = Line::to(&path).unwrap();
+            let wait = format!(r#"{{"id":2,"method":"wait","params":{{"job":{job}}}}}"#);
+            let said = line.ask(&wait).unwrap();
+            (!said.contains("too many clients")).then_some(())
+        });
+    }
+    assert_eq!(machine.ctl(&["status"]).code, 0);
+    machine
+        .wait("their descriptors to be closed", |m| (m.pid1_descriptors() <= before).then_some(()));
+}
+
+#[test]
+fn who_waits_for_many_jobs_at_once_is_told_how_many_may_be_waited_for() {
+    let machine = Machine::boot(MUTE);
+    let job = waiting_job(&machine);
+    let path = machine.path("/run/initctl");
+    let wait = format!("{{\"id\":2,\"method\":\"wait\",\"params\":{{\"job\":{job}}}}}\n");
+    let mut line = as_user(1234, || Line::to(&path).unwrap());
+    let said: Vec<String> = (0..100).map(|_| line.ask(wait.trim_end()).unwrap()).collect();
+    let refused = said.iter().filter(|said| said.contains("32 jobs are waited for")).count();
+    assert_eq!(refused, 68, "{said:?}");
+}

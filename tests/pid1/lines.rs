@@ -3,7 +3,7 @@
 use crate::machine::Machine;
 
 /// A service that prints a line on each stream whenever it starts.
-fn speaker(name: &str, rest: &str) -> String {
+pub fn speaker(name: &str, rest: &str) -> String {
     format!(
         "[service.{name}]\n\
          command = \"/bin/sh -c 'echo {name} out; echo {name} err >&2; exec /programs/idle'\"\n{rest}"
@@ -11,7 +11,7 @@ fn speaker(name: &str, rest: &str) -> String {
 }
 
 /// Waits until `finitctl logs` shows so many lines of a service.
-fn lines(machine: &Machine, name: &str, count: usize) -> Vec<String> {
+pub fn lines(machine: &Machine, name: &str, count: usize) -> Vec<String> {
     machine.wait(&format!("{count} lines of {name}"), |m| {
         let said = m.order(&["logs", "-n", "100", name]);
         let lines: Vec<String> = said.lines().map(str::to_owned).collect();

@@ -29,6 +29,7 @@ mod jobs;
 mod killed;
 mod lines;
 mod listen;
+mod logs;
 mod machine;
 mod mirror;
 mod notify;

@@ -188,3 +188,32 @@ fn a_start_that_fails_names_the_step_and_the_error() {
         assert!(words.iter().all(|word| status.text.contains(word)), "{words:?}: {}", status.text);
     }
 }
+
+/// Whether reading and writing wait is told by the pipe and the socket, which outlive the run.
+#[test]
+fn what_a_run_makes_of_its_descriptors_is_not_what_the_next_one_finds() {
+    let machine = Machine::boot(
+        r#"
+        [service.m]
+        script = '''
+        if [ -e /out/ran ]; then exec /programs/mirror /out/m; fi
+        : >/out/ran
+        exec /usr/bin/python3 -c 'import os; [os.set_blocking(fd, False) for fd in (1, 3)]'
+        '''
+        listen = "/run/m.sock"
+        start = "boot"
+        restart.delay = "1ms"
+        "#,
+    );
+    let facts = seen(&machine, "/out/m");
+    assert!(facts.contains("fd 3 socket\n"), "{facts}");
+    assert!(!facts.contains("nonblocking"), "{facts}");
+}
+
+#[test]
+fn a_service_whose_name_has_a_dot_has_a_group_with_figures() {
+    let machine = Machine::boot("[service.\"php8.2\"]\ncommand = \"/programs/idle\"\n");
+    machine.until("php8.2", "up");
+    let said = machine.order(&["status", "php8.2"]);
+    assert!(said.contains("\n  cpu "), "{said}");
+}
