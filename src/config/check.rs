@@ -420,4 +420,11 @@ fn apply_wanted_by(definitions: &Definitions, drafts: &mut [Draft]) {
             }
         }
     }
+    // Its times and paths are those of a target, and it has said none.
+    for Draft { spec, wanted_by, .. } in drafts {
+        let comes_by_itself = spec.schedule.is_some() || spec.watch.is_some();
+        if !wanted_by.is_empty() && comes_by_itself && spec.targets.is_empty() {
+            spec.targets.push("default".to_owned());
+        }
+    }
 }

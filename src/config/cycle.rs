@@ -62,7 +62,7 @@ impl<'a> Graph<'a> {
         }
         // All but few services have one tie at least.
         graph.ties.resize_with(graph.names.len(), || Vec::with_capacity(1));
-        let names = Resolver { fixed, takers: takers(drafts) };
+        let names = Resolver { fixed, takers: takers(drafts), instances: instances(drafts) };
         graph.tie_services(drafts, &names);
         graph.tie_fixed(&names);
         for target in targets {
@@ -100,6 +100,10 @@ impl<'a> Graph<'a> {
                     Relation::After => self.tie(names, own, &edge.to, "comes after", at),
                     Relation::Before => {
                         self.tie(names, &edge.to, own, "comes after", at);
+                        // An umbrella orders its instances too, be it open or not.
+                        for later in names.instances(&edge.to) {
+                            self.tie(names, later, own, "comes after", at);
+                        }
                     }
                     Relation::BoundTo => self.tie(names, own, &edge.to, "is bound to", at),
                     // Nobody waits for these.
@@ -188,9 +192,15 @@ impl<'a> Graph<'a> {
 struct Resolver<'a> {
     fixed: BTreeMap<&'a str, usize>,
     takers: BTreeMap<&'a str, Vec<usize>>,
+    /// Instances by the name of their template.
+    instances: BTreeMap<&'a str, Vec<&'a str>>,
 }
 
-impl Resolver<'_> {
+impl<'a> Resolver<'a> {
+    fn instances(&self, template: &str) -> &[&'a str] {
+        self.instances.get(template).map_or(&[], Vec::as_slice)
+    }
+
     fn resolve(&self, name: &str) -> &[usize] {
         match self.fixed.get(name) {
             Some(node) => std::slice::from_ref(node),
@@ -207,6 +217,16 @@ fn takers(drafts: &[Draft]) -> BTreeMap<&str, Vec<usize>> {
         }
     }
     takers
+}
+
+fn instances(drafts: &[Draft]) -> BTreeMap<&str, Vec<&str>> {
+    let mut instances: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for spec in drafts.iter().map(|draft| &draft.spec) {
+        if let Some(template) = &spec.template {
+            instances.entry(template).or_default().push(&spec.name);
+        }
+    }
+    instances
 }
 
 /// Nodes that nothing is left to wait for are taken away until none is; then every way leads

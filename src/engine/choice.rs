@@ -146,10 +146,8 @@ impl Engine {
                 Some(Kept::Unwanted) => format!(" and held: finitctl unhold {}", other.name),
                 Some(Kept::Wanted | Kept::Listening) | None => String::new(),
             };
-            let word = match &other.body {
-                Body::LeftOut(_) => "left out",
-                _ => view::word(&other.state).word(),
-            };
+            let word =
+                if is_left_out(other) { "left out" } else { view::word(&other.state).word() };
             Some(format!("{} ({word}{}{held})", other.name, view::leaves(other)))
         };
         let each: Vec<String> = need.iter().filter_map(one).collect();

@@ -236,20 +236,22 @@ impl Engine {
             // What it left behind has no service to belong to.
             self.signal(id, Aim::Group, SignalNumber::KILL);
         }
-        match ended {
-            _ if leaving => self.leave_start(id),
-            Ended::Exit(Exit::Code(code)) if code != UNDECIDED => {
-                self.because_of_its_past(id, Cause::Condition);
-                self.skip(id, format!("{} exited with status {code}", what()));
-            }
-            ended => {
-                let what = match self.blame_time(id, hook, &ended) {
-                    Some(late) => format!("{} {late}", what()),
-                    None => format!("{}: {ended}", what()),
-                };
-                self.undecided(id, spec, ended, what);
-            }
+        if leaving {
+            self.leave_start(id);
+            return;
         }
+        if let Ended::Exit(Exit::Code(code)) = ended
+            && code != UNDECIDED
+        {
+            self.because_of_its_past(id, Cause::Condition);
+            self.skip(id, format!("{} exited with status {code}", what()));
+            return;
+        }
+        let what = match self.blame_time(id, hook, &ended) {
+            Some(late) => format!("{} {late}", what()),
+            None => format!("{}: {ended}", what()),
+        };
+        self.undecided(id, spec, ended, what);
     }
 
     /// That a hook which had to end well took too long, if that is why it ended so: then that is
@@ -272,7 +274,17 @@ impl Engine {
                 let conditions = conditions.unwrap_or_else(|| Rc::new(Conditions::default()));
                 self.emit(Effect::Check { run, conditions });
             }
-            _ => {}
+            State::Down(_)
+            | State::Waiting { .. }
+            | State::Skipped(_)
+            | State::Listening
+            | State::Backoff { .. }
+            | State::Starting { .. }
+            | State::Up { .. }
+            | State::Stopping { .. }
+            | State::Cleaning { .. }
+            | State::Failed(_)
+            | State::Done(_) => {}
         }
     }
 

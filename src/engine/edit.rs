@@ -76,7 +76,18 @@ impl Engine {
             State::Stopping { .. } if old.stop.timeout != spec.stop.timeout => {
                 self.stop_timeout_changed(id, spec);
             }
-            _ => {}
+            State::Down(_)
+            | State::Waiting { .. }
+            | State::Awaiting { .. }
+            | State::Skipped(_)
+            | State::Listening
+            | State::Backoff { .. }
+            | State::Starting { .. }
+            | State::Up { .. }
+            | State::Stopping { .. }
+            | State::Cleaning { .. }
+            | State::Failed(_)
+            | State::Done(_) => {}
         }
     }
 
@@ -104,6 +115,9 @@ impl Engine {
         };
         if rung < Rung::Killed {
             let until = self.stop_deadline(spec);
+            if spec.stop.command.as_ref().is_some_and(|hook| hook.timeout.is_none()) {
+                self.move_stop_command(id, |_| until);
+            }
             self.set_state(id, State::Stopping { run, rung, until, then });
         }
     }

@@ -200,6 +200,23 @@ pub enum Ended {
     },
 }
 
+impl Ended {
+    /// How its process ended, where somebody saw it.
+    pub fn exit(&self) -> Option<Exit> {
+        match self {
+            Self::Exit(exit) => Some(*exit),
+            Self::Early { exit, .. } => *exit,
+            Self::Unseen
+            | Self::NotExecuted(_)
+            | Self::TooSlow(_)
+            | Self::Silent(_)
+            | Self::GaveUp
+            | Self::Lingering(_)
+            | Self::Unhealthy { .. } => None,
+        }
+    }
+}
+
 impl fmt::Display for Ended {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -155,11 +155,8 @@ impl Engine {
         let Some(node) = self.nodes.get_mut(id.index()) else { return Then::Down };
         let on_demand = node.on_demand();
         if spec.kind == Kind::Task && success && !on_demand {
-            let exit = match ended {
-                Ended::Exit(exit) => *exit,
-                // Nobody saw it.
-                _ => Exit::SUCCESS,
-            };
+            // Where nobody saw it, it counts as a good one.
+            let exit = ended.exit().unwrap_or(Exit::SUCCESS);
             return if spec.remain { Then::Done(exit) } else { Then::Ended };
         }
         let is_up = matches!(node.state, State::Up { .. });

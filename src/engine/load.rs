@@ -266,7 +266,7 @@ impl Engine {
     }
 
     /// Services by the names that they provide.
-    fn providers(&self) -> BTreeMap<String, Vec<NodeId>> {
+    pub(super) fn providers(&self) -> BTreeMap<String, Vec<NodeId>> {
         let mut providers: BTreeMap<String, Vec<NodeId>> = BTreeMap::new();
         for (id, node) in self.ids().zip(&self.nodes) {
             let Some(spec) = node.living_spec() else { continue };

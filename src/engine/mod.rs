@@ -10,6 +10,9 @@
 //! transition touches the nodes around it; touched nodes stand in a worklist and are looked at
 //! (`settle`) until nothing changes any more.
 
+// A state, an end or a request that is new is one that each of its readers has to think of.
+#![deny(clippy::wildcard_enum_match_arm)]
+
 mod ask;
 mod audit;
 mod brought;

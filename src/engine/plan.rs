@@ -102,20 +102,19 @@ fn way(old: &Node, new: &Node) -> Way {
     let kind = std::mem::discriminant(&old.state) == std::mem::discriminant(&new.state);
     let same = kind && old.state.run() == new.state.run() && old.state.look() == new.state.look();
     let comes = !old.wanted && new.wanted || !same && !matches!(new.state, State::Down(_));
-    match &old.state {
-        _ if is_going(old) => {
-            if comes {
-                Way::Comes
-            } else {
-                Way::Stays
-            }
-        }
-        State::Backoff { .. } if !is_going(new) && comes => Way::Comes,
-        // It starts without a connection now.
-        State::Listening if !is_going(new) && new.bound && comes => Way::Comes,
-        state if state.is_active() && (is_going(new) || !same) => Way::Goes,
-        state if !state.is_active() && new.wanted && comes => Way::Comes,
-        _ => Way::Stays,
+    if is_going(old) {
+        return if comes { Way::Comes } else { Way::Stays };
+    }
+    // What listens may start without a connection now.
+    let idle = matches!(old.state, State::Backoff { .. })
+        || matches!(old.state, State::Listening) && new.bound;
+    let active = old.state.is_active();
+    if idle && comes && !is_going(new) || !active && new.wanted && comes {
+        Way::Comes
+    } else if active && (is_going(new) || !same) {
+        Way::Goes
+    } else {
+        Way::Stays
     }
 }
 

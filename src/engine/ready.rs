@@ -159,10 +159,13 @@ impl Engine {
 
     /// The program that was to leave a daemon behind has ended well: which process is it?
     pub(super) fn adopt(&mut self, id: NodeId, run: RunId, spec: &ServiceSpec) {
-        let until = self.start_deadline(id, spec).or(Some(self.now.after(ADOPTION)));
-        if let Some(node) = self.node_mut(id) {
-            node.pid = None;
-        }
+        let Some(node) = self.node_mut(id) else { return };
+        node.pid = None;
+        // It may have asked for more time.
+        let had = node.state.deadline();
+        let until =
+            self.start_deadline(id, spec).map(|until| had.map_or(until, |had| had.max(until)));
+        let until = until.or(Some(self.now.after(ADOPTION)));
         self.set_state(id, State::Starting { run, step: StartStep::Adopt, until });
         self.probe(id);
     }
@@ -220,9 +223,10 @@ impl Engine {
             self.become_up(run);
             return;
         }
-        let every = match &spec.ready.when {
-            Ready::Found(Probe::Command(_, every)) => *every,
-            _ => AGAIN,
+        let every = if let Ready::Found(Probe::Command(_, every)) = &spec.ready.when {
+            *every
+        } else {
+            AGAIN
         };
         let at = self.now.after(every);
         self.change(id, |node| node.tidings.get_or_insert_default().probe_at = Some(at));
@@ -314,13 +318,15 @@ impl Engine {
 
     /// It needs more time for what it is doing: it gets that, and never less than it had.
     fn extend(&mut self, id: NodeId, time: Duration) {
-        let later = |until: Option<Moment>| until.map(|until| until.max(self.now.after(time)));
+        let now = self.now;
+        let later = |until: Option<Moment>| until.map(|until| until.max(now.after(time)));
         let Some(node) = self.node(id) else { return };
         let state = match node.state.clone() {
             State::Starting { run, step, until } => {
                 State::Starting { run, step, until: later(until) }
             }
             State::Stopping { run, rung, until, then } if rung < Rung::Killed => {
+                self.move_stop_command(id, later);
                 State::Stopping { run, rung, until: later(until), then }
             }
             State::Down(_)

@@ -179,7 +179,11 @@ impl Engine {
 
     /// Others that say they are reloaded with one of these.
     pub(super) fn reloaded_with(&self, ids: &[NodeId]) -> Vec<NodeId> {
-        let one_of = |name: &String| self.find(name).is_ok_and(|id| ids.contains(&id));
+        let providers = self.providers();
+        let one_of = |name: &String| match self.names.get(name) {
+            Some(id) => ids.contains(id),
+            None => providers.get(name).is_some_and(|all| all.iter().any(|id| ids.contains(id))),
+        };
         let with = self.ids().filter(|id| {
             let spec = self.node(*id).and_then(|node| node.living_spec());
             spec.is_some_and(|spec| spec.dependencies.reload_with.iter().any(one_of))

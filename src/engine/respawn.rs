@@ -100,10 +100,7 @@ pub fn decide(
         RestartWhen::OnSuccess => success,
         RestartWhen::Never => false,
     };
-    let named = |exits: &Exits| match ended {
-        Ended::Exit(exit) | Ended::Early { exit: Some(exit), .. } => exits.hold(exit),
-        _ => false,
-    };
+    let named = |exits: &Exits| ended.exit().is_some_and(|exit| exits.hold(&exit));
     // RestartPreventExitStatus= outweighs RestartForceExitStatus=, systemd.service(5).
     if named(&policy.except) || !(again || named(&policy.also)) {
         return Next::Stay;
@@ -132,16 +129,22 @@ fn exhausted(policy: &RestartSpec, history: &mut History, now: Moment) -> Option
     (count >= burst).then(|| format!("gave up after {burst} {many} in {:?}", policy.within))
 }
 
-/// The base delay doubled once for each attempt, up to the longest, and up to a quarter more
-/// so that what fell together does not rise together.
+/// The base delay doubled once for each attempt, up to the longest, and up to a quarter more, or
+/// less where that would be longer than the longest, so that what fell together does not rise
+/// together.
 fn delay(policy: &RestartSpec, attempts: u32, random: &mut Random) -> Duration {
     let doubled = policy.delay.saturating_mul(1u32.checked_shl(attempts.min(20)).unwrap_or(1));
-    let plain = doubled.min(policy.max_delay.max(policy.delay));
+    let longest = policy.max_delay.max(policy.delay);
+    let plain = doubled.min(longest);
     if attempts == 0 || plain.is_zero() {
         return plain;
     }
     let quarter = u64::try_from(plain.as_micros()).unwrap_or(u64::MAX).wrapping_div(4);
-    plain.saturating_add(Duration::from_micros(random.below(quarter.saturating_add(1))))
+    let jitter = Duration::from_micros(random.below(quarter.saturating_add(1)));
+    match plain.checked_add(jitter) {
+        Some(longer) if longer <= longest => longer,
+        _ => plain.saturating_sub(jitter),
+    }
 }
 
 /// How long until sockets that could not be bound are tried again: never at once.

@@ -114,7 +114,27 @@ impl Engine {
                 order.reloaded = self.find_all(names).ok()?;
                 order.reloaded.extend(self.reloaded_with(&order.reloaded));
             }
-            _ => return None,
+            Request::Hello
+            | Request::Ping
+            | Request::List
+            | Request::Status { .. }
+            | Request::Why { .. }
+            | Request::Graph { .. }
+            | Request::Plan
+            | Request::Apply
+            | Request::ApplyOnTrial { .. }
+            | Request::Confirm
+            | Request::Upgrade { .. }
+            | Request::Signal { .. }
+            | Request::Reset { .. }
+            | Request::Hold { .. }
+            | Request::Unhold { .. }
+            | Request::Freeze { .. }
+            | Request::Thaw { .. }
+            | Request::Wait { .. }
+            | Request::Power { .. }
+            | Request::SchedulePower { .. }
+            | Request::CancelPower { .. } => return None,
         }
         // What excludes them goes first.
         let below = self.missing_below(&order.up, false);

@@ -96,6 +96,19 @@ impl Engine {
         self.ask_to_end(id, spec, run, then);
     }
 
+    /// What `stop.command` may take changes with the time of the stop.
+    pub(super) fn move_stop_command(
+        &mut self,
+        id: NodeId,
+        time: impl Fn(Option<Moment>) -> Option<Moment>,
+    ) {
+        self.change(id, |node| {
+            for beside in node.asides.values_mut().filter(|beside| beside.aside == Aside::Stop) {
+                beside.until = time(beside.until);
+            }
+        });
+    }
+
     /// The second rung: those that the scope names are asked by signal, if any of them is there.
     fn ask_to_end(&mut self, id: NodeId, spec: &ServiceSpec, run: Option<RunId>, then: Then) {
         let nobody = match spec.stop.scope {

@@ -190,15 +190,23 @@ impl Engine {
             self.tell(Level::Progress, format!("{name} is due and {held}: this time is left out"));
             return;
         }
-        match &node.state {
-            State::Down(_) | State::Done(_) | State::Skipped(_) => {}
-            State::Failed(_) if node.hung.is_none() => {}
-            state => {
-                let word = super::view::word(state).word();
-                let text = format!("{name} is due again and still {word}: this time is left out");
-                self.tell(Level::Progress, text);
-                return;
-            }
+        let rests = match &node.state {
+            State::Down(_) | State::Done(_) | State::Skipped(_) => true,
+            State::Failed(_) => node.hung.is_none(),
+            State::Waiting { .. }
+            | State::Awaiting { .. }
+            | State::Listening
+            | State::Backoff { .. }
+            | State::Starting { .. }
+            | State::Up { .. }
+            | State::Stopping { .. }
+            | State::Cleaning { .. } => false,
+        };
+        if !rests {
+            let word = super::view::word(&node.state).word();
+            let text = format!("{name} is due again and still {word}: this time is left out");
+            self.tell(Level::Progress, text);
+            return;
         }
         let _told = self.run_now(id, "it is due");
     }

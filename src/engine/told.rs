@@ -193,11 +193,7 @@ impl Node {
         if !(starts && tells && respawn::is_success(spec, &ended)) {
             return ended;
         }
-        let exit = match ended {
-            Ended::Exit(exit) => Some(exit),
-            _ => None,
-        };
-        Ended::Early { exit, ready: spec.ready.when.to_string() }
+        Ended::Early { exit: ended.exit(), ready: spec.ready.when.to_string() }
     }
 
     /// Whether it would not start now but for the failure of another.

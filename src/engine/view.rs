@@ -140,11 +140,9 @@ impl Engine {
         if node.state.is_active() || !(node.timed || has_paths) {
             return self.plain_reason(node, known);
         }
-        let before = match &node.state {
-            // It rests between two runs, unless somebody stopped it.
-            State::Down(_) if !node.is_off() => last_exit(node),
-            _ => self.plain_reason(node, known),
-        };
+        // It rests between two runs, unless somebody stopped it.
+        let rests = matches!(node.state, State::Down(_)) && !node.is_off();
+        let before = if rests { last_exit(node) } else { self.plain_reason(node, known) };
         let next = self.next_time(node).or_else(|| self.next_sight(node));
         joined([before].into_iter().chain(next))
     }

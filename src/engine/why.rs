@@ -51,10 +51,8 @@ impl Why {
 
     /// Who or what, for somebody who may know, or may not know, who asked.
     pub fn who(&self, known: bool) -> String {
-        match self.cause() {
-            Cause::Person { .. } if !known => "a person".to_owned(),
-            cause => cause.to_string(),
-        }
+        let hidden = !known && matches!(self.cause(), Cause::Person { .. });
+        if hidden { "a person".to_owned() } else { self.cause().to_string() }
     }
 
     /// When.

@@ -383,6 +383,16 @@ fn wanted_by_is_written_from_the_other_side() {
     );
     assert_eq!(all[0].dependencies.wants, ["b"]);
     assert_eq!(all[1].targets, ["mine"]);
+    // Who comes at its times does so, whoever wants it beside them.
+    let all = services(
+        "[service.a]\ncommand = '/a'\n\
+         [task.b]\ncommand = '/b'\nwanted-by = 'a'\nschedule = 'daily'\n\
+         [task.c]\ncommand = '/c'\nwanted-by = 'mine'\nwatch.exists = '/c'\n\
+         [task.d]\ncommand = '/d'\nwanted-by = 'a'\n[target.mine]\n",
+    );
+    assert_eq!(all[1].targets, ["default"]);
+    assert_eq!(all[2].targets, ["mine"]);
+    assert_eq!(all[3].targets, <[String; 0]>::default());
 }
 
 #[test]

@@ -48,7 +48,7 @@ pub(super) const KEYS: [Key; 57] = [
         IN,
         "remain",
         BOOLEAN,
-        "true",
+        r#""true", "false" with `schedule` or `watch`"#,
         "false",
         "Whether a task that ended well counts as up, so that what needs it can start. In \
          tasks only.",
@@ -177,9 +177,10 @@ pub(super) const KEYS: [Key; 57] = [
         IN,
         "start-timeout",
         DURATION,
+        r#""60s", in a task "never""#,
         r#""60s""#,
-        r#""60s""#,
-        "How long it may take until it is up; `\"never\"` for as long as it likes.",
+        "How long it may take until it is up, or a task until it is done, the commands before it \
+         included; `\"never\"` for as long as it likes.",
     ),
     key(
         IN,
@@ -188,7 +189,8 @@ pub(super) const KEYS: [Key; 57] = [
         r#""boot", "demand" with sockets or `watch`, "schedule" with times"#,
         r#""manual""#,
         "What starts it: reaching one of its targets, a connection to its sockets or a \
-         change of its paths, the times of its schedule, or only a person or something that needs it.",
+         change of its paths, the times of its schedule, or only a person or something that needs it. Its times and \
+         paths, where it has any, start it in any case.",
     ),
     key(
         IN,

@@ -80,7 +80,7 @@ pub(super) fn service(subject: Subject<'_>, report: &mut Report<'_>) -> Draft {
         Some(_) => Start::Schedule,
         None => Start::Boot,
     };
-    // Wanted by others and by no target: only they bring it up.
+    // Wanted by others and by no target: only they bring it up. See `apply_wanted_by`.
     let targets = match (targets, &wanted_by) {
         (Some(targets), _) => targets,
         (None, Some(_)) => Vec::new(),

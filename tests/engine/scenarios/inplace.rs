@@ -105,6 +105,21 @@ fn a_stop_that_would_never_end_ends_by_a_new_timeout() {
 }
 
 #[test]
+fn a_stop_command_gets_the_time_that_the_new_file_gives_it() {
+    let s = |time| service("s").stop_command("/sbin/halt").stop_timeout(Some(secs(time)));
+    let mut rig = Rig::booted_but([s(10)], |rig| {
+        rig.stubborn("s");
+        rig.stubborn("/sbin/halt");
+    });
+    rig.stop("s");
+    rig.apply([s(60)]);
+    rig.pass(secs(30));
+    assert_eq!(rig.reason("s"), "runs stop.command: /sbin/halt (30 s left)");
+    rig.pass(secs(31));
+    assert!(!rig.reason("s").contains("stop.command: "), "{}", rig.reason("s"));
+}
+
+#[test]
 fn a_start_gets_the_time_that_the_new_file_gives_it() {
     let s = |time| service("s").notifies().restart_never().start_timeout(time);
     for (old, new) in [(Some(secs(5)), Some(secs(60))), (None, Some(secs(60)))] {

@@ -170,6 +170,40 @@ fn a_service_can_ask_for_more_time() {
     assert_eq!(rig.signals("db").last().map(String::as_str), Some("SIGKILL"));
 }
 
+/// The command that stops it is given as much.
+#[test]
+fn who_asks_for_more_time_while_its_stop_command_runs_has_it() {
+    let mut rig = Rig::booted_but([service("db").notifies().stop_command("/sbin/halt")], |rig| {
+        rig.program("db", Program::mute());
+        rig.stubborn("/sbin/halt");
+    });
+    rig.tells("db", "READY=1");
+    rig.stop("db");
+    rig.pass(secs(5));
+    rig.tells("db", "EXTEND_TIMEOUT_USEC=60000000");
+    rig.pass(secs(50));
+    assert_eq!(rig.reason("db"), "runs stop.command: /sbin/halt (10 s left)");
+    rig.pass(secs(11));
+    assert!(!rig.reason("db").contains("runs stop.command"), "{}", rig.reason("db"));
+}
+
+/// So is the daemon that the program leaves behind.
+#[test]
+fn who_asked_for_more_time_has_it_once_its_program_has_ended_too() {
+    let mut rig = Rig::booted_but([service("nginx").forks()], |rig| {
+        rig.program("nginx", Program::mute());
+        rig.program("nginx?", Program::daemon());
+    });
+    rig.pass(secs(50));
+    rig.tells("nginx", "EXTEND_TIMEOUT_USEC=60000000");
+    rig.pass(secs(30));
+    rig.exits("nginx", 0);
+    rig.pass(secs(10));
+    assert_eq!((rig.state("nginx"), rig.signals("nginx")), ("starting", Vec::new()));
+    rig.pass(secs(21));
+    assert!(!rig.signals("nginx").is_empty());
+}
+
 #[test]
 fn a_line_is_the_word_of_those_who_were_promised_one() {
     let mut rig = Rig::booted_but([service("s6").ready(Ready::Descriptor(3))], |rig| {

@@ -207,13 +207,15 @@ fn two_that_call_each_other_for_help_come_to_rest() {
 fn a_reload_reaches_those_that_are_reloaded_with_it() {
     let hup = |name: &str| service(name).reloads_by_signal("HUP");
     let mut rig = Rig::booted([
-        hup("nginx"),
+        hup("nginx").provides("server"),
         hup("php").reload_with("nginx"),
+        hup("fpm").reload_with("server"),
         hup("off").reload_with("nginx").manual(),
         hup("db"),
     ]);
     rig.reload("nginx").unwrap();
     assert_eq!(rig.signals("php"), ["SIGHUP"]);
+    assert_eq!(rig.signals("fpm"), ["SIGHUP"]);
     assert_eq!((rig.signals("nginx").len(), rig.signals("off").len()), (1, 0));
     assert!(rig.signals("db").is_empty());
 }

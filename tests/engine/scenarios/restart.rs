@@ -52,7 +52,7 @@ fn the_delay_doubles_up_to_the_longest_and_returns_after_a_while_of_being_up() {
         }
         waits.push(rig.world.now.since(since).as_millis());
     }
-    let bounds = [(1_000, 1_050), (2_000, 2_550), (4_000, 5_050), (4_000, 5_050), (4_000, 5_050)];
+    let bounds = [(1_000, 1_050), (2_000, 2_550), (3_000, 4_050), (3_000, 4_050), (3_000, 4_050)];
     for (wait, (least, most)) in waits.iter().zip(bounds) {
         assert!((least..=most).contains(wait), "{waits:?}");
     }
