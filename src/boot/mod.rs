@@ -172,6 +172,7 @@ pub fn helper(word: &str) -> Option<u8> {
     match word {
         carriers::FIND => Some(carriers::find()),
         unmount::GENTLY => Some(unmount::unmount_gently()),
+        unmount::WRITE => Some(unmount::write_out()),
         unmount::ALL => Some(unmount::unmount_all()),
         seed::RENEW => Some(seed::renew()),
         seed::SAVE => Some(seed::save()),

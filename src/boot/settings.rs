@@ -59,11 +59,19 @@ pub(super) fn sysctl(context: &Context) -> Report {
     if troubles.is_empty() { Ok(Done::Worked) } else { Err(troubles.join("; ")) }
 }
 
+/// Whether /etc/sysctl.conf has its place among the files of sysctl.d.
+fn has_link(context: &Context) -> bool {
+    context.path("/etc/sysctl.d/99-sysctl.conf").symlink_metadata().is_ok()
+}
+
 /// All settings in the order of their weight.
 fn collect(context: &Context, troubles: &mut Vec<String>) -> Vec<Setting> {
     let mut settings = if context.place == Place::Machine { own(context) } else { Vec::new() };
     let mut files = conf::drop_ins(context, "sysctl.d");
-    files.push(context.path("/etc/sysctl.conf"));
+    // Debian links to it from there, which gives it another place, or with /dev/null none.
+    if !has_link(context) {
+        files.push(context.path("/etc/sysctl.conf"));
+    }
     for file in files {
         let Some(text) = conf::read(&file) else { continue };
         for line in conf::lines(&text) {

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use super::{Context, MYSELF, Place, RunError, Tools};
-use super::{everyone, program, record, seed, storage, unmount};
+use super::{conf, everyone, program, record, seed, storage, unmount};
 use crate::config::spec::ShutdownSpec;
 use crate::facts::{Errno, Exit, Moment};
 use crate::os::reboot::How;
@@ -22,6 +22,9 @@ const UNMOUNT: Duration = Duration::from_secs(5);
 
 /// For the helper that unmounts last and writes everything to disk.
 const UNMOUNT_LAST: Duration = Duration::from_secs(20);
+
+/// How long a disk may take nothing of what is to be written before nobody waits for it.
+const WRITING: Duration = Duration::from_secs(10);
 
 /// What the disks get even if all the time is used up.
 const LEAST: Duration = Duration::from_secs(2);
@@ -71,6 +74,7 @@ async fn save_seed(context: &Context, tools: &impl Tools, left: Duration) {
 /// force.
 async fn release_disks(context: &Context, end: Moment, tools: &impl Tools, kernel: &impl Kernel) {
     let left = || end.since(kernel.now()).max(LEAST);
+    write_out(context, || WRITING.min(left()), tools).await;
     for round in 0..ROUNDS {
         let gently = tools.run(&[MYSELF, unmount::GENTLY], UNMOUNT.min(left())).await;
         let stuck = matches!(gently, Err(RunError::TooLate(_)));
@@ -79,7 +83,7 @@ async fn release_disks(context: &Context, end: Moment, tools: &impl Tools, kerne
         let swapped = round == 0 && storage::swap_off(context, tools, left()).await;
         let released = storage::release(context, tools, left()).await;
         if stuck {
-            tools.say("unmounting takes too long, probably a server: going on without it");
+            tools.say("unmounting takes too long: going on without what does not answer");
             break;
         }
         if !swapped && !released {
@@ -94,6 +98,32 @@ async fn release_disks(context: &Context, end: Moment, tools: &impl Tools, kerne
         }
         Err(error) => tools.say(&format!("unmounting: {error}")),
     }
+}
+
+/// Has the disks take what was written to their files. What a slow one has not taken when the power
+/// goes is lost, so that this goes on, past the end of all patience, for as long as it gets less.
+async fn write_out(context: &Context, patience: impl Fn() -> Duration, tools: &impl Tools) {
+    let mut before = unwritten(context);
+    while before > 0 {
+        let run = tools.run(&[MYSELF, unmount::WRITE], patience()).await;
+        let now = unwritten(context);
+        if !matches!(run, Err(RunError::TooLate(_))) || now >= before {
+            return;
+        }
+        tools.say(&format!("writing to the disks: {} MB to go", now.div_ceil(1024)));
+        before = now;
+    }
+}
+
+/// KiB that wait for the disks, as proc_meminfo(5) has them; none where nobody can tell.
+fn unwritten(context: &Context) -> u64 {
+    let text = conf::read(&context.path("/proc/meminfo")).unwrap_or_default();
+    let of = |line: &str| -> Option<u64> {
+        let (name, size) = line.split_once(':')?;
+        let counts = matches!(name, "Dirty" | "Writeback");
+        size.trim().strip_suffix(" kB").filter(|_| counts)?.parse().ok()
+    };
+    text.lines().filter_map(of).fold(0, u64::saturating_add)
 }
 
 /// Tells the kernel; if it refuses, in other words: a machine that was to go down must not stay

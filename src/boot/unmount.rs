@@ -1,4 +1,5 @@
-//! The helper processes that unmount: `finit --unmount-gently` and `finit --unmount`.
+//! The helper processes that unmount: `finit --unmount-gently` and `finit --unmount`, and before
+//! them `finit --write-out`.
 //!
 //! umount(2) waits for servers that do not answer and disks that do not write, so that PID 1
 //! never calls it; if a helper hangs, it is left behind and the next one goes on. The first
@@ -17,6 +18,9 @@ use crate::os::mount::Mount;
 
 /// Word for [`unmount_gently`].
 pub(super) const GENTLY: &str = "--unmount-gently";
+
+/// Word for [`write_out`].
+pub(super) const WRITE: &str = "--write-out";
 
 /// Word for [`unmount_all`].
 pub(super) const ALL: &str = "--unmount";
@@ -67,6 +71,12 @@ type Way = fn(&Path) -> Result<(), Errno>;
 /// Unmounts what nobody uses.
 pub fn unmount_gently() -> u8 {
     if rounds(unmount, |_| true) == 0 { CLEAN } else { BUSY }
+}
+
+/// Has everything written to the disks. sync(2)
+pub fn write_out() -> u8 {
+    os::reboot::sync();
+    CLEAN
 }
 
 /// Unmounts everything: what is still in use is made read-only and taken out of the tree. Then

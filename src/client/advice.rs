@@ -14,8 +14,11 @@ const STEPS: &[(&str, &str)] = &[
     ("tty ", "fix `tty` in /etc/finit.toml and run: finitctl start {}"),
     ("assert.", "see to that, or fix `assert` in /etc/finit.toml, and run: finitctl start {}"),
     ("left out: ", MEND_THE_FILE),
-    ("socket ", "see who holds the address (ss -lptn), then run: finitctl start {}"),
+    ("socket ", "fix its address in /etc/finit.toml and run: finitctl start {}"),
 ];
+
+/// For an address that another has.
+const FREE_THE_ADDRESS: &str = "see who holds it (ss -lptn), then run: finitctl start {}";
 
 /// For what the file leaves out, and for who needs it.
 const MEND_THE_FILE: &str = "mend the file, which finitctl check shows, and run: finitctl apply";
@@ -63,6 +66,8 @@ fn for_state(name: &str, state: StateWord, reason: &str) -> String {
     // A path is waited for too, and nothing is to be done but to make it.
     let waits_for = waits_for.filter(|name| !name.starts_with('/'));
     let step = STEPS.iter().find(|(start, _)| reason.starts_with(start)).map(|(_, step)| *step);
+    let is_taken = reason.starts_with("socket ") && reason.contains("(EADDRINUSE)");
+    let step = if is_taken { Some(FREE_THE_ADDRESS) } else { step };
     let step = if spec::STEPS.contains(&name) { Some(MEND_A_STEP) } else { step };
     match (state, waits_for) {
         (StateWord::Waiting, Some(other)) if reason.ends_with(StateWord::Failed.word()) => {

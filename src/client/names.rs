@@ -118,12 +118,24 @@ pub fn plan(program: &str, words: &[String]) -> Result<Plan, String> {
 }
 
 fn shutdown(words: &[String]) -> Result<Plan, String> {
+    // It is written among the options, before or after them.
+    let mut kept = Vec::new();
+    let mut left = words;
+    while !left.is_empty() {
+        let after = without_wait(left);
+        if after.len() == left.len() {
+            kept.extend(left.first().cloned());
+            left = left.get(1..).unwrap_or_default();
+        } else {
+            left = after;
+        }
+    }
+    let words = kept.as_slice();
     if let [word] = words
         && word == "--show"
     {
         return Ok(Plan::Show);
     }
-    let words = without_wait(words);
     let is_option = |word: &&String| word.len() > 1 && word.starts_with('-');
     let given: Vec<String> = words.iter().take_while(is_option).cloned().collect();
     let mut rest = words.iter().skip(given.len()).peekable();

@@ -254,6 +254,10 @@ impl<'a> Names<'a> {
         }
         for (name, at) in &draft.wanted_by {
             self.check_known(name, *at, report);
+            if MILESTONES.contains(&name.as_str()) || STEPS.contains(&name.as_str()) {
+                let problem = Problem::new(format!("{} wants nothing", quoted(name)));
+                report.error(*at, problem.hint("name a service, a task or a target"));
+            }
         }
         for (name, at) in &draft.targets {
             if !self.definitions.is_target(name) {

@@ -119,7 +119,7 @@ impl Driver {
                 let result = self.bind(node, &spec);
                 self.engine.handle(time::now(), Event::Bound { node, result });
             }
-            Effect::Unbind { node } => self.unbind(node),
+            Effect::Unbind { node, files } => self.unbind(node, &files),
             Effect::Watch { node } => self.watch_sockets(node, true),
             Effect::Unwatch { node } => self.watch_sockets(node, false),
             Effect::Drop { connection } => drop(self.connections.remove(&connection)),
@@ -268,7 +268,7 @@ impl Driver {
 
     /// A node is gone for good.
     fn forget(&mut self, node: NodeId) {
-        self.unbind(node);
+        self.unbind(node, &[]);
         self.close_notify(node);
         self.close_output(node);
         let Some(site) = self.sites.of(node) else { return };

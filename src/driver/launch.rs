@@ -1,6 +1,7 @@
 //! From an order of the engine to a process: who it runs as, what it is told, which
 //! descriptors it gets.
 
+use std::borrow::Cow;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::Driver;
@@ -250,21 +251,23 @@ fn handed<'a>(site: &'a Site, order: &Spawn) -> (Vec<BorrowedFd<'a>>, String) {
             let _set = fds::set_nonblocking(socket.as_fd(), spec.nonblocking);
             passed.push(socket.as_fd());
         }
-        names.extend(socket_names(&spec.name, &sockets.sockets));
+        names.extend(sockets.sockets.iter().map(|socket| socket_name(&spec.name, socket)));
     }
     for kept in &site.rare().kept {
         passed.push(kept.fd.as_fd());
-        names.push(&kept.name);
+        names.push(Cow::from(&kept.name));
     }
     (passed, names.join(":"))
 }
 
-/// A socket without a name of its own carries that of the service.
-fn socket_names<'a>(
-    service: &'a str,
-    sockets: &'a [SocketSpec],
-) -> impl Iterator<Item = &'a str> + use<'a> {
-    sockets.iter().map(|socket| socket.name.as_deref().unwrap_or(service))
+/// A socket without a name of its own carries that of the service, without the colon that stands
+/// between names.
+fn socket_name<'a>(service: &'a str, socket: &'a SocketSpec) -> Cow<'a, str> {
+    match socket.name.as_deref() {
+        Some(name) => name.into(),
+        None if service.contains(':') => service.replace(':', "_").into(),
+        None => service.into(),
+    }
 }
 
 fn internal(errno: i32) -> SpawnError {

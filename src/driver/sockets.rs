@@ -16,6 +16,8 @@ use crate::os::users::Accounts;
 
 /// Most connections accepted in one turn.
 const BATCH: usize = 16;
+/// Where users and groups are looked for.
+const ACCOUNTS: &str = "/etc/passwd and /etc/group";
 /// How long accepting rests when descriptors or memory are spent: the listener stays readable,
 /// and without a rest PID 1 would spin (tokio#3529).
 const REST: Duration = Duration::from_millis(100);
@@ -31,8 +33,10 @@ impl Driver {
                 errno,
                 subject: one.address.to_string(),
             };
-            let options = options(one, sockets.mode).map_err(fail)?;
-            bound.push(socket::bind(&endpoint(&one.address), &options).map_err(fail)?);
+            let options = options(one, sockets.mode)?;
+            let endpoint = endpoint(&one.address);
+            socket::make_folder_of(&endpoint).map_err(fail)?;
+            bound.push(socket::bind(&endpoint, &options).map_err(fail)?);
         }
         if let Some(site) = self.sites.of(node) {
             site.sockets = bound;
@@ -42,12 +46,15 @@ impl Driver {
 
     /// Lets go of the sockets of a node. Those that nobody but finit accepts from take no
     /// connection from now on, though a child that has yet to execute its program has copies.
-    pub(super) fn unbind(&mut self, node: NodeId) {
+    pub(super) fn unbind(&mut self, node: NodeId, files: &[Address]) {
         let is_ours_alone = self.engine.socket_mode(node) == Some(SocketMode::Inetd);
         let Some(site) = self.sites.of(node) else { return };
         site.watched = false;
         for socket in site.sockets.drain(..).filter(|_| is_ours_alone) {
             socket::hear_no_more(socket.as_fd());
+        }
+        for address in files {
+            socket::unlink(&endpoint(address));
         }
     }
 
@@ -140,7 +147,7 @@ fn endpoint(address: &Address) -> Endpoint {
 }
 
 /// The options of a socket; an unknown owner is an error, never root.
-fn options(socket: &SocketSpec, mode: SocketMode) -> Result<Options, Errno> {
+fn options(socket: &SocketSpec, mode: SocketMode) -> Result<Options, SpawnError> {
     let defaults = Options::default();
     let mut options = Options {
         v6only: socket.v6only,
@@ -157,18 +164,21 @@ fn options(socket: &SocketSpec, mode: SocketMode) -> Result<Options, Errno> {
             .backlog
             .and_then(|backlog| i32::try_from(backlog).ok())
             .unwrap_or(defaults.backlog),
+        // A fifo can be used again; a socket that nobody is bound to leads nowhere.
+        unlink: socket.unlink || !matches!(socket.address, Address::Fifo(_)),
         ..defaults
     };
     if socket.user.is_some() || socket.group.is_some() {
-        let accounts = Accounts::load()?;
-        let unknown = Errno(libc::ENOENT);
+        let fail = |errno, subject| SpawnError { stage: Stage::User, errno, subject };
+        let accounts = Accounts::load().map_err(|errno| fail(errno, ACCOUNTS.to_owned()))?;
+        let unknown = |name| fail(Errno(libc::ENOENT), format!("`{name}` in {ACCOUNTS}"));
         if let Some(name) = &socket.user {
-            let user = accounts.user(name).ok_or(unknown)?;
+            let user = accounts.user(name).ok_or_else(|| unknown(name))?;
             options.uid = Some(user.uid);
             options.gid = Some(user.gid);
         }
         if let Some(name) = &socket.group {
-            options.gid = Some(accounts.group(name).ok_or(unknown)?.gid);
+            options.gid = Some(accounts.group(name).ok_or_else(|| unknown(name))?.gid);
         }
     }
     Ok(options)

@@ -3,13 +3,13 @@
 //! One whose other side is gone, or that fails, is worth nothing to the next start: it is let go
 //! as soon as the kernel says so, unless FDPOLL=0 came with it.
 
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 
 use super::Driver;
 use super::site::Site;
 use super::watch::Token;
 use crate::engine::{Descriptors, Level, NodeId};
-use crate::os::closing;
+use crate::os::{closing, fds};
 
 /// Descriptors kept for one service.
 const KEPT: usize = 64;
@@ -41,7 +41,16 @@ impl Driver {
     ) {
         match wish {
             Descriptors::Keep { name, polled } => {
-                let held = self.sites.get(node).map_or(0, |site| site.rare().kept.len());
+                let site = self.sites.get(node);
+                let kept = site.map_or(&[][..], |site| site.rare().kept.as_slice());
+                let is_kept = |fd: &OwnedFd| {
+                    kept.iter().any(|known| fds::are_one(known.fd.as_fd(), fd.as_fd()))
+                };
+                // Given again after each start, it is kept once, sd_notify(3).
+                let (known, new): (Vec<_>, Vec<_>) = came.into_iter().partition(is_kept);
+                let held = kept.len();
+                came = new;
+                closing::aside(known);
                 let room = KEPT.saturating_sub(held);
                 let lost = came.split_off(room.min(came.len()));
                 for fd in came {

@@ -49,6 +49,10 @@ impl Engine {
                 let parts = self.parts_of(&[id]);
                 self.restart_parts(&parts);
             }
+            if self.node(id).is_some_and(|node| is_on_its_way_down(&node.state)) {
+                // By the old one it might have failed for good, or be done.
+                self.clear(id);
+            }
         } else if node.hung.is_none() {
             self.clear(id);
         }
@@ -186,8 +190,7 @@ fn is_as_good(old: &ServiceSpec, new: &ServiceSpec, state: &State) -> bool {
         same.conditions.clone_from(&old.conditions);
     }
     // One that goes because of that goes on to do so.
-    let goes = matches!(state, State::Stopping { .. } | State::Cleaning { .. });
-    if !(is_over || goes) {
+    if !(is_over || is_on_its_way_down(state)) {
         same.remain = old.remain;
     }
     if is_as_ready(&old.ready, &new.ready, starts) {
@@ -200,6 +203,10 @@ fn is_as_good(old: &ServiceSpec, new: &ServiceSpec, state: &State) -> bool {
         same.sockets.clone_from(&old.sockets);
     }
     *old == same
+}
+
+fn is_on_its_way_down(state: &State) -> bool {
+    matches!(state, State::Stopping { .. } | State::Cleaning { .. })
 }
 
 /// Whether it tells that it is up, and goes on to tell that it lives, in the same way; of what

@@ -7,7 +7,8 @@ use super::id::{ConnectionId, NodeId, RunId, Ticket};
 use super::timetable::After;
 use super::told::Variable;
 use crate::calendar::Schedule;
-use crate::config::spec::{CommandLine, Conditions, ServiceSpec, Watched};
+
+use crate::config::spec::{Address, CommandLine, Conditions, ServiceSpec, Watched};
 use crate::facts::SignalNumber;
 use crate::proto::{JobEvent, Power, Refusal, Reply};
 
@@ -88,6 +89,8 @@ pub enum Effect {
     },
     /// Let go of the sockets of a node.
     Unbind {
+        /// What of them is to be gone from the file system.
+        files: Vec<Address>,
         /// Whose.
         node: NodeId,
     },

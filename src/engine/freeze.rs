@@ -302,6 +302,7 @@ impl Engine {
             }
             if let Some(tidings) = &mut node.tidings {
                 tidings.probe_at = later(tidings.probe_at);
+                tidings.over_at = later(tidings.over_at);
             }
         });
         self.feed(id);

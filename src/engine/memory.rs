@@ -244,6 +244,7 @@ impl Engine {
                 self.look_again(id);
             }
             self.watch_paths_again(id);
+            self.ask_times_again(id);
             self.freeze_again(id);
         }
     }

@@ -388,6 +388,12 @@ impl Engine {
         if matches!(name, "rescue" | "emergency") {
             self.release();
         }
+        let why = self.cause.clone();
+        if let Some(node) = self.node_mut(id).filter(|node| node.asked.is_some()) {
+            // It was stopped by hand, and is asked for now.
+            node.asked = None;
+            node.wish = why;
+        }
         self.refresh_auto();
         self.touch_all();
         self.job(vec![(id, Goal::Up)], Vec::new(), Vec::new())
@@ -397,7 +403,7 @@ impl Engine {
     /// machine wants nothing to run but what that takes.
     fn release(&mut self) {
         for node in &mut self.nodes {
-            node.asked = node.asked.filter(|asked| *asked == Asked::Down);
+            node.asked = node.asked.filter(|asked| *asked != Asked::Up);
         }
     }
 }

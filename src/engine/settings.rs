@@ -46,7 +46,6 @@ impl Settings {
             ("ctrl-alt-del", self.shutdown.ctrl_alt_del != new.shutdown.ctrl_alt_del),
         ]);
         let control = differences(&[
-            ("group", self.control.group != new.control.group),
             ("power-group", self.control.power_group != new.control.power_group),
             ("socket", self.control.socket != new.control.socket),
         ]);

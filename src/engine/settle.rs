@@ -171,6 +171,9 @@ impl Engine {
             self.replace_stops(id);
         } else {
             self.forget_monitored(id);
+            if self.node(id).is_some_and(|node| !node.state.is_active()) {
+                self.unkeep(id);
+            }
         }
         let Some(node) = self.node(id) else { return };
         let edges = node.edges.clone();

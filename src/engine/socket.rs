@@ -78,7 +78,10 @@ impl Engine {
         self.unwatch(id);
         if let Some(node) = self.node_mut(id).filter(|node| node.bound) {
             node.bound = false;
-            self.emit(Effect::Unbind { node: id });
+            let sockets = node.spec().and_then(|spec| spec.sockets.as_ref());
+            let sockets = sockets.map(|sockets| sockets.sockets.iter()).into_iter().flatten();
+            let files = sockets.filter(|one| one.unlink).map(|one| one.address.clone()).collect();
+            self.emit(Effect::Unbind { files, node: id });
         }
     }
 

@@ -24,10 +24,6 @@ impl Engine {
                 self.set_state(id, State::Up { run: None });
             }
             Body::Step(step) => {
-                if self.spec.boot.skip.iter().any(|skipped| skipped == step) {
-                    self.set_state(id, State::Done(Exit::SUCCESS));
-                    return;
-                }
                 let run = self.new_run(id);
                 self.set_state(id, State::Starting { run, step: StartStep::Main(0), until: None });
                 self.emit(Effect::RunStep { run, step });
@@ -45,13 +41,15 @@ impl Engine {
     /// The edited definition takes the place of the old one, once nothing stands for that any
     /// more: a failure and a finished task do.
     pub(super) fn take_pending(&mut self, id: NodeId) {
-        let Some(node) = self.node_mut(id).filter(|node| node.may_take_pending()) else { return };
-        let Some(spec) = node.pending.take() else { return };
-        let rebind = node.bound && !node.keeps_sockets(&spec);
-        node.body = Body::Service(spec);
-        if rebind {
+        let Some(node) = self.node(id).filter(|node| node.may_take_pending()) else { return };
+        let Some(spec) = node.pending.clone() else { return };
+        if node.bound && !node.keeps_sockets(&spec) {
+            // By the old one, which knows their files.
             self.unbind(id);
         }
+        let Some(node) = self.node_mut(id) else { return };
+        node.pending = None;
+        node.body = Body::Service(spec);
         self.stop_awaiting(id);
         self.listen_anew(id);
     }

@@ -90,6 +90,14 @@ impl Engine {
         self.find_next(id, After::Arming);
     }
 
+    /// An answer that was not there yet comes to nobody any more: it is asked for again.
+    pub(super) fn ask_times_again(&mut self, id: NodeId) {
+        let table = self.node(id).and_then(|node| node.timetable.as_ref());
+        if table.is_some_and(|table| table.is_asked()) {
+            self.find_next(id, After::Arming);
+        }
+    }
+
     /// Finds out when it is due next.
     fn find_next(&mut self, id: NodeId, after: After) {
         self.set_due(id);

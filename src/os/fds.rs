@@ -1,7 +1,7 @@
 //! Descriptors and small files: pipe(2), fcntl(2), open(2), read(2), write(2).
 
 use std::ffi::CString;
-use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::path::{Path, PathBuf};
 
 use nix::NixPath;
@@ -85,6 +85,18 @@ pub fn read(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<usize, Errno> {
             other => return Ok(other?),
         }
     }
+}
+
+/// Whether two descriptors are of one open file, as those that dup(2) and a passed message make.
+/// kcmp(2); false where the kernel has none.
+pub fn are_one(one: BorrowedFd<'_>, other: BorrowedFd<'_>) -> bool {
+    const KCMP_FILE: libc::c_long = 0;
+    let own = nix::unistd::getpid().as_raw();
+    // SAFETY: plain numbers; both descriptors are open.
+    let order = unsafe {
+        libc::syscall(libc::SYS_kcmp, own, own, KCMP_FILE, one.as_raw_fd(), other.as_raw_fd())
+    };
+    order == 0
 }
 
 /// write(2), again when a signal interrupts it; may write less than all.

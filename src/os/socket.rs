@@ -5,12 +5,13 @@
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::{AT_FDCWD, AtFlags, OFlag};
 use nix::poll::{PollFd, PollFlags, PollTimeout};
 use nix::sys::socket::{
-    AddressFamily, Backlog, SockFlag, SockType, SockaddrStorage, UnixAddr, setsockopt, sockopt,
+    AddressFamily, SockFlag, SockType, SockaddrStorage, UnixAddr, setsockopt, sockopt,
 };
 use nix::sys::stat::Mode;
 use nix::unistd::{Gid, Uid};
@@ -110,6 +111,22 @@ pub fn bind(endpoint: &Endpoint, options: &Options) -> Result<OwnedFd, Errno> {
     }
 }
 
+/// Make the folders that the file of an endpoint is to be in, for all to enter, where they are
+/// missing.
+pub fn make_folder_of(endpoint: &Endpoint) -> Result<(), Errno> {
+    let path = match endpoint {
+        Endpoint::Tcp(_) | Endpoint::Udp(_) => return Ok(()),
+        Endpoint::UnixStream(path)
+        | Endpoint::UnixDatagram(path)
+        | Endpoint::UnixSeqpacket(path)
+        | Endpoint::Fifo(path) => path,
+    };
+    let Some(folder) = path.parent().filter(|folder| folder.is_absolute()) else { return Ok(()) };
+    let mut builder = std::fs::DirBuilder::new();
+    let made = builder.recursive(true).mode(0o755).create(folder);
+    made.map_err(|error| Errno(error.raw_os_error().unwrap_or(libc::EIO)))
+}
+
 /// Take the file of an endpoint away, if it has one and that is a socket or FIFO.
 pub fn unlink(endpoint: &Endpoint) {
     match endpoint {
@@ -179,9 +196,11 @@ fn flags(options: &Options) -> SockFlag {
 
 fn listen(socket: &OwnedFd, kind: SockType, options: &Options) -> Result<(), Errno> {
     if kind != SockType::Datagram {
-        // More than the kernel's own bound is cut to that, as listen(2) does.
-        let backlog = Backlog::new(options.backlog.clamp(1, 4096)).unwrap_or(Backlog::MAXCONN);
-        nix::sys::socket::listen(socket, backlog)?;
+        // More than net.core.somaxconn is cut to that, listen(2); what nix takes depends on the C
+        // library.
+        // SAFETY: plain numbers, of an open descriptor.
+        let done = unsafe { libc::listen(socket.as_raw_fd(), options.backlog.max(1)) };
+        nix::errno::Errno::result(done)?;
     }
     Ok(())
 }

@@ -235,6 +235,30 @@ fn disks_are_released_layer_by_layer() {
     );
 }
 
+/// What a slow disk has not taken when the power goes is lost.
+#[test]
+fn a_slow_disk_is_waited_for_while_it_takes_something() {
+    let memory = |left: u64| format!("MemFree: 9 kB\nDirty: {left} kB\nWriteback: 500 kB\n");
+    let root = Root::new(&[("/proc/meminfo", &memory(90_000))]);
+    let file = root.0.join("proc/meminfo");
+    // Twelve times it takes a part, and then no more.
+    let left = std::sync::atomic::AtomicU64::new(90_000);
+    let (tools, lines) = Fake::with_effect(&[("--write-out", Act::Hangs)], move |line| {
+        if line.ends_with("--write-out") {
+            let now = left.load(Ordering::Relaxed).saturating_sub(5_000).max(30_000);
+            left.store(now, Ordering::Relaxed);
+            std::fs::write(&file, memory(now)).unwrap();
+        }
+    });
+    go_down(&root.context(), &tools, &Stub::new(&tools, vec![]));
+    let lines: Vec<String> = lines.try_iter().collect();
+    let count = |text: &str| lines.iter().filter(|line| line.contains(text)).count();
+    assert_eq!((count("--write-out"), count("writing to the disks")), (13, 12), "{lines:?}");
+    let at = |text: &str| lines.iter().position(|line| line.contains(text)).unwrap();
+    assert!(at("30 MB to go") < at("--unmount"), "{lines:?}");
+    assert!(lines.last().unwrap().starts_with("reboot Poweroff"));
+}
+
 #[test]
 fn nothing_that_hangs_holds_the_shutdown() {
     let root = Root::new(&[

@@ -212,6 +212,18 @@ fn a_lost_init_restarts_the_machine_unless_told_otherwise() {
 }
 
 #[test]
+fn debians_link_gives_sysctl_conf_its_place_among_the_others() {
+    let root = Root::new(&[
+        ("/proc/sys/kernel/panic", ""),
+        ("/etc/sysctl.conf", "kernel.panic = 3\n"),
+        ("/etc/sysctl.d/99-sysctl.conf", "kernel.panic = 3\n"),
+        ("/etc/sysctl.d/zz.conf", "kernel.panic = 4\n"),
+    ]);
+    play("sysctl", &root.context(), &[]).0.unwrap();
+    assert_eq!(root.read("/proc/sys/kernel/panic"), "4\n");
+}
+
+#[test]
 fn wrong_settings_are_told_and_the_others_made() {
     let root = Root::new(&[
         ("/proc/sys/vm/a", ""),

@@ -184,6 +184,8 @@ fn the_old_names_ask_pid_1() {
             vec![r#"{"id":1,"method":"target","params":{"name":"rescue"},"wait":true}"#.to_owned()],
         ),
         ("telinit", &["-t", "5", "6"], power("reboot")),
+        ("shutdown", &["-r", "-t", "5", "now"], power("reboot")),
+        ("shutdown", &["-h", "-t5", "now"], power("poweroff")),
         ("telinit", &["-t", "6"], vec![]),
         ("telinit", &["--version"], vec![]),
         ("init", &["--help"], vec![]),

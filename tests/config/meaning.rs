@@ -409,7 +409,7 @@ fn the_machine_itself() {
     let loaded = read(
         "[boot]\nhostname = 'box'\nfstab = false\ndevices = 'mdev'\nmodules = 'loop'\n\
          sysctl = { 'vm.swappiness' = 10 }\nskip = ['fsck']\n[shutdown]\ntimeout = '9s'\n\
-         ctrl-alt-del = 'ignore'\n[control]\ngroup = 'adm'\n[log]\nmax-size = '512K'\nkeep = 2\n",
+         ctrl-alt-del = 'ignore'\n[control]\npower-group = 'adm'\n[log]\nmax-size = '512K'\nkeep = 2\n",
     );
     assert!(!loaded.is_broken(), "{:?}", loaded.errors());
     let spec = loaded.spec;
@@ -417,7 +417,7 @@ fn the_machine_itself() {
     assert_eq!(spec.boot.sysctl, [("vm.swappiness".to_owned(), "10".to_owned())]);
     assert_eq!(spec.shutdown.timeout, Duration::from_secs(9));
     assert_eq!((spec.log.max_size, spec.log.keep), (512 << 10, 2));
-    assert_eq!(spec.control.group.as_deref(), Some("adm"));
+    assert_eq!(spec.control.power_group.as_deref(), Some("adm"));
 }
 
 /// A thousand services with the same policies have them in memory once.

@@ -213,7 +213,7 @@ impl Oracle {
                 self.killed.insert(*run);
                 self.exited.insert(*node);
             }
-            Effect::Unbind { node } => self.unbind(engine, *node),
+            Effect::Unbind { node, .. } => self.unbind(engine, *node),
             Effect::Finish(_) => self.finish(engine),
             _ => {}
         }

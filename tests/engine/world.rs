@@ -205,7 +205,7 @@ impl<F: Fates> World<F> {
                 }
                 self.hand_over(Event::Bound { node, result });
             }
-            Effect::Unbind { node } => {
+            Effect::Unbind { node, .. } => {
                 self.bound.remove(&node);
                 self.backlog.remove(&node);
                 self.watched.remove(&node);

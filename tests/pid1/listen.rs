@@ -111,3 +111,40 @@ fn a_web_server_and_the_secure_shell_just_run() {
     machine.order(&["stop", "nginx", "sshd"]);
     assert_eq!(machine.sh("pidof nginx sshd").text, "");
 }
+
+/// What has a file is gone from the file system with its service, unless that is not wanted; and the
+/// folder for it is made.
+#[test]
+fn a_socket_takes_its_file_along_and_makes_the_folder_for_it() {
+    let service = |name: &str, listen: &str| {
+        format!("[service.{name}]\ncommand = \"/programs/idle\"\nlisten = {listen}\n")
+    };
+    let toml = [
+        service("web", "[\"/run/new/of/web\", \"fifo:/run/new/fifo\"]"),
+        service("stays", "{ on = \"fifo:/run/new/stays\", unlink = false }"),
+        service("moves", "\"/run/new/before\""),
+    ];
+    let machine = Machine::boot(&toml.concat());
+    for name in ["web", "stays", "moves"] {
+        machine.until(name, "listening");
+    }
+    machine.write("/etc/finit.toml", &toml.concat().replace("/before", "/after"));
+    machine.order(&["apply"]);
+    machine.until("moves", "listening");
+    let files = || machine.sh("cd /run/new && find . ! -type d | sort").text;
+    assert_eq!(files(), "./after\n./fifo\n./of/web\n./stays\n");
+    machine.order(&["stop", "web", "stays", "moves"]);
+    assert_eq!(files(), "./stays\n");
+}
+
+#[test]
+fn an_owner_of_a_socket_that_nobody_knows_is_told() {
+    let machine = Machine::boot(
+        "[service.web]\ncommand = \"/programs/idle\"\n\
+         listen = { on = \"/run/web\", user = \"nobody-such\" }\n",
+    );
+    machine.until("web", "restarting");
+    let status = machine.ctl(&["status", "web"]).text;
+    assert!(status.contains("user `nobody-such` in /etc/passwd"), "{status}");
+    assert!(status.contains("fix `user` in /etc/finit.toml"), "{status}");
+}

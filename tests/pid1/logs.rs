@@ -35,3 +35,11 @@ fn a_writer_that_ends_at_once_is_started_again_with_rests_in_between() {
     let rests = console.matches("starting another in a second").count();
     assert!((3..=5).contains(&rests), "{console}");
 }
+
+/// What finit does at the end of a step is done where the step itself is left out.
+#[test]
+fn lines_are_written_where_the_steps_before_are_left_out() {
+    let skip = "[boot]\nskip = [\"mount-virtual\", \"cgroups\", \"mount-local\"]\n";
+    let machine = Machine::boot(&[skip, &speaker("web", "")].concat());
+    assert_eq!(lines(&machine, "web", 2).len(), 2);
+}

@@ -80,3 +80,23 @@ fn a_descriptor_whose_other_side_is_gone_is_let_go_unless_that_is_not_wanted() {
     let given = machine.appears("/out/teller/given");
     assert_eq!(given, "file=text b=a socket e=a socket watchdog=off");
 }
+
+/// Many services give all that they have after each start.
+#[test]
+fn a_descriptor_that_is_given_again_is_kept_once() {
+    let machine = teller("ready = \"notify\"\n");
+    for word in ["tell READY=1", "keep a=alpha", "barrier"] {
+        order(&machine, word);
+    }
+    let before = machine.pid1_descriptors();
+    for _ in 0..2 {
+        machine.forget("/out/teller/given");
+        machine.sh(&format!("kill -9 {}", machine.main_pid("teller")));
+        assert_eq!(machine.appears("/out/teller/given"), "a=alpha watchdog=off");
+        machine.wait("its orders", |m| (!m.read("/out/teller/ready").is_empty()).then_some(()));
+        for word in ["tell READY=1", "again other", "barrier"] {
+            order(&machine, word);
+        }
+    }
+    assert_eq!(machine.pid1_descriptors(), before);
+}

@@ -124,6 +124,8 @@ def obey(word, rest):
         child(lambda: notify(rest))
     elif word == "keep":
         keep(*rest.split("=", 1))
+    elif word == "again":
+        assert store(3, rest) > 0
     elif word == "accept":
         accept(*rest.split())
     elif word == "barrier":

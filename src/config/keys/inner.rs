@@ -213,7 +213,7 @@ pub(super) const KEYS: [Key; 46] = [
         SOCKET,
         "group",
         "a group name or number",
-        "root",
+        r#"that of `user`, else root"#,
         r#""nogroup""#,
         "The group of its file.",
     ),

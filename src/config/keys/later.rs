@@ -4,7 +4,7 @@ use super::{Key, later};
 
 const IN: &str = "service";
 
-pub(super) const KEYS: [Key; 26] = [
+pub(super) const KEYS: [Key; 27] = [
     later(IN, "dynamic-user", "Runs it as a user that exists only while it runs."),
     later(IN, "capabilities", "Capabilities that it keeps without being root."),
     later(IN, "directories", "Folders made for it before it starts."),
@@ -27,6 +27,7 @@ pub(super) const KEYS: [Key; 26] = [
     later("service.instances", "command", "Makes an instance of each line that this prints."),
     later("boot", "mounts", "File systems mounted beside those of fstab(5)."),
     later("shutdown", "power-button", "What the power button does."),
+    later("control", "group", "A group whose members may operate the services that list it."),
     later("log", "level", "Least important messages of finit itself that are written."),
     later("log", "console", "Which messages of finit itself appear on the console."),
     later("target", "after", "What a target comes later than."),

@@ -7,7 +7,7 @@ const STRING: &str = "a string";
 const NAMES: &str = "a name or a list of names";
 const DURATION: &str = "a duration";
 
-pub(super) const KEYS: [Key; 22] = [
+pub(super) const KEYS: [Key; 21] = [
     key(
         "target",
         "wants",
@@ -139,14 +139,6 @@ pub(super) const KEYS: [Key; 22] = [
     ),
     key(
         "control",
-        "group",
-        STRING,
-        "root alone",
-        r#""adm""#,
-        "A group whose members may operate services.",
-    ),
-    key(
-        "control",
         "power-group",
         STRING,
         "root alone",
@@ -159,7 +151,8 @@ pub(super) const KEYS: [Key; 22] = [
         "a path",
         r#""/run/initctl""#,
         r#""/run/initctl""#,
-        "The socket that finitctl talks to.",
+        "Where finit listens for orders. finitctl finds another place than the usual one by \
+         --socket or FINIT_SOCKET.",
     ),
     key(
         "log",

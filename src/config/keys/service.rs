@@ -115,7 +115,8 @@ pub(super) const KEYS: [Key; 57] = [
         "a path or a list of paths",
         "",
         r#""-/etc/default/ssh""#,
-        "Files of NAME=VALUE lines for its environment. One with a leading `-` may be missing.",
+        "Files of NAME=VALUE lines for its environment. One with a leading `-` may be missing. \
+         What `env` sets counts more.",
     ),
     key(
         IN,
@@ -383,7 +384,7 @@ pub(super) const KEYS: [Key; 57] = [
         "",
         r#""22""#,
         "Sockets on which finit accepts: each connection gets a process of its own, as its \
-         stdin and stdout. `before-start` runs once, before it listens, and not for each \
+         stdin and stdout. `before-start` runs once, before it accepts, and not for each \
          connection.",
     ),
     key(
@@ -409,7 +410,7 @@ pub(super) const KEYS: [Key; 57] = [
         INTEGER,
         "no limit",
         "4",
-        "Most connections at once from one address.",
+        "Most connections at once from one address; further ones are closed.",
     ),
     key(
         IN,

@@ -44,7 +44,7 @@ pub(super) fn restart(s: &mut Section<'_, '_, '_>, kind: Kind) -> RestartSpec {
     spec.max_delay = inner.duration("max-delay").unwrap_or(spec.max_delay).max(spec.delay);
     spec.reset = inner.duration("reset").unwrap_or(spec.reset);
     spec.burst = inner.integer("burst", 1, i128::from(u32::MAX));
-    if let (Some(place), None) = (inner.place("within"), spec.burst) {
+    if let (Some(place), None) = (inner.place("within"), inner.entry("burst")) {
         inner.report.error(place, Problem::new("`within` needs `burst`"));
     }
     spec.within = inner.duration("within").unwrap_or(spec.within);

@@ -109,7 +109,6 @@ pub(super) fn control(table: &Table, report: &mut Report<'_>) -> ControlSpec {
     let s = &mut open(table, "control", &percent, report);
     let socket = s.get("socket", values::absolute).map(PathBuf::from);
     ControlSpec {
-        group: s.get("group", values::user),
         power_group: s.get("power-group", values::user),
         socket: socket.unwrap_or(ControlSpec::default().socket),
     }

@@ -21,16 +21,19 @@ pub(super) fn sockets(s: &mut Section<'_, '_, '_>) -> Option<SocketsSpec> {
             return None;
         }
         (Some(_), None) => ("inetd", SocketMode::Inetd),
-        (None, Some(_)) => ("listen", SocketMode::Listen),
+        (None, Some(_)) => {
+            need_inetd(s);
+            ("listen", SocketMode::Listen)
+        }
         (None, None) => {
-            for key in ["inetd-max", "inetd-max-per-source", "inetd-rate"] {
-                if let Some(place) = s.place(key) {
-                    s.report.error(place, Problem::new(format!("`{key}` needs `inetd`")));
-                }
-            }
+            need_inetd(s);
             return None;
         }
     };
+    if let (SocketMode::Inetd, Some(place)) = (mode, s.place("tty")) {
+        let problem = Problem::new("`tty` and `inetd` exclude each other");
+        s.report.error(place, problem.hint("a connection is stdin and stdout"));
+    }
     let entry = s.entry(key)?;
     let nodes = match &entry.node.value {
         Value::Array(items) => items.as_slice(),
@@ -54,6 +57,15 @@ pub(super) fn sockets(s: &mut Section<'_, '_, '_>) -> Option<SocketsSpec> {
     })
 }
 
+/// Of a service that accepts by itself finit counts no connections.
+fn need_inetd(s: &mut Section<'_, '_, '_>) {
+    for key in ["inetd-max", "inetd-max-per-source", "inetd-rate"] {
+        if let Some(place) = s.place(key) {
+            s.report.error(place, Problem::new(format!("`{key}` needs `inetd`")));
+        }
+    }
+}
+
 fn socket<'t>(
     s: &mut Section<'t, '_, '_>,
     key: &'static str,
@@ -73,7 +85,7 @@ fn socket<'t>(
         return None;
     };
     let mut spec = plain(address);
-    spec.name = inner.get("name", values::name);
+    spec.name = inner.get("name", descriptor_name);
     spec.mode = inner.get("mode", values::mode);
     spec.user = inner.user("user");
     spec.group = inner.user("group");
@@ -87,6 +99,14 @@ fn socket<'t>(
     spec.nonblocking = inner.flag("nonblocking").unwrap_or(false);
     spec.device = inner.text("device");
     Some(spec)
+}
+
+/// LISTEN_FDNAMES has a colon between names, sd_listen_fds(3).
+fn descriptor_name(text: &str) -> Result<String, Problem> {
+    match values::name(text) {
+        Ok(name) if name.contains(':') => Err(Problem::new("a socket's name has no colon")),
+        read => read,
+    }
 }
 
 /// An address that can be used in that mode: only a stream has connections to accept.

@@ -107,8 +107,6 @@ pub enum PowerKey {
 /// Who may give orders.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ControlSpec {
-    /// Group that may operate services which list it.
-    pub group: Option<String>,
     /// Group that may power the machine off.
     pub power_group: Option<String>,
     /// The socket.
@@ -117,7 +115,7 @@ pub struct ControlSpec {
 
 impl Default for ControlSpec {
     fn default() -> Self {
-        Self { group: None, power_group: None, socket: PathBuf::from("/run/initctl") }
+        Self { power_group: None, socket: PathBuf::from("/run/initctl") }
     }
 }
 

@@ -73,7 +73,7 @@ fn dp_bgproc_smooth_recovery4_a_daemon_that_is_not_found_again_is_given_up_in_ti
         (rig.state("p"), rig.reason("p")),
         ("starting", "not ready yet (forked, /run/app.pid)".into())
     );
-    rig.pass(secs(5));
+    rig.pass(millis(4_500));
     assert_eq!(rig.state("p"), "restarting");
     assert!(rig.signals("p").contains(&"SIGTERM".to_owned()), "what is left of it goes");
 }

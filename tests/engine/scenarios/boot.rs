@@ -69,16 +69,6 @@ fn a_step_that_failed_is_tried_again_when_a_person_asks_and_one_that_is_done_is_
 }
 
 #[test]
-fn a_step_that_is_left_out_is_done_at_once() {
-    let mut spec = machine([service("web")]);
-    spec.boot.skip.push("fsck".to_owned());
-    let mut rig = Rig::cold(spec, "default");
-    rig.step("fsck", None);
-    rig.boot();
-    assert_eq!((rig.state("fsck"), rig.state("web")), ("done", "up"));
-}
-
-#[test]
 fn a_milestone_waits_for_whoever_provides_it() {
     let parts = [task("ifup").provides("network"), service("web").after("network")];
     let mut rig = Rig::cold(machine(parts), "default");
@@ -202,4 +192,15 @@ fn a_step_that_is_tried_again_tells_by_whom_though_the_target_changes_meanwhile(
         why(&mut rig, "fsck"),
         ["fsck done", "  finitctl (pid 77, uid 0) asked: start fsck"]
     );
+}
+
+#[test]
+fn a_target_that_was_stopped_by_hand_is_asked_for_by_a_change_to_it() {
+    let parts = [service("db").manual(), service("x").in_target("work")];
+    let mut rig = Rig::cold(with_targets(machine(parts), &[("work", &["db"])]), "work");
+    rig.boot();
+    rig.stop("work");
+    assert_eq!(rig.state("db"), "stopped");
+    let job = rig.target("work");
+    assert_eq!((rig.state("db"), rig.outcome(job)), ("up", Some(Outcome::Done)));
 }

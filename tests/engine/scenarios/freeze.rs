@@ -348,3 +348,21 @@ fn holds_and_signals_and_templates() {
     assert_eq!(rig.starts("getty@2"), 2);
     assert!(!is_frozen(&mut rig, "getty@2"));
 }
+
+/// Its clocks stand still with it, those of what it does included.
+#[test]
+fn who_said_that_it_stops_is_not_late_for_having_been_frozen() {
+    let mut rig = Rig::booted_but([service("db").notifies()], |rig| {
+        rig.program("db", Program::mute());
+    });
+    rig.tells("db", "READY=1");
+    rig.tells("db", "STOPPING=1");
+    rig.pass(secs(2));
+    freeze(&mut rig, "db");
+    rig.pass(secs(60));
+    thaw(&mut rig, "db");
+    rig.pass(secs(7));
+    assert_eq!((rig.state("db"), rig.signals("db")), ("up", Vec::new()));
+    rig.pass(secs(2));
+    assert_eq!(rig.signals("db"), ["SIGTERM"]);
+}

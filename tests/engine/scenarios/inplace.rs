@@ -256,3 +256,16 @@ fn what_waits_for_a_restart_and_what_was_followed_in_place_survive_another_finit
     rig.crashes("b");
     assert_eq!(rig.state("b"), "failed");
 }
+
+/// By the old definition it would have failed for good.
+#[test]
+fn who_is_about_to_fail_comes_again_by_a_newer_definition() {
+    let web = || service("web").restart_never().after_stop(hook("/sbin/tidy"));
+    let mut rig = Rig::booted([web()]);
+    rig.stubborn("/sbin/tidy");
+    rig.crashes("web");
+    assert_eq!(rig.label("web"), "cleaning");
+    rig.apply([web().runs("/opt/web")]);
+    rig.pass(secs(100));
+    assert_eq!((rig.state("web"), rig.starts("web")), ("up", 2));
+}
