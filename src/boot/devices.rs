@@ -17,6 +17,9 @@ const UDEVD: [&str; 6] = [
     "/lib/udev/udevd",
 ];
 
+/// Activates the complete volume groups.
+const ACTIVATION: [&str; 4] = ["lvm", "vgchange", "-aay", "--sysinit"];
+
 /// A slow machine reads the rules for a while, and without a daemon it has no network: giving up
 /// early costs more than waiting.
 const START: Duration = Duration::from_secs(90);
@@ -30,6 +33,9 @@ const SETTLE: Duration = Duration::from_secs(150);
 /// to be found.
 const DISKS: Duration = Duration::from_secs(30);
 const LOOK: Duration = Duration::from_millis(200);
+
+/// Looks between two tries to activate what lies on disks that have come meanwhile.
+const ACTIVATE: u32 = 15;
 
 /// Most are there soon after, and nobody has to know.
 const NOTICE: Duration = Duration::from_secs(2);
@@ -66,7 +72,7 @@ async fn udev(daemon: &str, context: &Context, tools: &impl Tools) -> Report {
     if conf::has_program(context, "lvm") {
         // The rules of lvm2 leave it to systemd to activate a complete volume group; an initramfs
         // activates what the root lies on, and no /home.
-        recipe.push((&["lvm", "vgchange", "-aay", "--sysinit"], TRIGGER));
+        recipe.push((&ACTIVATION, TRIGGER));
         recipe.push((&["udevadm", "settle"], SETTLE));
     }
     // A part that fails does not make the others useless: a daemon that an initramfs left
@@ -88,7 +94,7 @@ async fn await_disks(context: &Context, tools: &impl Tools) {
         missing = fstab::read(context).iter().filter_map(Entry::needed_device).collect();
     }
     let mut waited = Duration::ZERO;
-    loop {
+    for look in 0u32.. {
         missing.retain(|device| !context.path(device).exists());
         if missing.is_empty() || waited >= DISKS {
             return;
@@ -96,6 +102,10 @@ async fn await_disks(context: &Context, tools: &impl Tools) {
         if waited == NOTICE {
             let (devices, most) = (missing.join(", "), DISKS.as_secs());
             tools.say(&format!("devices: waiting up to {most} s for {devices} of /etc/fstab"));
+        }
+        if look.checked_rem(ACTIVATE) == Some(1) && conf::has_program(context, "lvm") {
+            // The group of a disk that came late is nobody else's business either.
+            program::call(tools, &ACTIVATION, TRIGGER).await.ok();
         }
         tools.pause(LOOK).await;
         waited = waited.saturating_add(LOOK);

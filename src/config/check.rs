@@ -7,11 +7,8 @@ use std::rc::Rc;
 use super::keys::nearest;
 use super::left_out::Mistakes;
 use super::report::{Place, Problem, Report, quoted};
-use super::spec::{Kind, MILESTONES, STEPS, ServiceSpec, Start, SystemSpec, TargetSpec};
+use super::spec::{Kind, MILESTONES, STEPS, ServiceSpec, Start, SystemSpec, TARGETS, TargetSpec};
 use super::{cycle, rivals};
-
-/// Targets that are there without being defined.
-pub(super) const TARGETS: [&str; 3] = ["default", "rescue", "emergency"];
 
 /// A name, and where the file says it.
 pub(super) type Said = (String, Place);

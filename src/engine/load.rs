@@ -9,7 +9,7 @@ use super::id::{NodeId, Ticket};
 use super::node::{Body, Edges, Node};
 use super::state::State;
 use super::{Cause, Effect, Engine, Extent, Level, graph};
-use crate::config::spec::{LeftOut, MILESTONES, STEPS, ServiceSpec, Stage, SystemSpec};
+use crate::config::spec::{LeftOut, MILESTONES, STEPS, ServiceSpec, Stage, SystemSpec, TARGETS};
 use crate::config::steps;
 use crate::proto::Reply;
 
@@ -28,6 +28,9 @@ impl Engine {
         }
         let mut summary = self.load(spec, extent);
         self.review_trial(extent, &mut summary);
+        if extent.is_followed() {
+            self.check_target();
+        }
         self.tell(Level::Progress, format!("configuration read again: {summary}"));
         if let Some(ticket) = ticket {
             self.emit(Effect::Reply { ticket, result: Ok(Reply::Done { message: summary }) });
@@ -45,7 +48,10 @@ impl Engine {
             self.take_service(service, extent, &mut counts);
         }
         for target in &spec.targets {
-            self.ensure(&target.name, || Body::Target);
+            let id = self.ensure(&target.name, || Body::Target);
+            if let Some(node) = self.node_mut(id) {
+                node.removed = false;
+            }
         }
         for left_out in &spec.left_out {
             self.leave_out(left_out);
@@ -78,7 +84,7 @@ impl Engine {
         for milestone in MILESTONES {
             self.ensure(milestone, || Body::Milestone);
         }
-        for target in ["default", "rescue", "emergency"] {
+        for target in TARGETS {
             self.ensure(target, || Body::Target);
         }
     }
@@ -168,14 +174,16 @@ impl Engine {
             }
         }
         there.extend(spec.left_out.iter().map(|left_out| (left_out.name.as_str(), ())));
+        there.extend(spec.targets.iter().map(|target| (target.name.as_str(), ())));
+        there.extend(TARGETS.map(|target| (target, ())));
         for node in &mut self.nodes {
-            let gone = matches!(node.body, Body::Service(_) | Body::Template | Body::LeftOut(_))
+            let gone = !matches!(node.body, Body::Step(_) | Body::Milestone)
                 && !node.name.is_empty()
                 && !there.contains_key(node.name.as_str());
             if gone && !node.removed {
                 node.removed = true;
-                // Its instances are what a template is.
-                let counted = usize::from(!matches!(node.body, Body::Template));
+                // Its instances are what a template is, and its members what a target is.
+                let counted = usize::from(!matches!(node.body, Body::Template | Body::Target));
                 counts.removed = counts.removed.saturating_add(counted);
             }
         }

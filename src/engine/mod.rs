@@ -179,10 +179,11 @@ impl Engine {
         }
     }
 
-    /// A target that is misspelt on the kernel command line must not cost the machine.
+    /// A target that is misspelt on the kernel command line, or gone from the file, must not cost
+    /// the machine.
     fn check_target(&mut self) {
         let known = self.names.get(&self.target).and_then(|id| self.node(*id));
-        if !known.is_some_and(|node| matches!(node.body, Body::Target)) {
+        if !known.is_some_and(|node| matches!(node.body, Body::Target) && !node.removed) {
             self.warnings.push(format!("there is no target `{}`: this is `default`", self.target));
             "default".clone_into(&mut self.target);
             self.refresh_auto();

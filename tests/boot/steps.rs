@@ -1,5 +1,7 @@
 //! Boot steps, each with what it runs and what becomes of each way that can end.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use finit::boot::{Context, Done, Place, steps};
 use finit::config::spec::{Devices, STEPS};
 
@@ -88,6 +90,26 @@ fn udev_is_found_started_triggered_and_waited_for() {
     let (report, ran) = play("devices", &both.context(), &[("--daemon", Act::Exits(1, "busy"))]);
     assert!(report.unwrap_err().ends_with("systemd-udevd: exited with status 1: busy"));
     assert_eq!(ran.len(), 4);
+}
+
+/// Its group is activated once the disk that it lies on is there.
+#[test]
+fn a_volume_on_a_disk_that_comes_late_is_activated() {
+    let root = Root::new(&[
+        ("/sbin/udevd", ""),
+        ("/sbin/lvm", ""),
+        ("/etc/fstab", "/dev/mapper/vg-home /home ext4 defaults 0 2\n"),
+    ]);
+    let (volume, tries) = (root.0.join("dev/mapper/vg-home"), AtomicUsize::new(0));
+    let (tools, _lines) = Fake::with_effect(&[], move |line| {
+        if line.starts_with("lvm vgchange") && tries.fetch_add(1, Ordering::Relaxed) == 2 {
+            std::fs::create_dir_all(volume.parent().unwrap()).unwrap();
+            std::fs::write(&volume, "").unwrap();
+        }
+    });
+    block(steps::run("devices", &root.context(), &tools)).unwrap();
+    assert!(tools.seconds() < 5, "{}", tools.seconds());
+    assert!(root.0.join("dev/mapper/vg-home").exists());
 }
 
 /// The rules of lvm2 have systemd activate a volume group; here that is nobody else's business.

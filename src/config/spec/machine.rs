@@ -159,6 +159,9 @@ pub const STEPS: [&str; 18] = [
     "mount-network",
 ];
 
+/// Targets that are there without being defined.
+pub const TARGETS: [&str; 3] = ["default", "rescue", "emergency"];
+
 /// Points of a boot that the steps, or whoever `provides` them, reach.
 pub const MILESTONES: [&str; 12] = [
     "sysinit",

@@ -27,7 +27,8 @@ pub use lifecycle::{
     StopSpec,
 };
 pub use machine::{
-    BootSpec, ControlSpec, Devices, LogSpec, MILESTONES, PowerKey, STEPS, ShutdownSpec, TargetSpec,
+    BootSpec, ControlSpec, Devices, LogSpec, MILESTONES, PowerKey, STEPS, ShutdownSpec, TARGETS,
+    TargetSpec,
 };
 pub use sockets::{Address, SocketMode, SocketSpec, SocketsSpec, UnixKind, UnixPath};
 pub use watch::{Sight, Trigger, Watched};

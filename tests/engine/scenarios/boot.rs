@@ -1,7 +1,7 @@
 //! The boot: steps, milestones, targets.
 
 use finit::engine::Extent;
-use finit::proto::{Outcome, Request};
+use finit::proto::{Code, Outcome, Request};
 
 use crate::build::{machine, secs, service, task, with_targets};
 use crate::rig::Rig;
@@ -203,4 +203,19 @@ fn a_target_that_was_stopped_by_hand_is_asked_for_by_a_change_to_it() {
     assert_eq!(rig.state("db"), "stopped");
     let job = rig.target("work");
     assert_eq!((rig.state("db"), rig.outcome(job)), ("up", Some(Outcome::Done)));
+}
+
+/// As at the boot: what the machine runs for is gone, and people still want to log in.
+#[test]
+fn a_target_that_is_gone_from_the_file_costs_a_word_and_not_the_machine() {
+    let kiosk = || service("screen").in_target("kiosk");
+    let spec = with_targets(machine([kiosk(), service("sshd")]), &[("kiosk", &["sshd"])]);
+    let mut rig = Rig::cold(spec, "kiosk");
+    rig.boot();
+    assert_eq!((rig.state("screen"), rig.state("sshd")), ("up", "up"));
+    rig.apply([service("screen"), service("sshd")]);
+    assert_eq!((rig.state("screen"), rig.state("sshd")), ("up", "up"));
+    assert_eq!((rig.starts("screen"), rig.starts("sshd")), (1, 1));
+    let refusal = rig.ask(Request::Target { name: "kiosk".into() }).expect_err("it is gone");
+    assert_eq!(refusal.code, Code::NoSuchService, "{refusal:?}");
 }
