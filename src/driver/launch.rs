@@ -202,6 +202,18 @@ fn tell_how_to_notify(environment: &mut Environment, node: NodeId, spec: &Servic
     }
 }
 
+/// Those that there are.
+pub(super) fn accounts() -> Result<Accounts, SpawnError> {
+    let fail = |errno| SpawnError { stage: Stage::User, errno, subject: "/etc/passwd".to_owned() };
+    Accounts::load().map_err(fail)
+}
+
+/// There is no user or group of that name.
+pub(super) fn unknown(name: &str) -> SpawnError {
+    let subject = format!("`{name}` in /etc/passwd or /etc/group");
+    SpawnError { stage: Stage::User, errno: Errno(libc::ENOENT), subject }
+}
+
 /// Who a program runs as: its user for HOME and the like, and the ids. Unknown is an error,
 /// never root.
 fn identity(
@@ -212,16 +224,7 @@ fn identity(
     if user.is_none() && exec.group.is_none() && exec.groups.is_none() {
         return Ok((None, None));
     }
-    let unknown = |subject: &str| SpawnError {
-        stage: Stage::User,
-        errno: Errno(libc::ENOENT),
-        subject: format!("`{subject}` in /etc/passwd or /etc/group"),
-    };
-    let accounts = Accounts::load().map_err(|errno| SpawnError {
-        stage: Stage::User,
-        errno,
-        subject: "/etc/passwd".to_owned(),
-    })?;
+    let accounts = accounts()?;
     let user = user.map(|name| accounts.user(name).ok_or_else(|| unknown(name))).transpose()?;
     let group =
         |name: &String| accounts.group(name).map(|group| group.gid).ok_or_else(|| unknown(name));

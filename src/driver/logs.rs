@@ -221,11 +221,8 @@ impl Driver {
         if self.logs.finished {
             return;
         }
-        let at_once = |started: Moment| time::now().since(started) < REST;
-        let (again, rests) = match self.logs.started {
-            Some(started) if at_once(started) => (" in a second", true),
-            _ => ("", false),
-        };
+        let rests = self.logs.started.is_some_and(|started| time::now().since(started) < REST);
+        let again = if rests { " in a second" } else { "" };
         self.console.tell(Level::Trouble, &format!("log writer {how}; starting another{again}"));
         if rests {
             self.rest_from_logs();

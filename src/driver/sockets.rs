@@ -7,17 +7,15 @@ use std::time::Duration;
 
 use super::Driver;
 use super::Fact;
+use super::launch::{accounts, unknown};
 use super::watch::Token;
 use crate::config::spec::{Address, ServiceSpec, SocketMode, SocketSpec, UnixKind, UnixPath};
 use crate::engine::{ConnectionId, Event, Level, NodeId};
-use crate::facts::{Errno, SpawnError, Stage};
+use crate::facts::{SpawnError, Stage};
 use crate::os::socket::{self, Endpoint, Internet, Options};
-use crate::os::users::Accounts;
 
 /// Most connections accepted in one turn.
 const BATCH: usize = 16;
-/// Where users and groups are looked for.
-const ACCOUNTS: &str = "/etc/passwd and /etc/group";
 /// How long accepting rests when descriptors or memory are spent: the listener stays readable,
 /// and without a rest PID 1 would spin (tokio#3529).
 const REST: Duration = Duration::from_millis(100);
@@ -169,9 +167,7 @@ fn options(socket: &SocketSpec, mode: SocketMode) -> Result<Options, SpawnError>
         ..defaults
     };
     if socket.user.is_some() || socket.group.is_some() {
-        let fail = |errno, subject| SpawnError { stage: Stage::User, errno, subject };
-        let accounts = Accounts::load().map_err(|errno| fail(errno, ACCOUNTS.to_owned()))?;
-        let unknown = |name| fail(Errno(libc::ENOENT), format!("`{name}` in {ACCOUNTS}"));
+        let accounts = accounts()?;
         if let Some(name) = &socket.user {
             let user = accounts.user(name).ok_or_else(|| unknown(name))?;
             options.uid = Some(user.uid);

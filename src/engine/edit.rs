@@ -49,7 +49,7 @@ impl Engine {
                 let parts = self.parts_of(&[id]);
                 self.restart_parts(&parts);
             }
-            if self.node(id).is_some_and(|node| is_on_its_way_down(&node.state)) {
+            if self.node(id).is_some_and(|node| node.state.goes_down()) {
                 // By the old one it might have failed for good, or be done.
                 self.clear(id);
             }
@@ -190,7 +190,7 @@ fn is_as_good(old: &ServiceSpec, new: &ServiceSpec, state: &State) -> bool {
         same.conditions.clone_from(&old.conditions);
     }
     // One that goes because of that goes on to do so.
-    if !(is_over || is_on_its_way_down(state)) {
+    if !(is_over || state.goes_down()) {
         same.remain = old.remain;
     }
     if is_as_ready(&old.ready, &new.ready, starts) {
@@ -203,10 +203,6 @@ fn is_as_good(old: &ServiceSpec, new: &ServiceSpec, state: &State) -> bool {
         same.sockets.clone_from(&old.sockets);
     }
     *old == same
-}
-
-fn is_on_its_way_down(state: &State) -> bool {
-    matches!(state, State::Stopping { .. } | State::Cleaning { .. })
 }
 
 /// Whether it tells that it is up, and goes on to tell that it lives, in the same way; of what

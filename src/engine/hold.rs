@@ -59,8 +59,7 @@ impl Node {
     /// Whether it stays though what it needs, or its whole, goes: one that is on its way down
     /// already has to be waited for.
     pub fn stays(&self) -> bool {
-        let goes = matches!(self.state, State::Stopping { .. } | State::Cleaning { .. });
-        self.is_held() && self.state.is_active() && !self.leaving && !goes
+        self.is_held() && self.state.is_active() && !self.leaving && !self.state.goes_down()
     }
 
     /// Since when it is held, and by whom where that may be `known`, as a phrase.

@@ -119,7 +119,7 @@ fn way(old: &Node, new: &Node) -> Way {
 }
 
 fn is_going(node: &Node) -> bool {
-    node.leaving || matches!(node.state, State::Stopping { .. } | State::Cleaning { .. })
+    node.leaving || node.state.goes_down()
 }
 
 /// The keys, as the file calls them, in which two definitions differ.

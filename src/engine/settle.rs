@@ -435,8 +435,7 @@ pub(super) fn is_settled(node: &Node) -> bool {
 
 /// Whether one that comes later has to wait for it: it comes up, or it goes down.
 pub(super) fn is_in_way(node: &Node) -> bool {
-    let stops = matches!(node.state, State::Stopping { .. } | State::Cleaning { .. });
-    stops || node.leaving || !is_settled(node)
+    node.state.goes_down() || node.leaving || !is_settled(node)
 }
 
 /// Whether it is on its way down to stay there for a while, so that what it comes after goes

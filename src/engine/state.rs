@@ -275,6 +275,11 @@ impl State {
         }
     }
 
+    /// Whether it is on its way down, or what is to follow that is being done.
+    pub fn goes_down(&self) -> bool {
+        matches!(self, Self::Stopping { .. } | Self::Cleaning { .. })
+    }
+
     /// Whether there is something to stop.
     pub fn is_active(&self) -> bool {
         match self {
