@@ -181,7 +181,7 @@ impl Engine {
             Some(Goal::Up) => !node.state.is_up() || matches!(node.state, State::Skipped(_)),
             // One that waits would come.
             Some(Goal::Down) => !matches!(node.state, State::Down(_) | State::Failed(_)),
-            Some(Goal::Reloaded | Goal::Frozen | Goal::Thawed) => false,
+            Some(Goal::Reload | Goal::Reloaded | Goal::Frozen | Goal::Thawed) => false,
             None => true,
         };
         let nodes = ids.iter().filter_map(|id| self.node(*id));

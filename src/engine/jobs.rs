@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use super::id::NodeId;
+use super::node::Node;
 use super::state::{DownWhy, Hope, State};
 use super::{Effect, Engine};
 use crate::proto::{JobEvent, NOT_IN_FILE, Outcome};
@@ -19,7 +20,7 @@ pub struct Jobs {
 
 #[derive(Debug)]
 struct Job {
-    goals: Vec<(NodeId, Goal)>,
+    goals: BTreeMap<NodeId, Goal>,
     /// What was said last of each node, so that nothing is said twice.
     said: BTreeMap<NodeId, String>,
     outcome: Outcome,
@@ -32,6 +33,8 @@ pub enum Goal {
     Up,
     /// It is down.
     Down,
+    /// Its reload begins: one that was asked for before it is not over.
+    Reload,
     /// Its reload is over.
     Reloaded,
     /// Its processes stand still.
@@ -51,6 +54,7 @@ impl Engine {
             }
         }
         let (outcome, said) = (Outcome::Done, BTreeMap::new());
+        let goals = goals.into_iter().collect();
         self.jobs.live.insert(job, Job { goals, said, outcome });
         job
     }
@@ -61,8 +65,13 @@ impl Engine {
         let goals = self.jobs.live.get(&job).map(|job| job.goals.clone()).unwrap_or_default();
         for (id, goal) in goals {
             match goal {
-                Goal::Reloaded => self.reload_step(id, 0),
-                Goal::Up | Goal::Down | Goal::Frozen | Goal::Thawed => self.tell_jobs(id),
+                Goal::Reload if !self.is_awaited(id, Goal::Reloaded) => self.next_reload(id),
+                Goal::Up
+                | Goal::Down
+                | Goal::Reload
+                | Goal::Reloaded
+                | Goal::Frozen
+                | Goal::Thawed => self.tell_jobs(id),
             }
         }
     }
@@ -71,10 +80,10 @@ impl Engine {
     pub(super) fn tell_jobs(&mut self, id: NodeId) {
         let Some(node) = self.node(id) else { return };
         for job in node.jobs.clone() {
-            let goal = self.jobs.live.get(&job).and_then(|job| {
-                job.goals.iter().find(|(node, _)| *node == id).map(|(_, goal)| *goal)
-            });
-            let Some(goal) = goal else { continue };
+            let Some(goal) = self.jobs.live.get(&job).and_then(|job| job.goals.get(&id).copied())
+            else {
+                continue;
+            };
             let (message, outcome) = self.progress(id, goal);
             if let Some(message) = message {
                 self.news(job, id, message, outcome);
@@ -98,12 +107,13 @@ impl Engine {
     }
 
     /// What a job still waits for.
-    pub(super) fn goals(&self, job: u64) -> &[(NodeId, Goal)] {
-        self.jobs.live.get(&job).map_or(&[], |job| &job.goals)
+    pub(super) fn goals(&self, job: u64) -> impl Iterator<Item = (NodeId, Goal)> {
+        let live = self.jobs.live.get(&job).into_iter();
+        live.flat_map(|job| &job.goals).map(|(id, goal)| (*id, *goal))
     }
 
     fn has_goal(&self, job: u64, id: NodeId, goal: Goal) -> bool {
-        self.jobs.live.get(&job).is_some_and(|job| job.goals.contains(&(id, goal)))
+        self.jobs.live.get(&job).is_some_and(|job| job.goals.get(&id) == Some(&goal))
     }
 
     /// What there is to say of a node to someone with that goal, and whether that is the end.
@@ -111,10 +121,10 @@ impl Engine {
         let Some(node) = self.node(id) else { return (None, None) };
         let mut text = self.state_in_words(node);
         let outcome = match (goal, &node.state) {
-            (Goal::Reloaded, State::Up { .. }) => return (None, None),
+            (Goal::Reload | Goal::Reloaded, State::Up { .. }) => return (None, None),
             // The end of its command ends it.
-            (Goal::Reloaded, _) if node.runs_reload() => return (None, None),
-            (Goal::Reloaded, _) => Some(Outcome::Failed),
+            (Goal::Reload | Goal::Reloaded, _) if node.runs_reload() => return (None, None),
+            (Goal::Reload | Goal::Reloaded, _) => Some(Outcome::Failed),
             (Goal::Frozen, _) if node.is_frozen() => Some(Outcome::Done),
             (Goal::Frozen, _) => node.freeze.is_none().then_some(Outcome::Failed),
             (Goal::Thawed, _) => node.freeze.is_none().then_some(Outcome::Done),
@@ -151,7 +161,7 @@ impl Engine {
         }
         let mut event = JobEvent { job, service, message, outcome: None };
         if let Some(outcome) = outcome {
-            live.goals.retain(|(node, _)| *node != id);
+            live.goals.remove(&id);
             if live.outcome == Outcome::Done {
                 live.outcome = outcome;
             }
@@ -168,12 +178,38 @@ impl Engine {
         self.emit(Effect::Publish(event));
     }
 
+    /// Whether a job waits for that of a node.
+    fn is_awaited(&self, id: NodeId, goal: Goal) -> bool {
+        let mut jobs = self.node(id).into_iter().flat_map(|node| &node.jobs);
+        jobs.any(|job| self.has_goal(*job, id, goal))
+    }
+
+    /// The reload that those wait for who asked while another one went on: what they changed
+    /// before they asked may have been too late for that one.
+    fn next_reload(&mut self, id: NodeId) {
+        let mut waits = false;
+        for job in self.node(id).map(|node| node.jobs.clone()).unwrap_or_default() {
+            let goal = self.jobs.live.get_mut(&job).and_then(|live| live.goals.get_mut(&id));
+            if let Some(goal @ Goal::Reload) = goal {
+                *goal = Goal::Reloaded;
+                waits = true;
+            }
+        }
+        let is_up = |node: &Node| matches!(node.state, State::Up { .. }) && !node.leaving;
+        match waits.then(|| self.node(id).is_some_and(is_up)) {
+            Some(true) => self.reload_step(id, 0),
+            Some(false) => self.finish_reload(id, Err("reload: it is not up any more".to_owned())),
+            None => {}
+        }
+    }
+
     /// The end of a reload, told to those who wait for it.
     pub(super) fn finish_reload(&mut self, id: NodeId, result: Result<(), String>) {
         match result {
             Ok(()) => self.end_goal(id, Goal::Reloaded, "reloaded", Outcome::Done),
             Err(why) => self.end_goal(id, Goal::Reloaded, &why, Outcome::Failed),
         }
+        self.next_reload(id);
     }
 
     /// Jobs that can never end, as an audit sees them.
@@ -183,7 +219,7 @@ impl Engine {
     pub(super) fn audit_jobs(&self) -> Result<(), String> {
         for (job, Job { goals, .. }) in &self.jobs.live {
             let waits = |id: &NodeId| self.node(*id).is_some_and(|node| node.jobs.contains(job));
-            if goals.is_empty() || !goals.iter().all(|(id, _)| waits(id)) {
+            if goals.is_empty() || !goals.keys().all(waits) {
                 return Err(format!("job {job} is kept, and waits for nobody"));
             }
         }

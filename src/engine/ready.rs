@@ -272,12 +272,17 @@ impl Engine {
 
     /// Nobody has to look any more.
     pub(super) fn end_probe(&mut self, id: NodeId) {
+        self.end_asides(id, |aside| matches!(aside, Aside::Probe | Aside::Health));
+    }
+
+    /// Commands beside a service are over, and nobody waits for their ends any more.
+    pub(super) fn end_asides(&mut self, id: NodeId, which: fn(Aside) -> bool) {
         let Some(node) = self.node(id) else { return };
-        let is_probe = |aside: Aside| matches!(aside, Aside::Probe | Aside::Health);
-        let probe = node.asides.iter().find(|(_, beside)| is_probe(beside.aside));
-        let Some(generation) = probe.map(|(generation, _)| *generation) else { return };
-        self.change(id, |node| node.asides.retain(|_, beside| !is_probe(beside.aside)));
-        self.signal(id, Aim::Run(RunId { node: id, generation }), SignalNumber::KILL);
+        let found = node.asides.iter().filter(|(_, beside)| which(beside.aside));
+        for generation in found.map(|(generation, _)| *generation).collect::<Vec<_>>() {
+            self.change(id, |node| node.asides.remove(&generation));
+            self.signal(id, Aim::Run(RunId { node: id, generation }), SignalNumber::KILL);
+        }
     }
 
     /// It tells something of itself.

@@ -25,7 +25,7 @@ impl Engine {
                 notes.push(format!("{} was frozen, and goes on for this", self.name(*id)));
             }
         }
-        let goals = ids.into_iter().map(|id| (id, Goal::Reloaded)).collect();
+        let goals = ids.into_iter().map(|id| (id, Goal::Reload)).collect();
         self.job(goals, Vec::new(), notes)
     }
 

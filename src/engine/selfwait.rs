@@ -54,13 +54,13 @@ impl Engine {
         let mut order = Order::default();
         for (id, goal) in self.goals(job) {
             match goal {
-                Goal::Up if self.node(*id).is_some_and(|node| node.restarting) => {
-                    order.up.push(*id);
-                    order.down.push(*id);
+                Goal::Up if self.node(id).is_some_and(|node| node.restarting) => {
+                    order.up.push(id);
+                    order.down.push(id);
                 }
-                Goal::Up => order.up.push(*id),
-                Goal::Down => order.down.push(*id),
-                Goal::Reloaded => order.reloaded.push(*id),
+                Goal::Up => order.up.push(id),
+                Goal::Down => order.down.push(id),
+                Goal::Reload | Goal::Reloaded => order.reloaded.push(id),
                 // The kernel does that, whoever waits for it.
                 Goal::Frozen | Goal::Thawed => {}
             }

@@ -387,13 +387,20 @@ impl Engine {
     }
 
     /// Whether others have to stop before this one; what is held stays, and is not waited for.
+    /// Looked for from the end, since those that were told first are gone first: many that stand
+    /// on one are not passed over again at each end of one of them.
     fn is_in_use(&self, id: NodeId, node: &Node) -> bool {
         let stands_on = |above: &Node| {
             let lost = |need: &Vec<NodeId>| need.contains(&id) && !self.has_firm(above, need);
             above.state.is_active() && !above.stays() && above.edges.needs.iter().any(lost)
         };
-        node.edges.needed_by.iter().any(|other| self.node(*other).is_some_and(stands_on))
-            || node.edges.ordered_by.iter().any(|other| self.node(*other).is_some_and(is_going))
+        node.edges.needed_by.iter().rev().any(|other| self.node(*other).is_some_and(stands_on))
+            || node
+                .edges
+                .ordered_by
+                .iter()
+                .rev()
+                .any(|other| self.node(*other).is_some_and(is_going))
     }
 
     /// A node that nobody wants and that has nothing to stop.

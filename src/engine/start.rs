@@ -55,6 +55,9 @@ impl Engine {
     }
 
     pub(super) fn start_service(&mut self, id: NodeId, spec: &Rc<ServiceSpec>) {
+        // What the run before was still at would go on for this one.
+        self.end_asides(id, |aside| matches!(aside, Aside::AfterStart(_) | Aside::Reload(_)));
+        self.finish_reload(id, Err("reload: it was started anew".to_owned()));
         let Some(node) = self.node(id) else { return };
         if spec.sockets.is_some() && !node.bound {
             let run = self.new_run(id);

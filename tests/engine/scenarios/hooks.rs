@@ -4,7 +4,7 @@ use finit::proto::{Code, Outcome, Reply};
 
 use crate::build::{hook, millis, secs, service, task};
 use crate::rig::Rig;
-use finit::config::spec::{Hook, RestartWhen};
+use finit::config::spec::{Hook, RestartWhen, StopScope};
 
 fn may_fail(text: &str) -> Hook {
     Hook { may_fail: true, ..hook(text) }
@@ -200,6 +200,22 @@ fn what_may_fail_beside_a_service_is_overlooked_there_too() {
 }
 
 #[test]
+fn a_reload_asked_for_during_another_follows_it() {
+    let parts = [service("web").reloads_by(hook("/check"))];
+    let mut rig = Rig::booted_but(parts, |rig| rig.ends("/check", secs(5), 0));
+    for _ in 0..3 {
+        rig.reload("web").expect("a job");
+        rig.pass(secs(1));
+    }
+    rig.pass(secs(3));
+    assert_eq!((rig.outcome(1), rig.outcome(2)), (Some(Outcome::Done), None));
+    assert_eq!(rig.started(), ["/sbin/web", "/check", "/check"]);
+    rig.pass(secs(5));
+    assert_eq!((rig.outcome(2), rig.outcome(3)), (Some(Outcome::Done), Some(Outcome::Done)));
+    assert_eq!(rig.started(), ["/sbin/web", "/check", "/check"], "one for both");
+}
+
+#[test]
 fn a_reload_of_what_is_being_stopped_fails() {
     let parts = [service("web").reloads_by(hook("/check"))];
     let mut rig = Rig::booted_but(parts, |rig| rig.ends("/check", secs(5), 0));
@@ -217,4 +233,24 @@ fn without_a_reload_or_a_process_there_is_nothing_to_reload() {
     assert!(refusal.hint.contains("finitctl restart web"), "{}", refusal.hint);
     assert_eq!(rig.reload("off").unwrap_err().code, Code::NotRunning);
     assert_eq!(rig.reload("default").unwrap_err().code, Code::NotSupported);
+}
+
+/// With the scope "main" they outlive the stop: they are no part of the run that follows.
+#[test]
+fn commands_of_the_run_before_do_not_go_on_for_the_next_one() {
+    let web = service("web").stop_scope(StopScope::Main);
+    let web = web.after_start(hook("/sbin/first")).after_start(hook("/sbin/second"));
+    let mut rig = Rig::booted_but([web], |rig| {
+        rig.ends("/sbin/first", secs(5), 0);
+        rig.ends("/sbin/second", secs(1), 0);
+    });
+    rig.pass(secs(1));
+    rig.restart("web");
+    assert_eq!(rig.state("web"), "up");
+    rig.pass(millis(4_500));
+    assert_eq!(rig.started(), ["/sbin/web", "/sbin/first", "/sbin/web", "/sbin/first"]);
+    rig.pass(secs(2));
+    assert_eq!(rig.started().last(), Some(&"/sbin/second"));
+    rig.pass(secs(10));
+    assert_eq!(rig.started().len(), 5);
 }
