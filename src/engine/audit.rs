@@ -161,7 +161,7 @@ pub struct Peek {
     /// What it comes after.
     pub after: Vec<NodeId>,
     /// Needs that it cannot outlive.
-    pub bound: Vec<NodeId>,
+    pub bound: Vec<Vec<NodeId>>,
     /// What cannot be there at the same time.
     pub rivals: Vec<NodeId>,
 }
@@ -177,16 +177,17 @@ impl Engine {
     /// such node.
     pub fn peek_again(&self, number: u32, into: &mut Peek) -> bool {
         let Some(node) = self.node(NodeId::from_number(number)) else { return false };
-        let ties = node.edges.ties.as_deref();
-        let bound = ties.map(|ties| ties.bound.as_slice()).unwrap_or_default();
         let mut old = std::mem::take(into);
         node.name.clone_into(&mut old.name);
-        old.needs.resize_with(node.edges.needs.len(), Vec::new);
-        for (known, need) in old.needs.iter_mut().zip(&node.edges.needs) {
-            self.fill_known(known, need);
+        for (known, needs) in
+            [(&mut old.needs, node.edges.needs.as_slice()), (&mut old.bound, node.edges.bound())]
+        {
+            known.resize_with(needs.len(), Vec::new);
+            for (known, need) in known.iter_mut().zip(needs) {
+                self.fill_known(known, need);
+            }
         }
         self.fill_known(&mut old.after, &node.edges.after);
-        self.fill_known(&mut old.bound, bound);
         self.fill_known(&mut old.rivals, node.edges.rivals());
         *into = Peek {
             label: label(&node.state),

@@ -195,7 +195,7 @@ pub struct Edges {
 #[derive(Debug, Clone, Default)]
 pub struct Ties {
     /// Needs that are lost as soon as they are not up.
-    pub bound: Vec<NodeId>,
+    pub bound: Vec<Vec<NodeId>>,
     /// Those that are a part of it.
     pub parts: Vec<NodeId>,
     /// Those that cannot be there at the same time.
@@ -209,7 +209,12 @@ pub struct Ties {
 impl Edges {
     /// Whether that need of it is lost as soon as it is not up.
     pub fn is_bound(&self, need: &[NodeId]) -> bool {
-        self.ties.as_ref().is_some_and(|ties| need.iter().any(|id| ties.bound.contains(id)))
+        self.bound().iter().any(|bound| bound == need)
+    }
+
+    /// Needs of it that are lost as soon as they are not up.
+    pub fn bound(&self) -> &[Vec<NodeId>] {
+        self.ties.as_ref().map_or(&[], |ties| &ties.bound)
     }
 
     /// Those that are a part of it.

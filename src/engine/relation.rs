@@ -34,7 +34,8 @@ impl Engine {
                 ties(all, rival, |ties| ties.rivals.push(id));
             }
             if !on.bound_to.is_empty() {
-                ties(all, id, |ties| ties.bound = found(&on.bound_to));
+                let bound = on.bound_to.iter().map(|name| names.resolve(name)).collect();
+                ties(all, id, |ties| ties.bound = bound);
             }
             if !on.on_failure.is_empty() {
                 ties(all, id, |ties| ties.on_failure = found(&on.on_failure));

@@ -443,7 +443,10 @@ fn depend(draft: Draft, mut part: Part, known: &[(u64, String)]) -> Part {
             (5, _) => part.wants(name),
             (6 | 7, _) => part.after(name),
             (8, _) if draft.number > 8 => part.after("network").needs(name),
-            (9, _) => relate(&mut dice, part, name),
+            (9, _) => {
+                let provided = draft.number >= 5 && dice_of_more.percent(20);
+                relate(&mut dice, part, if provided { "mail" } else { name })
+            }
             _ => part,
         };
     }
@@ -454,6 +457,9 @@ fn depend(draft: Draft, mut part: Part, known: &[(u64, String)]) -> Part {
     }
     if draft.number < 5 && dice.percent(15) {
         part = part.provides("network");
+    }
+    if draft.number < 5 && dice_of_more.percent(30) {
+        part = part.provides("mail");
     }
     part
 }

@@ -324,7 +324,7 @@ impl Oracle {
         let before = std::mem::take(&mut self.last);
         let bound = |node: &&Peek| node.active && !node.leaving && node.kept.is_none();
         for node in after.iter().filter(bound) {
-            let lost = node.bound.iter().any(|id| !is_really_up(at(&after, *id)));
+            let lost = !node.bound.iter().all(|need| is_met(&after, need));
             let goes = ["stopping", "cleaning"].contains(&node.label);
             self.check(!lost || goes, || format!("{} outlives what it is bound to", node.name));
         }
@@ -453,6 +453,11 @@ pub fn living(engine: &Engine) -> Vec<Peek> {
 
 pub fn peek(engine: &Engine, node: NodeId) -> Peek {
     engine.peek(node.number()).expect("a node")
+}
+
+/// Whether one of these is up; a name that nobody stands for is no obstacle.
+pub fn is_met(all: &[Peek], need: &[NodeId]) -> bool {
+    need.is_empty() || need.iter().any(|id| is_really_up(at(all, *id)))
 }
 
 pub fn at(all: &[Peek], id: NodeId) -> &Peek {

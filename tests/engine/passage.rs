@@ -164,15 +164,20 @@ fn is_called(before: &[Peek], all: &[Peek], id: NodeId) -> bool {
         next += 1;
         for (number, above) in (0..).zip(all).filter(|(_, above)| above.wanted) {
             let id = NodeId::from_number(number);
-            let mut places = above.needs.iter().map(|need| need.iter().position(|n| *n == below));
-            match came(id) {
-                // All that was known of the better ones was known when this one was asked for.
-                true if places.any(|place| place.is_some()) && !found.contains(&id) => {
-                    found.push(id);
-                }
-                true => {}
-                false if places.any(|place| place.is_some_and(|place| place > 0)) => return true,
-                false => {}
+            let before = |need: &Vec<NodeId>| {
+                let place = need.iter().position(|n| *n == below)?;
+                Some(need[..place].to_vec())
+            };
+            let needs: Vec<Vec<NodeId>> = above.needs.iter().filter_map(before).collect();
+            // All that was known of the better ones was known when this one was asked for, but
+            // for one that came with it and is stuck (seed 10674).
+            let late =
+                |better: &NodeId| !came(id) || came(*better) && at(all, *better).label == "waiting";
+            if needs.iter().flatten().any(late) {
+                return true;
+            }
+            if came(id) && !needs.is_empty() && !found.contains(&id) {
+                found.push(id);
             }
         }
     }

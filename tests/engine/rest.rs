@@ -2,8 +2,7 @@
 
 use finit::engine::{Engine, NodeId, RunId};
 
-use crate::oracle::{Oracle, all, at, edited, peek};
-use crate::passage::is_really_up;
+use crate::oracle::{Oracle, all, at, edited, is_met, peek};
 
 impl Oracle {
     /// What must hold once nothing happens any more and all faults are over.
@@ -26,9 +25,9 @@ impl Oracle {
             self.check(!late, || format!("{name} is {label}, and nobody wants it"));
             self.check(!node.leaving, || format!("{name} should have gone"));
             self.lent_for_nothing(&nodes, node);
-            let lost = node.bound.iter().map(|id| at(&nodes, *id)).find(|n| !is_really_up(n));
+            let lost = node.bound.iter().find(|need| !is_met(&nodes, need));
             self.check(!node.active || node.kept.is_some() || lost.is_none(), || {
-                format!("{name} is {label} without {:?}", lost.map(|below| &below.name))
+                format!("{name} is {label} without {lost:?}")
             });
             if let Some((id, on)) = node.waits_for.map(|id| (id, at(&nodes, id))) {
                 let reason = ["down", "ended", "failed", "waiting", "skipped"].contains(&on.label)

@@ -2,6 +2,7 @@
 //! the one that it is told of, or something that the world really did at that moment; times do
 //! not run backwards, and a first cause is at the end.
 
+use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use finit::config::spec::ServiceSpec;
@@ -124,17 +125,19 @@ impl Oracle {
     /// The file may say who else has to do with whom.
     pub fn tie(&mut self, engine: &Engine, all: &[Peek]) {
         let name = |id: &NodeId| engine.name(*id).to_owned();
-        for (number, node) in (0..).zip(all).filter(|(_, node)| !node.name.is_empty()) {
+        for node in all.iter().filter(|node| !node.name.is_empty()) {
             let own = || node.name.clone();
             let needs = node.needs.iter().flatten().map(|id| (Tie::Needs, own(), name(id)));
             let after = node.after.iter().map(|id| (Tie::After, own(), name(id)));
             let rivals = node.rivals.iter().map(|id| (Tie::Excludes, own(), name(id)));
             let ties = &mut self.stories.ties;
             ties.extend(needs.chain(after).chain(rivals));
-            let spec = engine.definition(NodeId::from_number(number));
-            ties.extend(spec.iter().flat_map(|spec| named(spec)));
         }
-        self.stories.ties.extend(engine.spec().services.iter().flat_map(|spec| named(spec)));
+        let ids = (0..).map(NodeId::from_number).take(all.len());
+        let defined = ids.filter_map(|id| engine.definition(id)).map(Borrow::borrow);
+        let of_file = engine.spec().services.iter().map(Borrow::borrow);
+        let known: Vec<&ServiceSpec> = defined.chain(of_file).collect();
+        self.stories.ties.extend(known.iter().flat_map(|spec| named(spec, &known)));
     }
 
     /// The causes of a node are what happened.
@@ -249,12 +252,21 @@ impl Stories {
     }
 }
 
-/// Whom a definition calls for, and whose part it is.
-fn named(spec: &ServiceSpec) -> impl Iterator<Item = (Tie, String, String)> {
-    let (own, on) = (&spec.name, &spec.dependencies);
-    let of = move |tie| move |name: &String| (tie, own.clone(), name.clone());
-    let parts = on.part_of.iter().map(of(Tie::IsPartOf));
-    on.on_failure.iter().map(of(Tie::CallsFor)).chain(parts)
+/// Whom a definition calls for, and whose part it is; of a name that others provide, all of those.
+fn named<'a>(
+    spec: &'a ServiceSpec,
+    known: &'a [&'a ServiceSpec],
+) -> impl Iterator<Item = (Tie, String, String)> {
+    let on = &spec.dependencies;
+    let parts = on.part_of.iter().map(|name| (Tie::IsPartOf, name));
+    let all = on.on_failure.iter().map(|name| (Tie::CallsFor, name)).chain(parts);
+    all.flat_map(move |(tie, name)| {
+        let stands = |other: &&&ServiceSpec| {
+            other.name == *name || other.dependencies.provides.contains(name)
+        };
+        let others = known.iter().filter(stands).map(|other| &other.name);
+        others.chain([name]).map(move |other| (tie, spec.name.clone(), other.clone()))
+    })
 }
 
 /// Whether one thing that happened is what is told as that cause.

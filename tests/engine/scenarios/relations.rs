@@ -20,6 +20,20 @@ fn a_bound_service_goes_with_a_crash_that_is_repaired_and_comes_back() {
 }
 
 #[test]
+fn who_is_bound_to_a_name_is_bound_to_any_that_provides_it_and_to_none_alone() {
+    let mta = |name: &str| service(name).provides("mail").delay(secs(5), secs(5));
+    let both = || service("both").bound_to("mail").needs("exim");
+    let mut rig =
+        Rig::booted([mta("exim"), mta("postfix"), service("app").bound_to("mail"), both()]);
+    rig.crashes("exim");
+    assert_eq!((rig.state("app"), rig.state("both")), ("up", "up"));
+    rig.crashes("postfix");
+    assert_eq!((rig.state("app"), rig.state("both")), ("waiting", "waiting"));
+    rig.pass(secs(10));
+    assert_eq!((rig.starts("app"), rig.starts("both")), (2, 2));
+}
+
+#[test]
 fn a_bound_service_waits_for_the_other_and_brings_it_up() {
     let mut rig = Rig::booted([service("vpn").manual(), service("app").bound_to("vpn").manual()]);
     assert_eq!(rig.state("vpn"), "stopped");
