@@ -1,27 +1,33 @@
 //! The file systems of fstab(5) and the swap space: mount(8) and swapon(8) do the work.
 
-use std::path::Path;
 use std::time::Duration;
 
 use super::fstab::Entry;
-use super::{Context, Done, Report, Tools, fsck, fstab, mounts, program};
-use crate::os;
+use super::{Context, Done, MYSELF, Report, Tools, fsck, fstab, mount_point, mounts, program};
+use crate::facts::Exit;
 use crate::os::mount::Mount;
 
-/// Mounting may replay a long journal.
-const LOCAL: Duration = Duration::from_secs(5 * 60);
+/// How some file systems are mounted.
+struct Way {
+    /// For one of them.
+    deadline: Duration,
+    /// Most that are mounted side by side.
+    at_once: usize,
+}
 
-/// A server that does not answer is not waited for much longer than a person would.
-const NETWORK: Duration = Duration::from_secs(90);
+/// Mounting may replay a long journal. One by one, as `mount -a` does: a line may need one before
+/// it in a way that nobody but its author knows.
+const LOCAL: Way = Way { deadline: Duration::from_secs(5 * 60), at_once: 1 };
+
+/// A server that does not answer is not waited for much longer than a person would, and holds up
+/// no other.
+const NETWORK: Way = Way { deadline: Duration::from_secs(90), at_once: usize::MAX };
 
 const REMOUNT: Duration = Duration::from_secs(60);
 const SWAP: Duration = Duration::from_secs(60);
 
 /// File systems that nobody can write to.
 const NEVER_WRITABLE: [&str; 5] = ["squashfs", "erofs", "iso9660", "cramfs", "romfs"];
-
-/// fstab(5) without what is not to be mounted.
-const REST: &str = "/run/finitd/fstab";
 
 /// Makes the root writable, with the options of its line in fstab(5).
 pub(super) async fn remount_root(context: &Context, tools: &impl Tools) -> Report {
@@ -51,36 +57,96 @@ pub(super) async fn remount_root(context: &Context, tools: &impl Tools) -> Repor
 
 /// Mounts what does not need the network.
 pub(super) async fn mount_local(context: &Context, tools: &impl Tools) -> Report {
-    if !fstab::read(context).iter().any(Entry::is_mounted_locally) {
+    let (local, _) = fstab::mounted(context);
+    if local.is_empty() {
         return Ok(Done::Skipped("fstab names no local file systems"));
     }
-    let mut troubles = remount(context, tools).await;
-    let types = format!("no{}", fstab::network_types());
-    let mut program: Vec<&str> = vec!["mount", "-a", "-t", &types, "-O", "no_netdev"];
-    let mut damaged = fsck::damaged(context);
-    damaged.retain(|target| target != "/");
-    if !damaged.is_empty() {
-        let text = fstab::without(context, &damaged);
-        os::fds::create_file(&context.path(REST), text.as_bytes(), 0o644)
-            .map_err(|errno| format!("{REST}: {errno}"))?;
-        program.extend(["-T", REST]);
-        let told = damaged.iter().map(|target| format!("{target}: not mounted, errors are left"));
-        troubles.extend(told);
-    }
-    let mounted = program::call(tools, &program, LOCAL).await;
-    troubles.extend(mounted.err().map(|trouble| trouble.fatal("mount")));
+    let mut troubles = remount(&local, context, tools).await;
+    troubles.extend(mount_all(local, LOCAL, context, tools).await);
     if troubles.is_empty() { Ok(Done::Worked) } else { Err(troubles.join("; ")) }
 }
 
-/// Gives what is mounted already the options of its line, which `mount -a` passes over: what an
+/// Mounts what needs the network, or lies on something that does.
+pub(super) async fn mount_network(context: &Context, tools: &impl Tools) -> Report {
+    let (_, network) = fstab::mounted(context);
+    if network.is_empty() {
+        return Ok(Done::Skipped("fstab names no network file systems"));
+    }
+    let troubles = mount_all(network, NETWORK, context, tools).await;
+    if troubles.is_empty() { Ok(Done::Worked) } else { Err(troubles.join("; ")) }
+}
+
+/// Mounts them, each after what it lies on, whatever the order of the lines; what lies on something
+/// that is not mounted stays away, since it would be hidden or filled from an empty folder. What
+/// went wrong.
+async fn mount_all(
+    mut wanted: Vec<Entry>,
+    way: Way,
+    context: &Context,
+    tools: &impl Tools,
+) -> Vec<String> {
+    let mounts = mounts::now(context);
+    let is_there = |target: &str| mounts.iter().any(|mount| mount.target == target.as_bytes());
+    let mut missing = fsck::damaged(context);
+    missing.retain(|target| target != "/" && !is_there(target));
+    wanted.retain(|entry| !is_there(&entry.target));
+    let damaged = wanted.extract_if(.., |entry| missing.contains(&entry.target));
+    let told = |entry: Entry| format!("{}: not mounted, errors are left", entry.target);
+    let mut troubles: Vec<String> = damaged.map(told).collect();
+    let (mut tries, mut busy) = (Vec::new(), Vec::new());
+    loop {
+        while busy.len() < way.at_once {
+            let Some(entry) = fstab::take_next(&mut wanted, &busy) else { break };
+            let may_fail = entry.has("nofail");
+            let below = missing.iter().find(|target| entry.lies_on(target));
+            let device = entry.device_node().filter(|_| may_fail);
+            if below.is_none() && device.is_none_or(|device| context.path(&device).exists()) {
+                busy.push(entry.target.clone());
+                tries.push(Box::pin(mount(entry, way.deadline, tools)));
+                continue;
+            }
+            let told =
+                |below| format!("{}: {below} is not mounted, on which it lies", entry.target);
+            troubles.extend(below.filter(|_| !may_fail).map(told));
+            missing.push(entry.target);
+        }
+        let Some((target, result)) = program::any(&mut tries).await else { return troubles };
+        busy.retain(|other| *other != target);
+        if let Err(why) = result {
+            troubles.push(format!("{target}: {why}"));
+            missing.push(target);
+        }
+    }
+}
+
+/// Mounts one, and makes its mount point; which one it was, and how that went.
+async fn mount(
+    entry: Entry,
+    deadline: Duration,
+    tools: &impl Tools,
+) -> (String, Result<(), String>) {
+    let Entry { target, written, .. } = entry;
+    // A child, since the mount point may lie on a disk or a server that does not answer.
+    let made = tools.run(&[MYSELF, mount_point::MAKE, &target], deadline).await;
+    let result = match made {
+        Ok(made) if made.exit == Exit::Code(mount_point::IN_USE) => Ok(()),
+        Ok(made) if made.exit == Exit::SUCCESS => {
+            let mounted = program::call(tools, &["mount", &written], deadline).await;
+            mounted.map_err(|trouble| trouble.fatal("mount"))
+        }
+        Ok(made) => Err(program::Printable(made.output.trim()).to_string()),
+        Err(error) => Err(error.to_string()),
+    };
+    (target, result)
+}
+
+/// Gives what is mounted already the options of its line, which mounting passes over: what an
 /// initramfs has mounted for itself and read-only, as /usr, and the kernel's own file systems, as
 /// those that are hardened by `hidepid=2` on /proc or `noexec` on /dev/shm.
-async fn remount(context: &Context, tools: &impl Tools) -> Vec<String> {
+async fn remount(entries: &[Entry], context: &Context, tools: &impl Tools) -> Vec<String> {
     let mounts = mounts::now(context);
-    let mut entries = fstab::read(context);
-    entries.retain(Entry::is_mounted_locally);
     let mut troubles = Vec::new();
-    for entry in &entries {
+    for entry in entries {
         let Some(options) = options_to_change(entry, &mounts) else { continue };
         let program: [&str; 4] = ["mount", "-o", &options, &entry.target];
         let remounted = program::call(tools, &program, REMOUNT).await;
@@ -106,50 +172,6 @@ fn options_to_change(entry: &Entry, mounts: &[Mount]) -> Option<String> {
 
 fn is_read_only(mount: &Mount) -> bool {
     mount.options.split(|byte| *byte == b',').any(|word| word == b"ro")
-}
-
-/// Mounts what needs the network: by its type, or because its line says `_netdev`. Side by side,
-/// so that a server that does not answer holds up no other; what lies below another waits for it.
-pub(super) async fn mount_network(context: &Context, tools: &impl Tools) -> Report {
-    let mut wanted = fstab::read(context);
-    wanted.retain(Entry::is_mounted_remotely);
-    if wanted.is_empty() {
-        return Ok(Done::Skipped("fstab names no network file systems"));
-    }
-    // What is there already, when this is tried again, mount(8) would refuse.
-    let there = mounts::now(context);
-    wanted.retain(|entry| !there.iter().any(|mount| mount.target == entry.target.as_bytes()));
-    let mut missing: Vec<String> = Vec::new();
-    let mut troubles = Vec::new();
-    while !wanted.is_empty() {
-        let waiting: Vec<String> = wanted.iter().map(|entry| entry.target.clone()).collect();
-        let is_below = |entry: &Entry| {
-            let others =
-                waiting.iter().filter(|above| Path::new(above) != Path::new(&entry.target));
-            entry.is_below(others)
-        };
-        let (later, next): (Vec<Entry>, Vec<Entry>) = wanted.into_iter().partition(is_below);
-        let (lost, next): (Vec<Entry>, Vec<Entry>) =
-            next.into_iter().partition(|entry| entry.is_below(&missing));
-        let told = |entry: &Entry| format!("{}: what is above it is not there", entry.target);
-        troubles.extend(lost.iter().map(told));
-        let results = program::together(next.iter().map(|entry| mount_remote(entry, tools))).await;
-        for (entry, result) in next.iter().zip(results) {
-            if let Err(why) = result {
-                missing.push(entry.target.clone());
-                troubles.push(why);
-            }
-        }
-        wanted = later;
-    }
-    if troubles.is_empty() { Ok(Done::Worked) } else { Err(troubles.join("; ")) }
-}
-
-async fn mount_remote(entry: &Entry, tools: &impl Tools) -> Result<(), String> {
-    match program::call(tools, &["mount", &entry.target], NETWORK).await {
-        Ok(()) => Ok(()),
-        Err(trouble) => Err(format!("{}: {}", entry.target, trouble.fatal("mount"))),
-    }
 }
 
 /// Uses the swap space.

@@ -115,10 +115,14 @@ fn flags(context: &Context, mode: &str) -> Vec<&'static str> {
 fn plan(context: &Context) -> (Option<Entry>, Vec<Entry>) {
     let mounts = mounts::now(context);
     let checked = fstab::read(context).into_iter().filter(|entry| {
-        entry.pass > 0 && !entry.has("noauto") && !entry.has("bind") && !entry.is_network()
+        entry.pass > 0 && !entry.has("noauto") && !entry.is_bind() && !entry.is_network()
     });
     let checked = checked.filter(|entry| has_checker(context, entry));
-    let checked = checked.filter(|entry| !entry.has("nofail") || is_there(context, entry));
+    let checked = checked.filter(|entry| {
+        // An image lies on what is mounted later; as systemd has it, only devices are checked.
+        let device = entry.device_node();
+        device.is_some_and(|device| !entry.has("nofail") || context.path(&device).exists())
+    });
     let (roots, others): (Vec<Entry>, Vec<Entry>) = checked.partition(|entry| entry.target == "/");
     let is_checked = context.path(ROOT_IS_CHECKED).exists();
     let root = roots.into_iter().next().filter(|_| !is_checked && may_check_root(&mounts));
@@ -140,10 +144,6 @@ fn may_check_root(mounts: &[Mount]) -> bool {
 /// Without a checker for its type there is nothing to check: tmpfs, or a minimal system.
 fn has_checker(context: &Context, entry: &Entry) -> bool {
     entry.fstype == "auto" || conf::has_program(context, &format!("fsck.{}", entry.fstype))
-}
-
-fn is_there(context: &Context, entry: &Entry) -> bool {
-    context.path(&entry.device()).exists()
 }
 
 /// Runs fsck(8) on one device. Its status is a sum: 1 errors corrected, 2 restart needed,

@@ -33,18 +33,33 @@ const NETWORK: [&str; 22] = [
 ];
 
 /// Places of devices that are named by what is on them.
-const TAGS: [(&str, &str); 4] = [
+const TAGS: [(&str, &str); 5] = [
     ("UUID=", "/dev/disk/by-uuid/"),
     ("LABEL=", "/dev/disk/by-label/"),
     ("PARTUUID=", "/dev/disk/by-partuuid/"),
     ("PARTLABEL=", "/dev/disk/by-partlabel/"),
+    ("ID=", "/dev/disk/by-id/"),
+];
+
+/// Options that name files which have to be there first: the layers of an overlay, and what
+/// systemd.mount(5) has for whatever else.
+const NEEDS: [&str; 6] = [
+    "lowerdir",
+    "upperdir",
+    "workdir",
+    "x-systemd.requires-mounts-for",
+    "x-systemd.requires",
+    "x-systemd.after",
 ];
 
 /// One line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Entry {
     pub(super) source: String,
+    /// Without slashes at its end, as the kernel tells it.
     pub(super) target: String,
+    /// The target as its line has it, which some mount(8) look for letter by letter.
+    pub(super) written: String,
     pub(super) fstype: String,
     pub(super) options: Vec<String>,
     /// When it is checked: 0 never, 1 first.
@@ -60,42 +75,57 @@ impl Entry {
         is_network(&self.fstype) || self.has("_netdev")
     }
 
-    /// A local file system that is mounted at boot, besides the root.
-    pub(super) fn is_mounted_locally(&self) -> bool {
-        self.is_mounted() && !self.is_network() && self.target != "/"
-    }
-
-    /// A file system that is mounted once there is a network.
-    pub(super) fn is_mounted_remotely(&self) -> bool {
-        self.is_mounted() && self.is_network()
-    }
-
     pub(super) fn is_swap(&self) -> bool {
         self.fstype == "swap" && !self.has("noauto")
     }
 
-    /// Whether it is mounted on or below one of these.
-    pub(super) fn is_below<'a>(&self, targets: impl IntoIterator<Item = &'a String>) -> bool {
-        targets.into_iter().any(|above| Path::new(&self.target).starts_with(above))
+    /// Whether it shows a part of the file tree at another place too.
+    pub(super) fn is_bind(&self) -> bool {
+        self.has("bind") || self.has("rbind")
+    }
+
+    /// Whether what is mounted there has to be there before: its own target lies below, or a file
+    /// that it is made of.
+    pub(super) fn lies_on(&self, target: &str) -> bool {
+        self.target != target && self.files().any(|path| Path::new(path).starts_with(target))
+    }
+
+    /// Its target and the files that it is made of: what a bind mount shows, an image, the layers
+    /// of an overlay.
+    fn files(&self) -> impl Iterator<Item = &str> {
+        let needs = self.options.iter().filter_map(|option| option.split_once('='));
+        let needs = needs.filter(|(key, _)| NEEDS.contains(key)).map(|(_, value)| value);
+        // `//server/share` is no path; `/a:/b` are two, to who joins them.
+        let paths = needs.chain([self.source.as_str()]);
+        let paths = paths.filter(|path| path.starts_with('/') && !path.starts_with("//"));
+        paths.flat_map(|paths| paths.split(':')).chain([self.target.as_str()])
     }
 
     /// The device node that the boot does not go well without.
     pub(super) fn needed_device(&self) -> Option<String> {
-        let device = self.device();
-        let is_needed = self.is_mounted_locally() && !self.has("nofail") && !self.has("bind");
-        (is_needed && device.starts_with("/dev/")).then_some(device)
+        let is_needed = self.is_mounted() && !self.is_network() && !self.has("nofail");
+        self.device_node().filter(|_| is_needed && !self.is_bind())
     }
 
-    /// The device node, where udev has made its link.
-    pub(super) fn device(&self) -> String {
+    /// The node of the device that it lies on, if it lies on one.
+    pub(super) fn device_node(&self) -> Option<String> {
+        Some(self.device()).filter(|device| device.starts_with("/dev/"))
+    }
+
+    /// The source, where udev has made its link to a device node.
+    fn device(&self) -> String {
         TAGS.iter()
             .find_map(|(tag, folder)| Some((folder, self.source.strip_prefix(tag)?)))
             .map(|(folder, name)| format!("{folder}{}", encoded(name.trim_matches('"'))))
             .unwrap_or_else(|| self.source.clone())
     }
 
+    /// Whether it is mounted at boot; the root is there before.
     fn is_mounted(&self) -> bool {
-        self.fstype != "swap" && !self.has("noauto")
+        self.fstype != "swap"
+            && !self.has("noauto")
+            && self.target.starts_with('/')
+            && self.target != "/"
     }
 }
 
@@ -112,23 +142,44 @@ pub(super) fn is_network(fstype: &str) -> bool {
     NETWORK.contains(&fstype)
 }
 
-/// `nfs,nfs4,…`, as mount(8) takes it after `-t`, and after a `no` in front of it all.
-pub(super) fn network_types() -> String {
-    NETWORK.join(",")
-}
-
 /// The entries, in order; none where there is no file.
 pub(super) fn read(context: &Context) -> Vec<Entry> {
     conf::read(&context.path(FILE)).map(|text| parse(&text)).unwrap_or_default()
 }
 
-/// The file without the lines for anything on or below these.
-pub(super) fn without(context: &Context, targets: &[String]) -> String {
-    let text = conf::read(&context.path(FILE)).unwrap_or_default();
-    let kept = text.lines().filter(|line| {
-        parse(line).first().is_none_or(|entry| entry.is_swap() || !entry.is_below(targets))
-    });
-    kept.map(|line| format!("{line}\n")).collect()
+/// What is mounted at boot without the network, and what waits for it: by its type, because its
+/// line says `_netdev`, or because it lies on something that does.
+pub(super) fn mounted(context: &Context) -> (Vec<Entry>, Vec<Entry>) {
+    let all = read(context).into_iter().filter(Entry::is_mounted);
+    let (mut network, mut local): (Vec<Entry>, Vec<Entry>) = all.partition(Entry::is_network);
+    loop {
+        let waits = |entry: &Entry| network.iter().any(|other| entry.lies_on(&other.target));
+        let (later, now): (Vec<Entry>, Vec<Entry>) = local.into_iter().partition(waits);
+        local = now;
+        if later.is_empty() {
+            return (local, network);
+        }
+        network.extend(later);
+    }
+}
+
+/// Takes out the first that lies on none of the others, nor on one of these targets, which are
+/// being mounted.
+pub(super) fn take_next(waiting: &mut Vec<Entry>, busy: &[String]) -> Option<Entry> {
+    let is_next = |entry: &Entry| {
+        let mut others = waiting.iter().map(|other| &other.target).chain(busy);
+        !busy.contains(&entry.target) && !others.any(|target| entry.lies_on(target))
+    };
+    let next = waiting.iter().position(is_next);
+    // Of those that lie on each other, the first: what mount(8) says of it is told.
+    let next = next.or((busy.is_empty() && !waiting.is_empty()).then_some(0))?;
+    Some(waiting.remove(next))
+}
+
+/// The line of this machine's own fstab(5) for that target; for helpers.
+pub(super) fn line(target: &str) -> Option<Entry> {
+    let text = conf::read(Path::new(FILE))?;
+    parse(&text).into_iter().find(|entry| entry.target == target)
 }
 
 /// Lines without at least a source and a target mean nothing to mount(8) either.
@@ -139,7 +190,8 @@ fn parse(text: &str) -> Vec<Entry> {
 
 fn parse_line(line: &str) -> Option<Entry> {
     let mut fields = line.split_ascii_whitespace().map(unescape);
-    let (source, mut target) = (fields.next()?, fields.next()?);
+    let (source, written) = (fields.next()?, fields.next()?);
+    let mut target = written.clone();
     while target.len() > 1 && target.ends_with('/') {
         target.pop();
     }
@@ -148,7 +200,7 @@ fn parse_line(line: &str) -> Option<Entry> {
     // The fifth field is for dump(8).
     let pass = fields.nth(1).and_then(|pass| pass.parse().ok()).unwrap_or(0);
     let options = options.split(',').map(str::to_owned).collect();
-    Some(Entry { source, target, fstype, options, pass })
+    Some(Entry { source, target, written, fstype, options, pass })
 }
 
 /// `\040` is a space, as getmntent(3) has it; any other backslash stands for itself.
@@ -221,6 +273,7 @@ mod tests {
             ("LABEL=root", "/dev/disk/by-label/root"),
             ("LABEL=my\\040dä/sk", "/dev/disk/by-label/my\\x20dä\\x2fsk"),
             ("PARTLABEL=x", "/dev/disk/by-partlabel/x"),
+            ("ID=ata-x", "/dev/disk/by-id/ata-x"),
             ("server:/home", "server:/home"),
         ] {
             let entry = parse_line(&format!("{source} /x ext4")).unwrap();
@@ -233,8 +286,8 @@ mod tests {
         let kind = |line: &str| {
             let entry = parse_line(line).unwrap();
             match () {
-                () if entry.is_mounted_locally() => "local",
-                () if entry.is_mounted_remotely() => "network",
+                () if entry.is_mounted() && entry.is_network() => "network",
+                () if entry.is_mounted() => "local",
                 () if entry.is_swap() => "swap",
                 () => "none",
             }
@@ -242,6 +295,7 @@ mod tests {
         for (line, expected) in [
             ("/dev/a / ext4 defaults 0 1", "none"),
             ("/dev/a /home ext4", "local"),
+            ("/dev/a none ext4", "none"),
             ("/dev/a /home ext4 noauto", "none"),
             ("/dev/a /home ext4 defaults,_netdev", "network"),
             ("srv:/a /a nfs4 rw", "network"),
@@ -251,6 +305,49 @@ mod tests {
         ] {
             assert_eq!(kind(line), expected, "{line}");
         }
+    }
+
+    #[test]
+    fn what_lies_on_what() {
+        let lies_on = |line: &str, target: &str| parse_line(line).unwrap().lies_on(target);
+        for line in [
+            "/dev/a /srv/www ext4",
+            "/srv /www none bind",
+            "/srv/image /mnt ext4 loop",
+            "/mnt/a:/srv/b /pool fuse.mergerfs",
+            "overlay /mnt overlay lowerdir=/etc:/srv/etc,upperdir=/x,workdir=/y",
+            "overlay /mnt overlay lowerdir=/etc,upperdir=/srv/x,workdir=/srv/y",
+            "//nas/a /mnt cifs credentials=/x,x-systemd.requires-mounts-for=/srv/keys",
+            "/dev/a /mnt ext4 x-systemd.requires=/srv",
+        ] {
+            assert!(lies_on(line, "/srv"), "{line}");
+        }
+        for line in [
+            "/dev/a /srv ext4",
+            "/srv/self /srv none bind",
+            "/dev/a /srv2 ext4",
+            "//srv/a /mnt cifs",
+            "nas:/srv /mnt nfs",
+            "/dev/a /mnt ext4 x-systemd.requires=srv.mount,context=/srv",
+        ] {
+            assert!(!lies_on(line, "/srv"), "{line}");
+        }
+    }
+
+    #[test]
+    fn lines_keep_their_order_where_they_can() {
+        let order = |text: &str, busy: &[&str]| {
+            let (mut waiting, busy) = (parse(text), busy.iter().map(|&target| target.to_owned()));
+            let busy: Vec<String> = busy.collect();
+            let next = std::iter::from_fn(|| take_next(&mut waiting, &busy));
+            next.map(|entry| entry.target).collect::<Vec<_>>().join(" ")
+        };
+        let text = "a /z x\na /a/b/c x\na /a/b/ x\n/a/b/c /m x bind\na /a x\na /b x\n";
+        assert_eq!(order(text, &[]), "/z /a /a/b /a/b/c /m /b");
+        assert_eq!(order(text, &["/a"]), "/z /b");
+        // Each on the other.
+        assert_eq!(order("/b /a x\n/a /b x\n", &[]), "/a /b");
+        assert_eq!(order("/b /a x\n/a /b x\n", &["/c"]), "");
     }
 
     #[test]

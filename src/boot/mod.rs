@@ -27,6 +27,7 @@ mod everyone;
 mod fsck;
 mod fstab;
 mod modules;
+mod mount_point;
 mod mounts;
 mod names;
 mod program;
@@ -161,6 +162,7 @@ pub fn helper_about(word: &str, subject: &str) -> Option<u8> {
         conditions::CHECK => Some(conditions::check(subject)),
         conditions::AWAIT => Some(conditions::look_out(subject)),
         watcher::WORD => Some(watcher::watch(subject)),
+        mount_point::MAKE => Some(mount_point::make(subject)),
         _ => None,
     }
 }

@@ -124,6 +124,27 @@ pub(super) async fn together<F: Future>(futures: impl IntoIterator<Item = F>) ->
     running.into_iter().filter_map(|one| one.result).collect()
 }
 
+/// Waits until one of these is done, and takes it out; none where there is none.
+pub(super) async fn any<F: Future>(running: &mut Vec<Pin<Box<F>>>) -> Option<F::Output> {
+    poll_fn(|task| {
+        let done = running.iter_mut().enumerate().find_map(|(index, future)| {
+            match future.as_mut().poll(task) {
+                Poll::Ready(value) => Some((index, value)),
+                Poll::Pending => None,
+            }
+        });
+        match done {
+            Some((index, value)) => {
+                drop(running.remove(index));
+                Poll::Ready(Some(value))
+            }
+            None if running.is_empty() => Poll::Ready(None),
+            None => Poll::Pending,
+        }
+    })
+    .await
+}
+
 /// A future that is not asked again after its end.
 struct Running<F: Future> {
     future: Pin<Box<F>>,

@@ -33,6 +33,11 @@ server:/x /x nfs4 defaults 0 2
 /dev/sda9 none swap sw 0 0
 ";
 
+/// What of it mounts something, and is not about its mount point.
+fn mounts(ran: &[String]) -> Vec<&str> {
+    ran.iter().map(String::as_str).filter(|line| line.starts_with("mount ")).collect()
+}
+
 fn disks() -> Root {
     Root::new(&[
         ("/etc/fstab", FSTAB),
@@ -112,7 +117,8 @@ fn a_mended_disk_that_is_no_root_needs_no_restart() {
 #[test]
 fn what_has_errors_left_is_not_written_to_until_it_is_mended() {
     let root = disks();
-    let more = "/dev/sdb1 /srv/my\\040data/below ext4 defaults 0 0\n";
+    let more = "/dev/sdb1 /srv/my\\040data/below ext4 defaults 0 0\n\
+                /srv/my\\040data/www /w none bind\nserver:/x /srv/my\\040data/x nfs\n";
     root.write("/etc/fstab", &format!("{FSTAB}{more}"));
     let acts = [("/dev/sda1", Act::Exits(4, "")), ("/dev/sda3", Act::Exits(12, ""))];
     let (report, said) = play("fsck", &root.context(), &acts);
@@ -125,16 +131,24 @@ fn what_has_errors_left_is_not_written_to_until_it_is_mended() {
     assert!(ran.is_empty());
 
     let (report, ran) = play("mount-local", &root.context(), &[]);
-    assert_eq!(report.unwrap_err(), "/srv/my data: not mounted, errors are left");
-    assert!(ran.iter().any(|line| line.ends_with(" -O no_netdev -T /run/finitd/fstab")), "{ran:?}");
-    let left = root.read("/run/finitd/fstab");
-    assert!(left.contains("/home") && left.contains("/used") && !left.contains("/srv"), "{left}");
+    let below = "/srv/my data is not mounted, on which it lies";
+    assert_eq!(
+        report.unwrap_err(),
+        format!(
+            "/srv/my data: not mounted, errors are left; /srv/my data/below: {below}; /w: {below}"
+        )
+    );
+    assert_eq!(mounts(&ran), ["mount /home", "mount /scratch"]);
+    let (report, ran) = play("mount-network", &root.context(), &[]);
+    assert_eq!(report.unwrap_err(), format!("/srv/my data/x: {below}"));
+    assert_eq!(mounts(&ran), ["mount /x"]);
 
     // Mended by hand, and tried again.
     assert_eq!(play("fsck", &root.context(), &[]).0, worked());
     let (report, ran) = play("mount-local", &root.context(), &[]);
     assert_eq!(report, worked());
-    assert!(!ran.iter().any(|line| line.contains("-T")), "{ran:?}");
+    let last = ["mount /scratch", "mount /srv/my data/below", "mount /w"];
+    assert_eq!(mounts(&ran), [["mount /home", "mount /srv/my data"].as_slice(), &last].concat());
     assert_eq!(play("remount-root", &root.context(), &[]).0, worked());
 
     // A check that could not be made says nothing of the disk.
@@ -168,25 +182,24 @@ fn what_is_mounted_already_gets_the_options_of_its_line() {
     ]);
     let (report, ran) = play("mount-local", &root.context(), &[]);
     assert_eq!(report, worked());
-    let remounts: Vec<_> = ran.iter().filter(|line| !line.contains(" -a ")).collect();
     // /home became read-only on its own, or somebody wants it so.
     assert_eq!(
-        remounts,
+        mounts(&ran),
         [
             "mount -o remount,rw /usr",
             "mount -o remount,nosuid,noexec,nodev,hidepid=2 /proc",
             "mount -o remount,mode=1777,nosuid,nodev,noexec,size=1g /dev/shm",
+            "mount /run",
         ]
     );
     // Nothing to be done the second time, and what was wished to be read-only stays so.
     root.write("/proc/self/mountinfo", "2 1 8:2 / /usr rw - ext4 /dev/sda2 rw\n");
     root.write("/etc/fstab", "/dev/sda2 /usr ext4 defaults 0 2\n");
-    assert_eq!(play("mount-local", &root.context(), &[]).1.len(), 1);
-    root.write("/etc/fstab", "/dev/sda2 /usr ext4 ro,nodev 0 2\n");
+    assert!(play("mount-local", &root.context(), &[]).1.is_empty());
+    root.write("/etc/fstab", "/dev/sda2 /usr ext4 ro,nodev 0 2\ntmpfs /run tmpfs\n");
     let (report, ran) = play("mount-local", &root.context(), &[("remount", Act::Exits(32, "no"))]);
     assert_eq!(report.unwrap_err(), "mount: exited with status 32: no");
-    assert_eq!(ran[0], "mount -o remount,ro,nodev /usr");
-    assert_eq!(ran.len(), 2, "and the others are mounted");
+    assert_eq!(mounts(&ran), ["mount -o remount,ro,nodev /usr", "mount /run"]);
 }
 
 #[test]
@@ -232,11 +245,11 @@ fn local_then_network_file_systems_and_swap() {
     let root = disks();
     let (report, ran) = play("mount-local", &root.context(), &[]);
     assert_eq!(report, worked());
-    assert!(ran[0].starts_with("mount -a -t nonfs,nfs4,smbfs,"), "{ran:?}");
-    assert!(ran[0].ends_with(" -O no_netdev"), "{ran:?}");
+    // What may be missing is not asked for, and what is in use not a second time.
+    assert_eq!(mounts(&ran), ["mount /home", "mount /srv/my data", "mount /scratch"]);
 
     let (report, ran) = play("mount-network", &root.context(), &[]);
-    assert_eq!((report, ran), (worked(), vec!["mount /x".to_owned()]));
+    assert_eq!((report, mounts(&ran)), (worked(), vec!["mount /x"]));
 
     assert_eq!(play("swap", &root.context(), &[]), (worked(), vec!["swapon -a".to_owned()]));
     let (report, _) = play("swap", &root.context(), &[("swapon", Act::Missing)]);
@@ -253,12 +266,63 @@ fn a_server_that_does_not_answer_holds_up_no_other() {
         ),
         ("/proc/self/mountinfo", "9 1 0:9 / /there rw - cifs srv:/t rw\n"),
     ]);
-    let (tools, lines) = Fake::new(&[("mount /a", Act::Hangs)]);
+    let (done, lines) = std::sync::mpsc::channel();
+    let note = move |line: &str| done.send(line.to_owned()).unwrap();
+    let (tools, _lines) = Fake::with_effect(&[("mount /a", Act::Hangs)], note);
     let report = block(steps::run("mount-network", &root.context(), &tools));
-    let why = "/a: mount: not done after 90 s, killed; /a/b: what is above it is not there";
+    let why = "/a: mount: not done after 90 s, killed; /a/b: /a is not mounted, on which it lies";
     assert_eq!(report.unwrap_err(), why);
-    assert_eq!(lines.try_iter().collect::<Vec<_>>(), ["mount /a", "mount /data", "mount /data/d"]);
+    let ran: Vec<String> = lines.try_iter().collect();
+    // That one lies on another, and is named by the letters of its line.
+    assert_eq!(mounts(&ran), ["mount /data", "mount /data/d/", "mount /a"]);
     assert_eq!(tools.0.most_at_once.load(Ordering::Relaxed), 2);
+}
+
+#[test]
+fn what_lies_on_a_server_waits_for_the_network() {
+    let text = "/srv/www /www none bind\n/data/disk /disk ext4 loop\n/www/old /old none bind\n\
+                nas:/srv /srv nfs\n/dev/sda1 /data ext4\n\
+                overlay /over overlay lowerdir=/etc:/srv/etc,upperdir=/data/u,workdir=/data/w\n";
+    let root = Root::new(&[("/etc/fstab", text)]);
+    let (report, ran) = play("mount-local", &root.context(), &[]);
+    assert_eq!((report, mounts(&ran)), (worked(), vec!["mount /data", "mount /disk"]));
+    let (report, ran) = play("mount-network", &root.context(), &[]);
+    let order = vec!["mount /srv", "mount /www", "mount /over", "mount /old"];
+    assert_eq!((report, mounts(&ran)), (worked(), order));
+    let (report, ran) =
+        play("mount-network", &root.context(), &[("mount /srv", Act::Exits(32, "no"))]);
+    let told =
+        "/srv: mount: exited with status 32: no; /www: /srv is not mounted, on which it lies";
+    assert!(report.unwrap_err().starts_with(told));
+    assert!(!ran.iter().any(|line| line.contains("/www")), "no mount point for it either");
+}
+
+#[test]
+fn what_lies_on_a_disk_that_may_be_missing_is_told() {
+    let text = "LABEL=usb /usb ext4 nofail\n/usb/a /a none bind\n/usb/b /b none bind,nofail\n";
+    let root = Root::new(&[("/etc/fstab", text)]);
+    let (report, ran) = play("mount-local", &root.context(), &[]);
+    assert_eq!(report.unwrap_err(), "/a: /usb is not mounted, on which it lies");
+    assert!(ran.is_empty());
+}
+
+#[test]
+fn a_mount_point_in_use_or_that_cannot_be_made_is_not_mounted_on() {
+    let root = Root::new(&[("/etc/fstab", "tmpfs /a tmpfs\ntmpfs /b tmpfs\ntmpfs /c tmpfs\n")]);
+    let acts = [
+        ("--make-mount-point /a", Act::Exits(3, "")),
+        ("--make-mount-point /b", Act::Exits(1, "its mount point cannot be made: no\n")),
+    ];
+    let (report, ran) = play("mount-local", &root.context(), &acts);
+    assert_eq!(report.unwrap_err(), "/b: its mount point cannot be made: no");
+    assert_eq!(mounts(&ran), ["mount /c"]);
+}
+
+#[test]
+fn an_image_is_not_checked() {
+    let text = "/srv/image /mnt ext4 loop 0 2\n/dev/sda2 /srv ext4 defaults 0 2\n";
+    let root = Root::new(&[("/etc/fstab", text), ("/sbin/fsck.ext4", "")]);
+    assert_eq!(play("fsck", &root.context(), &[]).1, ["fsck -T -a /dev/sda2"]);
 }
 
 #[test]

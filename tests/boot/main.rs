@@ -6,12 +6,14 @@
     clippy::indexing_slicing,
     clippy::string_slice,
     clippy::arithmetic_side_effects,
+    clippy::disallowed_methods,
     missing_docs,
     reason = "a test may fail, and its numbers are its own"
 )]
 
 mod conditions;
 mod disks;
+mod mounting;
 mod shutdown;
 mod stage;
 mod steps;

@@ -9,11 +9,12 @@ LABEL=no\040where /nowhere ext4   nofail              0 2
 tmpfs             /bad     tmpfs  bogus=1             0 0
 /root             /bound   none   bind                0 0
 /root/swap        none     swap   sw                  0 0
-tmpfs             /above   tmpfs  defaults            0 0
 tmpfs             /above/b tmpfs  x-mount.mkdir,size=1m 0 0
+tmpfs             /above   tmpfs  defaults            0 0
 /dev/vdb          /manual  ext4   noauto              0 2
 proc              /proc    proc   defaults,hidepid=2  0 0
 tmpfs             /dev/shm tmpfs  noexec              0 0
+/quick/y          /shown   none   bind                0 0
 silent:/x         /silent  nfs    defaults            0 0
 quick:/x          /quick   cifs   _netdev             0 0
 nothing:/x        /none    nfs    noauto              0 0
@@ -30,7 +31,8 @@ def prepare(vm: Machine):
     """an fstab full of troubles, and a file system that fsck does not mend by itself"""
     vm.login()
     vm.ok(f"cat >>/etc/fstab <<'END'{LINES}END")
-    vm.ok("mkdir -p /gone /nowhere /bad /bound /above /manual /silent /quick /none")
+    # The others are made.
+    vm.ok("mkdir -p /gone /nowhere /bad /manual /none")
     vm.ok("dd if=/dev/zero of=/root/swap bs=1M count=8 2>/dev/null; chmod 600 /root/swap; mkswap -q /root/swap")
     vm.ok(HELPERS)
     # A folder with two parents: it can be mounted, and which of them is wrong only a person knows.
@@ -65,8 +67,8 @@ def others(vm: Machine):
 
 
 def network(vm: Machine):
-    """a server that never answers holds up neither the login nor another server"""
-    vm.ok("until mountpoint -q /quick; do sleep 0.1; done", 60)
+    """a server that never answers holds up neither the login nor another server, nor what lies on that"""
+    vm.ok("until mountpoint -q /quick && mountpoint -q /shown; do sleep 0.1; done", 60)
     output, _ = vm.run("finitctl status mount-network")
     check("the other one is still waited for", "starting" in output, output)
 
