@@ -3,13 +3,24 @@
 
 use std::time::Duration;
 
-use super::{Context, Done, Report, Tools, conf, program};
+use super::{Context, Done, Report, Tools, conf, mounts, program};
 
 /// A driver may probe its hardware for a while.
 const DEADLINE: Duration = Duration::from_secs(90);
 
-/// Loads all of them with one modprobe: already loaded and blacklisted ones are no failures.
+/// Loads them, and mounts the kernel's own file systems that come with one.
 pub(super) async fn modules(context: &Context, tools: &impl Tools) -> Report {
+    if let Some(name) = mounts::missing_module(context) {
+        // That a kernel has it not at all is no failure.
+        program::call(tools, &["modprobe", "-bq", "--", name], DEADLINE).await.ok();
+    }
+    let report = load(context, tools).await;
+    mounts::mount_for_tools(context);
+    report
+}
+
+/// Loads all of them with one modprobe: already loaded and blacklisted ones are no failures.
+async fn load(context: &Context, tools: &impl Tools) -> Report {
     let names = wanted(context);
     if names.is_empty() {
         return Ok(Done::Skipped("no modules are asked for"));

@@ -6,7 +6,7 @@ use std::io::ErrorKind;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
-use super::{Context, Done, Place, Report};
+use super::{Context, Done, Place, Report, conf};
 use crate::facts::Errno;
 use crate::os;
 use crate::os::mount::Mount;
@@ -38,6 +38,25 @@ const VIRTUAL: [Virtual; 6] = [
         witness: ".",
     },
 ];
+
+/// What else daemons and tools expect and systemd mounts, with its options: type, place, options.
+/// Only where the kernel knows the type.
+const TOOLS: [(&str, &str, &str); 9] = [
+    ("securityfs", "/sys/kernel/security", "nosuid,noexec,nodev"),
+    (EFI_VARIABLES, EFI_FOLDER, "nosuid,noexec,nodev"),
+    ("debugfs", "/sys/kernel/debug", "nosuid,noexec,nodev"),
+    ("tracefs", "/sys/kernel/tracing", "nosuid,noexec,nodev"),
+    ("configfs", "/sys/kernel/config", "nosuid,noexec,nodev"),
+    ("pstore", "/sys/fs/pstore", "nosuid,noexec,nodev"),
+    ("bpf", "/sys/fs/bpf", "mode=0700,nosuid,noexec,nodev"),
+    ("mqueue", "/dev/mqueue", "nosuid,noexec,nodev"),
+    ("hugetlbfs", "/dev/hugepages", "nosuid,nodev"),
+];
+
+const EFI_VARIABLES: &str = "efivarfs";
+
+/// The kernel makes it where it was started by such a firmware.
+const EFI_FOLDER: &str = "/sys/firmware/efi/efivars";
 
 /// Names that programs and shells expect beside what the kernel puts into /dev.
 const LINKS: [(&str, &str); 4] = [
@@ -72,12 +91,39 @@ pub(super) fn mount_virtual(context: &Context) -> Report {
             Err(error) => troubles.push(format!("{link}: {error}")),
         }
     }
-    make_folder("/run/lock", 0o755);
+    make_folder(Path::new("/run/lock"), 0o755);
     if context.place == Place::Machine {
+        mount_for_tools(context);
         // Containers expect the machine's mounts to reach them, and their own to stay theirs.
         os::mount::mount("none", Path::new("/"), "", "rshared").ok();
     }
     if troubles.is_empty() { Ok(Done::Worked) } else { Err(troubles.join("; ")) }
+}
+
+/// Mounts what the kernel knows of the rest. No failure is told: the boot needs none of it, and
+/// `debugfs=off` on the kernel command line is a wish.
+pub(super) fn mount_for_tools(context: &Context) {
+    let known = known(context);
+    for (fstype, place, options) in TOOLS {
+        let target = context.path(place);
+        if known.iter().any(|known| known == fstype) && !os::mount::is_mount_point(&target) {
+            // In /dev; what is missing in /sys is not there to be made.
+            make_folder(&target, 0o755);
+            os::mount::mount(fstype, &target, fstype, options).ok();
+        }
+    }
+}
+
+/// The type of the one that Debian's kernel has as a module that nothing else asks for.
+pub(super) fn missing_module(context: &Context) -> Option<&'static str> {
+    let is_missing = !known(context).iter().any(|known| known == EFI_VARIABLES);
+    (is_missing && context.path(EFI_FOLDER).exists()).then_some(EFI_VARIABLES)
+}
+
+/// The types of file systems that the kernel knows. proc_filesystems(5)
+fn known(context: &Context) -> Vec<String> {
+    let table = conf::read(&context.path("/proc/filesystems")).unwrap_or_default();
+    table.lines().filter_map(|line| line.split_whitespace().last()).map(str::to_owned).collect()
 }
 
 /// Mounts control groups, version 2, unless something is there: a tree of version 1 belongs to
@@ -114,8 +160,9 @@ pub(super) fn now(context: &Context) -> Vec<Mount> {
 
 /// The type and options that one of the kernel's file systems was mounted with here.
 pub(super) fn own_options(target: &str) -> Option<(&'static str, &'static str)> {
-    let own = VIRTUAL.iter().find(|own| own.target == target)?;
-    Some((own.fstype, own.options))
+    let own = VIRTUAL.iter().map(|own| (own.fstype, own.target, own.options)).chain(TOOLS);
+    let mut own = own.filter(|(_, place, _)| *place == target);
+    own.next().map(|(fstype, _, options)| (fstype, options))
 }
 
 fn provide(filesystem: &Virtual, place: Place) -> Result<(), Errno> {
@@ -123,7 +170,7 @@ fn provide(filesystem: &Virtual, place: Place) -> Result<(), Errno> {
     if os::mount::is_mount_point(target) {
         return Ok(());
     }
-    make_folder(filesystem.target, 0o755);
+    make_folder(target, 0o755);
     let mounted =
         os::mount::mount(filesystem.fstype, target, filesystem.fstype, filesystem.options);
     let usable = place == Place::Container && target.join(filesystem.witness).exists();
@@ -132,7 +179,7 @@ fn provide(filesystem: &Virtual, place: Place) -> Result<(), Errno> {
 
 /// Makes a folder where the root is writable. A failure needs no words of its own: whoever
 /// uses the folder says what is missing.
-fn make_folder(path: &str, mode: u32) {
+fn make_folder(path: &Path, mode: u32) {
     std::fs::DirBuilder::new().mode(mode).create(path).ok();
 }
 
@@ -153,6 +200,22 @@ mod tests {
                 "devtmpfs /dev mode=0755,nosuid",
                 "devpts /dev/pts mode=0620,gid=5,nosuid,noexec",
                 "tmpfs /dev/shm mode=1777,nosuid,nodev",
+            ]
+        );
+        let tools =
+            TOOLS.iter().map(|(fstype, target, options)| format!("{fstype} {target} {options}"));
+        assert_eq!(
+            tools.collect::<Vec<_>>(),
+            [
+                "securityfs /sys/kernel/security nosuid,noexec,nodev",
+                "efivarfs /sys/firmware/efi/efivars nosuid,noexec,nodev",
+                "debugfs /sys/kernel/debug nosuid,noexec,nodev",
+                "tracefs /sys/kernel/tracing nosuid,noexec,nodev",
+                "configfs /sys/kernel/config nosuid,noexec,nodev",
+                "pstore /sys/fs/pstore nosuid,noexec,nodev",
+                "bpf /sys/fs/bpf mode=0700,nosuid,noexec,nodev",
+                "mqueue /dev/mqueue nosuid,noexec,nodev",
+                "hugetlbfs /dev/hugepages nosuid,nodev",
             ]
         );
     }

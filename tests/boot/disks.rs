@@ -171,13 +171,14 @@ fn what_is_mounted_already_gets_the_options_of_its_line() {
             "/proc/self/mountinfo",
             "1 0 8:1 / / rw - ext4 /dev/sda1 rw\n2 1 8:2 / /usr ro - ext4 /dev/sda2 ro\n\
              3 1 0:3 / /proc rw - proc proc rw\n4 1 0:4 / /dev/shm rw - tmpfs tmpfs rw\n\
-             5 1 0:5 / /dev/pts rw - devpts devpts rw\n6 1 8:6 / /home ro - ext4 /dev/sda6 ro\n",
+             5 1 0:5 / /dev/pts rw - devpts devpts rw\n7 1 0:7 / /sys/kernel/debug rw - debugfs x rw\n6 1 8:6 / /home ro - ext4 /dev/sda6 ro\n",
         ),
         (
             "/etc/fstab",
             "/dev/sda2 /usr ext4 defaults,x-initrd.mount 0 2\nproc /proc proc hidepid=2 0 0\n\
              tmpfs /dev/shm/ tmpfs defaults,noexec,size=1g 0 0\n/dev/sda6 /home ext4 noatime\n\
-             devpts /dev/pts devpts defaults 0 0\ntmpfs /run tmpfs noexec 0 0\n",
+             devpts /dev/pts devpts defaults 0 0\n\
+             debugfs /sys/kernel/debug debugfs mode=755\ntmpfs /run tmpfs noexec 0 0\n",
         ),
     ]);
     let (report, ran) = play("mount-local", &root.context(), &[]);
@@ -189,6 +190,7 @@ fn what_is_mounted_already_gets_the_options_of_its_line() {
             "mount -o remount,rw /usr",
             "mount -o remount,nosuid,noexec,nodev,hidepid=2 /proc",
             "mount -o remount,mode=1777,nosuid,nodev,noexec,size=1g /dev/shm",
+            "mount -o remount,nosuid,noexec,nodev,mode=755 /sys/kernel/debug",
             "mount /run",
         ]
     );

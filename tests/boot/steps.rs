@@ -56,6 +56,33 @@ fn modules_come_from_everywhere_once() {
 }
 
 #[test]
+fn what_a_module_brings_is_mounted() {
+    let root = Root::new(&[("/proc/filesystems", "nodev\tsysfs\n\text4\n"), ("/proc/modules", "")]);
+    assert!(play("modules", &root.context(), &[]).1.is_empty(), "there is no such firmware");
+    for folder in ["/sys/firmware/efi/efivars", "/sys/fs/bpf", "/sys/fs/pstore", "/dev"] {
+        std::fs::create_dir_all(root.path(folder)).unwrap();
+    }
+    let (table, place) = (root.path("/proc/filesystems"), root.path("/sys/fs/bpf"));
+    // No message queues in this kernel, and no folder for tracing.
+    let now_known = "nodev\tbpf\nnodev\ttracefs\n";
+    let (tools, lines) =
+        Fake::with_effect(&[], move |_| std::fs::write(&table, now_known).unwrap());
+    let report = block(steps::run("modules", &root.context(), &tools));
+    assert_eq!(report, Ok(Done::Skipped("no modules are asked for")));
+    assert_eq!(lines.try_iter().collect::<Vec<_>>(), ["modprobe -bq -- efivarfs"]);
+
+    let table = std::fs::read_to_string("/proc/self/mounts").unwrap();
+    let own = table.lines().filter(|line| line.contains(root.0.to_str().unwrap()));
+    let own: Vec<String> = own.map(str::to_owned).collect();
+    if let Err(errno) = nix::mount::umount(&place) {
+        panic!("{errno}: run as root, on a kernel with bpf");
+    }
+    let begin = format!("bpf {} bpf rw,nosuid,nodev,noexec,", place.display());
+    assert!(own.len() == 1 && own[0].starts_with(&begin) && own[0].contains("mode=700"), "{own:?}");
+    assert!(!root.path("/dev/mqueue").exists());
+}
+
+#[test]
 fn without_modules_or_module_support_nothing_is_run() {
     let root = Root::new(&[]);
     let (report, ran) = play("modules", &root.context(), &[]);

@@ -64,6 +64,8 @@ def others(vm: Machine):
     wanted = {"nosuid", "nodev", "noexec"}
     check("/proc has the options of its line", wanted | {"hidepid=invisible"} <= set(table["/proc"]), table["/proc"])
     check("/dev/shm too", wanted <= set(table["/dev/shm"]), table["/dev/shm"])
+    for place in ("/dev/mqueue", "/sys/kernel/debug", "/sys/kernel/tracing"):
+        check(f"{place} is there without a line", wanted <= set(table[place]), table)
 
 
 def network(vm: Machine):
