@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::fstab::Entry;
-use super::{Context, Done, Report, Tools, conf, fstab, program};
+use super::{Context, Done, Report, Tools, conf, crypt, fstab, program};
 use crate::config::spec::Devices;
 
 /// systemd's udevd first, then eudev's: its old name is a link to udevadm where both are.
@@ -40,8 +40,24 @@ const ACTIVATE: u32 = 15;
 /// Most are there soon after, and nobody has to know.
 const NOTICE: Duration = Duration::from_secs(2);
 
-/// Makes the devices that are there already known, and waits until that is done.
+/// Makes the devices that are there already known, and waits until that is done and the disks of
+/// crypttab(5) and fstab(5) are there.
 pub(super) async fn devices(context: &Context, tools: &impl Tools) -> Report {
+    let report = discover(context, tools).await;
+    let opened = open_disks(context, tools).await;
+    let is_udev = context.boot.devices == Devices::Udev && conf::first(context, &UDEVD).is_some();
+    if is_udev && context.boot.fstab {
+        let needed = fstab::read(context).iter().filter_map(Entry::needed_device).collect();
+        await_disks(needed, "/etc/fstab", context, tools).await;
+    }
+    match (report, opened) {
+        (report, Ok(())) => report,
+        (Ok(_), Err(why)) => Err(why),
+        (Err(first), Err(second)) => Err(format!("{first}; {second}")),
+    }
+}
+
+async fn discover(context: &Context, tools: &impl Tools) -> Report {
     match context.boot.devices {
         Devices::None => Ok(Done::Skipped("boot.devices is none")),
         Devices::Mdev => match program::call(tools, &["mdev", "-s"], SETTLE).await {
@@ -49,15 +65,26 @@ pub(super) async fn devices(context: &Context, tools: &impl Tools) -> Report {
             Err(trouble) => Err(trouble.fatal("mdev")),
         },
         Devices::Udev => match conf::first(context, &UDEVD) {
-            Some(daemon) => {
-                let report = udev(daemon, context, tools).await;
-                await_disks(context, tools).await;
-                report
-            }
+            Some(daemon) => udev(daemon, context, tools).await,
             // The nodes are there, devtmpfs has made them; owners and links are missing.
             None => Ok(Done::Skipped("no udevd is installed")),
         },
     }
+}
+
+/// Opens what is encrypted, and activates the volume groups that were hidden in it.
+async fn open_disks(context: &Context, tools: &impl Tools) -> Result<(), String> {
+    let closed = crypt::closed(context);
+    if closed.is_empty() {
+        return Ok(());
+    }
+    let needed = closed.iter().filter_map(crypt::Line::needed_device).collect();
+    await_disks(needed, "/etc/crypttab", context, tools).await;
+    let opened = crypt::open(closed, context, tools).await;
+    if conf::has_program(context, "lvm") {
+        program::call(tools, &ACTIVATION, TRIGGER).await.ok();
+    }
+    opened
 }
 
 /// Starts the daemon and replays the discovery of everything that was there before it.
@@ -87,12 +114,8 @@ async fn udev(daemon: &str, context: &Context, tools: &impl Tools) -> Report {
     if troubles.is_empty() { Ok(Done::Worked) } else { Err(troubles.join("; ")) }
 }
 
-/// Waits for the disks that fstab(5) cannot do without, and says for which.
-async fn await_disks(context: &Context, tools: &impl Tools) {
-    let mut missing: Vec<String> = Vec::new();
-    if context.boot.fstab {
-        missing = fstab::read(context).iter().filter_map(Entry::needed_device).collect();
-    }
+/// Waits for the disks that a table cannot do without, and says for which.
+async fn await_disks(mut missing: Vec<String>, table: &str, context: &Context, tools: &impl Tools) {
     let mut waited = Duration::ZERO;
     for look in 0u32.. {
         missing.retain(|device| !context.path(device).exists());
@@ -101,7 +124,7 @@ async fn await_disks(context: &Context, tools: &impl Tools) {
         }
         if waited == NOTICE {
             let (devices, most) = (missing.join(", "), DISKS.as_secs());
-            tools.say(&format!("devices: waiting up to {most} s for {devices} of /etc/fstab"));
+            tools.say(&format!("devices: waiting up to {most} s for {devices} of {table}"));
         }
         if look.checked_rem(ACTIVATE) == Some(1) && conf::has_program(context, "lvm") {
             // The group of a disk that came late is nobody else's business either.

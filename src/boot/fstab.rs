@@ -109,15 +109,7 @@ impl Entry {
 
     /// The node of the device that it lies on, if it lies on one.
     pub(super) fn device_node(&self) -> Option<String> {
-        Some(self.device()).filter(|device| device.starts_with("/dev/"))
-    }
-
-    /// The source, where udev has made its link to a device node.
-    fn device(&self) -> String {
-        TAGS.iter()
-            .find_map(|(tag, folder)| Some((folder, self.source.strip_prefix(tag)?)))
-            .map(|(folder, name)| format!("{folder}{}", encoded(name.trim_matches('"'))))
-            .unwrap_or_else(|| self.source.clone())
+        Some(device(&self.source)).filter(|device| device.starts_with("/dev/"))
     }
 
     /// Whether it is mounted at boot; the root is there before.
@@ -127,6 +119,15 @@ impl Entry {
             && self.target.starts_with('/')
             && self.target != "/"
     }
+}
+
+/// Where udev has made its link to the device node that is named by what is on it; any other name
+/// stands for itself.
+pub(super) fn device(source: &str) -> String {
+    TAGS.iter()
+        .find_map(|(tag, folder)| Some((folder, source.strip_prefix(tag)?)))
+        .map(|(folder, name)| format!("{folder}{}", encoded(name.trim_matches('"'))))
+        .unwrap_or_else(|| source.to_owned())
 }
 
 /// The name of udev's link: what is unusual in a label becomes `\x20` and the like.
@@ -277,7 +278,7 @@ mod tests {
             ("server:/home", "server:/home"),
         ] {
             let entry = parse_line(&format!("{source} /x ext4")).unwrap();
-            assert_eq!(entry.device(), device);
+            assert_eq!(super::device(&entry.source), device);
         }
     }
 
@@ -361,7 +362,7 @@ mod tests {
                 })
                 .collect();
             for entry in parse(&text) {
-                assert!(!entry.device().is_empty());
+                assert!(!device(&entry.source).is_empty());
             }
         }
     }

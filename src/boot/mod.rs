@@ -21,6 +21,7 @@ mod carriers;
 mod clock;
 mod conf;
 mod console;
+mod crypt;
 mod devices;
 mod disks;
 mod everyone;

@@ -170,6 +170,79 @@ fn disks_of_fstab_that_come_late_are_waited_for() {
     assert_eq!(tools.time(), 0);
 }
 
+const CRYPTTAB: &str = "\
+# name source key options
+root UUID=1-2 none luks,x-initrd.attach
+data LABEL=data none luks
+keyed /dev/sdb1 /etc/keys/keyed luks,discard
+script /srv/image /x luks,keyscript=/sbin/ask
+later /dev/sdb2 none luks,noauto
+usb /dev/sdz none luks,nofail
+";
+
+#[test]
+fn encrypted_disks_are_opened_and_then_looked_into() {
+    let root = Root::new(&[
+        ("/etc/crypttab", CRYPTTAB),
+        ("/etc/fstab", "/dev/mapper/data /data ext4\n"),
+        ("/dev/mapper/root", ""),
+        ("/dev/disk/by-label/data", ""),
+        ("/dev/sdb1", ""),
+        ("/sbin/cryptdisks_start", ""),
+        ("/sbin/lvm", ""),
+        ("/sbin/udevd", ""),
+    ]);
+    let mapper = root.path("/dev/mapper");
+    let (tools, lines) = Fake::with_effect(&[], move |line| {
+        for name in
+            ["data", "keyed", "script"].iter().filter(|_| line.contains(" cryptdisks_start"))
+        {
+            std::fs::write(mapper.join(name), "").unwrap();
+        }
+    });
+    assert_eq!(block(steps::run("devices", &root.context(), &tools)), worked());
+    let ran: Vec<String> = lines.try_iter().collect();
+    let begin = ran.iter().position(|line| line == "cryptdisks_start keyed").unwrap();
+    assert_eq!(
+        ran[begin..],
+        [
+            "cryptdisks_start keyed",
+            "say: devices: asking up to 300 s for data, script of /etc/crypttab",
+            "/bin/sh -c exec cryptdisks_start \"$@\" </dev/console >/dev/console 2>&1 \
+             cryptdisks_start data script",
+            "lvm vgchange -aay --sysinit",
+        ]
+    );
+    assert_eq!(ran[begin - 1], "udevadm settle");
+    assert_eq!(tools.time(), 0, "for nothing of fstab is waited any more");
+
+    // What is open already is nobody's business.
+    let (_, ran) = play("devices", &root.context(), &[]);
+    assert!(!ran.iter().any(|line| line.contains("crypt")), "{ran:?}");
+}
+
+#[test]
+fn disks_that_stay_closed_are_told() {
+    let root = Root::new(&[("/etc/crypttab", "a LABEL=a /key luks\nb /dev/b none\n")]);
+    let (report, ran) = play("devices", &root.context(), &[]);
+    let why = "/etc/crypttab: a, b not opened: install cryptsetup for cryptdisks_start";
+    assert_eq!(report.unwrap_err(), why);
+    let say = "say: devices: waiting up to 30 s for /dev/disk/by-label/a, /dev/b of /etc/crypttab";
+    assert_eq!(ran, [say]);
+
+    root.write("/sbin/cryptdisks_start", "");
+    let acts = [("cryptdisks_start a", Act::Exits(1, "a: no key")), ("/bin/sh", Act::Hangs)];
+    let (report, _) = play("devices", &root.context(), &acts);
+    assert_eq!(
+        report.unwrap_err(),
+        "cryptdisks_start: exited with status 1: a: no key; \
+         /etc/crypttab: a, b not opened: run cryptdisks_start by hand, \
+         then finitctl start fsck mount-local"
+    );
+    let context = Context { place: Place::Container, ..root.context() };
+    assert_eq!(play("devices", &context, &[]).0, Ok(Done::Skipped("in a container")));
+}
+
 #[test]
 fn other_ways_to_devices() {
     let root = Root::new(&[]);
