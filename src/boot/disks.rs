@@ -99,8 +99,7 @@ async fn mount_all(
             let Some(entry) = fstab::take_next(&mut wanted, &busy) else { break };
             let may_fail = entry.has("nofail");
             let below = missing.iter().find(|target| entry.lies_on(target));
-            let device = entry.device_node().filter(|_| may_fail);
-            if below.is_none() && device.is_none_or(|device| context.path(&device).exists()) {
+            if below.is_none() && !(may_fail && entry.is_absent(context)) {
                 busy.push(entry.target.clone());
                 tries.push(Box::pin(mount(entry, way.deadline, tools)));
                 continue;

@@ -41,6 +41,9 @@ const TAGS: [(&str, &str); 5] = [
     ("ID=", "/dev/disk/by-id/"),
 ];
 
+/// Where those are.
+const LINKS: &str = "/dev/disk/";
+
 /// Options that name files which have to be there first: the layers of an overlay, and what
 /// systemd.mount(5) has for whatever else.
 const NEEDS: [&str; 6] = [
@@ -110,6 +113,14 @@ impl Entry {
     /// The node of the device that it lies on, if it lies on one.
     pub(super) fn device_node(&self) -> Option<String> {
         Some(device(&self.source)).filter(|device| device.starts_with("/dev/"))
+    }
+
+    /// Whether the device that it lies on is known to be missing. Without udev, which makes the
+    /// links, mount(8) finds a disk by what is on it.
+    pub(super) fn is_absent(&self, context: &Context) -> bool {
+        let is_there = |path: &str| context.path(path).exists();
+        self.device_node()
+            .is_some_and(|node| !is_there(&node) && (!node.starts_with(LINKS) || is_there(LINKS)))
     }
 
     /// Whether it is mounted at boot; the root is there before.

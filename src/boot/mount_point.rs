@@ -2,7 +2,7 @@
 //! that nobody has made, and not every mount(8) knows `X-mount.mkdir`.
 
 use std::fs::{DirBuilder, OpenOptions};
-use std::io::{ErrorKind, Result, Write};
+use std::io::{Result, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 
@@ -48,14 +48,14 @@ fn provide(entry: &Entry) -> Result<()> {
     if entry.is_bind() && !is_file {
         make_folder(source)?;
     }
+    if target.exists() {
+        return Ok(());
+    }
     if !is_file {
         return make_folder(target);
     }
     target.parent().map_or(Ok(()), make_folder)?;
-    match OpenOptions::new().write(true).create_new(true).mode(0o644).open(target) {
-        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
-        _ => Ok(()),
-    }
+    OpenOptions::new().write(true).create_new(true).mode(0o644).open(target).map(drop)
 }
 
 /// With those above it; it may be there.

@@ -118,7 +118,7 @@ fn mount_points_are_made_whatever_the_order_of_lines() {
 
 #[test]
 fn where_nothing_can_be_made_that_is_told() {
-    let place = Place::new("tmpfs /mnt/a tmpfs\ntmpfs /mnt/there tmpfs\n");
+    let place = Place::new("tmpfs /mnt/a tmpfs\n/mnt/there /mnt/there none bind\n");
     place.sh("mkdir /mnt/there && mount -o remount,ro /mnt");
     let why = place.run("mount-local", MOUNT).unwrap_err();
     assert!(why.starts_with("/mnt/a: its mount point cannot be made: Read-only"), "{why}");
