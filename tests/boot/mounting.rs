@@ -128,11 +128,12 @@ fn where_nothing_can_be_made_that_is_told() {
 
 #[test]
 fn a_second_time_nothing_is_mounted_twice() {
-    let place = Place::new("tmpfs /mnt/link/a tmpfs\n");
-    place.sh("mkdir /mnt/real && ln -s real /mnt/link");
+    let place = Place::new("tmpfs /mnt/link/a tmpfs\ntmpfs /mnt/last tmpfs\n");
+    place.sh("mkdir -p /mnt/real/last && ln -s real /mnt/link && ln -s real/last /mnt/last");
     for _ in 0..2 {
         assert_eq!(place.run("mount-local", MOUNT), worked());
         assert_eq!(place.mounted("/mnt/real/a"), ["tmpfs"]);
+        assert_eq!(place.mounted("/mnt/real/last"), ["tmpfs"]);
     }
 }
 
