@@ -10,7 +10,7 @@ use std::rc::Rc;
 
 use super::Engine;
 use super::id::NodeId;
-use super::node::{Body, Node};
+use super::node::{Aside, Body, Node};
 use super::state::{DownWhy, Rung, StartStep, State};
 use crate::config::spec::{
     Dependencies, Hooks, Probe, Readiness, Ready, ServiceSpec, SocketMode, SocketsSpec,
@@ -66,6 +66,11 @@ impl Engine {
         let Some(old) = node.spec().map(Rc::clone) else { return };
         node.body = Body::Service(Rc::clone(spec));
         node.pending = None;
+        if node.runs_reload() && old.hooks.reload != spec.hooks.reload {
+            self.end_asides(id, |aside| matches!(aside, Aside::Reload(_)));
+            self.reload_step(id, 0);
+        }
+        let Some(node) = self.node(id) else { return };
         match node.state {
             State::Up { .. } if old.ready.health != spec.ready.health => {
                 self.end_probe(id);

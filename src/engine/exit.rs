@@ -95,32 +95,30 @@ impl Engine {
             node.stirred = false;
             node.last_exit = Some(Box::new(ended));
         }
+        self.end_with_group(id, &spec, then, group);
+    }
+
+    /// Its process ended by itself: whom it left behind goes too, where the scope says so.
+    pub(super) fn end_with_group(
+        &mut self,
+        id: NodeId,
+        spec: &Rc<ServiceSpec>,
+        then: Then,
+        group: Group,
+    ) {
         let kills = matches!(spec.stop.scope, StopScope::Cgroup | StopScope::Mixed);
         // What a task started and left behind is its work: `ifup` leaves a DHCP client.
         let work = spec.kind == Kind::Task && matches!(then, Then::Done(_));
         if group == Group::Inhabited && kills && !work {
-            self.clear_group(id, &spec, then);
+            self.clear_group(id, spec, then);
             return;
         }
         self.note_strays(id, group);
         self.finish_stop(id, then);
     }
 
-    /// A start that came to nothing before the main process was there: no `ok-exit` makes a
-    /// success of that.
-    pub(super) fn start_failed(
-        &mut self,
-        id: NodeId,
-        spec: &Rc<ServiceSpec>,
-        ended: Ended,
-        what: String,
-    ) {
-        let then = self.take_end(id, spec, ended, what);
-        self.finish_stop(id, then);
-    }
-
-    /// It ends, or is to end, in this way, which is that in words: it is kept, and the answer is
-    /// what follows.
+    /// It ends, or is to end, in this way, which is that in words, and which no `ok-exit` makes a
+    /// success of: it is kept, and the answer is what follows.
     pub(super) fn take_end(
         &mut self,
         id: NodeId,
@@ -153,6 +151,10 @@ impl Engine {
     ) -> Then {
         let now = self.now;
         let Some(node) = self.nodes.get_mut(id.index()) else { return Then::Down };
+        // It was to go and come back as soon as those that stand on it have gone.
+        if node.restarting {
+            return Then::Down;
+        }
         let on_demand = node.on_demand();
         if spec.kind == Kind::Task && success && !on_demand {
             // Where nobody saw it, it counts as a good one.
@@ -198,7 +200,7 @@ impl Engine {
     }
 
     /// Runs the `after-stop` command of that number, or goes on after the last.
-    fn clean(&mut self, id: NodeId, index: usize, then: Then) {
+    pub(super) fn clean(&mut self, id: NodeId, index: usize, then: Then) {
         let Some(spec) = self.node(id).and_then(|node| node.spec()).map(Rc::clone) else {
             self.apply(id, then);
             return;

@@ -195,8 +195,18 @@ impl Engine {
             if let Some(node) = self.node_mut(*id).filter(off) {
                 node.asked = None;
             }
+            // What is over in a moment is there then: it is not done again for those above it.
+            let is_done = |node: &Node| {
+                matches!(
+                    node.state,
+                    State::Stopping { then: Then::Done(_), .. }
+                        | State::Cleaning { then: Then::Done(_), .. }
+                )
+            };
             self.with_cause(why, |engine| {
-                engine.clear(*id);
+                if !engine.node(*id).is_some_and(is_done) {
+                    engine.clear(*id);
+                }
                 engine.refresh_wanted(*id);
             });
             self.touch(*id);

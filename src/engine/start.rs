@@ -203,11 +203,12 @@ impl Engine {
                         Some(late) => format!("before-start `{}` {late}", short(&hook.command)),
                         None => format!("before-start: {ended}"),
                     };
-                    self.start_failed(id, &spec, ended, what);
+                    let then = self.take_end(id, &spec, ended, what);
+                    self.end_with_group(id, &spec, then, group);
                     return;
                 }
                 if leaving {
-                    self.finish_stop(id, Then::Down);
+                    self.end_with_group(id, &spec, Then::Down, group);
                     return;
                 }
                 let next = index.saturating_add(1);
@@ -229,7 +230,7 @@ impl Engine {
                 }
                 match (good && more, leaving) {
                     (true, false) => self.launch(id, &spec, StartStep::Main(next)),
-                    (true, true) => self.finish_stop(id, Then::Down),
+                    (true, true) => self.end_with_group(id, &spec, Then::Down, group),
                     (false, _) => self.main_ended(id, ended, group),
                 }
             }
@@ -238,8 +239,7 @@ impl Engine {
 
     /// The run of a start that leaves a daemon behind.
     fn forks(&self, id: NodeId, spec: &ServiceSpec) -> Option<RunId> {
-        let node = self.node(id).filter(|node| !node.leaving)?;
-        spec.ready.when.pidfile().and(node.state.run())
+        spec.ready.when.pidfile().and(self.node(id)?.state.run())
     }
 
     /// A boot step came to its end.

@@ -290,14 +290,14 @@ impl Engine {
                 let why = "SIGKILL did not end it: a process hangs in the kernel";
                 self.leave_hung(id, run, then, why);
             }
-            State::Cleaning { run, then, .. } => {
+            State::Cleaning { run, index, then, .. } => {
                 self.tell_slip(id, "after-stop took too long, killed".to_owned());
                 let aim = match spec.stop.scope {
                     StopScope::Cgroup | StopScope::Mixed => Aim::Group,
                     StopScope::Main | StopScope::None => Aim::Run(run),
                 };
                 self.signal(id, aim, SignalNumber::KILL);
-                self.apply(id, then);
+                self.clean(id, index.saturating_add(1), then);
             }
             State::Down(_)
             | State::Waiting { .. }

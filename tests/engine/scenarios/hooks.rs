@@ -3,6 +3,7 @@
 use finit::proto::{Code, Outcome, Reply};
 
 use crate::build::{hook, millis, secs, service, task};
+use crate::fates::Program;
 use crate::rig::Rig;
 use finit::config::spec::{Hook, RestartWhen, StopScope};
 
@@ -253,4 +254,25 @@ fn commands_of_the_run_before_do_not_go_on_for_the_next_one() {
     assert_eq!(rig.started().last(), Some(&"/sbin/second"));
     rig.pass(secs(10));
     assert_eq!(rig.started().len(), 5);
+}
+
+#[test]
+fn what_a_failed_command_before_the_start_leaves_behind_goes() {
+    let leaves = |rig: &mut Rig| {
+        rig.program("/a", Program { leaves: 1, ..Program::ends(millis(0), 42) });
+    };
+    let mut rig =
+        Rig::booted_but([service("web").before_start(hook("/a")).restart_never()], leaves);
+    rig.pass(secs(20));
+    assert_eq!(rig.state("web"), "failed");
+    assert!(rig.world.strays.values().all(|count| *count == 0), "{:?}", rig.world.strays);
+}
+
+#[test]
+fn a_command_after_the_stop_that_hangs_does_not_cost_the_next_one() {
+    let web = service("web").after_stop(within("/a", 3)).after_stop(hook("/b"));
+    let mut rig = Rig::booted_but([web], |rig| rig.stubborn("/a"));
+    rig.stop("web");
+    rig.pass(secs(3));
+    assert_eq!(rig.started(), ["/sbin/web", "/a", "/b"]);
 }

@@ -1,6 +1,7 @@
 //! What of an edited definition no process sees is followed without a restart.
 
 use finit::config::spec::{Check, Health, Ready, StopScope};
+use finit::proto::Outcome;
 
 use super::plan::plan;
 use crate::build::{Part, hook, millis, secs, service, task};
@@ -268,4 +269,17 @@ fn who_is_about_to_fail_comes_again_by_a_newer_definition() {
     rig.apply([web().runs("/opt/web")]);
     rig.pass(secs(100));
     assert_eq!((rig.state("web"), rig.starts("web")), ("up", 2));
+}
+
+#[test]
+fn a_reload_that_is_edited_while_its_command_runs_begins_anew() {
+    let web = || service("web").reloads_by_signal("HUP");
+    let mut rig = Rig::booted_but([service("web").reloads_by(hook("/check"))], |rig| {
+        rig.ends("/check", secs(2), 0);
+    });
+    rig.reload("web").expect("a job");
+    rig.apply([web()]);
+    rig.pass(secs(3));
+    assert_eq!(rig.outcome(1), Some(Outcome::Done));
+    assert!(rig.signals("web").contains(&"SIGHUP".to_owned()), "{:?}", rig.signals("web"));
 }

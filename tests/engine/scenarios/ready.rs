@@ -443,3 +443,20 @@ fn words_to_a_service_that_does_not_notify_change_nothing_but_its_status() {
     assert_eq!(rig.world.engine.notify_from(rig.main("s6").node), Some(NotifyFrom::Main));
     assert_eq!(rig.state("plain"), "up");
 }
+
+/// It comes back while it is to go: the daemon is known first, and asked then.
+#[test]
+fn a_stop_while_a_forking_service_comes_back_leaves_no_daemon_behind() {
+    let daemon = service("daemon").forks().stop_scope(StopScope::Main);
+    let mut rig = Rig::booted_but([daemon, service("top").needs("daemon")], |rig| {
+        rig.stubborn("top");
+    });
+    rig.ends("daemon", secs(1), 0);
+    rig.crashes("daemon");
+    rig.pass(millis(300));
+    assert_eq!((rig.state("daemon"), rig.state("top")), ("starting", "up"));
+    rig.stop("daemon");
+    rig.pass(secs(30));
+    assert_eq!(rig.state("daemon"), "stopped");
+    assert!(rig.world.strays.values().all(|count| *count == 0), "{:?}", rig.world.strays);
+}

@@ -188,3 +188,17 @@ fn a_thousand_kills_leave_one_process_and_its_number_is_known() {
     assert_eq!(rig.world.living(|_| true).len(), 1);
     assert_eq!(report.pid, Some(100 + 1_001));
 }
+
+/// It is asked to go when those above it have gone, and may be faster.
+#[test]
+fn a_restart_is_not_forgotten_when_it_ends_by_itself_first() {
+    for part in [service("db").restart_never(), service("db").restart(OnFailure)] {
+        let parts = [part, service("web").needs("db")];
+        let mut rig = Rig::booted_but(parts, |rig| rig.stubborn("web"));
+        let job = rig.restart("db");
+        rig.exits("db", 0);
+        rig.pass(secs(30));
+        assert_eq!((rig.state("db"), rig.state("web")), ("up", "up"));
+        assert_eq!((rig.starts("db"), rig.outcome(job)), (2, Some(Outcome::Done)));
+    }
+}

@@ -4,7 +4,7 @@ use finit::config::spec::{RestartWhen, StopScope};
 use finit::facts::Stage;
 use finit::proto::{Outcome, Power};
 
-use crate::build::{millis, secs, service, task};
+use crate::build::{hook, millis, secs, service, task};
 use crate::fates::Program;
 use crate::rig::Rig;
 
@@ -146,4 +146,17 @@ fn a_task_that_takes_too_long_is_stopped_and_failed() {
     assert_eq!(rig.state("endless"), "failed");
     assert_eq!(rig.signals("endless"), ["SIGTERM"]);
     assert!(rig.reason("endless").contains("5s"), "{}", rig.reason("endless"));
+}
+
+#[test]
+fn a_task_that_is_just_done_is_not_done_again_for_who_needs_it() {
+    let parts =
+        [task("migrate").after_stop(hook("/tidy")), service("web").manual().needs("migrate")];
+    let mut rig = Rig::booted_but(parts, |rig| {
+        rig.ends("migrate", millis(0), 0);
+        rig.ends("/tidy", secs(1), 0);
+    });
+    rig.start("web");
+    rig.pass(secs(5));
+    assert_eq!((rig.starts("migrate"), rig.state("web")), (1, "up"));
 }
