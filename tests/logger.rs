@@ -10,148 +10,26 @@
     reason = "tests start processes and threads, and may fail"
 )]
 
+#[path = "helpers/logger.rs"]
+mod rig;
+
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Read, Write};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::io::{BufRead, Read, Write};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use finit::logger::{Kept, Message, Target, packets};
-use finit::os::passing::send_with_fds;
+use finit::logger::{Message, Target};
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
-use nix::mount::{MsFlags, mount, umount};
+use nix::mount::{MsFlags, mount};
 use nix::sys::signal::{Signal, kill};
-use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use nix::sys::stat::Mode;
-use nix::unistd::{Pid, mkfifo, pipe2};
+use nix::unistd::{Pid, mkfifo};
 
-/// PID 1 as far as logs go.
-struct Init {
-    root: PathBuf,
-    directory: PathBuf,
-    kept: Kept,
-    max_size: u64,
-    keep: u32,
-    writable: bool,
-    pipes: Vec<(String, Target, OwnedFd, File)>,
-    writer: Option<(OwnedFd, Child)>,
-}
-
-impl Init {
-    fn new(test: &str) -> Self {
-        let directory = std::env::temp_dir().join(format!("finit-{test}-{}", std::process::id()));
-        let _old = fs::remove_dir_all(&directory);
-        fs::create_dir_all(&directory).unwrap();
-        let (root, kept) = (directory.clone(), Kept::make().unwrap());
-        let (max_size, keep, writable) = (64 << 20, 4, true);
-        Self { root, directory, kept, max_size, keep, writable, pipes: Vec::new(), writer: None }
-    }
-
-    /// Adds a service and gives its end of the pipe.
-    fn service(&mut self, name: &str, target: Target) -> File {
-        let (out, into) = pipe2(OFlag::O_CLOEXEC).unwrap();
-        let ours = File::from(into);
-        let theirs = ours.try_clone().unwrap();
-        self.pipes.push((name.to_owned(), target, out, ours));
-        theirs
-    }
-
-    /// A service whose lines go to a FIFO, and that FIFO.
-    fn probe(&mut self, name: &str) -> (File, BufReader<File>) {
-        let path = self.directory.join(format!("{name}.fifo"));
-        mkfifo(&path, Mode::S_IRUSR | Mode::S_IWUSR).unwrap();
-        let reader = File::options().read(true).write(true).open(&path).unwrap();
-        let target = Target::File(path.to_str().unwrap().to_owned());
-        (self.service(name, target), BufReader::new(reader))
-    }
-
-    fn start(&mut self) {
-        let kind = SockType::SeqPacket;
-        let (ours, theirs) =
-            socketpair(AddressFamily::Unix, kind, None, SockFlag::SOCK_CLOEXEC).unwrap();
-        let mut writer = Command::new(env!("CARGO_BIN_EXE_finit"));
-        let child = writer.arg("--log-writer").stdin(theirs).spawn().unwrap();
-        self.writer = Some((ours, child));
-        let directory = self.directory.to_str().unwrap().to_owned();
-        let settings = Message::Settings { directory, max_size: self.max_size, keep: self.keep };
-        let mut messages: Vec<(Message, Option<BorrowedFd<'_>>)> = self.kept.messages().into();
-        messages.push((settings, None));
-        for (id, (name, target, out, _)) in (0..).zip(&self.pipes) {
-            let (name, target) = (name.clone(), target.clone());
-            messages.push((Message::Open { id, name, target, tag: None }, Some(out.as_fd())));
-        }
-        if self.writable {
-            messages.push((Message::Writable, None));
-        }
-        self.send(messages);
-    }
-
-    fn send(&self, messages: Vec<(Message, Option<BorrowedFd<'_>>)>) {
-        let (socket, _) = self.writer.as_ref().unwrap();
-        for packet in packets(messages) {
-            // A driver waits for room; a test may ask again.
-            while let Err(errno) = send_with_fds(socket.as_fd(), &packet.bytes, &packet.fds) {
-                assert_eq!(errno, nix::errno::Errno::EAGAIN);
-                thread::yield_now();
-            }
-        }
-    }
-
-    fn tell(&self, message: Message) {
-        self.send(vec![(message, None)]);
-    }
-
-    fn pid(&self) -> Pid {
-        Pid::from_raw(i32::try_from(self.writer.as_ref().unwrap().1.id()).unwrap())
-    }
-
-    fn kill(&mut self) {
-        let (_, mut child) = self.writer.take().unwrap();
-        child.kill().unwrap();
-        child.wait().unwrap();
-    }
-
-    fn finish(&mut self) {
-        self.tell(Message::Finish);
-        let (_, mut child) = self.writer.take().unwrap();
-        assert_eq!(child.wait().unwrap().code(), Some(0));
-    }
-
-    /// Everything that a service has written before is handled once this returns.
-    fn barrier(&self, id: u32, probe: &mut (File, BufReader<File>)) {
-        self.tell(Message::Flush { id });
-        probe.0.write_all(b"probe\n").unwrap();
-        let mut line = String::new();
-        probe.1.read_line(&mut line).unwrap();
-        assert!(line.ends_with("probe\n"), "{line}");
-    }
-
-    /// The texts of a service's lines, oldest first, without their time.
-    fn lines(&self, name: &str) -> Vec<String> {
-        let path = |n: u32| match n {
-            0 => self.directory.join(format!("{name}.log")),
-            n => self.directory.join(format!("{name}.log.{n}")),
-        };
-        let texts = (0..=self.keep).rev().filter_map(|n| fs::read_to_string(path(n)).ok());
-        let text: String = texts.collect();
-        text.lines().map(|line| line.split_once("Z ").unwrap().1.to_owned()).collect()
-    }
-}
-
-impl Drop for Init {
-    fn drop(&mut self) {
-        if let Some((_, child)) = &mut self.writer {
-            let _gone = (child.kill(), child.wait());
-        }
-        let _not_mounted = umount(&self.root.join("disk"));
-        let _gone = fs::remove_dir_all(&self.root);
-    }
-}
+use rig::Init;
 
 fn numbers(count: usize) -> Vec<String> {
     (0..count).map(|n| format!("line {n:06} {:.>60}", "")).collect()
@@ -279,6 +157,46 @@ fn a_full_disk_costs_no_line_until_the_spool_is_full_and_then_they_are_counted()
     let lost: usize = notes[0].split(' ').nth(1).unwrap().parse().unwrap();
     assert!(lost > 1000);
     assert_eq!(lost + there.len() - 1, 20_000);
+}
+
+#[test]
+fn a_fifo_that_is_full_or_unread_gets_each_line_once_and_no_file_is_made_for_a_device() {
+    let mut init = Init::new("fifo");
+    let mut probe = init.probe("probe");
+    let (mut slow, mut reader) = init.probe("slow");
+    let unread = init.directory.join("unread.fifo");
+    mkfifo(&unread, Mode::S_IRUSR | Mode::S_IWUSR).unwrap();
+    let mut early = init.service("early", Target::File(unread.to_str().unwrap().to_owned()));
+    let device = PathBuf::from(format!("/dev/finit-{}", std::process::id()));
+    let mut absent = init.service("absent", Target::File(device.to_str().unwrap().to_owned()));
+    init.start();
+    for line in numbers(2000) {
+        writeln!(slow, "{line}").unwrap();
+    }
+    writeln!(early, "before its reader").unwrap();
+    writeln!(absent, "before its device").unwrap();
+    for id in [1, 2, 3] {
+        init.barrier(id, &mut probe);
+    }
+    assert!(fs::remove_file(&device).is_err(), "a file in the place of a device");
+    // What an unread FIFO held would go with the last that has it open.
+    init.kill();
+    init.start();
+    // A new reader has everything tried again; so has the word that files can be made.
+    let all = |reader: &mut dyn Read, lines: usize| {
+        let mut text = Vec::new();
+        while text.iter().filter(|byte| **byte == b'\n').count() < lines {
+            init.tell(Message::Writable);
+            let mut some = vec![0; 64 << 10];
+            let count = reader.read(&mut some).unwrap();
+            text.extend_from_slice(&some[..count]);
+        }
+        let text = String::from_utf8(text).unwrap();
+        text.lines().map(|line| line.split_once(": ").unwrap().1.to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(all(reader.get_mut(), 2000), numbers(2000));
+    let mut reader = File::options().read(true).write(true).open(&unread).unwrap();
+    assert_eq!(all(&mut reader, 1), ["before its reader"]);
 }
 
 #[test]

@@ -11,6 +11,21 @@ use crate::facts::Errno;
 /// Files open at once; the one unused for longest is closed for another.
 const OPEN_MAX: usize = 64;
 
+/// A text that did not go into its file whole.
+#[derive(Debug)]
+pub struct Cut {
+    /// Why.
+    pub errno: Errno,
+    /// Bytes of it that are there nevertheless.
+    pub written: usize,
+}
+
+impl<E: Into<Errno>> From<E> for Cut {
+    fn from(error: E) -> Self {
+        Self { errno: error.into(), written: 0 }
+    }
+}
+
 /// The log files.
 #[derive(Debug)]
 pub struct Files {
@@ -58,39 +73,42 @@ impl Files {
     }
 
     /// Appends a text whole. What went in before an error is taken out again, so that a full
-    /// disk leaves no half lines.
-    pub fn append(&mut self, path: &str, text: &[u8], second: u64) -> Result<(), Errno> {
+    /// disk leaves no half lines; a terminal or a FIFO keeps it.
+    pub fn append(&mut self, path: &str, text: &[u8], second: u64) -> Result<(), Cut> {
         let open = self.find(path, second)?;
-        let mut rest = text;
-        while !rest.is_empty() {
-            match open.file.write(rest) {
-                Ok(0) => return Err(Errno(libc::EIO)),
+        let mut written = 0_usize;
+        while let Some(rest) = text.get(written..).filter(|rest| !rest.is_empty()) {
+            let errno = match open.file.write(rest) {
+                Ok(0) => Errno(libc::EIO),
                 Ok(count) => {
-                    rest = rest.get(count..).unwrap_or_default();
+                    written = written.saturating_add(count);
                     open.size = open.size.saturating_add(u64::try_from(count).unwrap_or_default());
+                    continue;
                 }
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => {
-                    let written = text.len().saturating_sub(rest.len());
-                    open.take_back(u64::try_from(written).unwrap_or_default());
-                    return Err(error.into());
-                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(error) => error.into(),
+            };
+            if open.take_back(u64::try_from(written).unwrap_or_default()) {
+                written = 0;
             }
+            return Err(Cut { errno, written });
         }
         Ok(())
     }
 
     /// Appends what is missing of a text that a writer began to append at a size.
-    pub fn complete(&mut self, path: &str, at: u64, text: &[u8], second: u64) -> Result<(), Errno> {
+    pub fn complete(&mut self, path: &str, at: u64, text: &[u8], second: u64) -> Result<(), Cut> {
         let open = self.find(path, second)?;
         let length = usize::try_from(open.size.saturating_sub(at)).unwrap_or(usize::MAX);
         let mut there = vec![0; length.min(text.len())];
-        let begun = open.plain
+        let is_begun = open.plain
             && length <= text.len()
-            && open.file.read_exact_at(&mut there, at).is_ok()
+            && open.read(&mut there, at).is_ok()
             && text.starts_with(&there);
-        let missing = if begun { text.get(length..).unwrap_or_default() } else { text };
-        self.append(path, missing, second)
+        let begun = if is_begun { length } else { 0 };
+        let missing = text.get(begun..).unwrap_or_default();
+        let cut = |cut: Cut| Cut { written: begun.saturating_add(cut.written), ..cut };
+        self.append(path, missing, second).map_err(cut)
     }
 
     /// Brings everything to the disk.
@@ -144,17 +162,16 @@ impl Files {
 }
 
 impl Open {
+    /// A file is made if there is none, but no FIFO and no device: those are only ever opened
+    /// for writing, so that a FIFO without a reader is an error instead of lines that nobody gets.
     fn new(path: &str, second: u64) -> Result<Self, Errno> {
-        let mut options = OpenOptions::new();
-        // Readable for `complete`. Not blocking: a FIFO without a reader is an error, not a
-        // wait for ever.
-        let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY | libc::O_CLOEXEC;
-        options.read(true).append(true).create(true).mode(0o640).custom_flags(flags);
-        let file = match options.open(path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => {
+        let mut options = options();
+        let file = match options.append(true).open(path) {
+            // The device will come, and a file in its place would keep it away.
+            Err(error) if error.kind() == ErrorKind::NotFound && !is_device(path) => {
                 let parent = Path::new(path).parent().ok_or(Errno(libc::ENOENT))?;
                 DirBuilder::new().recursive(true).mode(0o755).create(parent)?;
-                options.open(path)
+                options.create(true).mode(0o640).open(path)
             }
             outcome => outcome,
         }?;
@@ -175,12 +192,33 @@ impl Open {
         (mine.dev(), mine.ino()) == (there.dev(), there.ino())
     }
 
-    /// Cuts off what this writer has just written, if nobody else has written behind it.
-    fn take_back(&mut self, bytes: u64) {
+    /// Reads what is there from an offset on, all that was asked for.
+    fn read(&self, there: &mut [u8], at: u64) -> std::io::Result<()> {
+        options().read(true).open(&*self.path)?.read_exact_at(there, at)
+    }
+
+    /// Cuts off what this writer has just written, if nobody else has written behind it; whether
+    /// it is gone.
+    fn take_back(&mut self, bytes: u64) -> bool {
         let before = self.size.saturating_sub(bytes);
         let alone = self.file.metadata().is_ok_and(|facts| facts.len() == self.size);
-        if self.plain && bytes > 0 && alone && self.file.set_len(before).is_ok() {
+        let gone = self.plain && bytes > 0 && alone && self.file.set_len(before).is_ok();
+        if gone {
             self.size = before;
         }
+        gone
     }
+}
+
+/// How each log is opened. Not blocking: a FIFO without a reader is an error, not a wait for ever.
+fn options() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY | libc::O_CLOEXEC;
+    options.custom_flags(flags);
+    options
+}
+
+/// Whether only the kernel makes what has such a path.
+fn is_device(path: &str) -> bool {
+    path.starts_with("/dev/") && !path.starts_with("/dev/shm/")
 }

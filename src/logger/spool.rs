@@ -24,6 +24,8 @@ const BEGUN: u64 = 1 << 20;
 const BEGUN_SIZE: u64 = 16 * 1024;
 const FIRST: u64 = 1 << 47;
 const HEADER: u64 = 24;
+/// The lowest bit of the fourth field of a header; the others count the bytes that are written.
+const DONE: u32 = 1;
 
 /// Where the batch in flight goes, made before its bytes are taken from their pipe.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,12 +58,14 @@ pub enum Place {
 pub struct Record {
     /// Their file.
     pub path: String,
-    /// How many.
+    /// How many, but for those that are written.
     pub lines: u32,
     /// Whether they have been written.
     pub done: bool,
     /// The size of the file when a writer last tried.
     pub tried: Option<u64>,
+    /// Bytes of its text that are written.
+    written: u32,
     at: u64,
     text_at: u64,
     /// The next record.
@@ -181,18 +185,27 @@ impl Spool {
         Some(Record {
             path: String::from_utf8(path).ok()?,
             lines: field(8)?,
-            done: field(12)? != 0,
+            done: field(12)? & DONE != 0,
             tried: Some(tried).filter(|size| *size != u64::MAX),
             at,
+            written: field(12)? >> 1,
             text_at,
             next: text_at.saturating_add(u64::from(field(4)?)),
         })
     }
 
-    /// The text of a record.
+    /// What is still to be written of a record.
     pub fn text(&self, record: &Record) -> Result<Vec<u8>, Errno> {
-        let length = record.next.saturating_sub(record.text_at);
-        self.read(record.text_at, usize::try_from(length).unwrap_or(0))
+        let from = record.text_at.saturating_add(u64::from(record.written));
+        let length = record.next.saturating_sub(from);
+        self.read(from, usize::try_from(length).unwrap_or(0))
+    }
+
+    /// Notes that so many bytes more of a record are written, and how many lines are left.
+    pub fn set_written(&self, record: &Record, bytes: u32, lines: u32) -> Result<(), Errno> {
+        let written = record.written.saturating_add(bytes) << 1;
+        let fields = [lines.to_le_bytes(), written.to_le_bytes()].concat();
+        self.write(record.at.saturating_add(8), &fields)
     }
 
     /// Notes the size of the file before a record is written to it.
@@ -202,7 +215,7 @@ impl Spool {
 
     /// Marks a record as written, and lets go of all oldest ones that are.
     pub fn set_done(&mut self, record: &Record) -> Result<(), Errno> {
-        self.write(record.at.saturating_add(12), &1_u32.to_le_bytes())?;
+        self.write(record.at.saturating_add(12), &DONE.to_le_bytes())?;
         while self.oldest().is_some_and(|oldest| oldest.done) {
             self.drop_oldest();
         }

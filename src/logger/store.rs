@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use nix::errno::Errno as RawErrno;
 
-use super::files::Files;
-use super::spool::{Note, Place, Spool};
+use super::files::{Cut, Files};
+use super::spool::{Note, Place, Record, Spool};
 use super::text;
 use crate::facts::Errno;
 
@@ -82,17 +82,13 @@ impl Store {
     /// Puts a text where its note says. A text that finds its disk full goes to the spool, and
     /// the note is changed first.
     pub fn put(&mut self, note: &Note, begun: &[u8], text: &[u8]) {
-        let second = note.millis / 1000;
-        if let Place::File(_) = note.place {
-            match self.files.append(&note.path, text, second) {
-                Ok(()) => return,
-                Err(errno) => self.fail(&note.path, errno),
+        match note.place {
+            Place::Spool(_) => self.hold(&note.path, text),
+            Place::File(_) => {
+                let outcome = self.files.append(&note.path, text, note.millis / 1000);
+                self.hold_rest(note, begun, text, outcome);
             }
-            let place = Place::Spool(self.spool.tail());
-            // Failing, a death right now doubles this text.
-            let _noted = self.spool.set_note(&Note { place, ..note.clone() }, begun);
         }
-        self.hold(&note.path, text);
     }
 
     /// Finishes what a dead writer noted and perhaps began.
@@ -102,14 +98,20 @@ impl Store {
             Place::Spool(_) => self.hold(&note.path, text),
             Place::File(size) => {
                 let second = note.millis / 1000;
-                if let Err(errno) = self.files.complete(&note.path, size, text, second) {
-                    self.fail(&note.path, errno);
-                    let place = Place::Spool(self.spool.tail());
-                    let _noted = self.spool.set_note(&Note { place, ..note.clone() }, begun);
-                    self.hold(&note.path, text);
-                }
+                let outcome = self.files.complete(&note.path, size, text, second);
+                self.hold_rest(note, begun, text, outcome);
             }
         }
+    }
+
+    /// Keeps what did not go into a file, after its note has been changed.
+    fn hold_rest(&mut self, note: &Note, begun: &[u8], text: &[u8], outcome: Result<(), Cut>) {
+        let Err(cut) = outcome else { return };
+        self.fail(&note.path, cut.errno);
+        let place = Place::Spool(self.spool.tail());
+        // A death right now doubles what was written; failing, one a little later this text.
+        let _noted = self.spool.set_note(&Note { place, ..note.clone() }, begun);
+        self.hold(&note.path, text.get(cut.written..).unwrap_or_default());
     }
 
     /// Files can be made from now on.
@@ -136,21 +138,9 @@ impl Store {
             if record.done || failed.contains(&record.path) {
                 continue;
             }
-            let outcome = self.tell_lost(&record.path, millis).and_then(|()| {
-                let text = self.spool.text(&record)?;
-                let second = millis / 1000;
-                if let Some(size) = record.tried {
-                    return self.files.complete(&record.path, size, &text, second);
-                }
-                let size = self.files.prepare(&record.path, text.len(), second)?;
-                self.spool.set_tried(&record, size)?;
-                let outcome = self.files.append(&record.path, &text, second);
-                if outcome.is_err() {
-                    // Nothing is in the file, and it may be another one the next time.
-                    self.spool.set_tried(&record, u64::MAX)?;
-                }
-                outcome
-            });
+            let outcome = self
+                .tell_lost(&record.path, millis)
+                .and_then(|()| self.write(&record, millis / 1000));
             match outcome {
                 Ok(()) => self.spool.set_done(&record).unwrap_or_default(),
                 Err(errno) => {
@@ -175,6 +165,28 @@ impl Store {
         self.pause = if self.waiting.is_empty() { RETRY } else { doubled };
     }
 
+    /// Writes a record into its file; what goes in is not written again.
+    fn write(&mut self, record: &Record, second: u64) -> Result<(), Errno> {
+        let text = self.spool.text(record)?;
+        let outcome = if let Some(size) = record.tried {
+            self.files.complete(&record.path, size, &text, second)
+        } else {
+            let size = self.files.prepare(&record.path, text.len(), second)?;
+            self.spool.set_tried(record, size)?;
+            self.files.append(&record.path, &text, second)
+        };
+        let Err(cut) = outcome else { return Ok(()) };
+        // What a dead writer began may be there still, in a file that cannot be looked at now.
+        if record.tried.is_none() || cut.written > 0 {
+            let rest = text.get(cut.written..).unwrap_or_default();
+            let written = u32::try_from(cut.written).unwrap_or(u32::MAX);
+            self.spool.set_written(record, written, lines_of(rest))?;
+            // Nothing of the rest is in the file, and it may be another one the next time.
+            self.spool.set_tried(record, u64::MAX)?;
+        }
+        Err(cut.errno)
+    }
+
     /// Writes how many lines a file lacks, once.
     fn tell_lost(&mut self, path: &str, millis: u64) -> Result<(), Errno> {
         let Some(waiting) = self.waiting.get_mut(path).filter(|waiting| waiting.lost > 0) else {
@@ -185,7 +197,7 @@ impl Store {
             .map_or("files could not be made yet", |errno| RawErrno::from_raw(errno.0).desc());
         let line = format!("{} ... {} lines lost: {why}\n", text::stamp(millis), waiting.lost);
         self.files.prepare(path, line.len(), millis / 1000)?;
-        self.files.append(path, line.as_bytes(), millis / 1000)?;
+        self.files.append(path, line.as_bytes(), millis / 1000).map_err(|cut| cut.errno)?;
         waiting.lost = 0;
         Ok(())
     }
@@ -195,8 +207,7 @@ impl Store {
         if text.is_empty() {
             return;
         }
-        let lines = text.iter().filter(|byte| **byte == b'\n').count();
-        let lines = u32::try_from(lines).unwrap_or(u32::MAX);
+        let lines = lines_of(text);
         let (outcome, dropped) = self.spool.append(path, lines, text);
         let mut lost: Vec<_> = dropped.into_iter().map(|old| (old.path, old.lines)).collect();
         if outcome.is_err() {
@@ -214,8 +225,15 @@ impl Store {
         let is_known = self.waiting.values().any(|waiting| waiting.errno == Some(errno));
         self.waiting.entry(path.to_owned()).or_default().errno = Some(errno);
         if !is_known {
+            let unread =
+                if errno == Errno(libc::ENXIO) { ", as of a FIFO that nobody reads" } else { "" };
             let keeps = "lines are kept in memory until it can be, the oldest give way";
-            self.news.push(format!("log file {path} cannot be written: {errno}; {keeps}"));
+            self.news.push(format!("log file {path} cannot be written: {errno}{unread}; {keeps}"));
         }
     }
+}
+
+fn lines_of(text: &[u8]) -> u32 {
+    let lines = text.iter().filter(|byte| **byte == b'\n').count();
+    u32::try_from(lines).unwrap_or(u32::MAX)
 }
