@@ -118,37 +118,17 @@ pub fn plan(program: &str, words: &[String]) -> Result<Plan, String> {
 }
 
 fn shutdown(words: &[String]) -> Result<Plan, String> {
-    // It is written among the options, before or after them.
-    let mut kept = Vec::new();
-    let mut left = words;
-    while !left.is_empty() {
-        let after = without_wait(left);
-        if after.len() == left.len() {
-            kept.extend(left.first().cloned());
-            left = left.get(1..).unwrap_or_default();
-        } else {
-            left = after;
-        }
-    }
-    let words = kept.as_slice();
-    if let [word] = words
-        && word == "--show"
-    {
+    let (given, rest) = split_options(words);
+    if given == ["--show"] && rest.is_empty() {
         return Ok(Plan::Show);
     }
-    let is_option = |word: &&String| word.len() > 1 && word.starts_with('-');
-    let given: Vec<String> = words.iter().take_while(is_option).cloned().collect();
-    let mut rest = words.iter().skip(given.len()).peekable();
     if options(&given).iter().any(|option| option == "-c") {
-        return cancel(&given, rest.cloned().collect());
+        return cancel(&given, rest);
     }
-    let when = rest.next();
+    let (when, rest) = rest.split_first().map_or((None, rest), |(when, rest)| (Some(when), rest));
     // `shutdown now -h` is written too; what comes behind those is the message.
-    let mut late: Vec<String> = Vec::new();
-    while let Some(option) = rest.next_if(is_option) {
-        late.push(option.clone());
-    }
-    let message = rest.cloned().collect::<Vec<_>>().join(" ");
+    let (late, message) = split_options(rest);
+    let message = message.join(" ");
     let (mut how, mut quiet, mut halts) = (Power::Poweroff, false, false);
     for option in options(&given).into_iter().chain(options(&late)) {
         match option.as_str() {
@@ -181,7 +161,7 @@ fn shutdown(words: &[String]) -> Result<Plan, String> {
 }
 
 /// `shutdown -c`: nothing beside it but a message, for a time there would mean something else.
-fn cancel(given: &[String], message: Vec<String>) -> Result<Plan, String> {
+fn cancel(given: &[String], message: &[String]) -> Result<Plan, String> {
     let mut others = options(given);
     others.retain(|option| option != "-c");
     let quiet = others.iter().any(|option| option == "--no-wall");
@@ -193,6 +173,27 @@ fn cancel(given: &[String], message: Vec<String>) -> Result<Plan, String> {
         return Err(format!("nothing is done: -c and `{first}` exclude each other"));
     }
     Ok(Plan::Cancel { message: message.join(" "), quiet })
+}
+
+/// The options that words begin with, but for those of [`without_wait`], and the other words.
+fn split_options(words: &[String]) -> (Vec<String>, &[String]) {
+    let mut given = Vec::new();
+    let mut left = words;
+    loop {
+        let after = without_wait(left);
+        left = match after {
+            [option, rest @ ..] if after.len() == left.len() && is_option(option) => {
+                given.push(option.clone());
+                rest
+            }
+            _ if after.len() == left.len() => return (given, left),
+            _ => after,
+        };
+    }
+}
+
+fn is_option(word: &str) -> bool {
+    word.len() > 1 && word.starts_with('-')
 }
 
 /// The words without `-t 3` or `-t3` before them: how long sysvinit waits between two signals is

@@ -53,6 +53,9 @@ fn the_old_names_understand_what_they_always_did() {
         // The line of inittab(5) for Ctrl-Alt-Del.
         ("shutdown -t1 -a -r now", asked(Reboot)),
         ("shutdown -t 5 -h now", asked(Poweroff)),
+        ("shutdown -h now -t 5 -r bye -t 5", later(Reboot, NOW, "bye -t 5")),
+        ("shutdown -r -t3 +5 please -t 5 -t7", later(Reboot, minutes(5), "please -t 5 -t7")),
+        ("shutdown -t 5 -c -t 5 not yet -t 5", cancel("not yet -t 5", false)),
         ("shutdown --show", Some(Plan::Show)),
         ("shutdown -r now going down", later(Reboot, NOW, "going down")),
         ("shutdown now -r going -x", later(Reboot, NOW, "going -x")),
