@@ -12,7 +12,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::connect::Failure;
 use super::status::{ask_machine, ask_services};
-use super::{Form, Session, Status};
+use super::{Form, Session, Status, since};
 
 /// How often a followed file is looked at, in milliseconds.
 const LOOK_MS: u16 = 250;
@@ -35,8 +35,15 @@ pub fn arguments(command: Command) -> Command {
                 .long("lines")
                 .value_name("N")
                 .value_parser(value_parser!(usize))
-                .default_value("20")
-                .help("How many of the last lines"),
+                .help("How many of the last lines; without: 20, or all with --since"),
+        )
+        .arg(
+            Arg::new("since")
+                .long("since")
+                .value_name("TIME")
+                .value_parser(since::parse)
+                .allow_hyphen_values(true)
+                .help("Those from then on: 10min, 14:00, yesterday, \"2026-11-24 14:00\"; local"),
         )
         .arg(
             Arg::new("follow")
@@ -63,7 +70,9 @@ struct Log {
 /// No answer.
 pub fn run(session: &mut Session, matches: &ArgMatches) -> Result<Status, Failure> {
     let names: Vec<String> = matches.get_many("names").into_iter().flatten().cloned().collect();
-    let count = matches.get_one::<usize>("lines").copied().unwrap_or(20);
+    let since = matches.get_one::<String>("since").map_or("", String::as_str);
+    let all = if since.is_empty() { 20 } else { usize::MAX };
+    let count = matches.get_one::<usize>("lines").copied().unwrap_or(all);
     let (mut logs, mut status) = find(session, &names)?;
     for log in &mut logs {
         match OpenLog::open(&log.path) {
@@ -78,7 +87,8 @@ pub fn run(session: &mut Session, matches: &ArgMatches) -> Result<Status, Failur
     let mut lines: Vec<(String, String)> = Vec::new();
     for log in &mut logs {
         // To where the file ended above, so that following goes on with the very next line.
-        let last = log.open.as_mut().map_or(Ok(Vec::new()), |open| open.tail(&log.path, count));
+        let last =
+            log.open.as_mut().map_or(Ok(Vec::new()), |open| open.tail(&log.path, count, since));
         let last = last.unwrap_or_else(|error| {
             session.complain(&Failure::Local(format!("{}: {error}", log.path)));
             status = Status::Failed;
@@ -212,7 +222,7 @@ impl Log {
 /// # Errors
 /// It cannot be read.
 pub fn tail(path: &str, count: usize) -> io::Result<Vec<String>> {
-    OpenLog::open(path)?.tail(path, count)
+    OpenLog::open(path)?.tail(path, count, "")
 }
 
 struct OpenLog {
@@ -246,22 +256,23 @@ impl OpenLog {
 
     /// The last lines, from files that were rotated away too where this one has not enough of
     /// them: NAME.log, NAME.log.1, and so on.
-    fn tail(&mut self, path: &str, count: usize) -> io::Result<Vec<String>> {
-        let mut lines = self.own_tail(count)?;
+    fn tail(&mut self, path: &str, count: usize, since: &str) -> io::Result<Vec<String>> {
+        let mut lines = self.own_tail(count, since)?;
         for number in 1..=u32::MAX {
             let missing = count.saturating_sub(lines.len());
             if missing == 0 {
                 break;
             }
             let Ok(mut older) = Self::open(&format!("{path}.{number}")) else { break };
-            let mut earlier = older.own_tail(missing)?;
+            let mut earlier = older.own_tail(missing, since)?;
             earlier.append(&mut lines);
             lines = earlier;
         }
         Ok(lines)
     }
 
-    fn own_tail(&mut self, count: usize) -> io::Result<Vec<String>> {
+    /// The last lines of this file whose times are not less than that one.
+    fn own_tail(&mut self, count: usize, since: &str) -> io::Result<Vec<String>> {
         let mut block = BLOCK;
         loop {
             let from = self.length.saturating_sub(block);
@@ -269,9 +280,11 @@ impl OpenLog {
             let text = String::from_utf8_lossy(&bytes);
             let found = text.lines().count();
             // The first line of a piece may be the end of one.
-            if found > count || from == 0 {
-                let skipped = found.saturating_sub(count);
-                return Ok(text.lines().skip(skipped).map(str::to_owned).collect());
+            let begins_before = text.lines().nth(1).is_some_and(|line| time_of(line) < since);
+            if found > count || from == 0 || begins_before {
+                let skipped = found.saturating_sub(count).max(usize::from(from > 0));
+                let lines = text.lines().skip(skipped).filter(|line| time_of(line) >= since);
+                return Ok(lines.map(str::to_owned).collect());
             }
             block = block.saturating_mul(4);
         }

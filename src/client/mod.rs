@@ -41,6 +41,8 @@ pub mod remote;
 #[cfg(feature = "client")]
 pub mod shells;
 #[cfg(feature = "client")]
+pub mod since;
+#[cfg(feature = "client")]
 pub mod status;
 #[cfg(feature = "client")]
 pub mod table;

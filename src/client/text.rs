@@ -152,6 +152,7 @@ pub fn parse_time(text: &str) -> Result<Duration, String> {
         "" | "s" | "sec" => number.checked_mul(1000),
         "m" | "min" => number.checked_mul(60_000),
         "h" => number.checked_mul(3_600_000),
+        "d" | "day" | "days" => number.checked_mul(86_400_000),
         _ => return Err(wrong()),
     };
     // A wait of no time at all would be a socket that never waits.

@@ -55,19 +55,28 @@ pub fn local(seconds: i64) -> Option<LocalTime> {
     })
 }
 
+/// The moment of a local time in seconds since 1970; a day beyond its month is carried over.
+/// Of two that a change from summer time makes, or none, mktime(3) takes one.
+pub fn seconds(local: LocalTime) -> Option<i64> {
+    let mut tm = broken_down(0)?;
+    tm.tm_year = local.year.checked_sub(1900)?;
+    tm.tm_mon = local.month.checked_sub(1)?;
+    (tm.tm_mday, tm.tm_hour, tm.tm_min) = (local.day, local.hour, local.minute);
+    (tm.tm_sec, tm.tm_isdst) = (local.second, -1);
+    // SAFETY: the pointer is to a local struct.
+    let seconds = unsafe { libc::mktime(&raw mut tm) };
+    (seconds != -1).then_some(seconds)
+}
+
 /// Seconds until the local clock says that time of day the next time, a change to or from
 /// summer time on the way included.
 pub fn until(hour: u8, minute: u8) -> Option<u64> {
     let (now, _) = wall();
-    let today = broken_down(now)?;
+    let today = local(now)?;
     let at = |days: i32| {
-        let mut tm = today;
-        tm.tm_mday = tm.tm_mday.checked_add(days)?;
-        (tm.tm_hour, tm.tm_min, tm.tm_sec) = (i32::from(hour), i32::from(minute), 0);
-        tm.tm_isdst = -1;
-        // SAFETY: the pointer is to a local struct; a day beyond the month is carried over.
-        let at = unsafe { libc::mktime(&raw mut tm) };
-        at.checked_sub(now).filter(|wait| *wait > 0)
+        let day = today.day.checked_add(days)?;
+        let at = LocalTime { day, hour: hour.into(), minute: minute.into(), second: 0, ..today };
+        seconds(at)?.checked_sub(now).filter(|wait| *wait > 0)
     };
     at(0).or_else(|| at(1)).and_then(|wait| u64::try_from(wait).ok())
 }

@@ -5,6 +5,7 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::Stdio;
 use std::time::Duration;
 
+use finit::calendar::Civil;
 use finit::client::{Status, remote, text};
 use finit::proto::frame::Answer;
 use finit::proto::report::Detail;
@@ -54,6 +55,67 @@ fn logs_are_the_last_lines_by_time() {
     let ran = server.run(&["logs", "-n", "20000", "b"]);
     assert_eq!(ran.out.lines().count(), 20_000);
     assert!(ran.out.starts_with("00:00 line 30000\n") && ran.out.ends_with("line 49999\n"));
+}
+
+#[test]
+fn logs_since_a_time_are_all_lines_from_then_on() {
+    let (server, logs) = with_logs();
+    let (now, _) = finit::os::time::wall();
+    let line = |ago: i64| format!("{}.500Z x", Civil::of(now - ago).to_string().replace(' ', "T"));
+    let text = |ages: &[i64]| ages.iter().map(|ago| line(*ago) + "\n").collect::<String>();
+    let old = text(&[172_900, 172_700, 90_000, 8000]);
+    let new = text(&[7000, 3000]) + &text(&[1000; 500]) + &text(&[50]);
+    fs::write(logs.join("a.log.1"), &old).unwrap();
+    fs::write(logs.join("a.log"), &new).unwrap();
+    let words = |since: &str| ["logs", "--since", since, "a"].map(str::to_owned);
+    let since = |since: &str| {
+        let words = words(since);
+        let mut run = command(&server.folder, "finitctl", &words.each_ref().map(String::as_str));
+        // Three hours before Greenwich.
+        let ran = Ran::of(run.env("TZ", "EAT-3"));
+        assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{since}");
+        ran.out.lines().count()
+    };
+    let local = |ago: i64| Civil::of(now - ago + 3 * 3600).to_string();
+    for (word, count) in [
+        ("2 days ago", 506),
+        ("-2d", 506),
+        ("2h", 503),
+        ("100min ago", 502),
+        ("40s", 0),
+        ("now", 0),
+        (&local(2999), 501),
+        (&local(7000), 503),
+        (&local(7000).replace(' ', "T"), 503),
+        (&format!("{}.500", local(7000)), 503),
+        (&format!("{}.501", local(7000)), 502),
+        (&line(7000)[..24], 503),
+        ("2000-01-01", 507),
+        // Within the last day, whether today or yesterday.
+        (&local(2999)[11..], 501),
+        (&local(-1000)[11..16], 504),
+        ("yesterday 0:00", 504 + usize::from(local(90_000)[..10] == local(86_400)[..10])),
+    ] {
+        assert_eq!(since(word), count, "{word} of {}", local(0));
+    }
+    let ran = server.run(&["logs", "-n2", "--since", "2h", "a"]);
+    assert_eq!(ran.out, text(&[1000, 50]));
+    for word in [
+        "",
+        "14",
+        "2026",
+        "24:00",
+        "14:00:60",
+        "2026-02-29",
+        "2026-11-24 14",
+        "tomorrow",
+        "1:2:3:4",
+        "ago",
+    ] {
+        let ran = server.run(&["logs", "--since", word, "a"]);
+        let told = ran.err.contains(&format!("`{word}` is no time; write 10min, 14:00"));
+        assert_eq!((ran.code, told), (2, true), "{word}: {}", ran.err);
+    }
 }
 
 #[test]
