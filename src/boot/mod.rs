@@ -15,6 +15,7 @@ pub mod conditions;
 pub mod shutdown;
 pub mod steps;
 pub mod unmount;
+pub mod variables;
 pub mod watcher;
 
 mod carriers;
@@ -161,6 +162,7 @@ pub const MYSELF: &str = "/proc/self/exe";
 pub fn helper_about(word: &str, subject: &str) -> Option<u8> {
     match word {
         conditions::CHECK => Some(conditions::check(subject)),
+        variables::READ => Some(variables::read(subject)),
         conditions::AWAIT => Some(conditions::look_out(subject)),
         watcher::WORD => Some(watcher::watch(subject)),
         mount_point::MAKE => Some(mount_point::make(subject)),

@@ -104,6 +104,9 @@ impl Driver {
             }
             Effect::RunStep { run, step } => self.run_step(run, step),
             Effect::Check { run, conditions } => self.check_conditions(run, &conditions),
+            Effect::ReadVariables { run, service } => {
+                self.read_variables(run, &service.exec.env_files);
+            }
             Effect::Await { run, path } => self.await_path(run, &path),
             Effect::WatchPaths { run, paths, marks } => self.watch_paths(run, &paths, marks),
             Effect::LookAtPaths { run } => self.look_at_paths(run),

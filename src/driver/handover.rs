@@ -106,6 +106,8 @@ struct HeldSite {
     polled: Vec<RawFd>,
     #[serde(default)]
     foreign: Vec<(u32, RawFd)>,
+    #[serde(default)]
+    variables: Vec<(String, String)>,
 }
 
 /// Says on stdout whether this finit understands that handover, and as an exit code.
@@ -292,6 +294,7 @@ impl Driver {
                 foreign: rare.foreign.iter().map(|(run, fd)| (*run, keep(fd))).collect(),
                 kept: rare.kept.iter().map(|kept| (kept.name.clone(), keep(&kept.fd))).collect(),
                 polled: rare.kept.iter().filter_map(Stored::polled).collect(),
+                variables: rare.variables.clone(),
             });
         }
         let logs = self.logs.kept().map(|k| [&k.staging_out, &k.staging_in, &k.spool]);
@@ -338,6 +341,7 @@ impl Driver {
                 sessions: held.sessions,
                 notify: held.notify.and_then(fds::adopt),
                 line: held.line.and_then(adopt),
+                variables: held.variables,
                 ..Rare::default()
             });
             for (name, number) in held.kept {

@@ -57,7 +57,7 @@ impl Driver {
         let spec = &order.service;
         let exec = &spec.exec;
         let (user, identity) = identity(exec, order.user.as_deref())?;
-        let environment = self.surroundings(order, user.as_ref())?;
+        let environment = self.surroundings(order, user.as_ref());
         let line = match order.what {
             What::Main => {
                 self.prepare_notify(node, spec)?;
@@ -116,14 +116,16 @@ impl Driver {
     }
 
     /// The variables of a program.
-    fn surroundings(&self, order: &Spawn, user: Option<&User>) -> Result<Environment, SpawnError> {
+    fn surroundings(&self, order: &Spawn, user: Option<&User>) -> Environment {
         let spec = &order.service;
-        let mut environment = Environment::make(&spec.exec, user, &self.environment)?;
+        let site = self.sites.get(order.run.node).filter(|_| !spec.exec.env_files.is_empty());
+        let files = site.map_or(&[][..], |site| &site.rare().variables);
+        let mut environment = Environment::make(&spec.exec, user, &self.environment, files);
         for (name, value) in &order.told {
             environment.set(name, value);
         }
         tell_how_to_notify(&mut environment, order.run.node, spec);
-        Ok(environment)
+        environment
     }
 
     /// A process of a run is there.

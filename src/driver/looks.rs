@@ -1,16 +1,17 @@
 //! Looks at what must hold before a service starts: each is a child of finit itself, since to
-//! look at a path may be to wait for ever, and PID 1 never does. So is a look-out for a path;
-//! it sleeps until the path is there.
+//! look at a path may be to wait for ever, and PID 1 never does. So is who reads files of
+//! variables, and a look-out for a path; it sleeps until the path is there.
 
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::reaper::Owner;
-use super::tools::said;
+use super::tools::{said, wrote};
 use super::{Driver, Fact};
-use crate::boot::{self, conditions};
-use crate::config::spec::Conditions;
+use crate::boot::{self, conditions, variables};
+use crate::config::spec::{Conditions, Missing};
 use crate::engine::{Ended, Event, NodeId, RunId, Verdict};
 use crate::facts::{Errno, Exit, Pid, SignalNumber, SpawnError, Stage};
 use crate::os::spawn::{self, Launch, Plan, Spawned};
@@ -18,6 +19,8 @@ use crate::os::{fds, kill, time};
 
 /// Most looks of one node that may hang at a time.
 pub(super) const HANGING: usize = 4;
+/// Bytes of JSON that files of variables may make; more than execve(2) takes.
+const VARIABLES_MAX: usize = 4 << 20;
 /// How long until a look-out that came to nothing is followed by another.
 const AGAIN: Duration = Duration::from_secs(5);
 
@@ -44,6 +47,7 @@ struct Look {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Check,
+    Read,
     Await,
 }
 
@@ -53,6 +57,17 @@ impl Driver {
         let started = match serde_json::to_string(conditions) {
             Ok(json) => self.start_look(run, Kind::Check, &json),
             Err(_) => Err(failed(Errno(libc::EINVAL))),
+        };
+        if let Err(error) = started {
+            self.engine.handle(time::now(), Event::Checked { run, result: Err(error) });
+        }
+    }
+
+    /// Has a child read files of variables.
+    pub(super) fn read_variables(&mut self, run: RunId, files: &[(PathBuf, Missing)]) {
+        let started = match serde_json::to_string(files) {
+            Ok(json) => self.start_look(run, Kind::Read, &json),
+            Err(error) => Err(variables::failed(Errno(libc::EINVAL), error.to_string())),
         };
         if let Err(error) = started {
             self.engine.handle(time::now(), Event::Checked { run, result: Err(error) });
@@ -78,6 +93,7 @@ impl Driver {
         }
         let word = match kind {
             Kind::Check => conditions::CHECK,
+            Kind::Read => variables::READ,
             Kind::Await => conditions::AWAIT,
         };
         let stdin = self.looks.lifeline.as_ref().map(|(end, _)| end.as_fd());
@@ -139,6 +155,16 @@ impl Driver {
                 let result = verdict(ended, &look.output);
                 self.engine.handle(time::now(), Event::Checked { run, result });
             }
+            (Kind::Read, ended) => {
+                let read = variables_in(ended, &look.output);
+                let result = read.map(|read| {
+                    if let Some(site) = self.sites.of(run.node) {
+                        site.make_rare().variables = read;
+                    }
+                    Verdict::Holds
+                });
+                self.engine.handle(time::now(), Event::Checked { run, result });
+            }
             (Kind::Await, Ended::Exit(Exit::SUCCESS)) => {
                 self.engine.handle(time::now(), Event::Arrived { run });
             }
@@ -168,6 +194,16 @@ fn verdict(ended: Ended, output: &OwnedFd) -> Result<Verdict, SpawnError> {
             Verdict::Fails(format!("its conditions could not be looked at: the look {ended}"))
         }
     })
+}
+
+/// What a child has read.
+fn variables_in(ended: Ended, output: &OwnedFd) -> variables::Answer {
+    match ended {
+        Ended::Exit(Exit::SUCCESS) => serde_json::from_slice(&wrote(output, VARIABLES_MAX))
+            .unwrap_or_else(|_| Err(variables::failed(Errno(libc::EFBIG), String::new()))),
+        Ended::NotExecuted(error) => Err(error),
+        ended => Err(variables::failed(Errno(libc::EIO), format!("(who reads it {ended})"))),
+    }
 }
 
 fn failed(errno: Errno) -> SpawnError {

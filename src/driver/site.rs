@@ -50,6 +50,8 @@ pub struct Rare {
     pub kept: Vec<Stored>,
     /// The last number of those that are watched.
     pub last_kept: u32,
+    /// What its files of variables said last.
+    pub variables: Vec<(String, String)>,
 }
 
 /// Where there is nothing.
@@ -60,6 +62,7 @@ static NOTHING: Rare = Rare {
     line: None,
     kept: Vec::new(),
     last_kept: 0,
+    variables: Vec::new(),
 };
 
 impl Site {
@@ -84,12 +87,13 @@ impl Site {
 
     /// Puts all of it in place of what is there, if it is anything.
     pub fn set_rare(&mut self, rare: Rare) {
-        let Rare { foreign, sessions, notify, line, kept, last_kept: _ } = &rare;
+        let Rare { foreign, sessions, notify, line, kept, last_kept: _, variables } = &rare;
         let nothing = foreign.is_empty()
             && sessions.is_empty()
             && notify.is_none()
             && line.is_none()
-            && kept.is_empty();
+            && kept.is_empty()
+            && variables.is_empty();
         self.rare = (!nothing).then(|| Box::new(rare));
     }
 

@@ -124,10 +124,15 @@ fn failed(errno: Errno) -> RunError {
 
 /// The beginning of what a program wrote, to the letter.
 pub fn said(output: &OwnedFd) -> String {
-    let mut bytes = vec![0; OUTPUT];
+    String::from_utf8_lossy(&wrote(output, OUTPUT)).into_owned()
+}
+
+/// The same in bytes, and how many at most.
+pub fn wrote(output: &OwnedFd, most: usize) -> Vec<u8> {
+    let mut bytes = vec![0; most];
     let count = nix::sys::uio::pread(output, &mut bytes, 0).unwrap_or(0);
     bytes.truncate(count);
-    String::from_utf8_lossy(&bytes).into_owned()
+    bytes
 }
 
 /// The level at which a step's own words are shown.

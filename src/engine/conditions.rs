@@ -14,15 +14,15 @@ use super::event::Ended;
 use super::id::{NodeId, RunId};
 use super::node::Node;
 use super::respawn;
-use super::state::{DownWhy, StartStep, State, Then};
+use super::state::{DownWhy, Program, StartStep, State, Then};
 use super::told::Fault;
 use super::why::Why;
 use super::{Aim, Cause, Effect, Engine, Group, Level, view};
-use crate::config::spec::{Conditions, Hook, ServiceSpec, StopScope};
+use crate::config::spec::{Hook, ServiceSpec, StopScope};
 use crate::facts::{Exit, SignalNumber, SpawnError};
 
 /// How long a look may take for a service that may take for ever to start.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 /// The status with which a command says that it could not decide.
 const UNDECIDED: u8 = 255;
 
@@ -44,7 +44,11 @@ pub(super) fn hook(spec: &ServiceSpec, step: StartStep) -> Option<&Hook> {
     match step {
         StartStep::OnlyIf(index) => spec.conditions.as_ref()?.commands.get(index),
         StartStep::Before(index) => spec.hooks.before_start.get(index),
-        StartStep::Check | StartStep::Bind | StartStep::Main(_) | StartStep::Adopt => None,
+        StartStep::Check
+        | StartStep::Bind
+        | StartStep::Main(_)
+        | StartStep::Read(_)
+        | StartStep::Adopt => None,
     }
 }
 
@@ -74,6 +78,10 @@ impl Engine {
     pub(super) fn on_checked(&mut self, run: RunId, result: Result<Verdict, SpawnError>) {
         let id = run.node;
         let Some(node) = self.node(id).filter(|node| node.is_main(run)) else { return };
+        if let State::Starting { step: StartStep::Read(program), .. } = node.state {
+            self.on_read(run, program, result.err());
+            return;
+        }
         let State::Starting { step: StartStep::Check, .. } = node.state else { return };
         let Some(spec) = node.spec().map(Rc::clone) else { return };
         let (leaving, edited) = (node.leaving, node.pending.is_some());
@@ -192,9 +200,9 @@ impl Engine {
 
     /// Runs the `only-if-command` of that number, or goes on after the last.
     fn ask_command(&mut self, id: NodeId, spec: &Rc<ServiceSpec>, index: usize) {
-        let step = StartStep::OnlyIf(index);
-        if hook(spec, step).is_some() {
-            self.launch(id, spec, step);
+        let program = Program::OnlyIf(index);
+        if hook(spec, program.into()).is_some() {
+            self.launch(id, spec, program);
         } else {
             self.start_service(id, spec);
         }
@@ -267,12 +275,15 @@ impl Engine {
     /// The looks that are under way, ordered again: whoever took them is gone.
     pub(super) fn look_again(&mut self, id: NodeId) {
         let Some(node) = self.node(id) else { return };
-        let conditions = node.spec().and_then(|spec| spec.conditions.clone());
+        let Some(service) = node.spec().map(Rc::clone) else { return };
         match node.state.clone() {
             State::Awaiting { run, path } => self.emit(Effect::Await { run, path }),
             State::Starting { run, step: StartStep::Check, .. } => {
-                let conditions = conditions.unwrap_or_else(|| Rc::new(Conditions::default()));
+                let conditions = service.conditions.clone().unwrap_or_default();
                 self.emit(Effect::Check { run, conditions });
+            }
+            State::Starting { run, step: StartStep::Read(_), .. } => {
+                self.emit(Effect::ReadVariables { run, service });
             }
             State::Down(_)
             | State::Waiting { .. }

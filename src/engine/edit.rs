@@ -11,7 +11,7 @@ use std::rc::Rc;
 use super::Engine;
 use super::id::NodeId;
 use super::node::{Aside, Body, Node};
-use super::state::{DownWhy, Rung, StartStep, State};
+use super::state::{DownWhy, Program, Rung, StartStep, State};
 use crate::config::spec::{
     Dependencies, Hooks, Probe, Readiness, Ready, ServiceSpec, SocketMode, SocketsSpec,
 };
@@ -149,6 +149,13 @@ impl Engine {
 }
 
 impl Node {
+    /// Whether what listens can go on by its newer definition: connections get the variables
+    /// that were read before.
+    pub(super) fn listens_on(&self, new: &ServiceSpec) -> bool {
+        let reads_same = |old: &Rc<ServiceSpec>| old.exec.env_files == new.exec.env_files;
+        self.keeps_sockets(new) && (!new.is_inetd() || self.spec().is_some_and(reads_same))
+    }
+
     /// Whether its newer definition has the sockets that it has.
     pub(super) fn keeps_sockets(&self, new: &ServiceSpec) -> bool {
         self.spec().is_some_and(|old| are_same(old.sockets.as_deref(), new.sockets.as_deref()))
@@ -167,8 +174,13 @@ pub(super) fn is_called_otherwise(old: &ServiceSpec, new: &ServiceSpec) -> bool 
 /// been started by the other. A key that is not named here is one that a process may see.
 fn is_as_good(old: &ServiceSpec, new: &ServiceSpec, state: &State) -> bool {
     let starts = matches!(state, State::Starting { .. });
-    let asks =
-        matches!(state, State::Starting { step: StartStep::Check | StartStep::OnlyIf(_), .. });
+    let asks = matches!(
+        state,
+        State::Starting {
+            step: StartStep::Check | StartStep::OnlyIf(_) | StartStep::Read(Program::OnlyIf(_)),
+            ..
+        }
+    );
     let is_over = matches!(state, State::Done(_) | State::Down(DownWhy::Ended));
     // One that failed or was skipped may come up by the other.
     if !(state.is_active() || is_over) {

@@ -32,6 +32,14 @@ pub enum Effect {
         /// What must hold.
         conditions: Rc<Conditions>,
     },
+    /// Have somebody read the files of variables of a service, which its programs get from then
+    /// on; the answer is `Event::Checked`. Reading may take for ever.
+    ReadVariables {
+        /// The run to name then.
+        run: RunId,
+        /// Whose.
+        service: Rc<ServiceSpec>,
+    },
     /// Have somebody look out for a path; once it is there, the answer is `Event::Arrived`.
     Await {
         /// The run to name then.
@@ -54,7 +62,7 @@ pub enum Effect {
         /// Who.
         run: RunId,
     },
-    /// That answer of `Check`, `Await` or `WatchPaths` is no longer wanted.
+    /// That answer of `Check`, `ReadVariables`, `Await` or `WatchPaths` is no longer wanted.
     Dismiss {
         /// Which.
         run: RunId,

@@ -66,7 +66,8 @@ pub enum Event {
         /// It is carried out, or why it cannot be.
         result: Result<(), String>,
     },
-    /// The answer to [`super::Effect::Check`].
+    /// The answer to [`super::Effect::Check`], and to [`super::Effect::ReadVariables`]: all of
+    /// them that must be there were read, or why not.
     Checked {
         /// Of this run.
         run: RunId,

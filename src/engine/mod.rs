@@ -3,8 +3,8 @@
 //! a test with a seed.
 //!
 //! How to use it: [`Engine::handle`] one event, then carry out [`Engine::next_effect`] until
-//! there is none, answering `Spawn` and `Bind` at once with `Spawned` and `Bound`, and `Check` and
-//! `Await` whenever there is an answer; then sleep until something happens or [`Engine::next_deadline`] has come.
+//! there is none, answering `Spawn` and `Bind` at once with `Spawned` and `Bound`, and `Check`,
+//! `ReadVariables` and `Await` whenever there is an answer; then sleep until something happens or [`Engine::next_deadline`] has come.
 //!
 //! How it decides: what should run is computed from state, not from a queue of jobs. A
 //! transition touches the nodes around it; touched nodes stand in a worklist and are looked at
@@ -57,6 +57,7 @@ mod timetable;
 mod told;
 mod trial;
 mod umbrella;
+mod variables;
 mod view;
 mod watching;
 mod why;

@@ -361,7 +361,7 @@ impl Node {
             State::Waiting { .. }
             | State::Awaiting { .. }
             | State::Down(DownWhy::NeverWanted | DownWhy::Stopped) => true,
-            State::Listening => self.pending.as_ref().is_some_and(|new| self.keeps_sockets(new)),
+            State::Listening => self.pending.as_ref().is_some_and(|new| self.listens_on(new)),
             State::Down(DownWhy::Ended)
             | State::Skipped(_)
             | State::Backoff { .. }

@@ -124,9 +124,11 @@ impl Node {
         let last = match step {
             StartStep::Main(index) => index.saturating_add(1) == self.spec()?.commands.len(),
             StartStep::Adopt => true,
-            StartStep::Check | StartStep::OnlyIf(_) | StartStep::Bind | StartStep::Before(_) => {
-                false
-            }
+            StartStep::Check
+            | StartStep::OnlyIf(_)
+            | StartStep::Bind
+            | StartStep::Before(_)
+            | StartStep::Read(_) => false,
         };
         last.then_some(*run)
     }
@@ -246,6 +248,9 @@ impl Engine {
     pub(super) fn lacked(&self, id: NodeId, spec: &ServiceSpec, step: StartStep) -> String {
         if let Some(hook) = conditions::hook(spec, step) {
             return format!("`{}` has not ended", view::short(&hook.command));
+        }
+        if matches!(step, StartStep::Read(_)) {
+            return "its env-file has not been read, a file system does not answer".to_owned();
         }
         let probed = self.node(id).and_then(|node| node.tidings.as_ref());
         let probed = probed.map(|tidings| tidings.probed.as_str()).filter(|how| !how.is_empty());

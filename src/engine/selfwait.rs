@@ -86,9 +86,11 @@ impl Engine {
                 StartStep::Main(_) if node.spec()?.ready.when == Ready::Exit => {
                     ("command", true, false)
                 }
-                StartStep::Check | StartStep::Bind | StartStep::Main(_) | StartStep::Adopt => {
-                    return None;
-                }
+                StartStep::Check
+                | StartStep::Bind
+                | StartStep::Main(_)
+                | StartStep::Read(_)
+                | StartStep::Adopt => return None,
             },
             (None, State::Cleaning { .. }) => ("after-stop", true, true),
             (None, _) => return None,

@@ -7,7 +7,7 @@ use super::conditions;
 use super::event::Ended;
 use super::id::{NodeId, RunId};
 use super::node::{Aside, Beside, Body, Node};
-use super::state::{StartStep, State, Then};
+use super::state::{Program, StartStep, State, Then};
 use super::told::Ending;
 use super::view::short;
 use super::{Cause, Effect, Engine, Group, Level, Spawn, What};
@@ -66,18 +66,17 @@ impl Engine {
             return;
         }
         let inetd = spec.is_inetd();
-        if (inetd && spec.hooks.before_start.is_empty())
-            || (!inetd && node.on_demand() && !node.stirred)
-        {
+        if inetd && spec.hooks.before_start.is_empty() {
+            self.launch(id, spec, Program::Main(0));
+            return;
+        }
+        if !inetd && node.on_demand() && !node.stirred {
             self.listen(id);
             return;
         }
         self.unwatch(id);
-        let first = if spec.hooks.before_start.is_empty() {
-            StartStep::Main(0)
-        } else {
-            StartStep::Before(0)
-        };
+        let first =
+            if spec.hooks.before_start.is_empty() { Program::Main(0) } else { Program::Before(0) };
         self.begin_run(id);
         let now = self.now;
         if let Some(node) = self.node_mut(id) {
@@ -97,20 +96,24 @@ impl Engine {
         spec.start_timeout.map(|timeout| began.after(timeout))
     }
 
-    /// Starts the program of one step.
-    pub(super) fn launch(&mut self, id: NodeId, spec: &Rc<ServiceSpec>, step: StartStep) {
+    /// Starts the program of one step; where each connection gets a main one, it listens.
+    pub(super) fn execute(&mut self, id: NodeId, spec: &Rc<ServiceSpec>, program: Program) {
+        let step = program.into();
         let mut until = self.start_deadline(id, spec);
         let mut told = self.node(id).and_then(|node| node.monitored.as_ref());
-        let (what, command, user) = match step {
-            StartStep::Check | StartStep::Bind | StartStep::Adopt => return,
-            StartStep::OnlyIf(_) | StartStep::Before(_) => {
+        let (what, command, user) = match program {
+            Program::OnlyIf(_) | Program::Before(_) => {
                 let Some(hook) = conditions::hook(spec, step) else { return };
-                told = told.filter(|_| matches!(step, StartStep::Before(_)));
+                told = told.filter(|_| matches!(program, Program::Before(_)));
                 let own = hook.timeout.map(|timeout| self.now.after(timeout));
                 until = until.into_iter().chain(own).min();
                 (What::Hook, hook.command.clone(), hook.user.clone())
             }
-            StartStep::Main(index) => {
+            Program::Main(_) if spec.is_inetd() => {
+                self.listen(id);
+                return;
+            }
+            Program::Main(index) => {
                 let Some(command) = spec.commands.get(index) else { return };
                 (What::Main, command.clone(), None)
             }
@@ -191,7 +194,7 @@ impl Engine {
         let leaving = self.node(id).is_some_and(|node| node.leaving);
         let Some(spec) = self.node(id).and_then(|node| node.spec()).map(Rc::clone) else { return };
         match step {
-            StartStep::Check | StartStep::Bind => {}
+            StartStep::Check | StartStep::Bind | StartStep::Read(_) => {}
             StartStep::OnlyIf(index) => self.on_command_ended(id, &spec, index, ended, group),
             // Until the daemon is known, nobody's end can be its.
             StartStep::Adopt if self.node(id).is_none_or(|node| node.pid.is_none()) => {}
@@ -212,13 +215,9 @@ impl Engine {
                     return;
                 }
                 let next = index.saturating_add(1);
-                if next < spec.hooks.before_start.len() {
-                    self.launch(id, &spec, StartStep::Before(next));
-                } else if spec.is_inetd() {
-                    self.listen(id);
-                } else {
-                    self.launch(id, &spec, StartStep::Main(0));
-                }
+                let more = next < spec.hooks.before_start.len();
+                let program = if more { Program::Before(next) } else { Program::Main(0) };
+                self.launch(id, &spec, program);
             }
             StartStep::Main(index) => {
                 let next = index.saturating_add(1);
@@ -229,7 +228,7 @@ impl Engine {
                     return;
                 }
                 match (good && more, leaving) {
-                    (true, false) => self.launch(id, &spec, StartStep::Main(next)),
+                    (true, false) => self.launch(id, &spec, Program::Main(next)),
                     (true, true) => self.end_with_group(id, &spec, Then::Down, group),
                     (false, _) => self.main_ended(id, ended, group),
                 }

@@ -127,8 +127,31 @@ pub enum StartStep {
     Before(usize),
     /// The main command or a step of a task.
     Main(usize),
+    /// The files of variables are being read for that program, which is started then.
+    Read(Program),
     /// The started program has ended, as it should, and left a daemon behind that is looked for.
     Adopt,
+}
+
+/// A program of a start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Program {
+    /// As [`StartStep::OnlyIf`].
+    OnlyIf(usize),
+    /// As [`StartStep::Before`].
+    Before(usize),
+    /// As [`StartStep::Main`].
+    Main(usize),
+}
+
+impl From<Program> for StartStep {
+    fn from(program: Program) -> Self {
+        match program {
+            Program::OnlyIf(index) => Self::OnlyIf(index),
+            Program::Before(index) => Self::Before(index),
+            Program::Main(index) => Self::Main(index),
+        }
+    }
 }
 
 /// A rung of the stop ladder.
@@ -226,12 +249,11 @@ impl State {
         }
     }
 
-    /// The look at conditions or the look-out that this state waits for.
+    /// The look at conditions or at files, or the look-out, that this state waits for.
     pub fn look(&self) -> Option<RunId> {
         match self {
-            Self::Starting { run, step: StartStep::Check, .. } | Self::Awaiting { run, .. } => {
-                Some(*run)
-            }
+            Self::Starting { run, step: StartStep::Check | StartStep::Read(_), .. }
+            | Self::Awaiting { run, .. } => Some(*run),
             Self::Down(_)
             | Self::Waiting { .. }
             | Self::Skipped(_)

@@ -56,6 +56,10 @@ impl Engine {
             }
             // Nothing of it runs yet.
             State::Starting { step: StartStep::Check, .. } => self.apply(id, then),
+            // The program before has ended, and may have left somebody.
+            State::Starting { step: StartStep::Read(_), .. } => {
+                self.begin_stop(id, &spec, None, then);
+            }
             State::Starting { run, .. } => self.begin_stop(id, &spec, Some(run), then),
             State::Up { run } => self.begin_stop(id, &spec, run, then),
             State::Stopping { run, rung, until, .. } => {
@@ -329,7 +333,7 @@ impl Engine {
             self.on_check_late(id, spec);
             return;
         }
-        let ended = Ended::TooSlow(spec.start_timeout.unwrap_or_default());
+        let ended = Ended::TooSlow(spec.start_timeout.unwrap_or(conditions::PATIENCE));
         let (lacks, said) = (self.lacked(id, spec, step), self.last_words(id).unwrap_or_default());
         let how = format!("{ended}: {lacks}{said}");
         let lost = step == StartStep::Adopt && self.node(id).is_some_and(|n| n.pid.is_none());
@@ -339,7 +343,8 @@ impl Engine {
             self.clear_lost(id, spec, then);
             return;
         }
-        self.begin_stop(id, spec, (!lost).then_some(run), then);
+        let runs = !lost && !matches!(step, StartStep::Read(_));
+        self.begin_stop(id, spec, runs.then_some(run), then);
     }
 
     /// The last rung.

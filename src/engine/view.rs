@@ -202,6 +202,9 @@ impl Engine {
             State::Starting { step: StartStep::Check, .. } => {
                 "its conditions are being looked at".to_owned()
             }
+            State::Starting { step: StartStep::Read(_), .. } => {
+                "its env-file is being read".to_owned()
+            }
             State::Awaiting { path, .. } => format!("waits for {path}"),
             State::Failed(why) | State::Skipped(why) => why.clone(),
             State::Down(DownWhy::Ended) | State::Done(_) => last_exit(node),

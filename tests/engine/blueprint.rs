@@ -226,6 +226,9 @@ fn part(draft: Draft) -> Part {
     if dice_of_conditions.percent(30) {
         part = conditions(&mut dice_of_conditions, part);
     }
+    if Dice::of(draft.seed ^ draft.edition, "variables").percent(15) {
+        part = part.env_file(if draft.seed.is_multiple_of(2) { "/etc/even" } else { "/etc/odd" });
+    }
     part = health(Dice::of(draft.seed ^ draft.edition, "health"), part);
     let spec = &mut part.0;
     if spec.ready.when == Ready::Exit && dice.percent(20) {

@@ -6,9 +6,9 @@ use std::time::Duration;
 use finit::calendar::Schedule;
 use finit::config::spec::{
     Address, CommandLine, Condition, Conditions, Dependencies, ExecSpec, Exits, Health, Hook, Kind,
-    Line, LogTarget, NotifyFrom, OkExit, Piece, Probe, Readiness, Ready, ReloadAction, RestartSpec,
-    RestartWhen, ServiceSpec, SocketMode, SocketSpec, SocketsSpec, Stage, Start, StopScope,
-    StopSpec, SystemSpec, TargetSpec, Test, Trigger, Watched,
+    Line, LogTarget, Missing, NotifyFrom, OkExit, Piece, Probe, Readiness, Ready, ReloadAction,
+    RestartSpec, RestartWhen, ServiceSpec, SocketMode, SocketSpec, SocketsSpec, Stage, Start,
+    StopScope, StopSpec, SystemSpec, TargetSpec, Test, Trigger, Watched,
 };
 use finit::facts::SignalNumber;
 
@@ -366,6 +366,12 @@ impl Part {
 
     pub fn needs_path(self, path: &str) -> Self {
         self.requires(|conditions| conditions.paths.push(path.to_owned()))
+    }
+
+    pub fn env_file(self, path: &str) -> Self {
+        self.with(|spec| {
+            Rc::make_mut(&mut spec.exec).env_files.push((path.into(), Missing::Error));
+        })
     }
 
     pub fn only_if_command(self, hook: Hook) -> Self {

@@ -123,6 +123,16 @@ impl Fates for Chance {
         Some((after, Ok(verdict)))
     }
 
+    fn read(&mut self, name: &str, now: Moment) -> Look {
+        let mut dice = Dice::of(self.seed ^ now.0, &format!("{name} reads"));
+        match dice.below(20) {
+            _ if self.calm => Some((millis(1), Ok(Verdict::Holds))),
+            0 => None,
+            1 => Some((millis(1), Err(error(Stage::EnvFile)))),
+            _ => Some((millis(*dice.pick(&[0, 0, 1, 20, 3_000])), Ok(Verdict::Holds))),
+        }
+    }
+
     fn arrives(&mut self, path: &str, now: Moment) -> Option<Duration> {
         let mut dice = Dice::of(self.seed ^ now.0, path);
         (!dice.percent(30)).then(|| millis(*dice.pick(&[0, 1, 100, 5_000, 60_000])))

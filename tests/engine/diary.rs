@@ -58,6 +58,9 @@ impl Diary {
                 let (run, what, name) = (order.run, order.what, &order.service.name);
                 self.note(format_args!("           < spawn {run} {what:?} for {name}"));
             }
+            Effect::ReadVariables { run, service } => {
+                self.note(format_args!("           < read variables {run} for {}", service.name));
+            }
             Effect::Bind { node, .. } => {
                 self.note(format_args!("           < bind {}", engine.name(*node)));
             }

@@ -88,6 +88,8 @@ pub trait Fates {
     fn step(&mut self, step: &'static str, now: Moment) -> Option<(Duration, StepResult)>;
     /// How long a look at conditions takes and what is seen, or why not; none: it hangs.
     fn look(&mut self, name: &str, conditions: &Conditions, now: Moment) -> Look;
+    /// How long it takes to read the files of a service, and whether it works; none: it hangs.
+    fn read(&mut self, name: &str, now: Moment) -> Look;
     /// When a path comes; none: never.
     fn arrives(&mut self, path: &str, now: Moment) -> Option<Duration>;
     /// After how long whoever watches paths sees that one of them is there when it is asked; none:

@@ -21,6 +21,7 @@ impl<F: Fates> World<F> {
 
     pub fn looked(&mut self, run: RunId, result: Result<Verdict, SpawnError>) {
         if self.looks.remove(&run) {
+            self.variables.answered(run, result.is_ok());
             self.turn(Event::Checked { run, result });
         }
     }

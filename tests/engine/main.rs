@@ -68,4 +68,5 @@ mod stories;
 mod storms;
 mod telling;
 mod trials;
+mod variables;
 mod world;

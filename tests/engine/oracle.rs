@@ -157,7 +157,9 @@ impl Oracle {
                 let done = at(&self.last, run.node).label == "done";
                 self.check(!done, || format!("step {step} is done, and done again"));
             }
-            Effect::Check { run, .. } | Effect::Await { run, .. } => {
+            Effect::Check { run, .. }
+            | Effect::ReadVariables { run, .. }
+            | Effect::Await { run, .. } => {
                 let node = peek(engine, run.node);
                 // finit executed itself while it had to go and others had to go first; or a better
                 // alternative has turned up in the same moment (seed 3939).

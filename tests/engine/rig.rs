@@ -23,6 +23,8 @@ pub struct Script {
     programs: BTreeMap<String, Program>,
     /// What is seen by whoever looks for a service; none: the look hangs.
     pub looks: BTreeMap<String, Option<Verdict>>,
+    /// How reading the files of a service ends; none: it hangs.
+    pub reads: BTreeMap<String, Option<Result<(), SpawnError>>>,
     /// What is there.
     pub paths: BTreeSet<String>,
     clone_fails: Vec<String>,
@@ -75,6 +77,11 @@ impl Fates for Script {
             (None, known) => known.cloned().unwrap_or(Some(Verdict::Holds)),
         };
         seen.map(|verdict| (Duration::ZERO, Ok(verdict)))
+    }
+
+    fn read(&mut self, name: &str, _: Moment) -> Look {
+        let known = self.reads.get(name).cloned().unwrap_or(Some(Ok(())));
+        known.map(|result| (Duration::ZERO, result.map(|()| Verdict::Holds)))
     }
 
     fn arrives(&mut self, _: &str, _: Moment) -> Option<Duration> {

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use finit::config::spec::ServiceSpec;
 use finit::engine::{Aim, Cause, Ended, Engine, Event, NodeId, Peek, RunId, needed};
-use finit::facts::{Exit, Moment, SignalNumber};
+use finit::facts::{Exit, Moment, SignalNumber, Stage};
 use finit::proto::{Chapter, Request};
 
 use crate::oracle::Oracle;
@@ -72,6 +72,9 @@ fn told(engine: &Engine, event: &Event) -> Vec<(String, Cause)> {
             of(*node, Cause::NotStarted(error.to_string()))
         }
         Event::Emptied { node } => of(*node, Cause::Exit("ended after all".to_owned())),
+        Event::Checked { run, result: Err(error) } if error.stage == Stage::EnvFile => {
+            of(run.node, Cause::NotStarted(error.to_string()))
+        }
         Event::Checked { run, .. } => of(run.node, Cause::Condition),
         Event::Notified { node, .. } => of(*node, Cause::Timer("it said so".into())),
         Event::Elapsed => whole(Cause::Timer("time".into())),

@@ -22,6 +22,7 @@ use crate::freezer::Freezer;
 use crate::oracle::{self, Oracle};
 use crate::sights::Watcher;
 use crate::trials::Before;
+use crate::variables::Variables;
 
 #[derive(Debug)]
 pub struct Process {
@@ -79,6 +80,7 @@ pub struct World<F> {
     /// How long until times of the calendar come, task by task, and how many of them there are.
     pub calendars: BTreeMap<String, (Duration, u32)>,
     pub asked: Vec<(String, After)>,
+    pub variables: Variables,
     /// Looks that are under way, and look-outs with the path that they are for.
     pub looks: BTreeSet<RunId>,
     pub awaited: BTreeMap<RunId, String>,
@@ -126,6 +128,7 @@ impl<F: Fates> World<F> {
             ahead: Duration::ZERO,
             calendars: BTreeMap::new(),
             asked: Vec::new(),
+            variables: Variables::default(),
             looks: BTreeSet::new(),
             awaited: BTreeMap::new(),
             freezer: Freezer::default(),
@@ -188,6 +191,7 @@ impl<F: Fates> World<F> {
                 }
             }
             Effect::Check { run, conditions } => self.look(run, &conditions),
+            Effect::ReadVariables { run, service } => self.read(run, service),
             Effect::Await { run, path } => self.look_out(run, path),
             Effect::WatchPaths { run, paths, marks } => self.watch_paths(run, paths, marks),
             Effect::LookAtPaths { run } => self.look_at_paths(run),
@@ -244,6 +248,9 @@ impl<F: Fates> World<F> {
         let (run, what) = (order.run, order.what);
         if self.freezer.holds(run.node) && what != What::Hook {
             self.complain(format!("{} is started where all stand still", order.service.name));
+        }
+        if let Some(mistake) = self.variables.mistake(order) {
+            self.complain(mistake);
         }
         let ready = order.service.ready.when.clone();
         let ends = what != What::Main || ready == Ready::Exit || ready.pidfile().is_some();

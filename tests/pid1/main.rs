@@ -49,4 +49,5 @@ mod told;
 mod trial;
 mod truncated;
 mod upgrade;
+mod variables;
 mod watch;

@@ -116,7 +116,8 @@ pub(super) const KEYS: [Key; 57] = [
         "",
         r#""-/etc/default/ssh""#,
         "Files of NAME=VALUE lines for its environment. One with a leading `-` may be missing. \
-         What `env` sets counts more.",
+         What `env` sets counts more. They are read anew before each command of a start; what runs \
+         beside or after it, and each connection with `inetd`, gets what was read last.",
     ),
     key(
         IN,

@@ -38,6 +38,7 @@ mod templates;
 mod timetable;
 mod told;
 mod trial;
+mod variables;
 mod watch;
 mod why;
 mod words;
