@@ -1,7 +1,7 @@
 //! Addresses of sockets. They are numbers and paths: a name would have to be resolved, and a
 //! name service is nothing that PID 1 waits for.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use super::report::{Problem, quoted};
@@ -57,17 +57,25 @@ fn inet(whole: &str, text: &str) -> Result<Result<SocketAddr, u16>, Problem> {
         }
         return Ok(Ok(address));
     }
-    if text.parse::<std::net::IpAddr>().is_ok() {
-        return Err(wrong().hint("its port is missing, as in \"127.0.0.1:80\" or \"[::1]:80\""));
-    }
-    let hint = match text.rsplit_once(':') {
-        Some((host, _)) if host.contains(':') => {
-            "an IPv6 address stands in brackets, as in \"[::1]:80\""
+    let kind = whole.strip_suffix(text).unwrap_or_default();
+    let inside = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
+    let is_address = |text: &str| text.parse::<IpAddr>().is_ok();
+    Err(wrong().hint(match text.rsplit_once(':') {
+        _ if is_address(text) && !text.contains(':') || inside != text && is_address(inside) => {
+            format!("its port is missing: \"{kind}{text}:80\"")
         }
-        Some(_) => "addresses are numbers, not host names: \"127.0.0.1:80\"",
-        None => "write a port, an address with a port, a path, or \"@name\"",
-    };
-    Err(wrong().hint(hint))
+        Some(_) if text.contains('%') => {
+            "the name of an interface is the `device` of a table whose `on` is the address".into()
+        }
+        // Without brackets a port looks like the last part of the address.
+        Some((host, port)) if host.contains(':') => {
+            let (host, port) = if is_address(host) { (host, port) } else { (text, "80") };
+            let shown = if is_address(host) { host } else { "::1" };
+            format!("an IPv6 address stands in brackets: \"{kind}[{shown}]:{port}\"")
+        }
+        Some(_) => "addresses are numbers, not host names: \"127.0.0.1:80\"".into(),
+        None => "write a port, an address with a port, a path, or \"@name\"".into(),
+    }))
 }
 
 fn unix(kind: UnixKind, text: &str) -> Result<Address, Problem> {
