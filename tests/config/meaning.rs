@@ -323,6 +323,7 @@ fn restart_as_a_word_and_as_a_table() {
     assert_eq!((spec.when, spec.delay), (RestartWhen::OnFailure, Duration::ZERO));
     assert_eq!((spec.burst, spec.within), (Some(5), Duration::from_secs(60)));
     assert_eq!(of("{ delay = '5m' }").max_delay, Duration::from_secs(300));
+    assert_eq!(of("{ max-delay = '50ms' }").delay, Duration::from_millis(50));
 }
 
 #[test]
@@ -442,4 +443,29 @@ fn readiness_in_the_defaults_is_for_those_that_can_have_it() {
         read(text).spec.services.iter().map(|spec| spec.ready.when.to_string()).collect();
     assert_eq!(ready, ["notify", "exec", "exit"]);
     assert!(said("[defaults]\nready = 'nofity'\n").contains("is no readiness"));
+}
+
+#[test]
+fn host_names_are_those_of_hostname_7() {
+    let said = |name: &str| said(&format!("[boot]\nhostname = '{name}'\n"));
+    let longest = format!("{}.x", "a".repeat(62));
+    for good in ["box", "a-b.example.org", "my_box", "3com", &longest] {
+        assert_eq!(said(good), "");
+    }
+    let (long, part) = (format!("{longest}y"), "a".repeat(64));
+    for (bad, why) in [
+        ("", "it is empty"),
+        ("-x", "no part of it begins or ends with `-`"),
+        ("a.b-", "no part of it begins or ends with `-`"),
+        (".x", "1 to 63 letters"),
+        ("a..b", "1 to 63 letters"),
+        ("x.", "1 to 63 letters"),
+        (&part, "1 to 63 letters"),
+        (&long, "longer than 64 bytes"),
+        ("a b", "can stand in it"),
+        ("a/b", "can stand in it"),
+        ("bÜro", "can stand in it"),
+    ] {
+        assert!(said(bad).contains(why), "{}", said(bad));
+    }
 }

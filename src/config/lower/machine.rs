@@ -13,6 +13,9 @@ use super::super::{keys, values};
 use super::section::{Section, check_keys};
 use super::service::alternatives;
 
+/// Longest host name in bytes, `__NEW_UTS_LEN` of uname(2).
+const HOSTNAME_MAX: usize = 64;
+
 fn nobody() -> Percent {
     Percent { name: "finit".to_owned(), instance: None }
 }
@@ -46,14 +49,27 @@ pub(super) fn boot(table: &Table, report: &mut Report<'_>) -> BootSpec {
     }
 }
 
-/// A name for sethostname(2): 64 bytes at most.
+/// A name for sethostname(2), made as hostname(7) says. Some machines have a `_` in theirs.
 fn hostname(text: &str) -> Result<String, Problem> {
+    let wrong = |hint: &str| Problem::new(format!("{} is no host name", quoted(text))).hint(hint);
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
-    let is_good = (1..=64).contains(&text.len()) && text.chars().all(fits);
-    is_good.then(|| text.to_owned()).ok_or_else(|| {
-        Problem::new(format!("{} is no host name", quoted(text)))
-            .hint("letters, digits, `-` and `.`, at most 64 of them")
-    })
+    if text.is_empty() {
+        return Err(wrong("it is empty; leave it out to have the one of /etc/hostname"));
+    }
+    if let Some((start, c)) = text.char_indices().find(|(_, c)| !fits(*c)) {
+        let place = start..start.saturating_add(c.len_utf8());
+        return Err(wrong("letters, digits, `-` and `.` can stand in it").at(place));
+    }
+    if text.len() > HOSTNAME_MAX {
+        return Err(wrong("it is longer than 64 bytes, the most that Linux takes"));
+    }
+    if text.split('.').any(|part| !(1..=63).contains(&part.len())) {
+        return Err(wrong("its parts, with a `.` between them, have 1 to 63 letters"));
+    }
+    if text.split('.').any(|part| part.starts_with('-') || part.ends_with('-')) {
+        return Err(wrong("no part of it begins or ends with `-`"));
+    }
+    Ok(text.to_owned())
 }
 
 fn step(text: &str) -> Result<String, Problem> {
