@@ -40,8 +40,7 @@ pub(super) fn restart(s: &mut Section<'_, '_, '_>, kind: Kind) -> RestartSpec {
     };
     let mut inner = s.inner(table, "service.restart");
     spec.when = inner.word("when", &WHEN).unwrap_or(by_default);
-    spec.delay = inner.duration("delay").unwrap_or(spec.delay);
-    spec.max_delay = inner.duration("max-delay").unwrap_or(spec.max_delay).max(spec.delay);
+    (spec.delay, spec.max_delay) = delays(&mut inner, (spec.delay, spec.max_delay));
     spec.reset = inner.duration("reset").unwrap_or(spec.reset);
     spec.burst = inner.integer("burst", 1, i128::from(u32::MAX));
     if let (Some(place), None) = (inner.place("within"), inner.entry("burst")) {
@@ -51,6 +50,29 @@ pub(super) fn restart(s: &mut Section<'_, '_, '_>, kind: Kind) -> RestartSpec {
     spec.except = exits(&mut inner, "except");
     spec.also = exits(&mut inner, "also");
     spec
+}
+
+/// The first delay and the longest. The one that is not said goes as far as the one that is.
+fn delays(
+    s: &mut Section<'_, '_, '_>,
+    (delay, longest): (Duration, Duration),
+) -> (Duration, Duration) {
+    match (s.duration("delay"), s.duration("max-delay")) {
+        (Some(delay), Some(longest)) => {
+            if let (Some(first), Some(place), true) =
+                (s.place("delay"), s.place("max-delay"), longest < delay)
+            {
+                let problem = Problem::new("`max-delay` is shorter than `delay`");
+                let label = (first, "the first delay is longer".to_owned());
+                let hint = "the delay doubles from the first one up to this";
+                s.report.error_with(place, problem.hint(hint), &[label]);
+            }
+            (delay, longest)
+        }
+        (Some(delay), None) => (delay, longest.max(delay)),
+        (None, Some(longest)) => (delay.min(longest), longest),
+        (None, None) => (delay, longest),
+    }
 }
 
 pub(super) fn ok_exit(s: &mut Section<'_, '_, '_>) -> OkExit {
