@@ -233,6 +233,13 @@ fn explain(
         (problem.hint("no closing quotes before the next table"), opening)
     } else if message.starts_with("string values must be quoted") {
         (Problem::new("a string must stand in quotes").hint("put it in double quotes"), span)
+    } else if message.starts_with("unexpected leading zero") {
+        // What people write who mean a mode.
+        let number = text.get(span.start..).unwrap_or_default();
+        let end = number.find(|c: char| !c.is_ascii_digit()).unwrap_or(number.len());
+        let hint =
+            format!("a mode stands in quotes: \"{}\"", number.get(..end).unwrap_or_default());
+        (Problem::new("a number cannot begin with 0").hint(hint), span)
     } else {
         (Problem::new(message), span)
     };

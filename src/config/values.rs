@@ -105,13 +105,19 @@ pub(super) fn user(text: &str) -> Result<String, Problem> {
         |hint: &str| Problem::new(format!("{} is no user or group", quoted(text))).hint(hint);
     let first =
         text.bytes().next().ok_or_else(|| wrong("it is empty; write a name or a number"))?;
-    if first.is_ascii_digit() {
-        // The highest number means "no change" to setuid(2).
-        let number = text.parse::<u32>().ok().filter(|number| *number != u32::MAX);
-        return match number {
-            Some(number) if number.to_string() == text => Ok(text.to_owned()),
-            _ => Err(wrong("a number is written in decimal digits, and no name begins with one")),
+    if let Ok(number) = text.parse::<i128>()
+        && number.to_string() == text
+    {
+        return match u32::try_from(number) {
+            _ if [-1, i128::from(u32::MAX)].contains(&number) => {
+                Err(wrong("it means \"no change\" to setuid(2), so that nobody has that number"))
+            }
+            Ok(_) => Ok(text.to_owned()),
+            Err(_) => Err(wrong("a number is from 0 to 4294967294")),
         };
+    }
+    if first.is_ascii_digit() {
+        return Err(wrong("a number is written in decimal digits, and no name begins with one"));
     }
     let body = text.strip_suffix('$').unwrap_or(text);
     let fits = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
@@ -198,25 +204,34 @@ pub(super) fn limit_number(name: &str) -> Option<u32> {
     LIMITS.iter().find(|(known, _, _)| *known == name).map(|(_, limit, _)| *limit as u32)
 }
 
+/// Whether a limit counts bytes.
+fn counts_bytes(name: &str) -> bool {
+    LIMITS.iter().any(|(known, _, unit)| *known == name && *unit == Unit::Bytes)
+}
+
+/// What a limit takes, in words that follow "must be".
+pub(super) fn limit_kind(name: &str) -> &'static str {
+    match name {
+        "core" => "a size like \"64M\", \"never\", \"unlimited\" or \"soft:hard\"",
+        _ if counts_bytes(name) => "a size like \"64M\", \"unlimited\" or \"soft:hard\"",
+        _ => "a number, \"unlimited\" or \"soft:hard\"",
+    }
+}
+
 /// The soft and hard value of a limit: `"unlimited"`, `"64M"`, `"100:200"`; for core dumps
 /// alone also `"never"`.
 pub(super) fn limit(name: &str, text: &str) -> Result<(u64, u64), Problem> {
-    if text == "never" {
-        return if name == "core" {
-            Ok((0, 0))
-        } else {
-            Err(Problem::new(format!("`never` is no value of {}", quoted(name)))
-                .hint("write a number or \"unlimited\""))
-        };
+    if (name, text) == ("core", "never") {
+        return Ok((0, 0));
     }
-    let counts_bytes = LIMITS.iter().any(|(known, _, unit)| *known == name && *unit == Unit::Bytes);
-    let one = |text: &str| match text {
-        "unlimited" => Ok(libc::RLIM_INFINITY),
-        _ if counts_bytes => size(text),
-        _ => text.parse::<u64>().map_err(|_| {
-            Problem::new(format!("{} is no limit", quoted(text)))
-                .hint("write a number, \"unlimited\" or \"soft:hard\"")
-        }),
+    let one = |text: &str| {
+        let read = match text {
+            "unlimited" => Some(libc::RLIM_INFINITY),
+            _ if counts_bytes(name) => size(text).ok(),
+            _ => text.parse().ok(),
+        };
+        let wrong = || Problem::new(format!("{} is no value of `limits.{name}`", quoted(text)));
+        read.ok_or_else(|| wrong().hint(format!("write {}", limit_kind(name))))
     };
     let (soft, hard) = match text.split_once(':') {
         Some((soft, hard)) => (one(soft)?, one(hard)?),

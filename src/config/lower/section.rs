@@ -52,16 +52,32 @@ impl<'t, 'r, 'a> Section<'t, 'r, 'a> {
     /// Says that a value is not of the kind that its key takes.
     pub fn wrong(&mut self, key: &str, node: &Node) {
         let kind = keys::find(self.kind, key).map_or("something else", |key| key.kind);
+        self.must_be(key, kind, node);
+    }
+
+    /// The same of one that a table has for a name of somebody else's.
+    pub fn must_be(&mut self, key: &str, kind: &str, node: &Node) {
         let message = format!("`{key}` must be {kind}, not {}", node.value.words());
-        let mut problem = Problem::new(message);
-        if let (Value::Integer(_) | Value::Float, "a duration") = (&node.value, kind) {
-            let text = self.report.text(node.at);
-            problem = problem.hint(format!("write \"{text}s\" for seconds"));
-        } else if matches!(node.value, Value::Integer(_) | Value::Float | Value::Boolean(_)) {
-            let text = self.report.text(node.at);
-            problem = problem.hint(format!("put it in quotes: \"{text}\""));
-        }
-        self.report.error(node.at, problem);
+        let text = self.report.text(node.at);
+        let hint = match (&node.value, kind) {
+            (Value::Integer(_) | Value::Float, "a duration") => {
+                Some(format!("write \"{text}s\" for seconds"))
+            }
+            (Value::Integer(_), "a mode in quotes") => {
+                let mode = format!("{:0>3}", text.strip_prefix("0o").unwrap_or(text));
+                match values::mode(&mode) {
+                    Ok(_) => Some(format!("put it in quotes: {key} = \"{mode}\"")),
+                    Err(problem) => problem.hint,
+                }
+            }
+            // The words that it takes are said already, and these are none of them.
+            (_, kind) if kind.contains('"') => None,
+            (Value::Integer(_) | Value::Float | Value::Boolean(_), _) => {
+                Some(format!("put it in quotes: \"{text}\""))
+            }
+            _ => None,
+        };
+        self.report.error(node.at, Problem { hint, ..Problem::new(message) });
     }
 
     /// A string as it stands in the file.

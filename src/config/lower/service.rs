@@ -293,7 +293,11 @@ fn env(s: &mut Section<'_, '_, '_>) -> Vec<(String, String)> {
         }
         let value = match &entry.node.value {
             Value::Integer(number) => Some(number.to_string()),
-            _ => s.string("env", &entry.node),
+            Value::String(_) => s.string("env", &entry.node),
+            _ => {
+                s.must_be(&format!("env.{}", entry.key), "a string or an integer", &entry.node);
+                None
+            }
         };
         variables.extend(value.map(|value| (entry.key.clone(), value)));
     }
@@ -324,7 +328,14 @@ fn limits(s: &mut Section<'_, '_, '_>) -> Vec<(u32, u64, u64)> {
                     None
                 }
             },
-            _ => s.read("limits", &entry.node, |text| values::limit(&entry.key, text)),
+            Value::String(_) => {
+                s.read("limits", &entry.node, |text| values::limit(&entry.key, text))
+            }
+            _ => {
+                let kind = values::limit_kind(&entry.key);
+                s.must_be(&format!("limits.{}", entry.key), kind, &entry.node);
+                None
+            }
         };
         limits.extend(pair.map(|(soft, hard)| (number, soft, hard)));
     }
