@@ -8,7 +8,7 @@ use super::keys::nearest;
 use super::left_out::Mistakes;
 use super::report::{Place, Problem, Report, quoted};
 use super::spec::{Kind, MILESTONES, STEPS, ServiceSpec, Start, SystemSpec, TARGETS, TargetSpec};
-use super::{cycle, rivals};
+use super::{cycle, rivals, taken};
 
 /// A name, and where the file says it.
 pub(super) type Said = (String, Place);
@@ -89,6 +89,7 @@ pub(super) fn check(
     let broken = check_names(definitions, &drafts, report);
     mark(&mut drafts, broken);
     apply_wanted_by(definitions, &mut drafts);
+    taken::warn(&drafts, report);
     if are_tied_badly(definitions, &drafts, &spec.targets, report) {
         // All of that is told. What it costs is found without those that are not there anyway.
         let silent = &mut Report::new(&[]);

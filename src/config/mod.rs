@@ -25,6 +25,7 @@ mod rivals;
 pub mod spec;
 pub mod steps;
 mod switch;
+mod taken;
 mod values;
 
 pub use builtin::builtin;

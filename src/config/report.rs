@@ -165,6 +165,11 @@ impl<'a> Report<'a> {
         self.say(Severity::Error, place, problem, more);
     }
 
+    /// What is probably not meant, but does no harm to anything else, with further places.
+    pub(super) fn warning(&mut self, place: Place, problem: Problem, more: &[(Place, String)]) {
+        self.say(Severity::Warning, place, problem, more);
+    }
+
     fn say(
         &mut self,
         severity: Severity,
@@ -181,7 +186,8 @@ impl<'a> Report<'a> {
             return;
         }
         if self.diagnostics.len() >= MOST {
-            self.dropped = self.dropped.saturating_add(1);
+            // Those that are not shown make the file a broken one.
+            self.dropped = self.dropped.saturating_add(usize::from(severity == Severity::Error));
             return;
         }
         let label = |(place, text): &(Place, String)| {

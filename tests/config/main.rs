@@ -27,6 +27,7 @@ mod left_out;
 mod meaning;
 mod pairs;
 mod switch;
+mod taken;
 mod words;
 mod wreck;
 

@@ -1,8 +1,8 @@
 //! Sockets that are held for a service.
 
 use std::fmt;
-use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::net::{Ipv6Addr, SocketAddr};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -66,6 +66,30 @@ pub struct SocketSpec {
     pub device: Option<String>,
 }
 
+impl SocketSpec {
+    /// Whether there can be only one of the two at a time: the second fails with EADDRINUSE, or
+    /// takes the file of the first away.
+    pub fn excludes(&self, other: &Self) -> bool {
+        let both = self.address.network().zip(other.address.network());
+        let Some(((kind, one), (other_kind, two))) = both else {
+            return match (self.address.file(), other.address.file()) {
+                (None, None) => self.address == other.address,
+                (one, two) => one == two,
+            };
+        };
+        let apart = self.device.as_ref().zip(other.device.as_ref()).is_some_and(|(a, b)| a != b);
+        let shared = self.reuseport && other.reuseport;
+        let is_one = one == two || self.covers(one, two) || other.covers(two, one);
+        kind == other_kind && one.port() == two.port() && is_one && !apart && !shared
+    }
+
+    /// Whether another address is one of those that this one, its own, stands for.
+    fn covers(&self, own: SocketAddr, other: SocketAddr) -> bool {
+        let only = if own.is_ipv6() { self.v6only == Some(true) } else { true };
+        own.ip().is_unspecified() && (own.is_ipv6() == other.is_ipv6() || !only)
+    }
+}
+
 /// Where a socket is bound.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Address {
@@ -101,6 +125,28 @@ pub enum UnixPath {
     File(PathBuf),
     /// Abstract, without its leading NUL.
     Abstract(String),
+}
+
+impl Address {
+    /// Where in the network, and whether it is TCP.
+    pub fn network(&self) -> Option<(bool, SocketAddr)> {
+        let all = |port: u16| SocketAddr::from((Ipv6Addr::UNSPECIFIED, port));
+        match self {
+            Self::TcpPort(port) => Some((true, all(*port))),
+            Self::Tcp(address) => Some((true, *address)),
+            Self::UdpPort(port) => Some((false, all(*port))),
+            Self::Udp(address) => Some((false, *address)),
+            Self::Unix(..) | Self::Fifo(_) => None,
+        }
+    }
+
+    /// Its file.
+    pub fn file(&self) -> Option<&Path> {
+        match self {
+            Self::Unix(_, UnixPath::File(path)) | Self::Fifo(path) => Some(path),
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Display for Address {

@@ -1,0 +1,80 @@
+//! Addresses that two services would listen on at a time. That is no error, as one of them may
+//! never come, but the second would fail: it is told when the file is checked.
+
+use std::collections::BTreeMap;
+
+use super::check::{Draft, Relation};
+use super::report::{Problem, Report, quoted};
+use super::spec::{Address, SocketSpec, Start};
+
+/// With how many others on one port a socket is compared. A warning is not worth the time that
+/// the boot of a machine with thousands of them would need.
+const COMPARED: usize = 100;
+
+/// Where addresses have to meet: a port of TCP or UDP, or else the address itself.
+fn spot(address: &Address) -> String {
+    match (address.network(), address.file()) {
+        (Some((is_tcp, at)), _) => format!("{is_tcp} {}", at.port()),
+        (None, Some(path)) => path.display().to_string(),
+        (None, None) => address.to_string(),
+    }
+}
+
+/// Warns of each service whose socket excludes one of a service before it. Who may have both says
+/// so: by other targets, `conflicts`, conditions, or that nothing starts it by itself.
+pub(super) fn warn(drafts: &[Draft], report: &mut Report<'_>) {
+    let mut spots: BTreeMap<String, Vec<(&Draft, &SocketSpec)>> = BTreeMap::new();
+    for draft in drafts.iter().filter(|draft| comes(draft)) {
+        let sockets = draft.spec.sockets.iter().flat_map(|sockets| &sockets.sockets);
+        for socket in sockets {
+            let others = spots.entry(spot(&socket.address)).or_default();
+            let mut compared = others.iter().take(COMPARED);
+            if let Some((first, _)) = compared.find(|(other, at)| {
+                at.excludes(socket) && other.spec.name != draft.spec.name && meet(other, draft)
+            }) {
+                tell(first, draft, socket, report);
+                break;
+            }
+            others.push((draft, socket));
+        }
+    }
+}
+
+/// Whether it listens without anybody asking for it.
+fn comes(draft: &Draft) -> bool {
+    let spec = &draft.spec;
+    let by_itself = matches!(spec.start, Start::Boot | Start::Demand);
+    by_itself && spec.enabled && spec.conditions.is_none() && !draft.vague
+}
+
+/// Whether both can be there at a time, and a target wants them so.
+fn meet(one: &Draft, other: &Draft) -> bool {
+    let mut targets = one.spec.targets.iter();
+    targets.any(|target| other.spec.targets.contains(target))
+        && !rules_out(one, other)
+        && !rules_out(other, one)
+}
+
+/// Whether one says that it conflicts with the other.
+fn rules_out(one: &Draft, other: &Draft) -> bool {
+    let is_other = |name: &String| {
+        let spec = &other.spec;
+        let own = [Some(&spec.name), spec.template.as_ref()];
+        own.contains(&Some(name)) || other.takes.iter().any(|(taken, _)| taken == name)
+    };
+    one.edges.iter().any(|edge| edge.relation == Relation::Conflicts && is_other(&edge.to))
+}
+
+fn tell(first: &Draft, second: &Draft, socket: &SocketSpec, report: &mut Report<'_>) {
+    let (one, two) = (&first.spec.name, &second.spec.name);
+    let at = quoted(&socket.address.to_string());
+    let problem = Problem::new(format!("{} cannot have {at}, which is taken", quoted(two)));
+    if first.at == second.at {
+        let hint = "each instance wants an address of its own: `%i` can stand in it";
+        report.warning(second.at, problem.hint(hint), &[]);
+    } else {
+        let label = (first.at, format!("{} listens there", quoted(one)));
+        let hint = format!("take one of them out, or say conflicts = \"{one}\"");
+        report.warning(second.at, problem.hint(hint), &[label]);
+    }
+}

@@ -1,0 +1,74 @@
+//! Two services on one address: told where they would meet, and silent where they never do.
+
+use crate::{read, said};
+
+/// What is said of two services that say this.
+fn both(a: &str, b: &str) -> String {
+    said(&format!("[service.a]\ncommand = '/a'\n{a}\n[service.b]\ncommand = '/b'\n{b}\n"))
+}
+
+#[test]
+fn two_services_on_one_address_are_warned_of_and_stay() {
+    for (a, b) in [
+        ("'80'", "'80'"),
+        ("'80'", "'tcp:127.0.0.1:80'"),
+        ("'[::1]:80'", "'80'"),
+        ("'0.0.0.0:80'", "'127.0.0.1:80'"),
+        ("'0.0.0.0:80'", "'[::]:80'"),
+        ("'/run/x'", "'unix-dgram:/run/x'"),
+        ("'@x'", "['@y', '@x']"),
+        ("{ on = '80', reuseport = true }", "'80'"),
+        ("{ on = '80', device = 'eth0' }", "'80'"),
+    ] {
+        let (a, b) = (format!("listen = {a}"), format!("listen = {b}"));
+        let text = both(&a, &b);
+        assert!(text.starts_with("warning: `b` cannot have"), "{a} {b}\n{text}");
+        assert!(text.contains("`a` listens there") && !text.contains("error"), "{text}");
+    }
+    let loaded = read(
+        "[service.a]\ncommand = '/a'\ninstances = ['x', 'y']\ninetd = '80'\nlimits.core = 'never'\n",
+    );
+    assert_eq!((loaded.diagnostics.len(), loaded.spec.services.len()), (1, 2));
+    assert!(!loaded.is_broken() && loaded.errors().is_empty());
+}
+
+#[test]
+fn those_that_never_meet_may_have_one_address() {
+    let apart = [
+        ("'80'", "'81'"),
+        ("'80'", "'udp:80'"),
+        ("'[::1]:80'", "'127.0.0.1:80'"),
+        ("'127.0.0.2:80'", "'127.0.0.1:80'"),
+        ("{ on = '80', v6only = true }", "'0.0.0.0:80'"),
+        ("{ on = '80', reuseport = true }", "{ on = '80', reuseport = true }"),
+        ("{ on = '80', device = 'eth0' }", "{ on = '80', device = 'eth1' }"),
+        ("'@x'", "'unix-dgram:@x'"),
+    ];
+    for (a, b) in apart {
+        assert_eq!(both(&format!("listen = {a}"), &format!("listen = {b}")), "", "{a} {b}");
+    }
+    for more in [
+        "conflicts = 'a'",
+        "enabled = false",
+        "start = 'manual'",
+        "targets = 'rescue'",
+        "only-if.exists = '/b'",
+    ] {
+        assert_eq!(both("listen = '80'", &format!("listen = '80'\n{more}")), "", "{more}");
+    }
+    assert_eq!(both("listen = '80'\nconflicts = 'c'", "listen = '80'\nalias = 'c'"), "");
+}
+
+/// A warning never makes a file a broken one, not even with more of them than are kept.
+#[test]
+fn any_number_of_warnings_is_no_error() {
+    let instances: Vec<String> = (0..1000).map(|number| format!("'{number}'")).collect();
+    let instances = instances.join(", ");
+    let one = |name: usize| format!("[service.a{name}]\ncommand = '/a'\nlisten = '80'\n");
+    let text: String = (0..1000).map(one).collect();
+    let text =
+        format!("{text}[service.b]\ncommand = '/b'\nlisten='80'\ninstances = [{instances}]\n");
+    let loaded = read(&text);
+    assert!(loaded.diagnostics.len() > 100 && !loaded.is_broken());
+    assert_eq!(loaded.spec.services.len(), 2000);
+}
