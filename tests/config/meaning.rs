@@ -302,17 +302,17 @@ fn addresses_in_all_their_forms() {
 #[test]
 fn every_field_of_a_socket() {
     let spec = service(&format!(
-        "{RUN}listen = ['80', {{ on = '/run/x', name = 'x', mode = '0660', user = 'a', group = 5, \
-         backlog = 9, unlink = false, v6only = true, freebind = true, reuseport = true, \
-         keepalive = true, nodelay = true, nonblocking = true, device = 'eth0' }}]\n"
+        "{RUN}listen = [{{ on = '/run/x', name = 'x', mode = '0660', user = 'a', group = 5, \
+         backlog = 9, unlink = false, nonblocking = true }}, {{ on = '80', v6only = true, \
+         freebind = true, reuseport = true, keepalive = true, nodelay = true, device = 'eth0' }}]\n"
     ));
-    let socket = &spec.sockets.as_ref().unwrap().sockets[1];
+    let [socket, network] = &spec.sockets.as_ref().unwrap().sockets[..] else { panic!() };
     assert_eq!((socket.name.as_deref(), socket.mode), (Some("x"), Some(0o660)));
     assert_eq!((socket.user.as_deref(), socket.group.as_deref()), (Some("a"), Some("5")));
-    assert_eq!((socket.backlog, socket.unlink, socket.v6only), (Some(9), false, Some(true)));
-    assert!(socket.freebind && socket.reuseport && socket.keepalive);
-    assert!(socket.nodelay && socket.nonblocking);
-    assert_eq!(socket.device.as_deref(), Some("eth0"));
+    assert_eq!((socket.backlog, socket.unlink, socket.nonblocking), (Some(9), false, true));
+    assert!(network.v6only == Some(true) && network.freebind && network.reuseport);
+    assert!(network.keepalive && network.nodelay);
+    assert_eq!(network.device.as_deref(), Some("eth0"));
 }
 
 #[test]

@@ -39,7 +39,11 @@ fn file(key: &Key, value: &str) -> (String, usize) {
             return at_end("[service.x]\ncommand = \"/bin/true\"\n", &line);
         }
         "service.socket" => {
-            let on = if name == "on" { "" } else { "on = \"/run/x\", " };
+            let on = match name {
+                "on" => "",
+                "mode" | "user" | "group" | "unlink" => "on = \"/run/x\", ",
+                _ => "on = \"80\", ",
+            };
             let line = format!("listen = {{ {on}{name} = {value} }}");
             return at_end("[service.x]\ncommand = \"/bin/true\"\n", &line);
         }

@@ -2,7 +2,7 @@
 
 use super::super::address::address;
 use super::super::raw::{Node, Value};
-use super::super::report::Problem;
+use super::super::report::{Place, Problem, quoted};
 use super::super::spec::{Address, SocketMode, SocketSpec, SocketsSpec, UnixKind};
 use super::super::values;
 use super::section::Section;
@@ -39,9 +39,15 @@ pub(super) fn sockets(s: &mut Section<'_, '_, '_>) -> Option<SocketsSpec> {
         Value::Array(items) => items.as_slice(),
         _ => std::slice::from_ref(&entry.node),
     };
-    let mut found = Vec::new();
+    let mut found: Vec<(SocketSpec, Place)> = Vec::new();
     for node in nodes {
-        found.extend(socket(s, key, node, mode));
+        let Some(socket) = socket(s, key, node, mode) else { continue };
+        if let Some((_, first)) = found.iter().find(|(other, _)| other.excludes(&socket)) {
+            let problem = Problem::new(format!("{} is taken", quoted(&socket.address.to_string())));
+            let label = (*first, "this one listens there".to_owned());
+            s.report.error_with(node.at, problem.hint("take one of them out"), &[label]);
+        }
+        found.push((socket, node.at));
     }
     if nodes.is_empty() {
         s.report.error(entry.node.at, Problem::new(format!("`{key}` names no address")));
@@ -49,7 +55,7 @@ pub(super) fn sockets(s: &mut Section<'_, '_, '_>) -> Option<SocketsSpec> {
     let most = i128::from(u32::MAX);
     Some(SocketsSpec {
         mode,
-        sockets: found,
+        sockets: found.into_iter().map(|(socket, _)| socket).collect(),
         max: s.integer("inetd-max", 1, most).unwrap_or(CONNECTIONS),
         max_per_source: s.integer("inetd-max-per-source", 1, most),
         rate: s.get("inetd-rate", values::rate),
@@ -84,6 +90,12 @@ fn socket<'t>(
         }
         return None;
     };
+    for entry in &table.entries {
+        if let Some(what) = is_only_for(&entry.key, &address, mode) {
+            let problem = Problem::new(format!("`{}` is only for {what}", entry.key));
+            inner.report.error(entry.at, problem.hint("it does nothing here: take it out"));
+        }
+    }
     let mut spec = plain(address);
     spec.name = inner.get("name", descriptor_name);
     spec.mode = inner.get("mode", values::mode);
@@ -101,6 +113,21 @@ fn socket<'t>(
     Some(spec)
 }
 
+/// What an option of a socket is for, if that is not what this one is.
+fn is_only_for(option: &str, address: &Address, mode: SocketMode) -> Option<&'static str> {
+    let network = address.network();
+    let (fits, what) = match option {
+        "mode" | "user" | "group" | "unlink" => (address.file().is_some(), "sockets with a file"),
+        "keepalive" | "nodelay" => (matches!(network, Some((true, _))), "TCP"),
+        "freebind" | "reuseport" | "device" => (network.is_some(), "TCP and UDP"),
+        "v6only" => (network.is_some_and(|(_, at)| at.is_ipv6()), "IPv6"),
+        "backlog" => (has_connections(address), "sockets that take connections"),
+        "name" | "nonblocking" => (mode == SocketMode::Listen, "`listen`"),
+        _ => return None,
+    };
+    (!fits).then_some(what)
+}
+
 /// LISTEN_FDNAMES has a colon between names, sd_listen_fds(3).
 fn descriptor_name(text: &str) -> Result<String, Problem> {
     match values::name(text) {
@@ -112,18 +139,22 @@ fn descriptor_name(text: &str) -> Result<String, Problem> {
 /// An address that can be used in that mode: only a stream has connections to accept.
 fn fitting(text: &str, mode: SocketMode) -> Result<Address, Problem> {
     let address = address(text)?;
-    let datagrams = matches!(
+    if mode == SocketMode::Inetd && !has_connections(&address) {
+        return Err(Problem::new("`inetd` needs connections, and these have none")
+            .hint("use `listen`, which hands the socket itself to the service"));
+    }
+    Ok(address)
+}
+
+/// Whether somebody can connect there.
+fn has_connections(address: &Address) -> bool {
+    !matches!(
         address,
         Address::Udp(_)
             | Address::UdpPort(_)
             | Address::Unix(UnixKind::Datagram, _)
             | Address::Fifo(_)
-    );
-    if mode == SocketMode::Inetd && datagrams {
-        return Err(Problem::new("`inetd` needs connections, and these have none")
-            .hint("use `listen`, which hands the socket itself to the service"));
-    }
-    Ok(address)
+    )
 }
 
 fn plain(address: Address) -> SocketSpec {
