@@ -65,7 +65,7 @@ pub(super) struct Definitions {
     pub of_targets: Vec<Said>,
     /// Targets with mistakes.
     pub lost_targets: Vec<Rc<TargetSpec>>,
-    /// Templates of which not every instance was read.
+    /// Services with a mistake, which may have instances that were not read.
     pub incomplete: BTreeSet<String>,
     /// Whether a part of some file could not be read, so that a name which is not defined may
     /// well be defined there.
@@ -197,15 +197,7 @@ impl<'a> Names<'a> {
     /// An instance of a template that is defined but was not read.
     fn is_instance_of_broken(&self, name: &str) -> bool {
         let template = name.split_once('@').map(|(template, _)| template);
-        if template.is_some_and(|name| self.definitions.incomplete.contains(name)) {
-            return true;
-        }
-        let is_unit = template.is_some_and(|name| self.definitions.places.contains_key(name));
-        is_unit
-            && !self
-                .others
-                .iter()
-                .any(|other| other.split_once('@').map(|(known, _)| known) == template)
+        template.is_some_and(|name| self.definitions.incomplete.contains(name))
     }
 
     fn all(&self) -> impl Iterator<Item = &str> {

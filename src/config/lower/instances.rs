@@ -57,6 +57,12 @@ fn instance_list(name: &str, node: &Node, report: &mut Report<'_>) -> Option<Vec
         report.error(node.at, problem);
         return None;
     };
+    if items.is_empty() {
+        let problem = Problem::new("`instances` names no instance")
+            .hint("name one; with enabled = false nothing starts it");
+        report.error(node.at, problem);
+        return None;
+    }
     let mut list: Vec<String> = Vec::new();
     for item in items {
         let Value::String(text) = &item.value else {

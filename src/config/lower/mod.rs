@@ -74,13 +74,10 @@ pub(super) fn lower(documents: Vec<Document>, report: &mut Report<'_>) -> System
         let kind = if kind == "task" { Kind::Task } else { Kind::Service };
         let whole = over_defaults(kind, &defaults, table);
         let made = instances(kind, &name, &whole, at, report);
-        let wrong = report.since(before);
-        if wrong.is_some() {
-            definitions.incomplete.insert(name.clone());
-        }
-        let mistake = mistake.or(wrong);
+        let mistake = mistake.or_else(|| report.since(before));
         let mut vague = false;
         if let Some(mistake) = &mistake {
+            definitions.incomplete.insert(name.clone());
             mistakes.add(&name, mistake);
             vague = mistake == UNREADABLE || is_mistyped(&whole, "service", &TIMING);
         }
@@ -101,6 +98,7 @@ pub(super) fn lower(documents: Vec<Document>, report: &mut Report<'_>) -> System
     }
     for (kind, name, at, mistake) in gathered.misspelt {
         mistakes.add(&name, &mistake);
+        definitions.incomplete.insert(name.clone());
         definitions.places.entry(name).or_insert((kind, at));
     }
     check::check(&definitions, drafts, mistakes, &mut spec, report);
