@@ -198,7 +198,36 @@ fn every_key_is_explained() {
     assert_eq!(explain("no-such-key"), None);
     assert!(explain("signal").is_some_and(|page| page.starts_with("stop.signal")));
     assert!(explain("service.user").is_some_and(|page| page.starts_with("user")));
-    assert!(explain("inetd.on").is_some_and(|page| page.starts_with("listen.on")));
+    assert_eq!(explain("no-such.key"), None);
+    assert_eq!(explain("stop.no-such-key"), None);
+    assert_eq!(explain("user.timeout"), None);
+}
+
+#[test]
+fn a_key_is_explained_wherever_it_stands() {
+    for (path, title, help) in [
+        ("inetd.on", "inetd.on", "Where: a port"),
+        ("after-stop.timeout", "after-stop.timeout", "How long it may take."),
+        ("reload.run", "reload.run", "written as `command` is"),
+        ("only-if-command.may-fail", "only-if-command.may-fail", "overlooked"),
+        ("stop.command.user", "stop.command.user", "Who runs it."),
+        ("ready.command.timeout", "ready.command.timeout", "How long it may take."),
+        ("health.command.run", "health.command.run", "written as `command` is"),
+        ("assert.not-exists", "assert.not-exists", "something by that name"),
+        ("service.stop.timeout", "stop.timeout", "until SIGKILL"),
+        ("service.web.stop.timeout", "stop.timeout", "until SIGKILL"),
+        ("task.backup.schedule.at", "schedule.at", "calendar"),
+        ("override.service.web.user", "user", "runs"),
+        ("defaults.restart.delay", "restart.delay", "doubles"),
+        ("target.desktop.wants", "target.wants", "started with this target"),
+        ("limits.core", "limits", "setrlimit"),
+        ("service.web.env.LANG", "env", "environment"),
+        ("boot.sysctl.vm.swappiness", "boot.sysctl", "Kernel settings"),
+        ("log.directory", "log.directory", "older"),
+    ] {
+        let page = explain(path).unwrap_or_else(|| panic!("{path}"));
+        assert!(page.starts_with(&format!("{title}\n")) && page.contains(help), "{path}\n{page}");
+    }
 }
 
 #[test]

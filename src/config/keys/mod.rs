@@ -81,6 +81,27 @@ pub fn find(table: &str, name: &str) -> Option<&'static Key> {
     all().find(|key| key.name == name && key.table == table)
 }
 
+/// The kind of the table that a key of another one takes.
+pub fn inner(table: &str, name: &str) -> Option<&'static str> {
+    match (table, name) {
+        ("service", "stop") => Some("service.stop"),
+        ("service", "restart") => Some("service.restart"),
+        ("service", "ready") => Some("service.ready"),
+        ("service", "health") => Some("service.health"),
+        ("service", "schedule") => Some("service.schedule"),
+        ("service", "watch") => Some("service.watch"),
+        ("service", "instances") => Some("service.instances"),
+        ("service", "listen" | "inetd") => Some("service.socket"),
+        ("service", "only-if" | "assert") => Some("service.only-if"),
+        (
+            "service",
+            "before-start" | "after-start" | "after-stop" | "reload" | "only-if-command",
+        )
+        | ("service.stop" | "service.ready" | "service.health", "command") => Some("service.hook"),
+        _ => None,
+    }
+}
+
 /// The key of that table that was probably meant by a name that is none.
 pub fn suggest(table: &str, name: &str) -> Option<&'static str> {
     if table == CONDITIONS {
@@ -124,7 +145,10 @@ impl Key {
         match self.table {
             "service" => "[service.NAME], [task.NAME] and [defaults]".to_owned(),
             "service.socket" => "a table of `listen` or `inetd`".to_owned(),
-            "service.hook" => "a table of a hook, of `reload` or of `stop.command`".to_owned(),
+            "service.hook" => {
+                "a table of a hook, of `reload`, or of `command` in `stop`, `ready` or `health`"
+                    .into()
+            }
             CONDITIONS => "`only-if` and `assert` of a service or task".to_owned(),
             "target" => "[target.NAME]".to_owned(),
             table => match table.strip_prefix("service.") {
@@ -135,28 +159,58 @@ impl Key {
     }
 }
 
-/// What a person should know about a key: `stop.signal`, `boot.hostname`, or its last part
-/// alone, which may name several keys. None for a key that does not exist.
+/// What a person should know about a key, by its path in the file (`stop.signal`,
+/// `boot.hostname`, `service.sshd.user`), or by its last part alone, which may name several keys.
+/// None for a key that does not exist.
 pub fn explain(name: &str) -> Option<String> {
-    let name = name.strip_prefix("service.").or(name.strip_prefix("task.")).unwrap_or(name);
-    let name = name.replace("inetd.", "listen.");
-    let condition = name.strip_prefix("only-if.").or(name.strip_prefix("assert."));
-    let name = match condition.and_then(conditions::plain) {
-        Some(plain) => format!("only-if.{plain}"),
-        None => name,
-    };
-    let exact: Vec<_> = all().filter(|key| key.path() == name).collect();
-    let found = if exact.is_empty() {
-        all().filter(|key| key.name == name).collect::<Vec<_>>()
-    } else {
-        exact
-    };
-    let pages: Vec<String> = found.into_iter().map(page).collect();
+    if let Some((title, key)) = by_path(&name.split('.').collect::<Vec<_>>()) {
+        return Some(page(&title, key));
+    }
+    let found = all().filter(|key| key.name == name);
+    let pages: Vec<String> = found.map(|key| page(&key.path(), key)).collect();
     (!pages.is_empty()).then(|| pages.join("\n\n"))
 }
 
-fn page(key: &Key) -> String {
-    let mut page = key.path();
+/// The key that a path leads to, and the path without the name of the service that it stands in.
+fn by_path(parts: &[&str]) -> Option<(String, &'static Key)> {
+    let top = parts.first()?;
+    let (table, starts): (&str, &[usize]) = match *top {
+        "service" | "task" => ("service", &[1, 2]),
+        "defaults" => ("service", &[1]),
+        "override" => ("service", &[3]),
+        "target" => (top, &[1, 2]),
+        _ if TABLES.contains(top) => (top, &[1]),
+        _ => ("service", &[]),
+    };
+    let below = starts.iter().map(|start| (table, *start)).chain([("service", 0)]);
+    let mut found = below.filter_map(|(table, start)| {
+        let rest = parts.get(start..)?;
+        let key = walk(table, rest)?;
+        let is_whole = key.table == CONDITIONS || rest.last() == Some(&key.name);
+        let title = match table {
+            _ if !is_whole => key.path(),
+            "service" => rest.join("."),
+            _ => format!("{table}.{}", rest.join(".")),
+        };
+        Some((title, key))
+    });
+    found.next()
+}
+
+/// The key at the end of a way through tables.
+fn walk(table: &str, parts: &[&str]) -> Option<&'static Key> {
+    let (name, rest) = parts.split_first()?;
+    let key = find(table, name)?;
+    match inner(table, key.name) {
+        _ if rest.is_empty() => Some(key),
+        Some(inner) => walk(inner, rest),
+        // The names in it are those of limits, variables or settings.
+        None => key.kind.starts_with("a table of").then_some(key),
+    }
+}
+
+fn page(title: &str, key: &Key) -> String {
+    let mut page = title.to_owned();
     if !key.is_supported() {
         page.push_str("\n  not supported by this version of finit yet");
     } else if key.default.is_empty() {

@@ -272,7 +272,7 @@ pub(super) fn check_keys(
     for entry in &table.entries {
         match keys::find(kind, &entry.key) {
             Some(key) if key.is_supported() => {
-                if let Some(inner) = inner_kind(kind, key.name) {
+                if let Some(inner) = keys::inner(kind, key.name) {
                     check_inner(&entry.node, inner, label, report);
                 }
             }
@@ -297,27 +297,6 @@ fn check_inner(node: &Node, kind: &'static str, label: &dyn Display, report: &mu
             items.iter().for_each(|item| check_inner(item, kind, label, report));
         }
         _ => {}
-    }
-}
-
-/// The kind of a table within a table.
-fn inner_kind(kind: &str, name: &str) -> Option<&'static str> {
-    match (kind, name) {
-        ("service", "stop") => Some("service.stop"),
-        ("service", "restart") => Some("service.restart"),
-        ("service", "ready") => Some("service.ready"),
-        ("service", "health") => Some("service.health"),
-        ("service", "schedule") => Some("service.schedule"),
-        ("service", "watch") => Some("service.watch"),
-        ("service", "instances") => Some("service.instances"),
-        ("service", "listen" | "inetd") => Some("service.socket"),
-        ("service", "only-if" | "assert") => Some("service.only-if"),
-        (
-            "service",
-            "before-start" | "after-start" | "after-stop" | "reload" | "only-if-command",
-        )
-        | ("service.stop" | "service.ready" | "service.health", "command") => Some("service.hook"),
-        _ => None,
     }
 }
 
