@@ -170,16 +170,28 @@ impl Engine {
     /// Why no time makes that task run.
     pub(super) fn no_time(&self, node: &Node) -> String {
         let table = node.timetable.as_ref();
-        let enabled = node.living_spec().is_some_and(|spec| spec.enabled);
+        if self.phase.is_down() {
+            return format!("the machine is {}", self.phase);
+        }
+        if let Some(why) = self.not_asked(node) {
+            return why;
+        }
         match table.and_then(|table| table.never.as_ref()) {
-            _ if self.phase.is_down() => format!("the machine is {}", self.phase),
-            _ if !enabled => "not enabled".to_owned(),
-            _ if !node.timed => format!("not of the target {}", self.target),
             _ if node.is_off() => "its times are off until it is started".to_owned(),
             Some(why) => format!("never due: {why}"),
             None if table.is_some_and(|table| table.is_asked()) => "not known yet".to_owned(),
             None => "no time left".to_owned(),
         }
+    }
+
+    /// Why neither times nor paths start a node, if it is not for the machine as it is.
+    pub(super) fn not_asked(&self, node: &Node) -> Option<String> {
+        let spec = node.newest_spec()?;
+        if !spec.enabled {
+            return Some("not enabled".to_owned());
+        }
+        let is_member = spec.targets.contains(&self.target);
+        (!is_member).then(|| format!("not of the target {}", self.target))
     }
 
     /// Its time has come.

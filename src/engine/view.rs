@@ -136,9 +136,13 @@ impl Engine {
                 format!("runs once more, since {sight}"),
             ]);
         }
-        let has_paths = node.living_spec().is_some_and(|spec| spec.watch.is_some());
-        if node.state.is_active() || !(node.timed || has_paths) {
+        let spec = node.living_spec();
+        let comes = spec.is_some_and(|spec| spec.schedule.is_some() || spec.watch.is_some());
+        if node.state.is_active() || !comes {
             return self.plain_reason(node, known);
+        }
+        if let Some(why) = self.not_asked(node) {
+            return joined([self.plain_reason(node, known), why]);
         }
         // It rests between two runs, unless somebody stopped it.
         let rests = matches!(node.state, State::Down(_)) && !node.is_off();

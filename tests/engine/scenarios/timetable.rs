@@ -67,6 +67,13 @@ fn why_no_time_comes_is_told() {
     assert_eq!(never(backup("every 15m")), "");
     assert_eq!(never(backup("every 15m").disabled()), "not enabled");
     assert_eq!(never(backup("every 15m").in_target("rescue")), "not of the target default");
+    let mut rig = booted(backup("every 15m").in_target("rescue"));
+    assert_eq!(rig.reason("backup"), "not of the target default");
+    rig.start("backup");
+    rig.pass(secs(1));
+    assert_eq!(rig.reason("backup"), "exited with status 0; not of the target default");
+    let mut rig = booted(backup("every 15m").disabled());
+    assert_eq!(rig.reason("backup"), "not enabled");
     let mut rig = booted(
         task("backup").on_schedule(Schedule { after_boot: Some(secs(5)), ..Schedule::default() }),
     );

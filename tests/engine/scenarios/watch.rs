@@ -47,6 +47,14 @@ fn a_change_starts_it_and_the_boot_does_not() {
     assert_eq!(rig.starts("build"), 2);
 }
 
+#[test]
+fn why_no_path_starts_it_is_told() {
+    let mut rig = booted(build().in_target("rescue"));
+    assert_eq!(rig.reason("build"), "not of the target default");
+    let mut rig = booted(build().disabled());
+    assert_eq!(rig.reason("build"), "not enabled");
+}
+
 /// What is mounted on the way would be a change.
 #[test]
 fn the_watching_begins_when_the_file_systems_are_there() {
