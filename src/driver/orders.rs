@@ -153,6 +153,13 @@ impl Driver {
         let group = self.engine.control_settings().power_group.as_ref();
         let power =
             group.and_then(|name| Accounts::load().ok()?.group(name).map(|group| group.gid));
+        if let (Some(name), None) = (group, power) {
+            let text = format!(
+                "control.power-group: there is no group `{name}` in /etc/group: root alone has \
+                 power over this machine"
+            );
+            self.console.tell(Level::Trouble, &text);
+        }
         // For the next finit: whoever comes between the two waits.
         self.listener = Some(fds::dup(listener.as_fd())?);
         let serve =

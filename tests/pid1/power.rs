@@ -63,6 +63,18 @@ fn words_of_people_end_the_machine_in_order() {
     goes_down_in_order(|machine| drop(machine.connect().ask("poweroff")), OFF);
 }
 
+#[test]
+fn a_power_group_that_nobody_knows_is_told() {
+    let machine = Machine::boot("[control]\npower-group = \"no-such\"\n");
+    machine.booted();
+    let said = "control.power-group: there is no group `no-such` in /etc/group";
+    assert!(machine.console().contains(said), "{}", machine.console());
+    let checked = machine.ctl(&["check"]);
+    assert!(checked.code == 0 && checked.text.contains(said), "{checked:?}");
+    machine.write("/etc/finit.toml", TOML);
+    assert!(!machine.ctl(&["check"]).text.contains("power-group"), "this group is there");
+}
+
 /// A shutdown at a time to come: told, shown, cancelled, and in the end carried out.
 #[test]
 fn a_machine_goes_down_at_its_time() {
