@@ -8,13 +8,17 @@ use super::connect::Failure;
 use super::{Form, Session, Status};
 use crate::calendar::{Schedule, Zone};
 use crate::config;
-use crate::config::spec::{Kind, ServiceSpec};
+use crate::config::spec::{Kind, ServiceSpec, SystemSpec};
 use crate::os::time;
+use crate::os::users::Accounts;
 
 /// Where time zones are.
 const ZONES: &str = "/usr/share/zoneinfo";
 /// In seconds.
 const DAY: i64 = 86_400;
+
+/// The target of a boot without another word.
+const DEFAULT: &str = "default";
 
 /// The file that describes the machine.
 pub const FILE: &str = "/etc/finit.toml";
@@ -81,17 +85,46 @@ struct Found {
 fn examine(path: &Path) -> Found {
     let config::Loaded { spec, diagnostics, .. } = config::load(path, &config::Disk);
     let of_kind = |kind| spec.services.iter().filter(|service| service.kind == kind).count();
-    let never = |service: &ServiceSpec| {
+    let errors = diagnostics.iter().filter(|diagnostic| diagnostic.is_error()).count();
+    let never = spec.services.iter().filter_map(|service| {
         let why = never_due(service.schedule.as_deref()?)?;
-        Some(format!("warning: {} is never due: {why}", service.name))
-    };
-    let never = spec.services.iter().filter_map(|service| never(service));
+        Some(format!("{} is never due: {why}", service.name))
+    });
+    let power = spec.control.power_group.as_deref().filter(|name| is_unknown(name));
+    let power = power.map(|name| {
+        format!("control.power-group: there is no group `{name}` in /etc/group of this machine")
+    });
+    // One file of many has its own subject; and what is left out may be a login.
+    let is_whole = errors == 0 && !path.parent().is_some_and(is_drop_in_folder);
+    let login = (is_whole && !has_login(&spec)).then(|| {
+        "no service of the target default has a `tty`: nobody can log in on the console".to_owned()
+    });
+    let warnings = never.chain(power).chain(login).map(|said| format!("warning: {said}"));
     Found {
         services: of_kind(Kind::Service),
         tasks: of_kind(Kind::Task),
-        errors: diagnostics.iter().filter(|diagnostic| diagnostic.is_error()).count(),
-        said: diagnostics.iter().map(ToString::to_string).chain(never).collect(),
+        errors,
+        said: diagnostics.iter().map(ToString::to_string).chain(warnings).collect(),
     }
+}
+
+fn is_drop_in_folder(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "d")
+}
+
+/// Whether something is on a terminal once the machine is up.
+fn has_login(spec: &SystemSpec) -> bool {
+    let default = spec.targets.iter().find(|target| target.name == DEFAULT);
+    let names =
+        default.iter().flat_map(|target| target.wants.iter().chain(target.needs.iter().flatten()));
+    let named: Vec<&String> = names.collect();
+    spec.services.iter().any(|service| {
+        let ServiceSpec { name, template, targets, .. } = &**service;
+        let is_member = targets.is_empty()
+            || targets.iter().any(|target| target == DEFAULT)
+            || template.iter().chain([name]).any(|name| named.contains(&name));
+        service.enabled && service.exec.tty.is_some() && is_member
+    })
 }
 
 /// Why no time of that schedule ever comes, as far as this machine knows its zone.
@@ -111,6 +144,11 @@ fn never_due(schedule: &Schedule) -> Option<String> {
     // A time of today that is over in one zone may be to come in another.
     let is_over = || schedule.next_at(now.saturating_sub(DAY), &zone).is_none();
     (others.iter().all(Option::is_none) && is_over()).then(|| "no time left".to_owned())
+}
+
+/// Whether this machine knows no such group.
+fn is_unknown(group: &str) -> bool {
+    Accounts::load().is_ok_and(|accounts| accounts.group(group).is_none())
 }
 
 fn count(number: usize, noun: &str) -> String {

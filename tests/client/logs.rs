@@ -176,7 +176,8 @@ fn a_file_is_checked_without_a_running_finit() {
     let path = file.to_str().unwrap();
     let check = |words: &[&str]| Ran::of(&mut command(&folder, "finitctl", words));
 
-    fs::write(&file, "[service.cron]\ncommand = \"/usr/sbin/cron -f\"\n").unwrap();
+    let cron = "[service.cron]\ncommand = \"/usr/sbin/cron -f\"\n";
+    fs::write(&file, format!("{cron}tty = \"tty9\"\n")).unwrap();
     let ran = check(&["check", path]);
     assert_eq!(ran.out, format!("{path}: 1 service, 0 tasks: no errors\n"), "{}", ran.err);
     assert_eq!((ran.code, ran.err.as_str()), (0, ""));
@@ -190,6 +191,31 @@ fn a_file_is_checked_without_a_running_finit() {
     assert!(ran.err.contains("`bad`") && ran.err.contains("`worse`"), "all at once: {}", ran.err);
     let ran = check(&["check", "/nonexistent.toml"]);
     assert_eq!((ran.code, ran.err.contains("/nonexistent.toml")), (1, true), "{}", ran.err);
+}
+
+/// Nothing is wrong with such files, but who boots with one sits before a machine without a login.
+#[test]
+fn a_check_warns_of_a_machine_without_a_login() {
+    let folder = folder();
+    let drop_ins = folder.join("finit.toml.d");
+    fs::create_dir(&drop_ins).unwrap();
+    let check = |path: std::path::PathBuf, text: &str| {
+        fs::write(&path, text).unwrap();
+        let ran = Ran::of(&mut command(&folder, "finitctl", &["check", path.to_str().unwrap()]));
+        assert_eq!(ran.code, 0, "{}", ran.err);
+        ran.err
+    };
+    let getty = "[service.getty]\ncommand = \"/sbin/agetty -\"\ntty = \"tty1\"\n";
+    let elsewhere = format!("{getty}targets = \"rescue\"\n");
+    for text in ["", "# nothing\n", &elsewhere, &format!("{getty}enabled = false\n")] {
+        let said = check(folder.join("finit.toml"), text);
+        assert!(said.contains("nobody can log in on the console"), "{text}: {said}");
+    }
+    let wanted = format!("{elsewhere}[target.default]\nwants = \"getty\"\n");
+    for text in [getty, &wanted] {
+        assert_eq!(check(folder.join("finit.toml"), text), "", "{text}");
+    }
+    assert_eq!(check(drop_ins.join("x.toml"), ""), "", "the login is another file's");
 }
 
 #[test]
