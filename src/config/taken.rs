@@ -66,13 +66,12 @@ fn rules_out(one: &Draft, other: &Draft) -> bool {
 }
 
 fn tell(first: &Draft, second: &Draft, socket: &SocketSpec, report: &mut Report<'_>) {
-    let (one, two) = (&first.spec.name, &second.spec.name);
-    let at = quoted(&socket.address.to_string());
-    let problem = Problem::new(format!("{} cannot have {at}, which is taken", quoted(two)));
+    let problem = Problem::new(format!("{} is taken", quoted(&socket.address.to_string())));
     if first.at == second.at {
         let hint = "each instance wants an address of its own: `%i` can stand in it";
         report.warning(second.at, problem.hint(hint), &[]);
     } else {
+        let one = &first.spec.name;
         let label = (first.at, format!("{} listens there", quoted(one)));
         let hint = format!("take one of them out, or say conflicts = \"{one}\"");
         report.warning(second.at, problem.hint(hint), &[label]);
