@@ -93,7 +93,7 @@ fn socket<'t>(
     for entry in &table.entries {
         if let Some(what) = is_only_for(&entry.key, &address, mode) {
             let problem = Problem::new(format!("`{}` is only for {what}", entry.key));
-            inner.report.error(entry.at, problem.hint("it does nothing here: take it out"));
+            inner.report.warning(entry.at, problem.hint("it does nothing here: take it out"), &[]);
         }
     }
     let mut spec = plain(address);
