@@ -25,6 +25,7 @@ impl Engine {
         self.because(cause);
         if let (Extent::Back, Some(trial)) = (extent, &self.trial) {
             self.cause = trial.over(&self.cause);
+            self.find_target();
         }
         let mut summary = self.load(spec, extent);
         self.review_trial(extent, &mut summary);
@@ -48,6 +49,9 @@ impl Engine {
             self.take_service(service, extent, &mut counts);
         }
         for target in &spec.targets {
+            if self.is_left_alone(&target.name, &Body::Target, extent) {
+                continue;
+            }
             let id = self.ensure(&target.name, || Body::Target);
             if let Some(node) = self.node_mut(id) {
                 node.removed = false;
@@ -111,6 +115,18 @@ impl Engine {
         id
     }
 
+    /// Whether a mere look at a file leaves what has that name as it is, since it would be another
+    /// thing: that is followed with the file.
+    fn is_left_alone(&self, name: &str, new: &Body, extent: Extent) -> bool {
+        let known = self.names.get(name).and_then(|id| self.node(*id));
+        let other = known.is_some_and(|node| {
+            !node.removed
+                && !matches!(node.body, Body::LeftOut(_))
+                && std::mem::discriminant(&node.body) != std::mem::discriminant(new)
+        });
+        other && !extent.is_followed()
+    }
+
     /// A name with a mistake: there to be seen and to be waited for, and failed.
     fn leave_out(&mut self, LeftOut { name, mistake }: &LeftOut) {
         let id = self.ensure(name, || Body::LeftOut(String::new()));
@@ -123,6 +139,13 @@ impl Engine {
 
     /// A definition: new, changed, or the same.
     fn take_service(&mut self, spec: &Rc<ServiceSpec>, extent: Extent, counts: &mut Counts) {
+        let new = Body::Service(Rc::clone(spec));
+        let mut of = spec.template.iter();
+        if self.is_left_alone(&spec.name, &new, extent)
+            || of.any(|template| self.is_left_alone(template, &Body::Template, extent))
+        {
+            return;
+        }
         if let Some(template) = &spec.template {
             let id = self.ensure(template, || Body::Template);
             if let Some(node) = self.node_mut(id) {
@@ -140,7 +163,8 @@ impl Engine {
         let known = if extent.is_followed() { node.spec() } else { node.newest_spec() };
         let changed = known != Some(spec) && !back;
         let mut in_place = false;
-        if node.newest_spec() != Some(spec) {
+        let newer = node.newest_spec() != Some(spec);
+        if newer {
             node.pending = (node.spec() != Some(spec)).then(|| Rc::clone(spec));
             if node.spec().is_some_and(|old| is_called_otherwise(old, spec)) {
                 node.body = Body::Service(Rc::clone(spec));
@@ -151,6 +175,10 @@ impl Engine {
         self.take_pending(id);
         if extent.is_followed() {
             in_place |= self.follow_pending(id) == Some(Followed::InPlace);
+        }
+        if let Some(node) = self.node_mut(id) {
+            let stays = if extent.is_followed() { node.is_held() } else { node.behind || newer };
+            node.behind = node.pending.is_some() && stays;
         }
         if changed {
             counts.changed = counts.changed.saturating_add(1);
@@ -196,6 +224,15 @@ impl Engine {
         if node.name.is_empty() {
             return;
         }
+        // While it has a name to be told.
+        let edges = node.edges.clone();
+        for other in edges.ordered_by.iter().chain(edges.rivals()) {
+            let waits = |node: &Node| node.wanted && node.state.waits_for() == Some(id);
+            if self.node(*other).is_some_and(waits) {
+                self.try_start(*other);
+            }
+        }
+        let Some(node) = self.node_mut(id) else { return };
         let name = std::mem::take(&mut node.name);
         node.edges = Edges::default();
         self.change(id, |node| node.timetable = None);
@@ -220,20 +257,21 @@ impl Engine {
                 }
             };
             node.timed = node.newest_spec().is_some_and(|spec| {
-                spec.schedule.is_some() && spec.enabled && spec.targets.contains(&target)
+                let comes = spec.schedule.is_some() || spec.watch.is_some();
+                comes && spec.enabled && spec.targets.contains(&target)
             });
         }
     }
 
-    /// Makes all edges anew from the newest definitions.
-    fn connect(&mut self) {
+    /// Makes all edges anew from the definitions that count.
+    pub(super) fn connect(&mut self) {
         let providers = self.providers();
         let instances = self.instances();
         let names = Names { ids: &self.names, providers: &providers, instances: &instances };
         let mut all: Vec<Edges> = self.nodes.iter().map(|node| names.edges(node)).collect();
         let mut after: Vec<(NodeId, NodeId)> = Vec::new();
         for (id, node) in self.ids().zip(&self.nodes) {
-            let Some(spec) = node.living_spec() else { continue };
+            let Some(spec) = node.standing_spec() else { continue };
             for later in spec.dependencies.before.iter().flat_map(|name| names.ordered(name)) {
                 after.push((later, id));
             }
@@ -245,7 +283,7 @@ impl Engine {
                 edges.wants.clone_from(instances);
             }
         }
-        for target in &self.spec.targets {
+        for target in self.targets() {
             let Some(edges) = self.names.get(&target.name).and_then(|id| all.get_mut(id.index()))
             else {
                 continue;
@@ -276,14 +314,25 @@ impl Engine {
     /// Services by the names that they provide.
     pub(super) fn providers(&self) -> BTreeMap<String, Vec<NodeId>> {
         let mut providers: BTreeMap<String, Vec<NodeId>> = BTreeMap::new();
+        let mut going: Vec<(&String, NodeId)> = Vec::new();
         for (id, node) in self.ids().zip(&self.nodes) {
-            let Some(spec) = node.living_spec() else { continue };
+            let Some(spec) = node.standing_spec() else { continue };
             for name in spec.dependencies.provides.iter().chain(&spec.alias) {
+                if node.removed {
+                    going.push((name, id));
+                    continue;
+                }
                 providers.entry(name.clone()).or_default().push(id);
             }
-            if spec.sockets.is_some() {
+            if spec.sockets.is_some() && !node.removed {
                 providers.entry("sockets".to_owned()).or_default().push(id);
             }
+        }
+        // Who stands on what is on its way out goes before it.
+        let new: Vec<_> =
+            going.into_iter().filter(|(name, _)| !providers.contains_key(*name)).collect();
+        for (name, id) in new {
+            providers.entry(name.clone()).or_default().push(id);
         }
         providers
     }
@@ -368,13 +417,13 @@ impl Names<'_> {
                 steps::reached_by(&node.name)
             }
             Body::Target | Body::Template | Body::LeftOut(_) => &[],
-            Body::Service(_) => match node.newest_spec().map(|spec| spec.stage) {
+            Body::Service(_) => match node.standing_spec().map(|spec| spec.stage) {
                 Some(Stage::Early) => &steps::EARLY,
                 Some(Stage::Main) | None => &[steps::MAIN],
             },
         };
         edges.after.extend(fixed.iter().flat_map(|name| self.resolve(name)));
-        if let Some(spec) = node.newest_spec() {
+        if let Some(spec) = node.standing_spec() {
             let on = &spec.dependencies;
             edges.needs = on.needs.iter().map(|need| self.alternatives(need)).collect();
             edges.needs.extend(on.bound_to.iter().map(|name| self.resolve(name)));

@@ -178,8 +178,12 @@ impl Engine {
         let mut runs = Vec::new();
         for (id, node) in self.ids().zip(&self.nodes) {
             // A look is taken again, and a daemon that is looked for is not known yet.
-            let adopts = matches!(node.state, State::Starting { step: StartStep::Adopt, .. });
-            let absent = adopts || node.state.look().is_some();
+            // What is bound is in the kernel, and no process.
+            let unseen = matches!(
+                node.state,
+                State::Starting { step: StartStep::Adopt | StartStep::Bind, .. }
+            );
+            let absent = unseen || node.state.look().is_some();
             runs.extend(node.state.run().filter(|_| !absent));
             runs.extend(node.hung.as_ref().and_then(|hung| hung.run));
             let beside = node.connections.keys().chain(node.asides.keys());
@@ -225,6 +229,8 @@ impl Engine {
         self.active = self.active.saturating_add(usize::from(node.state.is_active()));
         self.unsettled = self.unsettled.saturating_add(usize::from(!node.settled));
         self.rearm(id, None, node.deadline());
+        // An older finit asked for a target that wants its paths each time.
+        node.timed |= node.watching.is_some();
         self.nodes.push(node);
     }
 
@@ -234,6 +240,8 @@ impl Engine {
             let hangs = node.hung.as_ref().is_some_and(|hung| hung.run.is_none());
             let empties = hangs || matches!(node.state, State::Stopping { run: None, .. });
             let looks = node.state.look().is_some();
+            let binds = matches!(node.state, State::Starting { step: StartStep::Bind, .. });
+            let spec = node.spec().filter(|_| binds).map(Rc::clone);
             if node.watched {
                 self.emit(Effect::Watch { node: id });
             }
@@ -242,6 +250,9 @@ impl Engine {
             }
             if looks {
                 self.look_again(id);
+            }
+            if let Some(spec) = spec {
+                self.emit(Effect::Bind { node: id, spec });
             }
             self.watch_paths_again(id);
             self.ask_times_again(id);

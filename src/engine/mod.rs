@@ -186,7 +186,8 @@ impl Engine {
         let known = self.names.get(&self.target).and_then(|id| self.node(*id));
         if !known.is_some_and(|node| matches!(node.body, Body::Target) && !node.removed) {
             self.warnings.push(format!("there is no target `{}`: this is `default`", self.target));
-            "default".clone_into(&mut self.target);
+            let target = std::mem::replace(&mut self.target, "default".to_owned());
+            self.miss_target(target);
             self.refresh_auto();
         }
     }

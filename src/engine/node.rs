@@ -41,6 +41,10 @@ pub struct Node {
     /// What it stands on and what stands on it.
     #[serde(skip)]
     pub edges: Edges,
+    /// Whether that is by an older definition than the one that it takes next, which nobody has
+    /// followed.
+    #[serde(default)]
+    pub behind: bool,
     /// What a person asked for; it outweighs all else but a hold.
     pub asked: Option<Asked>,
     /// Who has it stay as it is.
@@ -51,7 +55,7 @@ pub struct Node {
     pub freeze: Option<Box<Freeze>>,
     /// Whether the target wants it.
     pub auto: bool,
-    /// Whether the target wants it to run at its times.
+    /// Whether the target wants it to run at its times, and when something is seen of its paths.
     #[serde(default)]
     pub timed: bool,
     /// When it runs next, if times make it run.
@@ -290,6 +294,7 @@ impl Node {
             hold: None,
             freeze: None,
             auto: false,
+            behind: false,
             timed: false,
             timetable: None,
             watching: None,
@@ -343,9 +348,16 @@ impl Node {
         self.newest_spec().filter(|_| !self.removed)
     }
 
-    /// Its newest definition, which its edges follow.
+    /// Its newest definition.
     pub fn newest_spec(&self) -> Option<&Rc<ServiceSpec>> {
         self.pending.as_ref().or_else(|| self.spec())
+    }
+
+    /// The definition that its edges follow: the one by which it is what it is, until it is to be
+    /// another, so that no mere look at a file takes from anybody what he stands on.
+    pub fn standing_spec(&self) -> Option<&Rc<ServiceSpec>> {
+        let spec = if self.behind { self.spec() } else { self.newest_spec() };
+        spec.filter(|_| !self.name.is_empty())
     }
 
     /// After what time of patience it was sent the SIGKILL that its stop takes right now.

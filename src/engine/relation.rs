@@ -19,7 +19,7 @@ impl Engine {
     /// Puts the ties of all definitions into the edges.
     pub(super) fn tie(&self, names: &Names<'_>, all: &mut [Edges]) {
         for (id, node) in self.ids().zip(&self.nodes) {
-            let Some(spec) = node.living_spec() else { continue };
+            let Some(spec) = node.standing_spec() else { continue };
             let on = &spec.dependencies;
             let found = |list: &[String]| -> Vec<NodeId> {
                 list.iter().flat_map(|name| names.resolve(name)).collect()

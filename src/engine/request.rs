@@ -395,6 +395,7 @@ impl Engine {
             return Err(Refusal::new(Code::NotSupported, message));
         }
         name.clone_into(&mut self.target);
+        self.forget_missed_target();
         if matches!(name, "rescue" | "emergency") {
             self.release();
         }

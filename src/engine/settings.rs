@@ -1,9 +1,11 @@
 //! What a file says of the machine beside its services: followed with it, and by no mere look.
 
+use std::rc::Rc;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Engine, Extent};
-use crate::config::spec::{BootSpec, ControlSpec, LogSpec, ShutdownSpec, SystemSpec};
+use crate::config::spec::{BootSpec, ControlSpec, LogSpec, ShutdownSpec, SystemSpec, TargetSpec};
 use crate::proto::{Change, Verb};
 
 /// The tables of a file that are about the machine.
@@ -13,6 +15,9 @@ pub struct Settings {
     shutdown: ShutdownSpec,
     control: ControlSpec,
     log: LogSpec,
+    /// What each target brings up. A finit that does not say has followed what it read last.
+    #[serde(default)]
+    targets: Option<Vec<Rc<TargetSpec>>>,
 }
 
 impl Settings {
@@ -22,6 +27,7 @@ impl Settings {
             shutdown: spec.shutdown.clone(),
             control: spec.control.clone(),
             log: spec.log.clone(),
+            targets: Some(spec.targets.clone()),
         }
     }
 
@@ -92,6 +98,12 @@ impl Engine {
         self.behind.as_ref().map_or(&self.spec.log, |settings| &settings.log)
     }
 
+    /// What each target brings up.
+    pub fn targets(&self) -> &[Rc<TargetSpec>] {
+        let targets = self.behind.as_ref().and_then(|settings| settings.targets.as_ref());
+        targets.unwrap_or(&self.spec.targets)
+    }
+
     /// What another file changes of all this.
     pub(super) fn changed_settings(&self, spec: &SystemSpec) -> Vec<Change> {
         let new = Settings::of(spec);
@@ -105,12 +117,13 @@ impl Engine {
     /// says in words what is different.
     pub(super) fn follow_settings(&mut self, spec: &SystemSpec, extent: Extent) -> String {
         let changes = self.changed_settings(spec);
+        let differs = !changes.is_empty() || self.targets() != spec.targets;
         let before = self.behind.take();
         if extent.is_followed() {
             let words = changes.iter().map(|change| format!("{} {}", change.name, change.why));
             return words.collect::<Vec<_>>().join("; ");
         }
-        if !changes.is_empty() {
+        if differs {
             let before = before.unwrap_or_else(|| Box::new(Settings::of(&self.spec)));
             self.behind = Some(before);
         }

@@ -410,6 +410,7 @@ impl Engine {
         }
         self.unbind(id);
         self.set_state(id, State::Down(DownWhy::Stopped));
+        self.take_pending(id);
     }
 }
 

@@ -10,6 +10,7 @@ use super::node::{Aside, Beside, Body, Node};
 use super::state::{Program, StartStep, State, Then};
 use super::told::Ending;
 use super::view::short;
+use super::why::Why;
 use super::{Cause, Effect, Engine, Group, Level, Spawn, What};
 use crate::config::spec::{Hook, Ready, ServiceSpec};
 use crate::facts::{Exit, Moment, Pid, SpawnError};
@@ -43,15 +44,44 @@ impl Engine {
     pub(super) fn take_pending(&mut self, id: NodeId) {
         let Some(node) = self.node(id).filter(|node| node.may_take_pending()) else { return };
         let Some(spec) = node.pending.clone() else { return };
+        let brought: Option<Vec<NodeId>> = node.behind.then(|| node.edges.brings().collect());
         if node.bound && !node.keeps_sockets(&spec) {
             // By the old one, which knows their files.
             self.unbind(id);
         }
         let Some(node) = self.node_mut(id) else { return };
         node.pending = None;
+        node.behind = false;
         node.body = Body::Service(spec);
         self.stop_awaiting(id);
         self.listen_anew(id);
+        if let Some(brought) = brought {
+            self.stand_anew(id, &brought);
+        }
+    }
+
+    /// What that node stands on changes with its definition; it brings these no longer, maybe.
+    fn stand_anew(&mut self, id: NodeId, brought: &[NodeId]) {
+        let Some(edges) = self.node(id).map(|node| node.edges.clone()) else { return };
+        let waits = |other: &&Node| other.state.waits_for() == Some(id);
+        let over = |other: &NodeId| {
+            let why = self.node(*other).filter(waits).and_then(|node| self.wait_over(node))?;
+            Some((*other, why))
+        };
+        let others = edges.ordered_by.iter().chain(edges.rivals());
+        for (other, why) in others.filter_map(over).collect::<Vec<_>>() {
+            self.change(other, |node| node.wish = why);
+        }
+        self.connect();
+        self.touch_all();
+        let Some(node) = self.node(id) else { return };
+        let cause = Cause::LetGo(node.name.clone());
+        let why = Why::behind(self.now, cause, node.wish.clone());
+        self.with_cause(why, |engine| {
+            for below in brought {
+                engine.refresh_wanted(*below);
+            }
+        });
     }
 
     pub(super) fn start_service(&mut self, id: NodeId, spec: &Rc<ServiceSpec>) {

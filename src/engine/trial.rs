@@ -3,10 +3,13 @@
 //!
 //! Only one at a time: of two, nobody could say any more which one is gone back to.
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
 
+use super::hold::Hold;
+use super::node::{Asked, Node};
 use super::schedule::span;
 use super::why::Why;
 use super::{Effect, Engine, Extent, Level};
@@ -23,6 +26,20 @@ pub struct Trial {
     by: Why,
     /// What was to be known of the file before: with that one it comes back.
     warnings: Vec<String>,
+    /// The target that the file has not, and that comes back with the other one.
+    #[serde(default)]
+    target: Option<String>,
+    /// What people had asked for of services that are not in the file.
+    #[serde(default)]
+    gone: BTreeMap<String, Wishes>,
+}
+
+/// What people want of a service, whatever the file says.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Wishes {
+    asked: Option<Asked>,
+    hold: Option<Box<Hold>>,
+    wish: Why,
 }
 
 impl Trial {
@@ -71,7 +88,8 @@ impl Engine {
         match (extent, ended) {
             (Extent::Trial(time), _) => {
                 let (until, by) = (self.now.after(time), self.cause.clone());
-                self.trial = Some(Trial { until, by, warnings });
+                let (target, gone) = (None, self.wishes_of_gone());
+                self.trial = Some(Trial { until, by, warnings, target, gone });
                 summary.push_str(&format!(
                     "; on trial for {}: finitctl confirm keeps it, or the machine goes back by \
                      itself",
@@ -85,11 +103,55 @@ impl Engine {
                      again",
                     trial.by
                 );
+                self.take_back(trial.gone);
                 self.warnings = trial.warnings;
                 self.warnings.push(warning.clone());
                 self.tell(Level::Trouble, warning);
             }
             (Extent::Everything | Extent::Definitions | Extent::Back, _) => {}
+        }
+    }
+
+    /// What people had asked for of those that this file has not.
+    fn wishes_of_gone(&self) -> BTreeMap<String, Wishes> {
+        let gone = self.nodes.iter().filter(|node| node.removed && !node.name.is_empty());
+        let asked = gone.filter(|node| node.asked.is_some() || node.hold.is_some());
+        let wishes = |node: &Node| Wishes {
+            asked: node.asked,
+            hold: node.hold.clone(),
+            wish: node.wish.clone(),
+        };
+        asked.map(|node| (node.name.clone(), wishes(node))).collect()
+    }
+
+    /// They are there again, and so is what people had asked for.
+    fn take_back(&mut self, gone: BTreeMap<String, Wishes>) {
+        for (name, Wishes { asked, hold, wish }) in gone {
+            let Some(id) = self.names.get(&name).copied() else { continue };
+            if let Some(node) = self.node_mut(id) {
+                (node.asked, node.hold, node.wish) = (asked, hold, wish);
+            }
+        }
+    }
+
+    /// The file on trial has not the target that the machine was in.
+    pub(super) fn miss_target(&mut self, target: String) {
+        if let Some(trial) = &mut self.trial {
+            trial.target = Some(target);
+        }
+    }
+
+    /// A person wants another target: the one of before does not come back.
+    pub(super) fn forget_missed_target(&mut self) {
+        if let Some(trial) = &mut self.trial {
+            trial.target = None;
+        }
+    }
+
+    /// The target that comes back with what ran before.
+    pub(super) fn find_target(&mut self) {
+        if let Some(target) = self.trial.as_mut().and_then(|trial| trial.target.take()) {
+            self.target = target;
         }
     }
 

@@ -155,7 +155,7 @@ impl Engine {
     fn next_time(&self, node: &Node) -> Option<String> {
         let table = node.timetable.as_ref();
         match table.and_then(|table| table.due) {
-            _ if !node.timed => None,
+            _ if !node.timed || node.living_spec()?.schedule.is_none() => None,
             Some(due) => Some(format!("next run in {}", span(due.since(self.now)))),
             None if node.is_off() || table?.never.is_some() => Some(self.no_time(node)),
             None => None,

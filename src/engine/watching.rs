@@ -119,7 +119,6 @@ impl Engine {
     /// Whether what is seen of its paths starts a node.
     fn is_watching(&self, node: &Node) -> bool {
         let Some(spec) = node.living_spec() else { return false };
-        let asks = spec.enabled && spec.targets.contains(&self.target);
         // What is mounted on the way to a path would be a change of it.
         let after: &[&str] = match spec.stage {
             Stage::Main => &[steps::MAIN],
@@ -129,7 +128,7 @@ impl Engine {
             let node = self.names.get(*name).and_then(|id| self.node(*id));
             node.is_some_and(|node| node.state.is_up() || matches!(node.state, State::Failed(_)))
         };
-        asks && !self.phase.is_down() && !node.is_off() && after.iter().all(is_over)
+        node.timed && !self.phase.is_down() && !node.is_off() && after.iter().all(is_over)
     }
 
     /// Has somebody watch, or nobody, as the definition of a node says.

@@ -274,6 +274,8 @@ impl Engine {
         let other = self.node(id)?;
         let name = other.name.clone();
         let why = match () {
+            // It is not in the file any more, and that is why it went.
+            () if name.is_empty() => self.cause.clone(),
             () if need.is_some() => {
                 Why::behind(self.now, Cause::Dependency(name), other.departure())
             }
@@ -284,6 +286,8 @@ impl Engine {
                 Why::behind(self.now, Cause::Order(name), other.departure())
             }
             // The file does not say any more that they have to do with one another.
+            // Why is known from when they had.
+            () if node.wish.at() == self.now && !self.cause.is_of_all() => return None,
             () => self.cause.clone(),
         };
         let behind = why.0.behind.as_ref().unwrap_or(&why);

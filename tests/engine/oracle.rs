@@ -330,7 +330,10 @@ impl Oracle {
             let goes = ["stopping", "cleaning"].contains(&node.label);
             self.check(!lost || goes, || format!("{} outlives what it is bound to", node.name));
         }
-        if self.loaded {
+        let same = |(new, old): (&Peek, &Peek)| {
+            (&new.needs, &new.after, &new.rivals) == (&old.needs, &old.after, &old.rivals)
+        };
+        if self.loaded || !after.iter().zip(&before).all(same) {
             self.tie(engine, &after);
         }
         for ((number, node), old) in (0..).zip(&after).zip(&before) {

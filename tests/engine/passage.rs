@@ -84,7 +84,7 @@ impl Oracle {
         // Who says that it goes, and does not, is helped as soon as its time is over.
         let own = self.exited.contains(&id) || old.goes_itself;
         if was.contains(&old.label) && is.contains(&new.label) && !own {
-            self.stops(all, id, &old.name);
+            self.stops((before, all), id, &old.name);
         }
     }
 
@@ -130,7 +130,7 @@ impl Oracle {
     }
 
     /// Nobody is stopped before those who stand on it.
-    fn stops(&mut self, all: &[Peek], id: NodeId, name: &str) {
+    fn stops(&mut self, (before, all): (&[Peek], &[Peek]), id: NodeId, name: &str) {
         let down = self.power.is_some();
         let stays = |other: &&Peek| {
             let goes = ["stopping", "cleaning"].contains(&other.label);
@@ -138,9 +138,13 @@ impl Oracle {
         };
         // Another one that will do may have begun to leave only after this one was let go.
         let stood = |below: &Peek, need: &[NodeId]| !below.leaving || need.len() > 1;
-        for other in all.iter().filter(|other| other.active && !stays(other)) {
+        let active = all.iter().enumerate().filter(|(_, other)| other.active && !stays(other));
+        for (place, other) in active {
+            // Once it is down, its newest definition may say more.
+            let was = before.get(place).unwrap_or(other);
             let lost = other.needs.iter().any(|need| {
                 need.contains(&id)
+                    && was.needs.contains(need)
                     && !need
                         .iter()
                         .map(|id| at(all, *id))
@@ -148,7 +152,8 @@ impl Oracle {
             });
             let what = || format!("{name} stops before {} ({})", other.name, other.label);
             self.check(!lost, what);
-            self.check(!(down && other.after.contains(&id)), what);
+            let after = other.after.contains(&id) && was.after.contains(&id);
+            self.check(!(down && after), what);
         }
     }
 }

@@ -48,7 +48,7 @@ impl Oracle {
             self.story(engine, id, &node.name);
             self.line(&nodes, node, node, &engine.chapters(id, true));
         }
-        for target in &engine.spec().targets {
+        for target in engine.targets() {
             let node = engine.number(&target.name).map(|id| at(&nodes, id));
             let up = |name: &String| engine.number(name).is_some_and(|id| at(&nodes, id).up);
             let lacks = target.needs.iter().find(|need| !need.iter().any(up));

@@ -1,8 +1,9 @@
 //! An edited file: only what changed is touched.
 
+use finit::engine::Extent;
 use finit::proto::Outcome;
 
-use crate::build::{millis, secs, service, task};
+use crate::build::{machine, millis, secs, service, task, with_targets};
 use crate::rig::Rig;
 
 #[test]
@@ -42,6 +43,53 @@ fn a_mere_look_changes_nothing_that_runs_and_starts_nothing() {
     assert_eq!(rig.state("c"), "up");
     rig.restart("a");
     assert_eq!(rig.started().last(), Some(&"/opt/a --new"));
+}
+
+/// Nor what it stands on: that is followed with the definition.
+#[test]
+fn a_mere_look_takes_from_nobody_what_it_stands_on() {
+    let before = || [service("db").manual(), service("web").needs("db"), service("x").manual()];
+    let mut rig = Rig::booted(before());
+    rig.look_at([service("db").manual(), service("web").wants("x"), service("x").manual()]);
+    assert!(rig.stopped().is_empty());
+    assert_eq!((rig.state("db"), rig.state("x")), ("up", "stopped"));
+    rig.restart("web");
+    assert_eq!((rig.starts("web"), rig.state("x"), rig.state("db")), (2, "up", "stopped"));
+}
+
+#[test]
+fn a_mere_look_at_a_target_brings_and_takes_nobody() {
+    let parts = || [service("cups").manual(), service("new").manual(), service("other")];
+    let mut rig = Rig::cold(with_targets(machine(parts()), &[("default", &["cups"])]), "default");
+    rig.boot();
+    let edited = || with_targets(machine(parts()), &[("default", &["new"])]);
+    rig.load(edited(), Extent::Definitions);
+    rig.restart("other");
+    assert_eq!((rig.state("cups"), rig.state("new")), ("up", "stopped"));
+    rig.world.anew();
+    assert_eq!((rig.state("cups"), rig.state("new")), ("up", "stopped"));
+    rig.load(edited(), Extent::Everything);
+    assert_eq!((rig.state("cups"), rig.state("new")), ("stopped", "up"));
+}
+
+/// Whoever stands on it goes first, and who takes its place waits.
+#[test]
+fn what_is_taken_out_is_tied_to_others_until_it_is_down() {
+    let mut rig =
+        Rig::booted_but([service("pg").provides("sql"), service("web").needs("sql")], |rig| {
+            rig.stubborn("web");
+        });
+    rig.apply([]);
+    assert_eq!(rig.stopped(), ["web"]);
+    assert_eq!(rig.state("pg"), "up");
+    rig.pass(secs(20));
+    assert_eq!(rig.stopped(), ["web", "pg"]);
+    let parts = [service("exim").conflicts("postfix"), service("postfix").manual()];
+    let mut rig = Rig::booted_but(parts, |rig| rig.stubborn("exim"));
+    rig.apply([service("postfix")]);
+    assert_eq!(rig.state("postfix"), "waiting");
+    rig.pass(secs(20));
+    assert_eq!(rig.state("postfix"), "up");
 }
 
 #[test]

@@ -81,3 +81,14 @@ fn an_umbrella_is_what_its_instances_are() {
     rig.stop("getty");
     assert_eq!(shown(&mut rig), ("stopped", String::new()));
 }
+
+#[test]
+fn a_mere_look_at_a_service_that_becomes_a_template_leaves_it_alone() {
+    let mut rig = Rig::booted([service("getty")]);
+    rig.look_at(getty(&["tty1"]));
+    assert!(rig.stopped().is_empty());
+    assert_eq!(rig.state("getty"), "up");
+    rig.apply(getty(&["tty1"]));
+    assert_eq!(rig.stopped(), ["getty"]);
+    assert_eq!(rig.state("getty@tty1"), "up");
+}

@@ -2,7 +2,7 @@
 
 use finit::proto::{Code, Power, Refusal, Reply, Request};
 
-use crate::build::{Part, machine, secs, service};
+use crate::build::{Part, machine, secs, service, with_targets};
 use crate::rig::Rig;
 
 fn before() -> [Part; 3] {
@@ -148,4 +148,26 @@ fn what_would_change_nothing_is_no_trial() {
     assert!(differs(&rig, edited()));
     rig.apply(edited());
     assert!(!differs(&rig, edited()));
+}
+
+/// Whoever came over the VPN that was started by hand comes in again.
+#[test]
+fn what_people_had_asked_for_comes_back_too() {
+    let parts = || {
+        [
+            service("screen").in_target("kiosk"),
+            service("vpn").manual(),
+            service("off").in_target("kiosk"),
+        ]
+    };
+    let mut rig = Rig::cold(with_targets(machine(parts()), &[("kiosk", &[])]), "kiosk");
+    rig.boot();
+    rig.start("vpn");
+    rig.stop("off");
+    rig.try_out(machine([service("other")]), secs(60));
+    assert_eq!(rig.state("other"), "up");
+    rig.world.anew();
+    rig.pass(secs(61));
+    let states = ["screen", "vpn", "off"].map(|name| rig.state(name));
+    assert_eq!(states, ["up", "up", "stopped"]);
 }

@@ -407,3 +407,12 @@ fn what_may_not_run_now_is_tried_again_later() {
     rig.pass(secs(1));
     assert_eq!((rig.starts("build"), rig.state("db")), (1, "stopped"), "{}", rig.story());
 }
+
+#[test]
+fn a_mere_look_has_nobody_watch() {
+    let mut rig = Rig::booted([service("a")]);
+    rig.look_at([service("a"), build()]);
+    assert_eq!(rig.watcher("build"), None);
+    rig.apply([service("a"), build()]);
+    assert!(rig.watcher("build").is_some());
+}
