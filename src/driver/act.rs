@@ -13,7 +13,7 @@ use crate::proto::{Refusal, Reply};
 
 use super::groups::Way;
 use super::watch::Token;
-use super::{foreign, groups};
+use super::{control, foreign, groups};
 
 /// Programs started before those that began or ended meanwhile are looked at: it bounds how many
 /// are between clone and exec at a time, and with them the memory they use, and how many dead
@@ -287,8 +287,7 @@ impl Driver {
             Ok(reply) => Answer::Reply(self.complete(reply, notes)),
             Err(refusal) => Answer::Refused(refusal),
         };
-        // A client that is gone, or does not read, misses its answer.
-        let _gone = answers.try_send(frame::encode_answer(&spelling, &answer));
+        control::answer(&answers, frame::encode_answer(&spelling, &answer));
     }
 
     /// Adds to a reply what only the driver knows.

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
 
+use super::control;
 use crate::proto::frame::{self, Answer, Spelling};
 use crate::proto::{Code, JobEvent, Refusal};
 
@@ -29,10 +31,15 @@ struct Follower {
 }
 
 impl Follower {
-    /// Sends a piece of news; false when that was the last, or the client is gone or too slow.
+    /// Sends a piece of news; false when that was the last, or the client is gone. One that has no
+    /// room misses what happens on the way, and never the end.
     fn hear(&self, event: &JobEvent) -> bool {
         let text = frame::encode_answer(&self.spelling, &Answer::Event(event.clone()));
-        self.answers.try_send(text).is_ok() && event.outcome.is_none()
+        if event.outcome.is_some() {
+            control::answer(&self.answers, text);
+            return false;
+        }
+        !matches!(self.answers.try_send(text), Err(TrySendError::Closed(_)))
     }
 }
 
@@ -64,8 +71,7 @@ impl Board {
         self.followers.retain(|follower| !follower.answers.is_closed());
         let refuse = |refusal| {
             let text = frame::encode_answer(&spelling, &Answer::Refused(refusal));
-            // A client that is gone misses nothing.
-            let _gone = answers.try_send(text);
+            control::answer(&answers, text);
         };
         let Some(news) = self.news.get(&job) else {
             return refuse(Refusal::new(Code::NoSuchJob, format!("there is no job {job}")));
@@ -142,6 +148,25 @@ mod tests {
         let all = heard(&mut follow(&mut board, 1));
         assert_eq!(all.lines().count(), NEWS + 1);
         assert!(all.ends_with("web: up (done)\n"), "{all}");
+    }
+
+    #[test]
+    fn who_has_no_room_for_all_that_happens_at_once_is_told_the_end_all_the_same() {
+        let mut board = Board::default();
+        board.open(1);
+        let (answers, mut told) = mpsc::channel(4);
+        board.follow(1, Spelling::Words, answers);
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let heard = runtime.block_on(async {
+            (0..9).for_each(|number| board.publish(event(1, &number.to_string(), None)));
+            board.publish(event(1, "up", Some(Outcome::Done)));
+            let mut heard = Vec::new();
+            while let Some(text) = told.recv().await {
+                heard.push(text);
+            }
+            heard
+        });
+        assert_eq!(heard, ["web: 0\n", "web: 1\n", "web: 2\n", "web: 3\n", "web: up (done)\n"]);
     }
 
     #[test]

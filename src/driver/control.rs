@@ -14,6 +14,7 @@ use tokio::io::{
 };
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::AbortHandle;
 use tokio::time::{sleep, timeout};
@@ -32,8 +33,8 @@ const EACH_USER: usize = 8;
 const LINE: Duration = Duration::from_secs(5);
 /// How long a client may take nothing of an answer.
 const ANSWER: Duration = Duration::from_secs(10);
-/// Answers that wait for a client; one that reads more slowly is left.
-pub const ANSWERS: usize = 256;
+/// Answers that wait for a client: there is room for what one order makes of a thousand services.
+const ANSWERS: usize = 4096;
 
 /// A request and the way back.
 #[derive(Debug)]
@@ -55,6 +56,18 @@ pub struct Call {
 
 /// Which group may bring the machine down.
 pub type PowerGroup = Option<u32>;
+
+/// Has an answer go out, as soon as there is room: nothing that a client waits for is lost. Who
+/// waits that long asks nothing else meanwhile, so that these are few.
+pub fn answer(answers: &mpsc::Sender<String>, text: String) {
+    if let Err(TrySendError::Full(text)) = answers.try_send(text) {
+        let answers = answers.clone();
+        tokio::spawn(async move {
+            // A client that is gone misses its answer.
+            let _gone = answers.send(text).await;
+        });
+    }
+}
 
 /// Accepts clients until the listener is closed by dropping the task. Each holds a copy of
 /// `present` for as long as it is there.
