@@ -58,6 +58,8 @@ pub enum Found {
     Other(Rc<SystemSpec>),
     /// What nobody confirmed when it was on trial.
     Unconfirmed,
+    /// What was broken at the boot, too: the machine runs without it.
+    Broken,
 }
 
 /// What a machine boots with.
@@ -189,17 +191,11 @@ impl Configuration {
     /// # Errors
     /// All its errors, as the client shows them.
     pub fn look(&self) -> Result<Rc<SystemSpec>, Refusal> {
-        Ok(Rc::new(with_rescue(self.load()?.spec)))
+        Ok(Rc::new(with_rescue(good(self.load())?.spec)))
     }
 
-    fn load(&self) -> Result<Loaded, Refusal> {
-        let loaded = config::load(&self.path, &Disk);
-        if loaded.is_broken() {
-            let text = loaded.errors().join("\n");
-            return Err(Refusal::new(Code::BrokenConfig, text)
-                .hint("nothing was changed; mend the file and try again"));
-        }
-        Ok(loaded)
+    fn load(&self) -> Loaded {
+        config::load(&self.path, &Disk)
     }
 
     /// Reads the file again, if it is not what it was. Nothing changes when it has errors.
@@ -207,7 +203,7 @@ impl Configuration {
     /// # Errors
     /// All its errors, as the client shows them.
     pub fn reread(&mut self) -> Result<Option<Rc<SystemSpec>>, Refusal> {
-        let loaded = self.load()?;
+        let loaded = good(self.load())?;
         Ok(self.take(loaded))
     }
 
@@ -217,7 +213,11 @@ impl Configuration {
     /// # Errors
     /// All its errors, as the client shows them.
     pub fn reread_definitions(&mut self) -> Result<Found, Refusal> {
-        let loaded = self.load()?;
+        let loaded = self.load();
+        if self.broken && loaded.is_broken() && loaded.sources == self.sources {
+            return Ok(Found::Broken);
+        }
+        let loaded = good(loaded)?;
         if self.unconfirmed.as_ref() == Some(&loaded.sources) {
             return Ok(Found::Unconfirmed);
         }
@@ -236,6 +236,15 @@ impl Configuration {
         }
         Some(Rc::new(with_rescue(loaded.spec)))
     }
+}
+
+fn good(loaded: Loaded) -> Result<Loaded, Refusal> {
+    if loaded.is_broken() {
+        let text = loaded.errors().join("\n");
+        return Err(Refusal::new(Code::BrokenConfig, text)
+            .hint("nothing was changed; mend the file and try again"));
+    }
+    Ok(loaded)
 }
 
 /// What is good in a broken file, with the built-in login beside it whatever the file says of one.
@@ -378,6 +387,8 @@ mod tests {
             }
             let booted = Configuration::boot(&file.0);
             let mut configuration = booted.configuration;
+            assert_eq!(configuration.reread_definitions().unwrap(), Found::Broken);
+            assert_eq!(configuration.reread().unwrap_err().code, Code::BrokenConfig);
             file.says("a");
             assert!(matches!(configuration.reread_definitions().unwrap(), Found::Other(_)));
             configuration.try_out();

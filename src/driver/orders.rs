@@ -23,6 +23,10 @@ use crate::os::{fds, socket, time};
 use crate::proto::frame::{self, Answer};
 use crate::proto::{Power, Refusal, Reply, Request};
 
+/// For whoever starts a service of a machine that has booted without its file.
+const BROKEN: &str =
+    "the file on the disk is still broken, as at the boot, and left out: see finitctl check";
+
 /// For whoever starts a service after the machine went back.
 const UNCONFIRMED: &str =
     "the file on the disk was not confirmed and is left out: finitctl apply reads it again";
@@ -205,6 +209,7 @@ impl Driver {
             Request::Start { .. } | Request::Restart { .. } if may => {
                 match self.configuration.reread_definitions() {
                     Ok(Found::Same) => {}
+                    Ok(Found::Broken) => notes.push(BROKEN.to_owned()),
                     Ok(Found::Unconfirmed) => notes.push(UNCONFIRMED.to_owned()),
                     Ok(Found::Other(spec)) => {
                         notes.push("the file has changed and was read again".to_owned());

@@ -56,6 +56,29 @@ fn an_empty_etc_boots_to_a_shell_and_a_lost_file_to_the_last_good_copy() {
     assert!(!status.contains("console-login"), "{status}");
 }
 
+/// What is wrong with the file is known since the boot; only an edit since then is a reason to
+/// start nothing.
+#[test]
+fn beside_a_file_that_was_broken_at_the_boot_services_are_started_and_restarted() {
+    let plan = || {
+        let kept = "[service.kept]\ncommand = \"/programs/idle\"\n";
+        Plan::new().file("/var/lib/finitd/last-good/finit.toml", kept)
+    };
+    let broken = "[service.kept]\ncomand = 1\n";
+    for plan in [plan(), plan().file("/etc/finit.toml", broken)] {
+        let machine = plan.boot_as_is();
+        machine.until("kept", "up");
+        for order in [["restart", "kept"], ["stop", "kept"], ["start", "kept"]] {
+            let said = machine.order(&order);
+            assert_eq!(said.contains("is still broken"), order[0] != "stop", "{said}");
+        }
+        machine.until("kept", "up");
+        machine.write("/etc/finit.toml", &format!("# edited\n{broken}"));
+        let said = machine.ctl(&["restart", "kept"]);
+        assert!(said.code == 1 && said.text.contains("did you mean `command`?"), "{said:?}");
+    }
+}
+
 #[test]
 fn an_empty_file_boots_and_takes_orders() {
     let machine = Machine::boot("");
