@@ -78,7 +78,8 @@ impl Driver {
             return self.sweep();
         }
         if let (Some(looks), true) = (looks.checked_sub(1), pidfd::is_there(process)) {
-            return self.later(LOOK, Fact::Outlived(run, looks));
+            self.later(LOOK, Fact::Outlived(run, looks));
+            return;
         }
         self.lose_foreign(run, pid);
         self.work();

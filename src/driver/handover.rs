@@ -205,7 +205,9 @@ impl Driver {
         }
         let Some(successor) = &mut self.successor else { return };
         // Who comes from now on waits for the next finit; who is there is answered first.
-        if let Some(task) = self.control.take() {
+        if self.listener.is_some()
+            && let Some(task) = self.control.take()
+        {
             task.abort();
         }
         let here = 1usize.saturating_add(usize::from(successor.asked_by.is_some()));

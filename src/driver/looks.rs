@@ -169,7 +169,7 @@ impl Driver {
                 self.engine.handle(time::now(), Event::Arrived { run });
             }
             // It was killed, or could not even start.
-            (Kind::Await, _) => self.later(AGAIN, Fact::Arrived(run)),
+            (Kind::Await, _) => drop(self.later(AGAIN, Fact::Arrived(run))),
         }
     }
 }

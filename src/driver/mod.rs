@@ -45,6 +45,7 @@ use std::time::Duration;
 
 use nix::sys::resource::Resource;
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
 
 use crate::boot;
 use crate::engine::{ConnectionId, Engine, Event, Level, NodeId, RunId};
@@ -99,6 +100,8 @@ enum Fact {
     ConsoleRested,
     /// Another log writer may be started.
     WriterRested,
+    /// The control socket may be tried again.
+    ControlRested,
     /// When a task ran the last time, in seconds since 1970.
     Recalled(NodeId, Option<i64>),
     /// A main process that is another's child has ended, and its parent has had some time to ask
@@ -156,8 +159,8 @@ struct Driver {
     reports: mpsc::Receiver<Fact>,
     calls: mpsc::Receiver<Call>,
     callers: mpsc::Sender<Call>,
-    /// The task that accepts clients.
-    control: Option<tokio::task::JoinHandle<()>>,
+    /// The task that accepts clients, or waits until it may be tried again to have any.
+    control: Option<JoinHandle<()>>,
     /// Soft and hard limit of descriptors as the kernel gave them, for what PID 1 starts.
     descriptors: Option<(u64, u64)>,
     /// The kernel has no descriptors for processes, and a person was told.
@@ -290,6 +293,7 @@ impl Driver {
             Fact::Quieted(node) => self.on_notify(node),
             Fact::ConsoleRested => self.console.rested(),
             Fact::WriterRested => self.on_writer_rested(),
+            Fact::ControlRested => self.on_control_rested(),
             Fact::Recalled(node, at) => self.on_recalled(node, at),
             Fact::Outlived(run, looks) => self.on_foreign(run, looks),
             Fact::Arrived(run) => self.turn(Event::Arrived { run }),
@@ -362,13 +366,13 @@ impl Driver {
         given.into_iter().chain(own.iter().copied()).collect()
     }
 
-    /// A fact that comes back after a while.
-    fn later(&self, wait: Duration, fact: Fact) {
+    /// A fact that comes back after a while, unless what is answered is aborted before.
+    fn later(&self, wait: Duration, fact: Fact) -> JoinHandle<()> {
         let facts = self.facts.clone();
         tokio::spawn(async move {
             tokio::time::sleep(wait).await;
             // The loop never ends before its facts do.
             let _end = facts.send(fact).await;
-        });
+        })
     }
 }

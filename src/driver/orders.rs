@@ -6,12 +6,12 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Driver;
 use super::configuration::Found;
 use super::control::{self, Call};
 use super::reaper::Owner;
 use super::signals::Asked;
 use super::tools::{Ask, SAY, Started};
+use super::{Driver, Fact};
 use crate::boot::{self, Place};
 use crate::config::spec::{ControlSpec, LogSpec, PowerKey, SystemSpec};
 use crate::engine::{Access, Cause, Event, Extent, Level, Ticket, needed};
@@ -22,6 +22,9 @@ use crate::os::users::Accounts;
 use crate::os::{fds, socket, time};
 use crate::proto::frame::{self, Answer};
 use crate::proto::{Power, Refusal, Reply, Request};
+
+/// What is in the way of the control socket may be gone by then.
+const CONTROL_REST: Duration = Duration::from_secs(1);
 
 /// For whoever starts a service of a machine that has booted without its file.
 const BROKEN: &str =
@@ -139,17 +142,32 @@ impl Driver {
 
     /// Makes the control socket, or makes it anew.
     pub(super) fn open_control(&mut self) {
+        if let Err(why) = self.try_control() {
+            self.console.tell(Level::Trouble, &why);
+        }
+    }
+
+    /// The same after a while, where it could not be made and a person was told so.
+    pub(super) fn on_control_rested(&mut self) {
+        // Somebody else may have asked for it meanwhile.
+        if self.listener.is_none() {
+            let _told = self.try_control();
+        }
+    }
+
+    fn try_control(&mut self) -> Result<(), String> {
+        self.listener = None;
         if let Some(task) = self.control.take() {
             task.abort();
         }
         let path = self.engine.control_settings().socket.clone();
         // Anyone may look; who may do what is decided by credentials.
         let opened = socket::control_socket(&path, 0o666).and_then(|l| self.serve_control(l));
-        if let Err(errno) = opened {
+        opened.map_err(|errno| {
+            self.control = Some(self.later(CONTROL_REST, Fact::ControlRested));
             let path = path.display();
-            let text = format!("control socket {path}: {errno}; `kill -USR1 1` tries again");
-            self.console.tell(Level::Trouble, &text);
-        }
+            format!("control socket {path}: {errno}; it is made as soon as it can be")
+        })
     }
 
     /// Serves whoever comes to this listener.

@@ -156,7 +156,7 @@ impl Driver {
         self.watchers.remove(&run);
         match ended {
             Ended::NotExecuted(error) => self.cannot_watch(run, error),
-            _ => self.later(AGAIN, Fact::Blinded(run)),
+            _ => drop(self.later(AGAIN, Fact::Blinded(run))),
         }
     }
 }

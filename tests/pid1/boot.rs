@@ -98,6 +98,22 @@ fn signals_bring_back_the_control_socket_and_a_shell_for_repairs() {
     machine.until("rescue-shell", "up");
 }
 
+/// C5: what is in the place of the control socket keeps nothing else from being there, is told
+/// once, and when it is gone nobody has to ask for the socket.
+#[test]
+fn c5_a_control_socket_that_cannot_be_made_is_made_as_soon_as_it_can() {
+    let toml = "[task.later]\nscript = \"sleep 2; echo >/out/later\"\n";
+    let plan = Plan::new().file("/etc/finit.toml", toml).file("/run/initctl/in-the-way", "");
+    let machine = plan.start();
+    // It was tried more than once by then.
+    machine.appears("/out/later");
+    let told = |machine: &Machine| machine.console().matches("control socket /run/initctl").count();
+    assert_eq!(told(&machine), 1, "{}", machine.console());
+    std::fs::remove_dir_all(machine.path("/run/initctl")).unwrap();
+    machine.wait("the control socket", |m| m.try_request(r#"{"method":"ping"}"#));
+    assert_eq!(told(&machine), 1, "{}", machine.console());
+}
+
 /// The kernel opens a console for PID 1, or it cannot: then any of its first descriptors may
 /// become that of something else.
 #[test]

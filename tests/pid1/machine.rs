@@ -81,7 +81,8 @@ impl Plan {
         machine
     }
 
-    fn start(self) -> Machine {
+    /// The same, and does not wait for anything.
+    pub fn start(self) -> Machine {
         assert!(nix::unistd::geteuid().is_root(), "run as root: sudo tests/run");
         static COUNT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
         let count = COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
