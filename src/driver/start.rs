@@ -83,6 +83,8 @@ pub fn run(mut start: Start) -> String {
             Some(handover) => Driver::resume(start, words, place, handover),
         }
     });
+    // A container may be started on a mount, which would be busy as long as we stand there.
+    let _none = std::env::set_current_dir("/");
     match driver {
         Ok(driver) => driver.outlive(&runtime),
         Err(errno) => errno.to_string(),
@@ -100,12 +102,14 @@ fn words(place: Place, start: &Start) -> Vec<String> {
     words
 }
 
-/// The file to read: `finit.config=PATH`, or `--config PATH`.
+/// The file to read: `finit.config=PATH`, or `--config PATH`, from the folder that PID 1 was
+/// started in, for it does not stay there.
 fn file(words: &[String]) -> PathBuf {
     let option = words.iter().position(|word| word == "--config");
     let option = option.and_then(|at| words.get(at.checked_add(1)?));
     let word = words.iter().rev().find_map(|word| word.strip_prefix("finit.config="));
-    PathBuf::from(option.map(String::as_str).or(word).unwrap_or(FILE))
+    let path = PathBuf::from(option.map(String::as_str).or(word).unwrap_or(FILE));
+    std::path::absolute(&path).unwrap_or(path)
 }
 
 /// The target that the words ask for.
@@ -279,11 +283,13 @@ mod tests {
 
     #[test]
     fn words_that_name_a_file() {
+        let here = std::env::current_dir().unwrap_or_default();
         for (line, expected) in [
             ("quiet", FILE),
             ("finit.config=/a finit.config=/b", "/b"),
             ("finit.config=/a --config /c", "/c"),
             ("--config", FILE),
+            ("--config c", here.join("c").to_str().unwrap_or_default()),
         ] {
             let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
             assert_eq!(file(&words), Path::new(expected), "{line}");

@@ -114,6 +114,13 @@ fn c5_a_control_socket_that_cannot_be_made_is_made_as_soon_as_it_can() {
     assert_eq!(told(&machine), 1, "{}", machine.console());
 }
 
+/// I9: a container is started in any folder, which a mount may be on.
+#[test]
+fn i9_pid_1_stands_in_the_root() {
+    let machine = Machine::boot("");
+    assert_eq!(machine.sh("readlink /proc/1/cwd").text, "/\n");
+}
+
 /// The kernel opens a console for PID 1, or it cannot: then any of its first descriptors may
 /// become that of something else.
 #[test]
