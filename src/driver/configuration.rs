@@ -11,7 +11,7 @@ use crate::config::spec::{LeftOut, SystemSpec};
 use crate::config::{self, Disk, Loaded, Source};
 use crate::proto::{Code, Refusal};
 
-use super::lastgood::LAST_GOOD;
+use super::lastgood::{Good, LAST_GOOD};
 
 /// The built-in shell for repairs.
 pub const RESCUE: &str = "rescue-shell";
@@ -142,11 +142,6 @@ impl Configuration {
         Booted { configuration, spec, warnings }
     }
 
-    /// Where it is.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
     /// The machine is made to match what was read last.
     pub fn follow(&mut self) {
         self.unkept |= !self.followed;
@@ -180,10 +175,12 @@ impl Configuration {
         Rc::new(spec)
     }
 
-    /// Whether a last good copy is to be made, told once: the machine came up with this file, or
-    /// took it over since for good, and on the disk it is not another one by now.
-    pub fn take_unkept(&mut self) -> bool {
-        self.followed && self.before_trial.is_none() && std::mem::take(&mut self.unkept)
+    /// What a last good copy is to be made of, told once: the machine came up with it, or took it
+    /// over since for good, and has not read another one by now.
+    pub fn take_unkept(&mut self) -> Option<Good> {
+        let keeps =
+            self.followed && self.before_trial.is_none() && std::mem::take(&mut self.unkept);
+        keeps.then(|| Good { main: self.path.clone(), sources: self.sources.clone() })
     }
 
     /// Reads the file and forgets it.
@@ -310,11 +307,11 @@ mod tests {
     fn the_file_that_a_machine_came_up_with_is_kept_once() {
         let file = File::new("came-up");
         let mut configuration = Configuration::boot(file.says("a")).configuration;
-        assert_eq!((configuration.take_unkept(), configuration.take_unkept()), (true, false));
+        assert_eq!([(); 2].map(|()| is_kept(&mut configuration)), [true, false]);
         // Read, followed, and still the same.
         assert!(configuration.reread().unwrap().is_none());
         configuration.follow();
-        assert!(!configuration.take_unkept());
+        assert!(!is_kept(&mut configuration));
     }
 
     #[test]
@@ -324,39 +321,60 @@ mod tests {
         file.says("a b");
         assert!(configuration.reread().unwrap().is_some());
         // The boot's own file is not there any more, and the new one is no good one yet.
-        assert!(!configuration.take_unkept());
+        assert!(!is_kept(&mut configuration));
         configuration.follow();
-        assert_eq!((configuration.take_unkept(), configuration.take_unkept()), (true, false));
+        assert_eq!([(); 2].map(|()| is_kept(&mut configuration)), [true, false]);
     }
 
     #[test]
     fn a_broken_edit_changes_nothing() {
         let file = File::new("broken");
         let mut configuration = Configuration::boot(file.says("a")).configuration;
-        assert!(configuration.take_unkept());
+        assert!(is_kept(&mut configuration));
         std::fs::write(&file.0, "[service.a]\ncomand = 1\n").unwrap();
         assert_eq!(configuration.reread().unwrap_err().code, Code::BrokenConfig);
         configuration.follow();
-        assert!(!configuration.take_unkept());
+        assert!(!is_kept(&mut configuration));
     }
 
     #[test]
     fn a_file_on_trial_is_no_last_good_copy_until_it_is_confirmed() {
         let file = File::new("trial");
         let mut configuration = Configuration::boot(file.says("a")).configuration;
-        assert!(configuration.take_unkept());
+        assert!(is_kept(&mut configuration));
         for is_confirmed in [false, true] {
             file.says("a b");
             assert!(configuration.reread().unwrap().is_some());
             configuration.try_out();
-            assert!(!configuration.take_unkept());
+            assert!(!is_kept(&mut configuration));
             if is_confirmed {
                 configuration.keep();
             } else {
                 assert_eq!(names(&configuration.go_back()), ["a", RESCUE]);
             }
-            assert_eq!(configuration.take_unkept(), is_confirmed);
+            assert_eq!(is_kept(&mut configuration), is_confirmed);
         }
+    }
+
+    #[test]
+    fn what_is_kept_is_what_runs_whatever_is_on_the_disk_by_now() {
+        let file = File::new("edited");
+        let mut configuration = Configuration::boot(file.says("a")).configuration;
+        let text = |file: &File| std::fs::read_to_string(&file.0).unwrap();
+        let kept = |configuration: &mut Configuration| {
+            let mut good = configuration.take_unkept().unwrap();
+            assert_eq!((good.main, good.sources.len()), (configuration.path.clone(), 1));
+            good.sources.remove(0).text
+        };
+        let booted = text(&file);
+        file.says("a b");
+        assert_eq!(kept(&mut configuration), booted);
+        assert!(configuration.reread().unwrap().is_some());
+        configuration.try_out();
+        let tried = text(&file);
+        file.says("a b c");
+        configuration.keep();
+        assert_eq!(kept(&mut configuration), tried);
     }
 
     #[test]
@@ -373,7 +391,7 @@ mod tests {
         assert_eq!(configuration.reread_definitions().unwrap(), Found::Unconfirmed);
         assert_eq!(names(&configuration.reread().unwrap().unwrap()), ["a", "b", "c", RESCUE]);
         configuration.follow();
-        assert!(configuration.take_unkept());
+        assert!(is_kept(&mut configuration));
     }
 
     #[test]
@@ -425,6 +443,10 @@ mod tests {
         configuration.reread().unwrap();
         configuration.follow();
         assert_eq!(names(&configuration.resume().1), ["a", RESCUE]);
+    }
+
+    fn is_kept(configuration: &mut Configuration) -> bool {
+        configuration.take_unkept().is_some()
     }
 
     fn names(spec: &SystemSpec) -> Vec<&str> {

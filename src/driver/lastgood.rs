@@ -1,23 +1,55 @@
 //! The last good copy: the file that a machine came up with, kept for the boot after the edit
-//! that breaks it. Writing it is the work of a child, for a disk may be slow.
+//! that breaks it. Writing it is the work of a child, for a disk may be slow; what it writes it is
+//! handed, for on the disk may be another file by now, which never ran.
 
-use std::path::Path;
+use std::io::Write;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
 
-use crate::config::{self, Disk, Source};
+use serde::{Deserialize, Serialize};
+
+use crate::config::Source;
 use crate::os::fds;
 
-/// The word that makes finit such a child; its second word is the file.
+/// The word that makes finit such a child; its second word is where it finds what it is handed.
 pub const WORD: &str = "--keep-config";
 /// Where the copy is.
 pub const LAST_GOOD: &str = "/var/lib/finitd/last-good/finit.toml";
 /// The folder of it alone.
 const FOLDER: &str = "/var/lib/finitd/last-good";
 
-/// Copies the file and its drop-ins, if they are good; the exit status.
-pub fn keep(path: &Path) -> u8 {
-    let loaded = config::load(path, &Disk);
-    let copied = !loaded.is_broken() && replace(Path::new(FOLDER), path, &loaded.sources).is_ok();
-    u8::from(!copied)
+/// A file that is good, and its drop-ins, as they ran.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Good {
+    /// Where the file is; all others are drop-ins.
+    pub main: PathBuf,
+    /// All of it.
+    pub sources: Vec<Source>,
+}
+
+impl Good {
+    /// A file in memory for the child.
+    ///
+    /// # Errors
+    /// No memory, no descriptors.
+    pub fn hand_on(&self) -> std::io::Result<OwnedFd> {
+        let file = fds::memfd("finit-last-good");
+        let file = file.map_err(|errno| std::io::Error::from_raw_os_error(errno.0))?;
+        let mut file = std::fs::File::from(file);
+        file.write_all(&serde_json::to_vec(self)?)?;
+        Ok(file.into())
+    }
+
+    fn taken(handed: &Path) -> std::io::Result<Self> {
+        Ok(serde_json::from_slice(&std::fs::read(handed)?)?)
+    }
+}
+
+/// Copies what is handed on in that file; the exit status.
+pub fn keep(handed: &Path) -> u8 {
+    let good = Good::taken(handed);
+    let copied = good.and_then(|good| replace(Path::new(FOLDER), &good.main, &good.sources));
+    u8::from(copied.is_err())
 }
 
 /// Puts a whole copy into the place of the one before: a disk that is full leaves that as it is,
@@ -47,12 +79,24 @@ fn replace(folder: &Path, main: &Path, sources: &[Source]) -> std::io::Result<()
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
+    use std::os::fd::AsRawFd;
+
     use super::*;
+    use crate::config::{self, Disk};
 
     fn read(folder: &Path) -> Vec<(String, String)> {
         let loaded = config::load(&folder.join("finit.toml"), &Disk);
         let name = |path: &Path| path.file_name().unwrap().to_string_lossy().into_owned();
         loaded.sources.iter().map(|one| (name(&one.path), one.text.clone())).collect()
+    }
+
+    #[test]
+    fn the_child_gets_what_it_is_handed() {
+        let main = PathBuf::from("/etc/finit.toml");
+        let good = Good { sources: vec![Source::new(&main, "# one")], main };
+        let handed = good.hand_on().unwrap();
+        let path = PathBuf::from(format!("/proc/self/fd/{}", handed.as_raw_fd()));
+        assert_eq!(Good::taken(&path).unwrap(), good);
     }
 
     #[test]

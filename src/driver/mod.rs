@@ -38,7 +38,7 @@ mod watcher;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::future::poll_fn;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -59,6 +59,7 @@ use console::Console;
 use control::Call;
 use groups::Groups;
 use handover::Successor;
+use lastgood::Good;
 use logs::Logs;
 use looks::Looks;
 use reaper::{Owner, Reaped, Reaper};
@@ -223,8 +224,8 @@ impl Driver {
             self.sites.shrink();
             memory::trim();
         }
-        if self.configuration.take_unkept() {
-            self.keep_configuration();
+        if let Some(good) = self.configuration.take_unkept() {
+            self.keep_configuration(&good);
         }
     }
 
@@ -346,15 +347,16 @@ impl Driver {
     }
 
     /// Has a child keep a copy of the file that the machine runs with.
-    fn keep_configuration(&self) {
+    fn keep_configuration(&self, good: &Good) {
         if self.context.place == boot::Place::Container {
             return;
         }
+        // Without the copy a broken file costs the next boot its services, no more.
+        let Ok(handed) = good.hand_on() else { return };
         let hand = self.hand.clone();
-        let path = self.configuration.path().display().to_string();
         tokio::spawn(async move {
+            let path = format!("/proc/1/fd/{}", handed.as_raw_fd());
             let program = [boot::MYSELF, lastgood::WORD, &path];
-            // Without the copy a broken file costs the next boot its services, no more.
             let _lost = boot::Tools::run(&hand, &program, Duration::from_secs(60)).await;
         });
     }
