@@ -20,7 +20,7 @@ impl Reader for Disk {
         match settled(path) {
             Ok(Some(bytes)) => Ok(Some(bytes)),
             Ok(None) => Err("it is being written: try again once that is done".to_owned()),
-            Err(Errno(libc::ENOENT)) => Ok(None),
+            Err(Errno(libc::ENOENT)) => missing(path),
             Err(Errno(libc::EFBIG)) => Err("it is longer than 1 MiB".to_owned()),
             // What a file that was opened cannot be read for: it is a folder, a pipe or a device.
             Err(Errno(libc::EINVAL)) => Err("it is no regular file".to_owned()),
@@ -32,7 +32,7 @@ impl Reader for Disk {
         let said = |error: std::io::Error| Errno::from(error).to_string();
         let entries = match std::fs::read_dir(path) {
             Ok(entries) => entries,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return missing(path),
             Err(error) => return Err(said(error)),
         };
         let mut found = Vec::new();
@@ -44,6 +44,12 @@ impl Reader for Disk {
         }
         Ok(found)
     }
+}
+
+/// What is there where nothing can be opened: nothing, unless a link says that something should
+/// be. What it led to is out of reach, and its services must not be stopped for that.
+fn missing<T: Default>(path: &Path) -> Result<T, String> {
+    if path.is_symlink() { Err("it is a link to nothing".to_owned()) } else { Ok(T::default()) }
 }
 
 /// What two readings in a row agree on; none if it changes all the time. Half an old file and half

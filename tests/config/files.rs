@@ -151,6 +151,27 @@ fn the_disk_gives_no_folder_no_pipe_and_no_endless_file() {
     std::fs::remove_dir_all(folder).unwrap();
 }
 
+/// A package that is not there for a while must not cost the services that it has linked here.
+#[test]
+fn a_link_to_nothing_is_an_error_and_not_a_file_that_is_gone() {
+    let folder = std::env::temp_dir().join(format!("finit-links-{}", std::process::id()));
+    let path = folder.join("finit.toml");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(&path, "[service.a]\ncommand = '/a'\n").unwrap();
+    let (drop_ins, drop_in) = (folder.join("finit.toml.d"), folder.join("finit.toml.d/b.toml"));
+    std::os::unix::fs::symlink("/nonexistent", &drop_ins).unwrap();
+    let loaded = load(&path, &Disk);
+    let error = |path: &Path| format!("error: it is a link to nothing\n  --> {}", path.display());
+    assert_eq!((names(&loaded), loaded.errors()), (vec!["a"], vec![error(&drop_ins)]));
+
+    std::fs::remove_file(&drop_ins).unwrap();
+    std::fs::create_dir(&drop_ins).unwrap();
+    std::os::unix::fs::symlink("/nonexistent/b.toml", &drop_in).unwrap();
+    let loaded = load(&path, &Disk);
+    assert_eq!((names(&loaded), loaded.errors()), (vec!["a"], vec![error(&drop_in)]));
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
 #[test]
 fn the_built_in_configuration_has_a_login_and_a_shell_for_repairs() {
     let spec = builtin();
