@@ -123,6 +123,14 @@ fn percent_signs_stand_for_name_and_instance() {
 }
 
 #[test]
+fn a_script_of_a_file_with_other_ends_of_lines_is_the_same_script() {
+    let text = "[task.t]\nscript = \"\"\"\nfalse ||\n  true\n\"\"\"\n";
+    for text in [text.to_owned(), text.replace('\n', "\r\n")] {
+        assert_eq!(words(&service(&text).commands[0])[3], "false ||\n  true\n");
+    }
+}
+
+#[test]
 fn a_script_keeps_the_percent_signs_of_the_shell() {
     let text = "[service.t]\ninstances = ['one']\nscript = 'f=${1%%.*}; echo %i $f %s'\n";
     let script = words(&service(text).commands[0]);

@@ -43,8 +43,10 @@ pub(super) fn command<'t>(
     Some(line)
 }
 
-/// A script for `/bin/sh -eu`.
-pub(super) fn script(text: String) -> CommandLine {
+/// A script for `/bin/sh -eu`. To a shell the other half of a line's end, as some editors write
+/// it, is a part of the last word.
+pub(super) fn script(text: &str) -> CommandLine {
+    let text = text.replace("\r\n", "\n");
     exact(vec!["/bin/sh".to_owned(), "-eu".to_owned(), "-c".to_owned(), text])
 }
 

@@ -162,7 +162,7 @@ fn commands(
                 let problem = Problem::new("the script is longer than execve(2) takes");
                 s.report.error(node.at, problem.hint("put it into a file and run that"));
             }
-            Some(vec![script(s.fill_script(text))])
+            Some(vec![script(&s.fill_script(text))])
         }
         ["steps"] => {
             let entry = s.entry("steps")?;
