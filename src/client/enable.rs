@@ -5,8 +5,10 @@
 //! Everything but one stretch of the file stays byte for byte, and the new text is read as finit
 //! reads it before it takes the place of the old one: it must say this and change nothing else.
 
+use std::ffi::{CStr, CString};
 use std::fs::{self, File};
 use std::io::Write as _;
+use std::os::fd::AsFd as _;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -18,10 +20,15 @@ use super::connect::Failure;
 use super::{Form, Session, Status, offline};
 use crate::config::spec::{ServiceSpec, Start, SystemSpec};
 use crate::config::{self, Disk, Loaded, Source, Switched};
+use crate::facts::Errno;
+use crate::os::attributes;
 use crate::proto::{Code, Refusal, Request};
 
 /// Links that are followed from the file to where it is.
 const LINKS: usize = 16;
+
+/// The attribute that says who else may do what with a file, acl(5).
+const ACCESS_LIST: &CStr = c"system.posix_acl_access";
 
 /// The words behind `enable` and `disable`.
 pub fn arguments(command: Command) -> Command {
@@ -234,23 +241,28 @@ impl<'a> Goal<'a> {
 }
 
 /// Puts a text in the place of that file, at once or not at all: a link to it stays a link, and
-/// the new file has the owner and the mode of the old one.
+/// the new file has the owner, the mode and the attributes of the old one.
 fn replace(old: &Source, text: &str, root: &Path) -> Result<(), String> {
     let path = follow(&old.path, root)?;
     let folder = path.parent().ok_or("it is in no folder")?;
-    let was = fs::symlink_metadata(&path).map_err(|error| error.to_string())?;
     let file_name = path.file_name().unwrap_or_default().to_string_lossy();
     // Begins with a dot, so that no finit reads it as a drop-in.
     let beside = folder.join(format!(".{file_name}.{}", std::process::id()));
     let write = || {
-        let mode = was.mode() & 0o7777;
+        let replaced = File::open(&path)?;
+        let was = replaced.metadata()?;
         let mut options = File::options();
         let mut new = options.write(true).create_new(true).mode(0o600).open(&beside)?;
         new.write_all(text.as_bytes())?;
         if new.metadata().map(|new| (new.uid(), new.gid()))? != (was.uid(), was.gid()) {
             std::os::unix::fs::fchown(&new, Some(was.uid()), Some(was.gid()))?;
         }
-        new.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(mode))?;
+        // Before the mode, whose middle would let the whole group in where a list narrows it; a
+        // list has set the mode already, and some lists do not outlive that it is set again.
+        copy_attributes(&replaced, &new).map_err(std::io::Error::other)?;
+        if new.metadata()?.mode() != was.mode() {
+            new.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(was.mode()))?;
+        }
         new.sync_all()?;
         // Somebody may have saved it meanwhile.
         if fs::read(&path)? != old.text.as_bytes() {
@@ -264,6 +276,32 @@ fn replace(old: &Source, text: &str, root: &Path) -> Result<(), String> {
         let _gone = fs::remove_file(&beside);
         error.to_string()
     })
+}
+
+/// Gives a file the extended attributes of the one whose place it takes, the access list among
+/// them. The folder may have given it a list of its own; it goes if the other has none.
+fn copy_attributes(from: &File, to: &File) -> Result<(), String> {
+    let names = |file: &File| match attributes::names(file.as_fd()) {
+        Err(Errno(libc::EOPNOTSUPP)) => Ok(Vec::new()),
+        names => names.map_err(|errno| format!("its attributes: {errno}")),
+    };
+    let kept = names(from)?;
+    let is_foreign = |name: &CString| name.as_c_str() == ACCESS_LIST && !kept.contains(name);
+    let said = |name: &CStr, errno| format!("its attribute {}: {errno}", name.to_string_lossy());
+    for name in names(to)?.iter().filter(|name| is_foreign(name)) {
+        attributes::remove(to.as_fd(), name).map_err(|errno| said(name, errno))?;
+    }
+    for name in &kept {
+        let copied = attributes::get(from.as_fd(), name).and_then(|value| {
+            // The kernel has labelled it already, and not everybody may set a label.
+            match attributes::get(to.as_fd(), name) {
+                Ok(has) if has == value => Ok(()),
+                _ => attributes::set(to.as_fd(), name, &value),
+            }
+        });
+        copied.map_err(|errno| said(name, errno))?;
+    }
+    Ok(())
 }
 
 /// Where a file is, links followed as that system would: one that begins with `/` begins at its

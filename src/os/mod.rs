@@ -29,6 +29,7 @@ mod stack;
 mod syscall;
 mod watch;
 
+pub mod attributes;
 pub mod cgroup;
 pub mod closing;
 pub mod early;

@@ -1,8 +1,12 @@
 //! `finitctl enable` and `disable`: a file is edited, whoever runs.
 
 use std::fs;
+use std::os::fd::AsFd as _;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::PathBuf;
+
+use finit::facts::Errno;
+use finit::os::attributes;
 
 use crate::fake::{Folder, Ran, command, folder};
 
@@ -119,6 +123,38 @@ fn links_owner_and_mode_stay_and_nothing_is_left_beside() {
     assert_eq!((is.mode() & 0o7777, is.uid()), (0o640, uid));
     let names = fs::read_dir(root.path("/usr/lib")).unwrap().count();
     assert_eq!(names, 2);
+}
+
+/// An access list: its owner and its mask may read and write, user 1234 and the group only read.
+/// The mode says the mask in the place of the group.
+const LIST: &[u16] =
+    &[2, 0, 1, 6, !0, !0, 2, 4, 1234, 0, 4, 4, !0, !0, 16, 6, !0, !0, 32, 0, !0, !0];
+
+#[test]
+fn a_file_keeps_its_access_list_and_gets_none_from_its_folder() {
+    let root = Root::with(&[("/etc/finit.toml", WEB)]);
+    let file = root.path("/etc/finit.toml");
+    let (acl, of_folder) = (c"system.posix_acl_access", c"system.posix_acl_default");
+    let list: Vec<u8> = LIST.iter().flat_map(|word| word.to_le_bytes()).collect();
+    let open = |path: &std::path::Path| fs::File::open(path).unwrap();
+    let has = || attributes::get(open(&file).as_fd(), acl);
+    attributes::set(open(&file).as_fd(), acl, &list).unwrap();
+    // Where it has such a thing: an older tmpfs has none.
+    attributes::set(open(&file).as_fd(), c"user.mine", b"too").ok();
+    let mine = || attributes::get(open(&file).as_fd(), c"user.mine");
+    let before = mine();
+    let ran = root.ctl(&["disable", "web"]);
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+    assert_eq!((has(), root.read("/etc/finit.toml").as_str()), (Ok(list.clone()), WEB_OFF));
+    assert_eq!(mine(), before);
+    assert_eq!(fs::metadata(&file).unwrap().mode() & 0o7777, 0o660);
+
+    attributes::set(open(file.parent().unwrap()).as_fd(), of_folder, &list).unwrap();
+    attributes::remove(open(&file).as_fd(), acl).unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).unwrap();
+    assert_eq!(root.ctl(&["enable", "web"]).code, 0);
+    assert_eq!(has(), Err(Errno(libc::ENODATA)));
+    assert_eq!(fs::metadata(&file).unwrap().mode() & 0o7777, 0o640);
 }
 
 #[test]
