@@ -122,10 +122,7 @@ impl Configuration {
             format!("{} could not be read: {}", path.display(), errors.join("; "))
         } else {
             let first = errors.first().cloned().unwrap_or_default();
-            format!(
-                "{} has {count} error(s), see `finitctl check`; the first:\n{first}",
-                path.display()
-            )
+            format!("{} has {count} error(s), see `finitctl check`\n{first}", path.display())
         };
         let last = config::load(Path::new(LAST_GOOD), &Disk);
         // Without users its logins let nobody in; the built-in one is a shell then.

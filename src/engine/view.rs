@@ -33,13 +33,21 @@ impl Engine {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             uptime_ms: millis(self.now.since(self.began)),
             boot_ms: boot,
-            warnings: self.warnings.iter().cloned().chain(self.trial_warning(known)).collect(),
+            warnings: self.warnings_for(known).chain(self.trial_warning(known)).collect(),
             services: self
                 .ids()
                 .filter(|id| self.node(*id).is_some_and(|node| !node.name.is_empty()))
                 .map(|id| self.service_report(id, false, known))
                 .collect(),
         }
+    }
+
+    /// What a person must know. Behind its first line may follow one of the file, which not
+    /// everybody may read.
+    fn warnings_for(&self, known: bool) -> impl Iterator<Item = String> {
+        let lines = if known { usize::MAX } else { 1 };
+        let told = move |text: &String| text.lines().take(lines).collect::<Vec<_>>().join("\n");
+        self.warnings.iter().map(told)
     }
 
     /// One service; in full with `detail`, and with who asked where that may be `known`.

@@ -23,6 +23,10 @@ fn a_broken_file_boots_to_a_login_says_where_and_starts_what_is_good() {
     has_login_and_banner(&machine, "did you mean");
     machine.until("good", "up");
     assert!(machine.console().contains("finit.toml"), "{}", machine.console());
+    // The file may be for root alone, and so is what stands in it.
+    let said = machine.run(&["setpriv", "--reuid=1000", "--clear-groups", "finitctl", "status"]);
+    let (said, warning) = (said.text, "has 1 error(s), see `finitctl check`\n");
+    assert!(said.contains(warning) && !said.contains("comand = 1"), "{said}");
 }
 
 #[test]
