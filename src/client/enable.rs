@@ -98,6 +98,12 @@ fn set(session: &mut Session, matches: &ArgMatches, on: bool) -> Result<Status, 
         }));
     }
     let goal = Goal::of(&loaded.spec, &name, on)?;
+    if on && goal.instance.is_some() && goal.known.is_some_and(|spec| !spec.enabled) {
+        let template = &goal.header;
+        return Err(Failure::Local(format!(
+            "the template {template} is disabled: finitctl enable {template}"
+        )));
+    }
     let edited = match goal.is_reached(&loaded.spec) {
         true => None,
         false => Some(goal.edit(&loaded, &root).map_err(Failure::Local)?),

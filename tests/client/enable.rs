@@ -74,7 +74,15 @@ fn di30_an_instance_is_enabled_in_the_list_of_its_template() {
     assert_eq!((ran.code, ran.err.contains(why)), (1, true), "{}", ran.err);
     // The template as a whole.
     assert_eq!(root.ctl(&["disable", "getty"]).code, 0);
-    assert!(root.read("/etc/finit.toml").contains("\nenabled = false\n"));
+    let off = root.read("/etc/finit.toml");
+    assert!(off.contains("\nenabled = false\n"), "{off}");
+    // Of which no instance can be enabled then, in its list or not.
+    for instance in ["getty@tty2", "getty@tty7"] {
+        let ran = root.ctl(&["enable", instance]);
+        let why = "finitctl: the template getty is disabled: finitctl enable getty\n";
+        assert_eq!((ran.code, ran.out.as_str(), ran.err.as_str()), (1, "", why));
+    }
+    assert_eq!(root.read("/etc/finit.toml"), off);
 }
 
 #[test]
