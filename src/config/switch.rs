@@ -57,19 +57,15 @@ pub fn switch_instance(
             let end = Place { start: last.end, ..last };
             files.replace(end, &format!(", \"{instance}\""))
         }
+        (false, Some(_)) if items.len() == 1 => {
+            Err(format!("it is the last one of {template}: finitctl disable {template}"))
+        }
         (false, Some(number)) => {
+            let at = place(number).unwrap_or_default();
             let before = number.checked_sub(1).and_then(place);
-            let (at, next) = (place(number).unwrap_or_default(), place(number.saturating_add(1)));
-            let gap = match (next, before) {
-                (Some(next), _) => Place { end: next.start, ..at },
-                (None, Some(before)) => Place { start: before.end, ..at },
-                (None, None) => {
-                    return Err(format!(
-                        "it is the last one of {template}: finitctl disable {template}"
-                    ));
-                }
-            };
-            files.replace(gap, "")
+            let is_last = number.saturating_add(1) == items.len();
+            let stretch = stretch(files.text(at)?, at, before.filter(|_| is_last));
+            files.replace(stretch.unwrap_or(at), "")
         }
         (true, Some(_)) | (false, None) => files.replace(Place::default(), ""),
     }
@@ -162,6 +158,31 @@ impl<'a> Files<'a> {
         let source = self.sources.get(at.source).map(|source| source.text.as_str());
         source.ok_or_else(|| "there is no such file".to_owned())
     }
+}
+
+/// What goes with an item that goes from a list: the line that it has to itself, or one comma. A
+/// comment above it or behind another one is not about it, and stays. `before_last` is the one
+/// before it, if it is the last one.
+fn stretch(text: &str, item: Place, before_last: Option<Place>) -> Option<Place> {
+    let (before, behind) = (text.get(..item.start)?, text.get(item.end..)?);
+    let indent = before.rsplit('\n').next()?;
+    let line = behind.split_inclusive('\n').next()?;
+    let rest = line.trim_start();
+    let comma = rest.strip_prefix(',');
+    let comment = comma.unwrap_or(rest).trim_start();
+    if indent.trim().is_empty()
+        && (comment.is_empty() || comment.starts_with('#'))
+        && (comma.is_some() || before_last.is_some())
+    {
+        let start = item.start.saturating_sub(indent.len());
+        return Some(Place { start, end: item.end.saturating_add(line.len()), ..item });
+    }
+    let gap = |one: &Place| text.get(one.end..item.start);
+    if let Some(one) = before_last.filter(|one| gap(one).is_some_and(|gap| !gap.contains('\n'))) {
+        return Some(Place { start: one.end, ..item });
+    }
+    let rest = behind.trim_start().strip_prefix(',')?.trim_start_matches([' ', '\t']);
+    Some(Place { end: text.len().saturating_sub(rest.len()), ..item })
 }
 
 /// The table of that name in another.

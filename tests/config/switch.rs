@@ -104,6 +104,18 @@ fn instances_come_into_their_list_and_go() {
         ("'a', 'b', 'c'", "a", false, "'b', 'c'"),
         ("'a', 'b', 'c'", "c", false, "'a', 'b'"),
         ("'a', 'b', 'c'", "b", false, "'a', 'c'"),
+        ("'a', 'b',", "b", false, "'a',"),
+        // A comment goes with the line of the one that it is about, and with no other.
+        ("\n 'a', # one\n 'b', # two\n", "a", false, "\n 'b', # two\n"),
+        ("\n 'a', # one\n 'b' # two\n", "b", false, "\n 'a', # one\n"),
+        ("\n 'a',\n # stays\n 'b',\n", "a", false, "\n # stays\n 'b',\n"),
+        ("\n 'a',\n # stays\n 'b'\n", "b", false, "\n 'a',\n # stays\n"),
+        ("\r\n 'a', # one\r\n 'b',\r\n", "b", false, "\r\n 'a', # one\r\n"),
+        ("'a', # both\n 'b'", "a", false, "# both\n 'b'"),
+        ("'a', # stays\n 'b', ", "b", false, "'a', # stays\n "),
+        ("'a', # stays\n 'b'", "b", false, "'a', # stays\n "),
+        ("\n 'a', 'b', # both\n 'c'\n", "b", false, "\n 'a', # both\n 'c'\n"),
+        ("'a'\n , 'b'", "a", false, "'b'"),
     ];
     for (before, instance, on, after) in table {
         let sources = [Source::new("/etc/finit.toml", list(before))];
