@@ -4,7 +4,7 @@ use clap::{Arg, ArgAction, ArgGroup, ArgMatches, Command};
 
 use super::connect::Failure;
 use super::overview::{self, Scope};
-use super::status::{ask_machine, ask_services};
+use super::status::{ask_machine, ask_services, hidden};
 use super::{Form, Session, Status, text, timers};
 use crate::proto::{ServiceReport, StateWord};
 
@@ -92,14 +92,15 @@ fn sockets(session: &mut Session, listed: &[&ServiceReport]) -> Result<Status, F
             Err(Failure::Refused(_)) => continue,
             Err(failure) => return Err(failure),
         };
-        services.iter().for_each(|service| sockets_of(session, service));
+        for service in &services {
+            let Some(detail) = &service.detail else { return Err(hidden("sockets")) };
+            sockets_of(session, service, &detail.sockets);
+        }
     }
     Ok(Status::Done)
 }
 
-fn sockets_of(session: &mut Session, service: &ServiceReport) {
-    let sockets = service.detail.as_ref().map(|detail| detail.sockets.as_slice());
-    let sockets = sockets.unwrap_or_default();
+fn sockets_of(session: &mut Session, service: &ServiceReport, sockets: &[String]) {
     if session.form == Form::Json && !sockets.is_empty() {
         session.output.json(service);
         return;

@@ -11,7 +11,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::connect::Failure;
-use super::status::{ask_machine, ask_services};
+use super::status::{ask_machine, ask_services, hidden};
 use super::{Form, Session, Status, since};
 
 /// How often a followed file is looked at, in milliseconds.
@@ -135,7 +135,8 @@ fn find(session: &mut Session, names: &[String]) -> Result<(Vec<Log>, Status), F
             Err(failure) => return Err(failure),
         };
         for service in services {
-            match service.detail.and_then(|detail| detail.log) {
+            let Some(detail) = service.detail else { return Err(hidden("log files")) };
+            match detail.log {
                 Some(path) => {
                     let partial = Vec::new();
                     logs.push(Log { service: service.name, path, open: None, partial });
@@ -143,7 +144,7 @@ fn find(session: &mut Session, names: &[String]) -> Result<(Vec<Log>, Status), F
                 None if everyone => {}
                 None => {
                     session.complain(&Failure::Local(format!(
-                        "{}: no log file that you may know of; see `log` in /etc/finit.toml",
+                        "{}: no log file; see `log` in /etc/finit.toml",
                         service.name
                     )));
                     status = Status::Failed;

@@ -6,7 +6,7 @@ use super::connect::Failure;
 use super::output::Style;
 use super::overview::{self, Scope};
 use super::{Form, Session, Status, cgroup, detail, logs, unexpected};
-use crate::proto::{MachineReport, Reply, Request, ServiceReport, StateWord};
+use crate::proto::{Code, MachineReport, Refusal, Reply, Request, ServiceReport, StateWord};
 
 /// Log lines shown below a service.
 const LOG_LINES: usize = 10;
@@ -126,6 +126,12 @@ pub fn ask_machine(session: &mut Session) -> Result<MachineReport, Failure> {
         Reply::Machine(machine) => Ok(*machine),
         other => Err(unexpected(&other)),
     }
+}
+
+/// What it means that a report has no details.
+pub fn hidden(what: &str) -> Failure {
+    let message = format!("{what} are told to root alone");
+    Failure::Refused(Refusal::new(Code::Denied, message).hint("ask as root: sudo finitctl …"))
 }
 
 /// The report of the service of that name, or those of a pattern.

@@ -57,6 +57,21 @@ fn logs_are_the_last_lines_by_time() {
     assert!(ran.out.starts_with("00:00 line 30000\n") && ran.out.ends_with("line 49999\n"));
 }
 
+/// Nothing at all would say that there is nothing.
+#[test]
+fn who_is_told_no_details_is_told_so() {
+    let answer = |request: &Request| match request {
+        Request::Status { name } => Reply::Service(Box::new(service(name, StateWord::Up))),
+        _ => Reply::Machine(Box::new(machine())),
+    };
+    let server = Server::new(move |request| vec![Answer::Reply(answer(request))]);
+    for words in [&["logs"] as &[_], &["logs", "-f"], &["logs", "sshd"], &["list", "--sockets"]] {
+        let ran = server.run(words);
+        assert_eq!((ran.code, ran.out.as_str()), (5, ""), "{words:?} {}", ran.err);
+        assert!(ran.err.contains("told to root alone; ask as root"), "{}", ran.err);
+    }
+}
+
 #[test]
 fn logs_since_a_time_are_all_lines_from_then_on() {
     let (server, logs) = with_logs();
