@@ -105,8 +105,15 @@ pub(super) struct Document {
     pub broken: BTreeMap<Owner, Place>,
 }
 
+/// What some editors put at the beginning of a file to say that it is UTF-8, which TOML allows.
+pub(super) const MARK: char = '\u{feff}';
+
 /// Reads one source. Mistakes in its TOML are reported here.
 pub(super) fn read(number: usize, text: &str, report: &mut Report<'_>) -> Document {
+    // Blanked out, it hides no header, and all places are still right.
+    let blanked =
+        text.strip_prefix(MARK).map(|rest| [&*" ".repeat(MARK.len_utf8()), rest].concat());
+    let text = blanked.as_deref().unwrap_or(text);
     let (table, errors) = DeTable::parse_recoverable(text);
     if errors.is_empty() {
         let root = convert_table(number, table.into_inner());

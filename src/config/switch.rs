@@ -125,7 +125,9 @@ impl<'a> Files<'a> {
         let (Some(before), Some(behind)) = (before, behind) else {
             return Err("the file has no such place".to_owned());
         };
-        let start = before.rfind('\n').map_or(0, |end| end.saturating_add(1));
+        // An editor's mark at the beginning of a file is no part of its first line.
+        let mark = if text.starts_with(raw::MARK) { raw::MARK.len_utf8() } else { 0 };
+        let start = before.rfind('\n').map_or(mark, |end| end.saturating_add(1));
         let rest = behind.trim_start_matches(['"', '\'']);
         let quote = behind.len().saturating_sub(rest.len());
         let path = text.get(start..name.end.saturating_add(quote)).unwrap_or_default();

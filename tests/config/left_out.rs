@@ -41,6 +41,14 @@ fn each_kind_of_mistake_leaves_its_name_behind() {
     check(&[("fsck", ""), ("a", "")], &[], &["a"]);
 }
 
+/// An editor's mark before the first header hides no owner of a mistake.
+#[test]
+fn a_mark_at_the_beginning_of_a_file_makes_no_second_mistake() {
+    let text = [unit("a", "="), unit("b", "needs = \"a\"")].concat();
+    let [plain, marked] = [text.clone(), format!("\u{feff}{text}")].map(|text| read(&text));
+    assert_eq!((marked.errors().len(), marked.spec), (plain.errors().len(), plain.spec));
+}
+
 #[test]
 fn whatever_else_it_answers_to_goes_with_it_where_it_is_needed() {
     let zebra = "nothing is called `zebra`";

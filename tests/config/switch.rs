@@ -49,6 +49,19 @@ const TABLE: &[(&str, &str, bool, &str)] = &[
         false,
         "service.web.enabled = false\nservice.web.command = '/w'\n",
     ),
+    // Behind the mark of an editor.
+    (
+        "\u{feff}[service.web]\ncommand = '/w'\n",
+        "web",
+        false,
+        "\u{feff}[service.web]\nenabled = false\ncommand = '/w'\n",
+    ),
+    (
+        "\u{feff}service.web.command = '/w'\n",
+        "web",
+        false,
+        "\u{feff}service.web.enabled = false\nservice.web.command = '/w'\n",
+    ),
     // What is laid over it has the last word.
     (
         "[service.web]\ncommand = '/w'\nenabled = true\n[override.service.web]\nenabled = false\n",
