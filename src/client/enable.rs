@@ -19,7 +19,7 @@ use super::change::{self, Wait};
 use super::connect::Failure;
 use super::{Form, Session, Status, offline};
 use crate::config::spec::{ServiceSpec, Start, SystemSpec};
-use crate::config::{self, Disk, Loaded, Source, Switched};
+use crate::config::{self, Disk, Loaded, Reader, Source, Switched};
 use crate::facts::Errno;
 use crate::os::attributes;
 use crate::proto::{Code, Refusal, Request};
@@ -82,7 +82,7 @@ fn set(session: &mut Session, matches: &ArgMatches, on: bool) -> Result<Status, 
     let file = matches.get_one::<PathBuf>("file").cloned().unwrap_or_default();
     let path = root.join(file.strip_prefix("/").unwrap_or(&file));
     let path = if root == Path::new("/") { file } else { path };
-    let loaded = config::load(&path, &Disk);
+    let loaded = config::load(&path, &Rooted(&root));
     if loaded.is_broken() {
         let message = format!("{} has errors: mend it first; nothing was changed", path.display());
         let mut errors = loaded.errors();
@@ -310,15 +310,31 @@ fn copy_attributes(from: &File, to: &File) -> Result<(), String> {
     Ok(())
 }
 
+/// The files of the system in that folder, found as that system would find them.
+struct Rooted<'a>(&'a Path);
+
+impl Reader for Rooted<'_> {
+    fn file(&self, path: &Path) -> Result<Option<Vec<u8>>, String> {
+        Disk.file(&follow(path, self.0)?)
+    }
+
+    fn folder(&self, path: &Path) -> Result<Vec<PathBuf>, String> {
+        Disk.folder(&follow(path, self.0)?)
+    }
+}
+
 /// Where a file is, links followed as that system would: one that begins with `/` begins at its
 /// root.
 fn follow(path: &Path, root: &Path) -> Result<PathBuf, String> {
-    let mut path = path.to_owned();
+    let mut at = path.to_owned();
     for _ in 0..LINKS {
-        let Ok(link) = fs::read_link(&path) else { return Ok(path) };
-        path = match link.strip_prefix("/") {
+        let Ok(link) = fs::read_link(&at) else {
+            let leads_nowhere = at != path && matches!(at.try_exists(), Ok(false));
+            return if leads_nowhere { Err("it is a link to nothing".to_owned()) } else { Ok(at) };
+        };
+        at = match link.strip_prefix("/") {
             Ok(inside) => root.join(inside),
-            Err(_) => path.parent().unwrap_or(root).join(link),
+            Err(_) => at.parent().unwrap_or(root).join(link),
         };
     }
     Err("too many links".to_owned())

@@ -113,24 +113,25 @@ fn what_cannot_be_is_refused_and_the_file_is_as_before() {
 fn links_owner_and_mode_stay_and_nothing_is_left_beside() {
     let root = Root::with(&[("/etc/finit.toml", ""), ("/usr/lib/web.toml", WEB)]);
     let real = root.path("/usr/lib/web.toml");
-    fs::create_dir(root.path("/etc/finit.toml.d")).unwrap();
     // As that system sees it: its root is not ours.
-    symlink("/usr/lib/link.toml", root.path("/etc/finit.toml.d/web.toml")).unwrap();
+    fs::create_dir(root.path("/etc/drop-ins")).unwrap();
+    symlink("/etc/drop-ins", root.path("/etc/finit.toml.d")).unwrap();
+    symlink("/usr/lib/link.toml", root.path("/etc/drop-ins/web.toml")).unwrap();
     symlink("web.toml", root.path("/usr/lib/link.toml")).unwrap();
     fs::set_permissions(&real, fs::Permissions::from_mode(0o640)).unwrap();
     let owner = |uid| std::os::unix::fs::chown(&real, Some(uid), Some(uid));
     let uid = if owner(1234).is_ok() { 1234 } else { fs::metadata(&real).unwrap().uid() };
-    // Read through the links, which a host without that path cannot do: so the drop-in is one.
-    fs::remove_file(root.path("/etc/finit.toml.d/web.toml")).unwrap();
-    symlink("../../usr/lib/link.toml", root.path("/etc/finit.toml.d/web.toml")).unwrap();
     let ran = root.ctl(&["disable", "web"]);
     assert_eq!((ran.code, ran.err.as_str()), (0, ""));
     assert_eq!(root.read("/usr/lib/web.toml"), WEB_OFF);
-    assert!(root.path("/etc/finit.toml.d/web.toml").is_symlink());
+    assert!(root.path("/etc/drop-ins/web.toml").is_symlink());
     let is = fs::metadata(&real).unwrap();
     assert_eq!((is.mode() & 0o7777, is.uid()), (0o640, uid));
     let names = fs::read_dir(root.path("/usr/lib")).unwrap().count();
     assert_eq!(names, 2);
+    fs::remove_file(real).unwrap();
+    let ran = root.ctl(&["enable", "web"]);
+    assert_eq!((ran.code, ran.err.contains("a link to nothing")), (1, true), "{}", ran.err);
 }
 
 /// An access list: its owner and its mask may read and write, user 1234 and the group only read.
