@@ -119,6 +119,52 @@ fn a_service_gets_what_its_definition_says() {
 }
 
 #[test]
+fn a_service_has_the_groups_the_variables_and_the_root_that_are_asked_for() {
+    let machine = Machine::boot(
+        r#"
+        [service.m]
+        command = "/programs/mirror /out/m"
+        user = "web"
+        group = "media"
+        groups = ["print", "power"]
+        env = { GONE = "1", STAYS = "2" }
+        env-unset = ["SHELL", "GONE", "LANG"]
+        root = "/jail"
+        cwd = "/inside"
+        start = "manual"
+        [service.grouped]
+        command = "/programs/mirror /out/grouped"
+        group = "media"
+        "#,
+    );
+    let made = machine
+        .sh("mkdir -p /jail/programs /jail/proc /jail/inside && mkdir -m 777 /jail/out && \
+         cp /programs/mirror /jail/programs && mount -t proc proc /jail/proc");
+    assert_eq!(made.code, 0, "{made:?}");
+    machine.order(&["start", "m"]);
+    let none = "0000000000000000";
+    let changes = [
+        ("Uid:", "Uid: 1234 1234 1234 1234"),
+        ("Gid:", "Gid: 2001 2001 2001 2001"),
+        ("Groups:", "Groups: 500 2002"),
+        ("CapPrm:", &format!("CapPrm: {none}")),
+        ("CapEff:", &format!("CapEff: {none}")),
+        ("NoNewPrivs:", "NoNewPrivs: 1"),
+        ("env HOME", "env HOME=/srv/web"),
+        ("env USER", "env USER=web"),
+        ("env LOGNAME", "env LOGNAME=web"),
+        ("env SHELL", "env STAYS=2"),
+        ("cwd", "cwd /inside"),
+    ];
+    let expected = but(plain(&machine, "m"), &changes).replace("env LANG=C.UTF-8\n", "");
+    same(&seen(&machine, "/jail/out/m"), &expected, "in its root");
+
+    let changes = [("Gid:", "Gid: 2001 2001 2001 2001")];
+    let expected = but(plain(&machine, "grouped"), &changes);
+    same(&seen(&machine, "/out/grouped"), &expected, "with a group alone");
+}
+
+#[test]
 fn a_terminal_is_its_controlling_one_and_its_three_descriptors() {
     let machine = Machine::boot(
         "[service.m]\ncommand = \"/programs/mirror /out/m\"\ntty = \"console\"\nlog = \"none\"\n",
