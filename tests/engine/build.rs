@@ -326,6 +326,10 @@ impl Part {
         self.with(|spec| Rc::make_mut(&mut spec.stop).command = Some(hook))
     }
 
+    pub fn hung_up(self) -> Self {
+        self.with(|spec| Rc::make_mut(&mut spec.stop).hup = true)
+    }
+
     pub fn never_killed(self) -> Self {
         self.with(|spec| Rc::make_mut(&mut spec.stop).kill = false)
     }

@@ -19,6 +19,15 @@ fn one_that_ignores_the_signal_is_killed_after_its_timeout() {
     assert_eq!(rig.signals("web"), ["SIGTERM", "SIGKILL"]);
 }
 
+/// An interactive shell ignores SIGTERM and ends when its terminal hangs up.
+#[test]
+fn one_that_is_to_be_hung_up_is_asked_by_both_signals() {
+    let mut rig = Rig::booted_but([service("shell").hung_up()], |rig| rig.stubborn("shell"));
+    rig.stop("shell");
+    rig.pass(secs(10));
+    assert_eq!(rig.signals("shell"), ["SIGTERM", "SIGHUP", "SIGKILL"]);
+}
+
 #[test]
 fn what_not_even_sigkill_ends_is_failed_and_nothing_is_started_beside_it() {
     let parts = [service("web"), service("above").needs("web")];
