@@ -125,6 +125,23 @@ fn i9_pid_1_stands_in_the_root() {
     assert_eq!(machine.sh("readlink /proc/1/cwd").text, "/\n");
 }
 
+#[test]
+fn sighup_follows_an_edited_file_and_tells_of_a_broken_one() {
+    let service = |name: &str| format!("[service.{name}]\ncommand = \"/programs/idle\"\n");
+    let machine = Machine::boot(&service("old"));
+    machine.booted();
+    let old = machine.main_pid("old");
+    let edited = service("old") + &service("new");
+    machine.write("/etc/finit.toml", &edited);
+    machine.signal_pid1(libc::SIGHUP);
+    let new = machine.main_pid("new");
+    machine.write("/etc/finit.toml", &format!("{edited}comand = 1\n[service.third]\n"));
+    machine.signal_pid1(libc::SIGHUP);
+    machine.wait("what is wrong", |m| m.console().contains("finit.toml:6").then_some(()));
+    assert_eq!(["old", "new"].map(|name| machine.main_pid(name)), [old, new]);
+    assert!(machine.list().iter().all(|service| service["name"] != "third"));
+}
+
 /// The kernel opens a console for PID 1, or it cannot: then any of its first descriptors may
 /// become that of something else.
 #[test]
@@ -194,4 +211,31 @@ fn i1_a_console_that_is_stopped_gets_what_it_missed_later() {
         let lost: usize = lost.parse().expect("a number");
         (shown(m) + lost == 701).then_some(())
     });
+}
+
+/// L3: whoever made the machine has mounted them, with their own options.
+#[test]
+fn l3_what_is_mounted_already_is_left_alone() {
+    let machine = Plan::new().file("/run/before", "").boot("");
+    machine.booted();
+    let table = machine.sh("cat /proc/self/mountinfo").text;
+    for place in ["/proc", "/sys", "/sys/fs/cgroup", "/dev", "/dev/pts", "/run"] {
+        let mounts = table.lines().filter(|line| line.split(' ').nth(4) == Some(place));
+        assert_eq!(mounts.count(), 1, "{place}\n{table}");
+    }
+    assert!(machine.exists("/run/before"));
+}
+
+/// I6: with one, ^C would be a SIGINT to PID 1, which restarts the machine. Nobody else takes the
+/// console, so that any open(2) of PID 1 could make it its own.
+#[test]
+fn i6_pid_1_has_no_terminal() {
+    let machine =
+        Machine::boot("[service.m]\ncommand = \"/bin/echo so it is\"\nlog = \"console\"\n");
+    machine.booted();
+    machine.wait("its line", |m| m.console().contains("so it is").then_some(()));
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", machine.pid)).unwrap();
+    let (_, fields) = stat.rsplit_once(')').unwrap();
+    // State, parent, group, session, terminal; proc_pid_stat(5).
+    assert_eq!(fields.split_whitespace().nth(4), Some("0"), "{stat}");
 }
