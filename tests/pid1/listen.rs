@@ -1,9 +1,10 @@
 //! Sockets that finit holds and hands to their service.
 
 use std::io::Write;
-use std::os::unix::net::UnixDatagram;
+use std::os::unix::net::{UnixDatagram, UnixStream};
 
-use crate::machine::Machine;
+use crate::machine::{Machine, Plan};
+use crate::ready::TELLER;
 use crate::talk::{Line, Said};
 
 #[test]
@@ -147,4 +148,37 @@ fn an_owner_of_a_socket_that_nobody_knows_is_told() {
     let status = machine.ctl(&["status", "web"]).text;
     assert!(status.contains("user `nobody-such` in /etc/passwd"), "{status}");
     assert!(status.contains("fix `user` in /etc/finit.toml"), "{status}");
+}
+
+/// Both ask libsystemd what they are handed.
+#[test]
+fn a_real_daemon_and_the_library_of_systemd_find_their_sockets() {
+    let machine = Plan::new().file("/etc/teller.py", TELLER).boot(
+        r#"
+        [service.bus]
+        command = "/usr/bin/dbus-daemon --session --nofork --nopidfile --address=systemd:"
+        listen = "/run/bus.socket"
+        [service.teller]
+        command = "/usr/bin/python3 /etc/teller.py /out/teller"
+        listen = [{ on = "/run/one.socket", name = "one" }, "/run/two.socket"]
+        "#,
+    );
+    machine.until("bus", "listening");
+    let said = machine.run(&[
+        "timeout",
+        "30",
+        "dbus-send",
+        "--bus=unix:path=/run/bus.socket",
+        "--print-reply",
+        "--dest=org.freedesktop.DBus",
+        "/",
+        "org.freedesktop.DBus.ListNames",
+    ]);
+    assert!(said.code == 0 && said.text.contains("\"org.freedesktop.DBus\""), "{said:?}");
+    machine.until("bus", "up");
+
+    machine.until("teller", "listening");
+    let _client = UnixStream::connect(machine.path("/run/two.socket")).unwrap();
+    let given = machine.appears("/out/teller/given");
+    assert_eq!(given, "one=a socket teller=a socket watchdog=off");
 }
