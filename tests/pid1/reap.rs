@@ -138,6 +138,40 @@ fn after_a_thousand_starts_and_stops_pid_1_holds_what_it_held() {
     assert_eq!(after, before);
 }
 
+/// C7: each run has a group with somebody whom it leaves behind, a place to tell of itself and a
+/// socket.
+#[test]
+fn c7_what_a_crash_leaves_behind_does_not_pile_up() {
+    let machine = Machine::boot(
+        r#"
+        [service.s]
+        script = """
+        /programs/idle &
+        systemd-notify --ready
+        exec /programs/idle /out/pids
+        """
+        ready = "notify"
+        notify-from = "any"
+        listen = "/run/new/s"
+        start = "boot"
+        restart = { delay = "1ms", max-delay = "1ms" }
+        "#,
+    );
+    machine.booted();
+    let held = |machine: &Machine| {
+        machine.until("s", "up");
+        machine.appears("/out/pids");
+        let list = "find /sys/fs/cgroup /run /tmp /dev/shm | sort; cat /proc/self/mountinfo";
+        (machine.sh(list).text, machine.pid1_descriptors())
+    };
+    let before = held(&machine);
+    assert!(["/finit/s\n", "/run/finitd/notify/"].iter().all(|path| before.0.contains(path)));
+    let said = machine.run(&["/programs/killer", "/out/pids", "100"]);
+    assert_eq!(said.code, 0, "{}\n{}", said.text, machine.story());
+    assert_eq!(machine.until("s", "up")["restarts"], 100);
+    machine.wait("the same as before", |m| (held(m) == before).then_some(()));
+}
+
 /// B11: every other waitid(2) of PID 1 says that a signal came between.
 #[test]
 fn b11_a_wait_that_is_interrupted_is_asked_again() {
