@@ -349,7 +349,8 @@ impl Machine {
 
     /// What to read when a test fails.
     pub fn story(&self) -> String {
-        let list = Said::from(self.enter(&["/usr/sbin/finitctl", "list"]).output().unwrap()).text;
+        // One that hangs is what a test may have found.
+        let list = self.run(&["timeout", "30", "/usr/sbin/finitctl", "list"]).text;
         let list: String = list.lines().take(40).map(|line| format!("{line}\n")).collect();
         format!("--- console\n{}\n--- finitctl list\n{list}", self.console())
     }

@@ -75,6 +75,16 @@ fn a_power_group_that_nobody_knows_is_told() {
     assert!(!machine.ctl(&["check"]).text.contains("power-group"), "this group is there");
 }
 
+/// F5: with lines of a shutdown that it does not take.
+#[test]
+fn f5_a_console_that_takes_nothing_does_not_keep_a_machine_up() {
+    let stops_and_asks = |machine: &Machine| {
+        machine.stop_console(true);
+        machine.signal_pid1(15);
+    };
+    goes_down_in_order(stops_and_asks, OFF);
+}
+
 /// A shutdown at a time to come: told, shown, cancelled, and in the end carried out.
 #[test]
 fn a_machine_goes_down_at_its_time() {
