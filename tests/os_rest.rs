@@ -78,6 +78,52 @@ fn a_descriptor_names_one_process_and_says_when_it_has_ended_and_whose_it_is() {
     exit_of(parent);
 }
 
+/// A child that waits for a signal, and has this number; clone3(2) with `set_tid`.
+fn born_as(number: Pid) -> Pid {
+    let wanted = number.raw();
+    // SAFETY: a structure of numbers, for which zeros are "not asked for".
+    let mut arguments: libc::clone_args = unsafe { std::mem::zeroed() };
+    arguments.exit_signal = libc::SIGCHLD as u64;
+    arguments.set_tid = &raw const wanted as u64;
+    arguments.set_tid_size = 1;
+    // SAFETY: without sharing anything, as fork(2): the child does nothing but wait.
+    let pid =
+        unsafe { libc::syscall(libc::SYS_clone3, &raw const arguments, size_of_val(&arguments)) };
+    if pid == 0 {
+        // A test that fails leaves nobody behind.
+        // SAFETY: numbers only.
+        unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
+        loop {
+            // SAFETY: waits for a signal.
+            unsafe { libc::pause() };
+        }
+    }
+    assert!(pid > 0, "clone3: {}", std::io::Error::last_os_error());
+    Pid::new(pid as i32).unwrap()
+}
+
+#[test]
+fn b7_a_descriptor_never_means_who_has_the_number_later() {
+    need_root();
+    let _alone = alone();
+    let launch = Launch { argv: &words(&["/bin/sleep", "100"]), ..Launch::default() };
+    let pid = spawn(Plan::new(&launch).unwrap()).unwrap().pid;
+    let process = pidfd::open(pid).unwrap();
+    assert_eq!(pidfd::signal(process.as_fd(), SignalNumber::TERM), Ok(true));
+    exit_of(pid);
+
+    assert_eq!(born_as(pid), pid);
+    assert_eq!(pidfd::signal(process.as_fd(), SignalNumber::TERM), Ok(false));
+    let process = process.as_fd();
+    assert!(
+        !pidfd::is_there(process) && pidfd::has_ended(process) && !pidfd::is_ours_to_reap(process)
+    );
+    let other = pidfd::open(pid).unwrap();
+    assert!(pidfd::is_there(other.as_fd()) && !pidfd::has_ended(other.as_fd()));
+    assert_eq!(kill::kill(pid, SignalNumber::KILL), Ok(true));
+    assert_eq!(exit_of(pid), Exit::Signal { number: SignalNumber::KILL, core: false });
+}
+
 #[test]
 fn a_whole_group_is_signalled_and_never_everyone() {
     let _alone = alone();
