@@ -1,9 +1,13 @@
 //! Another finit takes the place of the one that runs: nothing restarts, nothing is forgotten.
 //! A boot is not handed over, so each test waits for the end of it.
 
+use std::process::Command;
+
 use serde_json::Value;
 
-use crate::machine::Machine;
+use crate::machine::{Machine, Plan};
+use crate::programs::SBIN;
+use crate::talk::Said;
 
 /// One of each: what is up, rests, waits, comes back, goes, and is over.
 const FILE: &str = r#"
@@ -149,4 +153,33 @@ fn clients_and_connections_meet_one_of_the_two() {
         let said = std::io::read_to_string(served.stdout.take().unwrap()).unwrap();
         assert!(said.starts_with("300 ") && said.contains("0 refused"), "{said}");
     });
+}
+
+/// J3: one of which a byte is missing or another, at any place, is not taken for whole.
+#[test]
+fn j3_what_is_cut_or_damaged_is_not_understood() {
+    // Keeps what it should look at, and says nothing.
+    let keeps = "#!/bin/sh\ncp \"$2\" /out/whole\n";
+    let machine = Plan::new().file("/etc/keeps", keeps).boot(FILE);
+    machine.until("again", "restarting");
+    machine.booted();
+    let said = machine.ctl(&["upgrade", "/etc/keeps"]);
+    assert!(said.text.contains("/etc/keeps does not understand"), "{said:?}");
+    let whole = std::fs::read(machine.path("/out/whole")).unwrap();
+    let path = format!("/proc/{}/root/out/damaged", machine.pid);
+    let check = |bytes: &[u8]| {
+        std::fs::write(&path, bytes).unwrap();
+        let check = Command::new(SBIN.join("finit")).args(["--check-handover", &path]).output();
+        Said::from(check.unwrap())
+    };
+    let said = check(&whole);
+    assert_eq!((said.code, said.text.as_str()), (0, "understood"));
+    for at in (0..whole.len()).step_by(whole.len() / 200) {
+        let with = |byte: u8| [&whole[..at], &[byte], &whole[at + 1..]].concat();
+        for bytes in [whole[..at].to_vec(), with(0), with(0xff)] {
+            let said = check(&bytes);
+            assert_eq!(said.code, 1, "{at}: {said:?}");
+            assert!(!said.text.contains("understood"), "{at}: {said:?}");
+        }
+    }
 }
