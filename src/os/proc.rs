@@ -60,11 +60,16 @@ pub fn own_program() -> Result<String, String> {
     Ok(path.strip_suffix(" (deleted)").unwrap_or(&path).to_owned())
 }
 
-/// A path by which this very program can be executed, whatever has its name by now.
+/// A path by which this very program can be executed, whatever has its name by now: another, or
+/// nobody, or its file system was detached and no name leads there.
 pub fn this_program() -> String {
     const LINK: &str = "/proc/self/exe";
-    let link = nix::fcntl::readlink(LINK).ok().and_then(|link| link.into_string().ok());
-    link.filter(|path| !path.ends_with(" (deleted)")).unwrap_or_else(|| LINK.to_owned())
+    let file = |path: &str| {
+        let stat = nix::sys::stat::stat(path).ok()?;
+        Some((stat.st_dev, stat.st_ino))
+    };
+    let name = nix::fcntl::readlink(LINK).ok().and_then(|link| link.into_string().ok());
+    name.filter(|name| file(name) == file(LINK)).unwrap_or_else(|| LINK.to_owned())
 }
 
 /// Gives this process a name, as ps(1) and top(1) show it.

@@ -77,6 +77,13 @@ fn still_says(machine: &Machine) {
     assert!(!machine.exists("/out/mute"), "{}", machine.story());
 }
 
+fn lets_a_person_in(machine: &Machine) {
+    machine.wait("somebody to let a person in", |m| {
+        let seen = m.console();
+        ["# ", "root password", "sulogin"].iter().any(|text| seen.contains(text)).then_some(())
+    });
+}
+
 #[test]
 fn a_fault_ends_nothing_but_the_supervision() {
     let machine = Machine::boot(FILE);
@@ -88,10 +95,7 @@ fn a_fault_ends_nothing_but_the_supervision() {
     patch(&machine, waits_at(&machine), &[0x0f, 0x0b]);
     machine.signal_pid1(libc::SIGWINCH);
     machine.wait("the lifeboat", |m| m.console().contains("SIGILL, which is a bug").then_some(()));
-    machine.wait("somebody to let a person in", |m| {
-        let seen = m.console();
-        ["# ", "root password", "sulogin"].iter().any(|text| seen.contains(text)).then_some(())
-    });
+    lets_a_person_in(&machine);
     for pid in [says, is] {
         assert_eq!(machine.run(&["kill", "-0", &pid.to_string()]).code, 0, "{}", machine.story());
     }
@@ -222,4 +226,77 @@ fn an_end_that_a_panic_took_away_is_found_and_the_next_is_told() {
     }
     ends.sort();
     assert_eq!(ends, ["ended, and finit was not told how", "killed by SIGKILL"]);
+}
+
+/// K7: the kernel tells them when the thread ends that has started them, and PID 1 goes on in it.
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn k7_who_dies_with_its_parent_lives_on_with_another_finit() {
+    let machine = Machine::boot(
+        "[service.m]\ncommand = \"/usr/bin/setpriv --pdeathsig KILL /programs/mirror /out/m\"\n",
+    );
+    assert!(machine.appears("/out/m").contains("\ndeath signal 9,"));
+    machine.booted();
+    let pid = machine.main_pid("m");
+    machine.hang_up();
+    plant_a_panic(&machine, &["finit", "Driver", "on_asked"]);
+    machine.signal_pid1(libc::SIGWINCH);
+    goes_on(&machine, 1);
+    assert_eq!(machine.main_pid("m"), pid);
+    machine.hang_up();
+    machine.order(&["upgrade"]);
+    assert_eq!(machine.main_pid("m"), pid);
+    assert_eq!(machine.status("m")["restarts"], 0);
+}
+
+/// K3: it is another file by now, there is none, or it lies where nobody gets to.
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn k3_a_panic_needs_no_program_on_the_disk() {
+    for loss in [
+        "cp /bin/true /etc/new && mv /etc/new /etc/finit",
+        "rm /etc/finit",
+        "umount --lazy /etc/finit",
+    ] {
+        let machine = Machine::boot(FILE);
+        machine.booted();
+        let place = match loss.starts_with("umount") {
+            true => "touch /etc/finit && mount --bind /usr/sbin/finit /etc/finit",
+            false => "cp /usr/sbin/finit /etc/finit",
+        };
+        assert_eq!(machine.sh(place).code, 0);
+        machine.hang_up();
+        machine.order(&["upgrade", "/etc/finit"]);
+        let pid = machine.main_pid("is");
+        assert_eq!(machine.sh(loss).code, 0, "{loss}");
+        machine.hang_up();
+        plant_a_panic(&machine, &["finit", "Driver", "on_asked"]);
+        machine.signal_pid1(libc::SIGWINCH);
+        machine.wait("another finit", |m| {
+            (m.console().matches("executed anew in ").count() == 2).then_some(())
+        });
+        assert_eq!(machine.main_pid("is"), pid, "{loss}");
+    }
+}
+
+/// K1: all of it may run already, and nobody knows.
+#[test]
+fn k1_who_cannot_read_what_was_left_starts_nothing_and_lets_a_person_in() {
+    for (descriptor, why) in
+        [("99", "there is no handover under that number"), ("77", "expected value")]
+    {
+        let machine = Plan::new()
+            .with("dirty=yes")
+            .told(&["--resume", descriptor])
+            .file("/etc/finit.toml", "[service.is]\ncommand = \"/programs/idle /out/started\"\n")
+            .start();
+        machine.wait("the lifeboat", |m| {
+            let console = m.console();
+            let told = ["has left nothing that is understood: ", why];
+            told.iter().all(|text| console.contains(text)).then_some(())
+        });
+        lets_a_person_in(&machine);
+        assert!(!machine.exists("/out/started"));
+        assert!(machine.try_request(r#"{"method":"ping"}"#).is_none());
+    }
 }

@@ -24,6 +24,7 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 /// What a machine is made of.
 pub struct Plan {
     options: Vec<String>,
+    words: Vec<String>,
     console: bool,
     users: bool,
     files: Vec<(String, String)>,
@@ -46,12 +47,24 @@ pub struct Machine {
 
 impl Plan {
     pub fn new() -> Self {
-        Self { options: vec!["cgroup=yes".into()], console: true, users: true, files: Vec::new() }
+        Self {
+            options: vec!["cgroup=yes".into()],
+            words: Vec::new(),
+            console: true,
+            users: true,
+            files: Vec::new(),
+        }
     }
 
     /// An option of the program `machine`; a later one counts.
     pub fn with(mut self, option: &str) -> Self {
         self.options.push(option.into());
+        self
+    }
+
+    /// Words for PID 1.
+    pub fn told(mut self, words: &[&str]) -> Self {
+        self.words.extend(words.iter().map(|word| (*word).to_owned()));
         self
     }
 
@@ -96,7 +109,11 @@ impl Plan {
         if let Some((_, _, path)) = &screen {
             command.arg(format!("console={path}"));
         }
-        command.args(["--", "/usr/sbin/finit"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        command
+            .args(["--", "/usr/sbin/finit"])
+            .args(&self.words)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped());
         let mut launcher = command.spawn().expect("tests/programs/machine starts");
         let mut news = BufReader::new(launcher.stdout.take().unwrap());
         let mut first = String::new();
