@@ -338,11 +338,7 @@ impl Driver {
     /// goes on reaping and talking.
     pub(super) fn finish(&mut self, how: Power) {
         self.finish_logs();
-        let how = match how {
-            Power::Poweroff => How::Poweroff,
-            Power::Reboot => How::Restart,
-            Power::Halt => How::Halt,
-        };
+        let how = last_word(how);
         let (context, hand) = (self.context.clone(), self.hand.clone());
         let spec = self.engine.shutdown_settings().clone();
         let left = self.engine.shutdown_left(time::now());
@@ -352,5 +348,26 @@ impl Driver {
             boot::Tools::say(&hand, &format!("reboot(2): {errno}"));
             reboot::leave();
         });
+    }
+}
+
+/// What the kernel is told in the end.
+fn last_word(how: Power) -> How {
+    match how {
+        Power::Poweroff => How::Poweroff,
+        Power::Reboot => How::Restart,
+        Power::Halt => How::Halt,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// In a namespace, where other tests are, to halt and to power off are the same.
+    #[test]
+    fn each_end_of_the_machine_is_its_own() {
+        let ends = [Power::Poweroff, Power::Reboot, Power::Halt].map(last_word);
+        assert_eq!(ends, [How::Poweroff, How::Restart, How::Halt]);
     }
 }

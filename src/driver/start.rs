@@ -282,6 +282,20 @@ mod tests {
     }
 
     #[test]
+    fn words_that_ask_for_silence_or_more() {
+        for (line, expected) in [
+            ("ro console=ttyS0", Level::Progress),
+            ("ro quiet console=ttyS0", Level::Trouble),
+            ("finit.debug", Level::Detail),
+            ("quiet finit.debug", Level::Detail),
+            ("unquiet quiet=1 finit.debugging", Level::Progress),
+        ] {
+            let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+            assert_eq!(level(&words), expected, "{line}");
+        }
+    }
+
+    #[test]
     fn words_that_name_a_file() {
         let here = std::env::current_dir().unwrap_or_default();
         for (line, expected) in [

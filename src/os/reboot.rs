@@ -26,15 +26,18 @@ pub enum How {
 /// refuses: EPERM, or EINVAL for kexec with nothing loaded. In a PID namespace the kernel ends
 /// the namespace instead.
 pub fn reboot(how: How) -> Errno {
-    let mode = match how {
+    match nix::sys::reboot::reboot(mode(how)) {
+        Err(errno) => errno.into(),
+        Ok(never) => match never {},
+    }
+}
+
+fn mode(how: How) -> RebootMode {
+    match how {
         How::Poweroff => RebootMode::RB_POWER_OFF,
         How::Restart => RebootMode::RB_AUTOBOOT,
         How::Halt => RebootMode::RB_HALT_SYSTEM,
         How::Kexec => RebootMode::RB_KEXEC,
-    };
-    match nix::sys::reboot::reboot(mode) {
-        Err(errno) => errno.into(),
-        Ok(never) => match never {},
     }
 }
 
@@ -72,5 +75,23 @@ pub fn leave() {
     if !super::proc::pid_namespace_is_initial() {
         // SAFETY: ends this process at once, without destructors; nothing is left to do.
         unsafe { libc::_exit(0) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// In a namespace, where other tests are, to halt and to power off are the same.
+    #[test]
+    fn the_words_of_the_kernel() {
+        for (how, word) in [
+            (How::Poweroff, 0x4321_fedc),
+            (How::Restart, 0x0123_4567),
+            (How::Halt, 0xcdef_0123_u32.cast_signed()),
+            (How::Kexec, 0x4558_4543),
+        ] {
+            assert_eq!(mode(how) as i32, word, "{how:?}");
+        }
     }
 }
