@@ -85,6 +85,25 @@ fn why_no_time_comes_is_told() {
     assert_eq!(rig.machine().services.iter().filter(|one| one.timer.is_some()).count(), 1);
 }
 
+/// Enabled at boot or later, and once each time: a run of then is none of now.
+#[test]
+fn a_time_after_enabling_counts_from_when_it_was_enabled() {
+    let once = Schedule { after_enable: Some(secs(60)), ..Schedule::default() };
+    let part = || task("backup").on_schedule(once.clone());
+    let mut rig = booted(part());
+    rig.pass(secs(59));
+    assert_eq!((rig.starts("backup"), rig.reason("backup").as_str()), (0, "next run in 1 s"));
+    rig.pass(secs(3600));
+    assert_eq!(rig.starts("backup"), 1);
+    rig.apply([part().disabled()]);
+    rig.pass(secs(3600));
+    rig.apply([part()]);
+    rig.pass(secs(59));
+    assert_eq!(rig.starts("backup"), 1);
+    rig.pass(secs(1));
+    assert_eq!(rig.starts("backup"), 2);
+}
+
 #[test]
 fn a_failure_shows_and_the_next_time_comes_all_the_same() {
     let mut rig = Rig::booted_but([backup("every 1h")], |rig| rig.ends("backup", secs(1), 3));
