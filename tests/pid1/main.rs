@@ -40,6 +40,7 @@ mod programs;
 mod ready;
 mod reap;
 mod relations;
+mod scarce;
 mod selfwait;
 mod stop;
 mod store;
