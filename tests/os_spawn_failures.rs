@@ -190,6 +190,8 @@ fn nonsense_is_refused_before_any_process_is_made() {
         let env = [(name.as_bytes().to_vec(), value.as_bytes().to_vec())];
         refused(&Launch { env: &env, ..usual.clone() }, Stage::EnvFile, libc::EINVAL);
     }
+    let env = [(b"A".to_vec(), vec![b'x'; 3 << 20])];
+    refused(&Launch { env: &env, ..usual.clone() }, Stage::EnvFile, libc::E2BIG);
     refused(&Launch { cwd: b"/\0", ..usual.clone() }, Stage::Chdir, libc::EINVAL);
     refused(&Launch { tty: Some(b"\0"), ..usual.clone() }, Stage::Tty, libc::EINVAL);
     let limits = [(libc::RLIMIT_CORE, 2, 1)];
