@@ -26,10 +26,10 @@ const KEPT: c_int = 1 << 16;
 
 /// Has PID 1 outlive its faults. A program that it starts has the default again, execve(2).
 pub fn catch() {
-    // Not blocked meanwhile: execve(2) hands on what is blocked, and a fault that is blocked
-    // ends the process at once.
-    let flags = SaFlags::SA_SIGINFO | SaFlags::SA_ONSTACK | SaFlags::SA_NODEFER;
-    let action = SigAction::new(SigHandler::SigAction(on_fault), flags, SigSet::empty());
+    // One at a time: the stack has no room for the registers of two, and the kernel ends who has
+    // no room left.
+    let flags = SaFlags::SA_SIGINFO | SaFlags::SA_ONSTACK;
+    let action = SigAction::new(SigHandler::SigAction(on_fault), flags, SigSet::from_iter(FAULTS));
     for fault in FAULTS {
         // SAFETY: the handler calls only what signal-safety(7) lists.
         // The kernel lets each of these be caught.
@@ -54,6 +54,7 @@ extern "C" fn on_fault(signal: c_int, info: *mut libc::siginfo_t, _context: *mut
         // SAFETY: of a number that is not open it is an error, and nothing more.
         unsafe { libc::fcntl(number, libc::F_SETFD, 0) };
     }
+    unblock();
     let argv: [*const c_char; 4] =
         [c"finit".as_ptr(), WORD.as_ptr(), name(signal).as_ptr(), null()];
     let env: [*const c_char; 1] = [null()];
@@ -69,6 +70,19 @@ extern "C" fn on_fault(signal: c_int, info: *mut libc::siginfo_t, _context: *mut
             unsafe { libc::poll(null_mut(), 0, 500) };
         }
     }
+}
+
+/// execve(2) hands on what is blocked, and a fault that is blocked ends the process at once. What
+/// others have sent meanwhile comes now: for the first process the default is to ignore that.
+fn unblock() {
+    let mut faults = SigSet::empty();
+    for fault in FAULTS {
+        faults.add(fault);
+        // SAFETY: the default is a value for each signal.
+        unsafe { libc::signal(fault as c_int, libc::SIG_DFL) };
+    }
+    // It fails for unknown words alone.
+    let _done = faults.thread_unblock();
 }
 
 /// Whether the kernel says that this code did it, or it was abort(3): everybody who may send

@@ -110,7 +110,9 @@ fn a_web_server_and_the_secure_shell_just_run() {
         m.run(&["/programs/clients", "22", "1", "1"]).text.contains("SSH-2.0").then_some(())
     });
     machine.order(&["stop", "nginx", "sshd"]);
-    assert_eq!(machine.sh("pidof nginx sshd").text, "");
+    assert_eq!(machine.sh("pidof nginx").text, "");
+    // With the scope "main" a session of sshd lives on, until it has seen that its client is gone.
+    machine.wait("no session", |m| m.sh("pidof sshd").text.is_empty().then_some(()));
 }
 
 /// What has a file is gone from the file system with its service, unless that is not wanted; and the
