@@ -215,7 +215,8 @@ impl Driver {
         if process.ended || handle.as_ref().is_ok_and(has_ended) {
             return Err("that process has ended");
         }
-        if !is_of {
+        // Whoever is ours already is somebody's: another service's main process, a hook, a look.
+        if !is_of || self.reaper.holds(pid) {
             return Err("that process is none of this service");
         }
         let grouped = site.group.is_some();

@@ -88,6 +88,11 @@ impl Reaper {
         }
     }
 
+    /// Whether somebody is told of the end of that process.
+    pub fn holds(&self, pid: Pid) -> bool {
+        self.children.contains_key(&pid)
+    }
+
     /// The processes of the engine's runs.
     pub fn runs(&self) -> impl Iterator<Item = (Pid, RunId)> {
         self.children.iter().filter_map(|(pid, child)| match child.owner {

@@ -9,11 +9,16 @@ pub const TELLER: &str = include_str!("teller.py");
 
 /// A machine with a service `teller`, which waits for orders.
 pub fn teller(more: &str) -> Machine {
+    teller_on(Plan::new(), more)
+}
+
+/// The same on a machine that is made otherwise.
+pub fn teller_on(plan: Plan, more: &str) -> Machine {
     let toml = format!(
         "[service.teller]\ncommand = \"/usr/bin/python3 /etc/teller.py /out/teller\"\n\
          restart = {{ delay = \"1ms\", max-delay = \"1ms\" }}\n{more}"
     );
-    let machine = Plan::new().file("/etc/teller.py", TELLER).boot(&toml);
+    let machine = plan.file("/etc/teller.py", TELLER).boot(&toml);
     machine.appears("/out/teller/ready");
     machine
 }
@@ -123,13 +128,21 @@ fn the_last_word_of_a_process_counts() {
 /// SD13: the main process may be followed by another of the same service, and by no other.
 #[test]
 fn another_process_becomes_the_main_one_if_it_is_of_the_service() {
-    let machine = teller("ready = \"notify\"\n[service.other]\ncommand = \"/programs/idle\"\n");
-    order(&machine, "tell READY=1");
+    for group in ["yes", "no"] {
+        succeeds(&teller_on(
+            Plan::new().with(&format!("cgroup={group}")),
+            "ready = \"notify\"\n[service.other]\ncommand = \"/programs/idle\"\n",
+        ));
+    }
+}
+
+fn succeeds(machine: &Machine) {
+    order(machine, "tell READY=1");
     let first = machine.main_pid("teller");
     let other = machine.main_pid("other");
     for wrong in [0, 1, 999_999, other] {
-        order(&machine, &format!("tell MAINPID={wrong}"));
-        order(&machine, "barrier");
+        order(machine, &format!("tell MAINPID={wrong}"));
+        order(machine, "barrier");
         assert_eq!(machine.main_pid("teller"), first);
     }
     let console = machine.console();
@@ -138,7 +151,7 @@ fn another_process_becomes_the_main_one_if_it_is_of_the_service() {
         "{console}"
     );
     machine.forget("/out/teller/ready");
-    give(&machine, "successor");
+    give(machine, "successor");
     let second =
         machine.wait("the successor", |m| Some(m.main_pid("teller")).filter(|pid| *pid != first));
     assert_eq!(machine.status("teller")["restarts"], 0);
