@@ -21,6 +21,9 @@ use crate::os::{closing, fds, pidfd, proc};
 const FOLDER: &str = "/run/finitd/notify";
 /// The longest datagram that is read, as with systemd; a longer one is not looked at.
 const LONGEST: usize = 4096;
+/// More than the kernel keeps for a socket, net.unix.max_dgram_qlen: what was said before a moment
+/// is among the first so many, and whoever floods it meanwhile may go on for ever.
+const QUEUE: usize = 1024;
 /// Most datagrams of one service in one turn.
 const BATCH: usize = 32;
 /// How long a service that has more is not heard then.
@@ -36,10 +39,7 @@ impl Driver {
     ) -> Result<(), SpawnError> {
         let Some(site) = self.sites.of(node) else { return Ok(()) };
         if let Some(socket) = &site.rare().notify {
-            let mut buffer = [0; 1];
-            while let Ok(Some(datagram)) = socket::receive(socket.as_fd(), &mut buffer) {
-                closing::aside(datagram.fds);
-            }
+            empty(socket);
             return Ok(());
         }
         if !spec.ready.listens() {
@@ -246,6 +246,20 @@ impl Driver {
     }
 }
 
+/// Takes away what has been said until now.
+fn empty(socket: &OwnedFd) {
+    let mut fds = Vec::new();
+    for _ in 0..QUEUE {
+        let Ok(Some(datagram)) = socket::receive(socket.as_fd(), &mut [0]) else { break };
+        fds.extend(datagram.fds);
+        // One child closes many, and PID 1 never holds too many.
+        if fds.len() > QUEUE {
+            closing::aside(std::mem::take(&mut fds));
+        }
+    }
+    closing::aside(fds);
+}
+
 /// The path for NOTIFY_SOCKET: a name may be longer than a socket address has room for.
 pub fn path(node: NodeId) -> PathBuf {
     Path::new(FOLDER).join(node.number().to_string())
@@ -254,4 +268,25 @@ pub fn path(node: NodeId) -> PathBuf {
 fn folder() -> Result<(), Errno> {
     fds::make_folder(Path::new("/run/finitd"), 0o755)?;
     fds::make_folder(Path::new(FOLDER), 0o711)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use crate::os::passing;
+
+    /// Somebody sends on while what was said is taken away: this queue holds more than any.
+    #[test]
+    fn what_is_taken_away_before_a_start_has_an_end() {
+        let (ours, theirs) = socket::pair().unwrap();
+        nix::sys::socket::setsockopt(&theirs, nix::sys::socket::sockopt::SndBufForce, &(1 << 24))
+            .unwrap();
+        for _ in 0..=QUEUE {
+            passing::send_with_fds(theirs.as_fd(), b"x", &[]).unwrap();
+        }
+        empty(&ours);
+        assert!(socket::receive(ours.as_fd(), &mut [0]).unwrap().is_some());
+        assert!(socket::receive(ours.as_fd(), &mut [0]).unwrap().is_none());
+    }
 }
