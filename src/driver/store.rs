@@ -48,9 +48,20 @@ impl Driver {
                 };
                 // Given again after each start, it is kept once, sd_notify(3).
                 let (known, new): (Vec<_>, Vec<_>) = came.into_iter().partition(is_kept);
+                let waits = |fd: &OwnedFd| fds::is_of_program(fd.as_fd());
+                let (slow, new): (Vec<_>, Vec<_>) = new.into_iter().partition(waits);
+                if !slow.is_empty() {
+                    let text = format!(
+                        "{}: a file of a file system that is a program (FUSE) is not kept: \
+                         whatever finit starts could wait for it (FDSTORE)",
+                        self.engine.name(node)
+                    );
+                    self.console.tell(Level::Trouble, &text);
+                }
                 let held = kept.len();
                 came = new;
                 closing::aside(known);
+                closing::aside(slow);
                 let room = KEPT.saturating_sub(held);
                 let lost = came.split_off(room.min(came.len()));
                 for fd in came {
@@ -80,8 +91,10 @@ impl Driver {
         let rare = site.make_rare();
         rare.last_kept = rare.last_kept.wrapping_add(1);
         let number = rare.last_kept;
-        // A file on a disk has no other side, and one for which the kernel has no room is kept.
-        let watched = polled && self.watch.hung_up(&fd, Token::Kept(node, number)).is_ok();
+        // One for which the kernel has no room is kept.
+        let watched = polled
+            && fds::asks_nobody(fd.as_fd())
+            && self.watch.hung_up(&fd, Token::Kept(node, number)).is_ok();
         rare.kept.push(Stored { name, fd, number: watched.then_some(number) });
     }
 

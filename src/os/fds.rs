@@ -99,6 +99,44 @@ pub fn are_one(one: BorrowedFd<'_>, other: BorrowedFd<'_>) -> bool {
     order == 0
 }
 
+/// Whether poll(2) of it is a matter of the kernel alone: a socket, a pipe without a name, or what
+/// has no file, as eventfd(2) makes it. What has a name may be a device or a file of a program,
+/// which need never answer, and a set of epoll(7) asks all that is in it.
+pub fn asks_nobody(fd: BorrowedFd<'_>) -> bool {
+    link(fd).is_some_and(|link| !link.starts_with("/") && link != "anon_inode:[eventpoll]")
+}
+
+/// Whether it is a file whose file system is a program, fuse(4), as far as is known: its mount is
+/// of that kind, or in no list of ours. Each close(2) of such a one asks that program, and waits:
+/// also that of a copy which a child of ours has, and which it closes by exec(2). Neither fstat(2)
+/// nor fstatfs(2) can tell: they would ask too.
+pub fn is_of_program(fd: BorrowedFd<'_>) -> bool {
+    // No program can seal what it has: it is a file in memory.
+    let in_memory = nix::fcntl::fcntl(fd, FcntlArg::F_GET_SEALS).is_ok();
+    if in_memory || link(fd).is_some_and(|link| !link.starts_with("/")) {
+        return false;
+    }
+    kind_of_mount(fd).is_none_or(|kind| kind.starts_with("fuse"))
+}
+
+/// What the link in /proc says of it, which is asked of nobody.
+fn link(fd: BorrowedFd<'_>) -> Option<String> {
+    let link = nix::fcntl::readlink(format!("/proc/self/fd/{}", fd.as_raw_fd()).as_str()).ok()?;
+    Some(link.to_string_lossy().into_owned())
+}
+
+/// The type of the file system that it is on, by the list of mounts, proc(5).
+fn kind_of_mount(fd: BorrowedFd<'_>) -> Option<String> {
+    const MOST: usize = 16 << 20;
+    let path = format!("/proc/self/fdinfo/{}", fd.as_raw_fd());
+    let about = String::from_utf8(read_small(Path::new(&path), MOST).ok()?).ok()?;
+    let number = about.lines().find_map(|line| line.strip_prefix("mnt_id:"))?.trim();
+    let mounts = read_small(Path::new("/proc/self/mountinfo"), MOST).ok()?;
+    let mounts = String::from_utf8_lossy(&mounts);
+    let mount = mounts.lines().find(|line| line.split(' ').next() == Some(number))?;
+    Some(mount.split_once(" - ")?.1.split(' ').next()?.to_owned())
+}
+
 /// write(2), again when a signal interrupts it; may write less than all.
 pub fn write(fd: BorrowedFd<'_>, bytes: &[u8]) -> Result<usize, Errno> {
     loop {

@@ -1,6 +1,6 @@
 //! Descriptors that services give to be kept for their next start.
 
-use crate::machine::Machine;
+use crate::machine::{Machine, Plan};
 use crate::ready::{order, reason, teller};
 
 #[test]
@@ -99,4 +99,35 @@ fn a_descriptor_that_is_given_again_is_kept_once() {
         }
     }
     assert_eq!(machine.pid1_descriptors(), before);
+}
+
+pub const STUCK: &str = include_str!("stuck.py");
+
+/// Gives a file of a file system that answers nobody, and a set that has it in it.
+const KEEPS: &str = "\
+import ctypes, os, select, time
+fd = os.open('/out/stuck/file', os.O_RDWR)
+set = select.epoll()
+set.register(fd)
+tell = ctypes.CDLL('libsystemd.so.0').sd_pid_notify_with_fds
+for fd in (set.fileno(), fd):
+    assert tell(0, 0, b'FDSTORE=1', (ctypes.c_int * 1)(fd), 1) > 0
+ctypes.CDLL('libsystemd.so.0').sd_notify(0, b'READY=1')
+time.sleep(1000)
+";
+
+/// To look whether it is still good, and to close it in a child, is to wait for its file system.
+#[test]
+fn a_file_whose_file_system_does_not_answer_is_not_kept_and_stops_nobody() {
+    let machine = Plan::new().file("/etc/stuck.py", STUCK).file("/etc/keeps.py", KEEPS).boot(
+        "[service.stuck]\ncommand = \"/usr/bin/python3 /etc/stuck.py /out/stuck 0\"\n\
+         ready = \"file:/out/stuck.mounted\"\n\
+         [service.keeps]\ncommand = \"/usr/bin/python3 /etc/keeps.py\"\nready = \"notify\"\n\
+         needs = \"stuck\"\n\
+         [service.other]\ncommand = \"/programs/idle\"\n",
+    );
+    machine.until("keeps", "up");
+    let line = "keeps: a file of a file system that is a program (FUSE) is not kept";
+    assert!(machine.console().contains(line), "{}", machine.console());
+    machine.order(&["restart", "other"]);
 }
