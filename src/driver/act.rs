@@ -366,7 +366,7 @@ impl Driver {
                     self.on_group_changed(node);
                 }
             }
-            Token::Logs => self.flush_logs(),
+            Token::Logs => self.on_log_room(),
             Token::Console => {
                 if !self.console.go_on() {
                     self.later(CONSOLE_REST, Fact::ConsoleRested);

@@ -26,6 +26,8 @@ pub struct Logs {
     kept: Option<Kept>,
     /// The writer that runs, and the socket to it.
     writer: Option<(Pid, OwnedFd)>,
+    /// It takes no more; the set tells when it does.
+    full: bool,
     /// Messages that wait to be sent.
     queue: VecDeque<(Message, Option<OwnedFd>)>,
     /// When the last writer was started.
@@ -47,6 +49,20 @@ impl Logs {
     /// Whether the folder of the files can be written.
     pub fn is_writable(&self) -> bool {
         self.writable
+    }
+
+    /// Has the writer end the last line of a pipe. Where that waits to be said already, the writer
+    /// will read all up to then: while it stands still, its messages must not grow in number.
+    fn flush(&mut self, id: u32) {
+        for (message, _) in self.queue.iter().rev() {
+            match message {
+                Message::Flush { id: other } if *other == id => return,
+                // What is said before it is of another pipe, or of another place.
+                Message::Open { id: other, .. } if *other == id => break,
+                _ => {}
+            }
+        }
+        self.queue.push_back((Message::Flush { id }, None));
     }
 
     /// Takes up what the finit before kept.
@@ -84,7 +100,7 @@ impl Driver {
         site.target = Some(target.clone());
         if before {
             // What the last run has said belongs where that was to go.
-            self.logs.queue.push_back((Message::Flush { id: node.number() }, None));
+            self.logs.flush(node.number());
         }
         let open = Message::Open { id: node.number(), name: spec.name.clone(), target, tag: None };
         self.logs.queue.push_back((open, Some(copy)));
@@ -98,7 +114,7 @@ impl Driver {
     /// The last line of a run may have no newline.
     pub(super) fn flush_line(&mut self, node: NodeId) {
         if self.sites.get(node).is_some_and(|site| site.pipe.is_some()) {
-            self.logs.queue.push_back((Message::Flush { id: node.number() }, None));
+            self.logs.flush(node.number());
         }
     }
 
@@ -139,7 +155,7 @@ impl Driver {
 
     /// Sends what waits, as far as the socket takes it; the rest goes when it has room.
     pub(super) fn flush_logs(&mut self) {
-        if self.logs.queue.is_empty() || self.logs.resting {
+        if self.logs.queue.is_empty() || self.logs.resting || self.logs.full {
             return;
         }
         if self.logs.writer.is_none() {
@@ -159,9 +175,15 @@ impl Driver {
                 let fds = packet.fds;
                 self.logs.queue.extend(crate::logger::unpack(&packet.bytes, fds));
             }
-            let _dead = self.watch.writable(socket, Token::Logs);
+            self.logs.full = self.watch.writable(socket, Token::Logs).is_ok();
             return;
         }
+    }
+
+    /// There is room in the socket, or nobody reads it any more.
+    pub(super) fn on_log_room(&mut self) {
+        self.logs.full = false;
+        self.flush_logs();
     }
 
     /// Starts a writer and tells it all that it has to know.
@@ -217,7 +239,7 @@ impl Driver {
         if self.logs.writer.as_ref().is_none_or(|(writer, _)| *writer != pid) {
             return;
         }
-        self.logs.writer = None;
+        (self.logs.writer, self.logs.full) = (None, false);
         if self.logs.finished {
             return;
         }
@@ -282,5 +304,32 @@ fn target(log: &LogTarget) -> Option<Target> {
         LogTarget::Kmsg => Some(Target::Kmsg),
         LogTarget::File(path) => Some(Target::File(path.display().to_string())),
         LogTarget::Console | LogTarget::None => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn open(id: u32) -> (Message, Option<OwnedFd>) {
+        (Message::Open { id, name: "web".into(), target: Target::Files, tag: None }, None)
+    }
+
+    #[test]
+    fn the_end_of_a_line_waits_to_be_said_once_for_each_pipe_and_place() {
+        let mut logs = Logs::default();
+        logs.queue.push_back(open(1));
+        for id in [1, 2, 1, 2, 1] {
+            logs.flush(id);
+        }
+        logs.queue.push_back(open(1));
+        for id in [1, 2, 1] {
+            logs.flush(id);
+        }
+        let ends = logs.queue.iter().map(|(message, _)| match message {
+            Message::Flush { id } => *id,
+            _ => 0,
+        });
+        assert_eq!(ends.collect::<Vec<_>>(), [0, 1, 2, 0, 1]);
     }
 }

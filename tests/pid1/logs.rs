@@ -36,6 +36,38 @@ fn a_writer_that_ends_at_once_is_started_again_with_rests_in_between() {
     assert!((3..=5).contains(&rests), "{console}");
 }
 
+/// It stands still as on a dead disk, while connections come and go: what PID 1 has to tell it does
+/// not grow with them.
+#[test]
+fn a_writer_that_stands_still_costs_nothing_and_then_writes_every_line() {
+    let machine = Machine::boot(
+        "[service.echo]\ncommand = [\"/bin/sh\", \"-c\", \"echo served >&2\"]\ninetd = \"7\"\n\
+         [service.web]\ncommand = \"/programs/idle\"\n",
+    );
+    machine.until("echo", "listening");
+    let serve = |count: u32| {
+        let connects = "import socket\nconnect = lambda: \
+                        socket.create_connection(('127.0.0.1', 7)).recv(9)";
+        let script = format!("{connects}\nfor _ in range({count}): connect()");
+        let said = machine.run(&["timeout", "50", "/usr/bin/python3", "-c", &script]);
+        assert_eq!(said.code, 0, "{}", said.text);
+    };
+    serve(8);
+    lines(&machine, "echo", 8);
+    let peak = || machine.pid1_status("VmHWM").trim_end_matches(" kB").parse::<u64>().unwrap();
+    let before = peak();
+    machine.run(&["pkill", "-STOP", "-f", "--", "--log-writer"]);
+    serve(2000);
+    assert_eq!(machine.status("web")["state"], "up");
+    machine.wait("the last one", |m| (m.status("echo")["connections"] == 0).then_some(()));
+    let grown = peak() - before;
+    assert!(grown < 300, "{grown} kB");
+    machine.run(&["pkill", "-CONT", "-f", "--", "--log-writer"]);
+    machine.wait("all lines", |m| {
+        (m.order(&["logs", "-n", "9999", "echo"]).lines().count() == 2008).then_some(())
+    });
+}
+
 /// What finit does at the end of a step is done where the step itself is left out.
 #[test]
 fn lines_are_written_where_the_steps_before_are_left_out() {
