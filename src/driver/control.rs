@@ -16,7 +16,7 @@ use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Notify, mpsc};
-use tokio::task::AbortHandle;
+use tokio::task::{AbortHandle, yield_now};
 use tokio::time::{sleep, timeout};
 
 use crate::engine::{Access, Peer, needed};
@@ -29,6 +29,8 @@ use crate::proto::{Code, Refusal, Request};
 const CLIENTS: usize = 64;
 const FOR_ROOT: usize = 2;
 const EACH_USER: usize = 8;
+/// How long nobody is taken in while too many children close what others gave.
+const CROWDED: Duration = Duration::from_millis(100);
 /// How long a begun line may take.
 const LINE: Duration = Duration::from_secs(5);
 /// How long a client may take nothing of an answer.
@@ -82,6 +84,12 @@ pub async fn serve(
     // One weak reference a client: how many there are is counted, not remembered.
     let mut guests: Vec<(u32, Weak<Notify>)> = Vec::new();
     loop {
+        // Each may bring what takes for ever to close: who came before is heard first, and while
+        // too many children close, nobody is taken in. Whoever is here goes on.
+        yield_now().await;
+        while closing::are_many() {
+            sleep(CROWDED).await;
+        }
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
             Err(error) => {
@@ -178,12 +186,15 @@ fn hear(stream: &UnixStream, room: &mut [u8]) -> io::Result<usize> {
 fn leave(stream: &UnixStream) {
     socket::hear_no_more(stream.as_fd());
     let mut room = [0; 4096];
+    let mut fds = Vec::new();
     while let Ok(Some(said)) = socket::receive(stream.as_fd(), &mut room) {
         if said.length == 0 && said.fds.is_empty() {
             break;
         }
-        closing::aside(said.fds);
+        fds.extend(said.fds);
     }
+    // One child for all of them.
+    closing::aside(fds);
 }
 
 async fn turn_away(mut stream: UnixStream) {

@@ -145,16 +145,29 @@ impl Driver {
         for _ in 0..BATCH {
             let Some(site) = self.sites.get(node) else { return false };
             let Some(socket) = &site.rare().notify else { return false };
+            // What comes by it waits until one of the others is closed.
+            if site.rare().hoards && closing::are_many() {
+                return true;
+            }
+            let before = closing::count();
             let Ok(Some(datagram)) = socket::receive(socket.as_fd(), &mut buffer) else {
                 return false;
             };
             let may = datagram.sender.is_some_and(|sender| self.may_tell(node, site, sender));
-            if !may || datagram.cut {
-                closing::aside(datagram.fds);
+            let counts = may && !datagram.cut;
+            let mut notice = match counts {
+                true => Notice::parse(buffer.get(..datagram.length).unwrap_or_default()),
+                false => Notice::default(),
+            };
+            self.keep_descriptors(node, &notice.descriptors, datagram.fds);
+            if closing::count() > before
+                && let Some(site) = self.sites.of(node)
+            {
+                site.make_rare().hoards = true;
+            }
+            if !counts {
                 continue;
             }
-            let mut notice = Notice::parse(buffer.get(..datagram.length).unwrap_or_default());
-            self.keep_descriptors(node, &notice.descriptors, datagram.fds);
             if let Some(pid) = notice.main_pid
                 && let Err(why) = self.follow_main(node, pid)
             {

@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 
 use crate::engine::{Ended, RunId};
 use crate::facts::{Errno, Exit, Pid};
-use crate::os::{fds, spawn, wait};
+use crate::os::{closing, fds, spawn, wait};
 
 /// Most exits in one turn: clients and timers have a turn in between.
 const BATCH: usize = 64;
@@ -146,6 +146,7 @@ impl Reaper {
         for _ in 0..BATCH {
             let Some(dead) = wait::next() else { return (reaped, false) };
             let Some(child) = self.children.remove(&dead.pid) else {
+                closing::ended(dead.pid);
                 self.orphans = self.orphans.saturating_add(1);
                 continue;
             };

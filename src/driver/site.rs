@@ -44,6 +44,8 @@ pub struct Rare {
     pub sessions: Vec<Pid>,
     /// By which it tells of itself.
     pub notify: Option<OwnedFd>,
+    /// Descriptors came by it that a child had to close.
+    pub hoards: bool,
     /// The pipe for the line of a run, by its generation.
     pub line: Option<(u32, OwnedFd)>,
     /// Descriptors that it gave to be kept for its next start.
@@ -59,6 +61,7 @@ static NOTHING: Rare = Rare {
     foreign: Few::None,
     sessions: Vec::new(),
     notify: None,
+    hoards: false,
     line: None,
     kept: Vec::new(),
     last_kept: 0,
@@ -87,7 +90,8 @@ impl Site {
 
     /// Puts all of it in place of what is there, if it is anything.
     pub fn set_rare(&mut self, rare: Rare) {
-        let Rare { foreign, sessions, notify, line, kept, last_kept: _, variables } = &rare;
+        let Rare { foreign, sessions, notify, hoards: _, line, kept, last_kept: _, variables } =
+            &rare;
         let nothing = foreign.is_empty()
             && sessions.is_empty()
             && notify.is_none()

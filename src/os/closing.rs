@@ -2,13 +2,42 @@
 //! likes: that of a connection with SO_LINGER until its other side has read everything, socket(7),
 //! that of a file of a user's own file system until that answers. PID 1 never waits, so a child
 //! does it that shares the table of descriptors with us and nothing else; it is reaped like any
-//! other that nobody knows.
+//! other that nobody knows. Those that have not ended are counted: whoever takes descriptors from
+//! strangers takes none while they are many, or any user could have all of ours and all processes.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd};
 
 use nix::fcntl::{FcntlArg, fcntl};
 
+use crate::facts::Pid;
+
 use super::{calls, syscall};
+
+/// So many children that close are many.
+const MANY: usize = 16;
+
+thread_local! {
+    /// Those that have not ended.
+    static CLOSERS: RefCell<BTreeSet<isize>> = const { RefCell::new(BTreeSet::new()) };
+}
+
+/// How many children still close.
+pub fn count() -> usize {
+    CLOSERS.with_borrow(BTreeSet::len)
+}
+
+/// Whether no more is to be taken that may have to be closed.
+pub fn are_many() -> bool {
+    count() >= MANY
+}
+
+/// A child has ended that nobody knows: it may be one of these.
+pub fn ended(pid: Pid) {
+    CLOSERS
+        .with_borrow_mut(|closers| isize::try_from(pid.raw()).map(|pid| closers.remove(&pid)).ok());
+}
 
 /// Closes these, and waits for none. Where no child can be made, they are closed here.
 pub fn aside(fds: Vec<OwnedFd>) {
@@ -35,6 +64,7 @@ pub fn aside(fds: Vec<OwnedFd>) {
     }
     syscall::set_mask(mask);
     if answer > 0 {
+        CLOSERS.with_borrow_mut(|closers| closers.insert(answer));
         // They are the child's to close, and their numbers are taken until it has.
         for fd in others {
             let _number = fd.into_raw_fd();

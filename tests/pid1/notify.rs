@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use crate::machine::{Machine, Plan};
 use crate::ready::{TELLER, give, order, reason, teller};
+use crate::store::STUCK;
 
 /// How a word is said: by the library in the service, and by the tool that scripts have.
 const WAYS: [&str; 2] = ["tell", "shell systemd-notify"];
@@ -196,4 +197,57 @@ fn a_descriptor_that_takes_long_to_close_holds_up_nobody() {
     machine.wait("no more descriptors than before", |m| {
         (m.pid1_descriptors() <= before + 1).then_some(())
     });
+}
+
+/// Gives the file of a file system that answers nobody away again and again.
+const HOARDS: &str = r#"
+import array, os, socket, sys, time
+rights = array.array("i", [os.open("/out/stuck/file", os.O_RDWR)])
+while True:
+    finit = socket.socket(socket.AF_UNIX, getattr(socket, sys.argv[2]))
+    finit.connect(sys.argv[1])
+    finit.sendmsg([b"X"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
+    finit.close()
+"#;
+
+/// Any user could have all descriptors of PID 1, and all processes of the machine.
+#[test]
+fn descriptors_that_are_never_closed_are_few() {
+    for kind in ["SOCK_DGRAM", "SOCK_STREAM"] {
+        let machine = Plan::new()
+            .file("/etc/stuck.py", STUCK)
+            .file("/etc/hoards.py", HOARDS)
+            .file("/etc/teller.py", TELLER)
+            .boot(
+                "[service.teller]\ncommand = \"/usr/bin/python3 /etc/teller.py /out/teller\"\n\
+                 ready = \"notify\"\n[service.stuck]\nready = \"file:/out/stuck.mounted\"\n\
+                 command = \"/usr/bin/python3 /etc/stuck.py /out/stuck 65534\"\n",
+            );
+        machine.until("stuck", "up");
+        let stuck = machine.main_pid("stuck");
+        let path = match kind {
+            "SOCK_DGRAM" => machine.sh("echo /run/finitd/notify/*").text.trim().to_owned(),
+            _ => "/run/initctl".to_owned(),
+        };
+        let before = machine.pid1_descriptors();
+        let children = || {
+            let path = format!("/proc/{0}/task/{0}/children", machine.pid);
+            std::fs::read_to_string(path).unwrap().split_whitespace().count()
+        };
+        let user = ["setpriv", "--reuid=65534", "--clear-groups", "--regid=65534"];
+        let sends = ["/usr/bin/python3", "/etc/hoards.py", path.as_str(), kind];
+        let mut client = machine.begin(&[user.as_slice(), sends.as_slice()].concat());
+        machine.wait("many that close", |_| (children() >= 16).then_some(()));
+        for _ in 0..3000 {
+            assert_eq!(machine.status("teller")["state"], "starting");
+        }
+        let now = (children(), machine.pid1_descriptors());
+        assert!(now.0 < 100 && now.1 < before + 100, "{before}: {now:?}");
+        machine.run(&["pkill", "-9", "-f", "/etc/hoards.py"]);
+        machine.sh(&format!("kill -9 {stuck}"));
+        client.wait().unwrap();
+        machine.order(&["status"]);
+        machine.hang_up();
+        machine.wait("none of it", |m| (m.pid1_descriptors() <= before).then_some(()));
+    }
 }
