@@ -253,7 +253,10 @@ impl Driver {
         self.unkeep(node);
         let Some(rare) = self.sites.of(node).and_then(Site::rare_mut) else { return };
         rare.line = None;
-        if rare.notify.take().is_some() {
+        if let Some(socket) = rare.notify.take() {
+            // What is in it is closed with it, and is not ours to close.
+            socket::hear_no_more(socket.as_fd());
+            empty(&socket);
             socket::unlink(&Endpoint::UnixDatagram(path(node)));
         }
     }

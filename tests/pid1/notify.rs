@@ -199,49 +199,91 @@ fn a_descriptor_that_takes_long_to_close_holds_up_nobody() {
     });
 }
 
-/// Gives the file of a file system that answers nobody away again and again.
+/// Gives the file of a file system that answers nobody away, so often.
 const HOARDS: &str = r#"
 import array, os, socket, sys, time
 rights = array.array("i", [os.open("/out/stuck/file", os.O_RDWR)])
-while True:
+for _ in range(int(sys.argv[3])):
     finit = socket.socket(socket.AF_UNIX, getattr(socket, sys.argv[2]))
     finit.connect(sys.argv[1])
     finit.sendmsg([b"X"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
     finit.close()
+time.sleep(1000)
 "#;
+
+fn hoarded() -> Machine {
+    let machine = Plan::new()
+        .file("/etc/stuck.py", STUCK)
+        .file("/etc/hoards.py", HOARDS)
+        .file("/etc/lingers.py", LINGERS)
+        .file("/etc/teller.py", TELLER)
+        .boot(&format!(
+            "[service.teller]\ncommand = \"/usr/bin/python3 /etc/teller.py /out/teller\"\n\
+             ready = \"notify\"\n{STUCK_SERVICE}"
+        ));
+    machine.until("stuck", "up");
+    machine.appears("/out/teller/ready");
+    machine
+}
+
+const STUCK_SERVICE: &str = "[service.stuck]\nready = \"file:/out/stuck.mounted\"\n\
+    command = \"/usr/bin/python3 /etc/stuck.py /out/stuck 65534\"\n";
+
+fn children(machine: &Machine) -> usize {
+    let path = format!("/proc/{0}/task/{0}/children", machine.pid);
+    std::fs::read_to_string(path).unwrap().split_whitespace().count()
+}
+
+/// Has a user give files away until many children of PID 1 close them.
+fn hoard(machine: &Machine, path: &str, kind: &str, times: &str) -> std::process::Child {
+    let before = children(machine);
+    let user = ["setpriv", "--reuid=65534", "--clear-groups", "--regid=65534"];
+    let sends = ["/usr/bin/python3", "/etc/hoards.py", path, kind, times];
+    let client = machine.begin(&[user.as_slice(), sends.as_slice()].concat());
+    machine.wait("many that close", |m| (children(m) >= before + 16).then_some(()));
+    client
+}
+
+/// What is in a socket is closed with it: nobody has read it, as finit waits for other closings.
+#[test]
+fn a_service_that_is_gone_takes_no_unread_descriptors_along() {
+    let machine = hoarded();
+    machine.sh("ip link set lo up");
+    let path = machine.sh("echo /run/finitd/notify/*").text.trim().to_owned();
+    assert_eq!(machine.status("teller")["state"], "starting");
+    let mut hoarder = hoard(&machine, &path, "SOCK_DGRAM", "16");
+    let sends = ["/usr/bin/python3", "/etc/lingers.py", path.as_str(), "SOCK_DGRAM", "now"];
+    let mut client = machine.begin(&sends);
+    let mut said = String::new();
+    BufReader::new(client.stdout.as_mut().unwrap()).read_line(&mut said).unwrap();
+    assert_eq!(said, "sent\n");
+    machine.write("/etc/finit.toml", STUCK_SERVICE);
+    let began = Instant::now();
+    machine.request(r#"{"method":"apply"}"#);
+    machine.wait("the end of it", |m| m.status("teller").is_null().then_some(()));
+    assert!(began.elapsed().as_secs() < 15, "{:?}", began.elapsed());
+    for child in [&mut client, &mut hoarder] {
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+}
 
 /// Any user could have all descriptors of PID 1, and all processes of the machine.
 #[test]
 fn descriptors_that_are_never_closed_are_few() {
     for kind in ["SOCK_DGRAM", "SOCK_STREAM"] {
-        let machine = Plan::new()
-            .file("/etc/stuck.py", STUCK)
-            .file("/etc/hoards.py", HOARDS)
-            .file("/etc/teller.py", TELLER)
-            .boot(
-                "[service.teller]\ncommand = \"/usr/bin/python3 /etc/teller.py /out/teller\"\n\
-                 ready = \"notify\"\n[service.stuck]\nready = \"file:/out/stuck.mounted\"\n\
-                 command = \"/usr/bin/python3 /etc/stuck.py /out/stuck 65534\"\n",
-            );
-        machine.until("stuck", "up");
+        let machine = hoarded();
         let stuck = machine.main_pid("stuck");
         let path = match kind {
             "SOCK_DGRAM" => machine.sh("echo /run/finitd/notify/*").text.trim().to_owned(),
             _ => "/run/initctl".to_owned(),
         };
         let before = machine.pid1_descriptors();
-        let children = || {
-            let path = format!("/proc/{0}/task/{0}/children", machine.pid);
-            std::fs::read_to_string(path).unwrap().split_whitespace().count()
-        };
-        let user = ["setpriv", "--reuid=65534", "--clear-groups", "--regid=65534"];
-        let sends = ["/usr/bin/python3", "/etc/hoards.py", path.as_str(), kind];
-        let mut client = machine.begin(&[user.as_slice(), sends.as_slice()].concat());
-        machine.wait("many that close", |_| (children() >= 16).then_some(()));
+        let mut client = hoard(&machine, &path, kind, "1000000");
         for _ in 0..3000 {
             assert_eq!(machine.status("teller")["state"], "starting");
         }
-        let now = (children(), machine.pid1_descriptors());
+        let now = (children(&machine), machine.pid1_descriptors());
         assert!(now.0 < 100 && now.1 < before + 100, "{before}: {now:?}");
         machine.run(&["pkill", "-9", "-f", "/etc/hoards.py"]);
         machine.sh(&format!("kill -9 {stuck}"));
