@@ -1,9 +1,10 @@
 //! `/run/initctl`: who is there, and lines in and out. Clients are tasks of their own that parse
 //! bytes and nothing else; what they ask goes through one bounded queue to the loop.
 
+use std::future::poll_fn;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -71,13 +72,33 @@ pub fn answer(answers: &mpsc::Sender<String>, text: String) {
     }
 }
 
-/// Accepts clients until the listener is closed by dropping the task. Each holds a copy of
-/// `present` for as long as it is there.
+/// What all clients have copies of.
+#[derive(Debug, Clone, Default)]
+pub struct Clients {
+    /// With each for as long as it is there.
+    present: Arc<()>,
+    /// Has them leave.
+    leave: Arc<Notify>,
+}
+
+impl Clients {
+    /// How many copies there are besides this one.
+    pub fn count(&self) -> usize {
+        Arc::strong_count(&self.present).saturating_sub(1)
+    }
+
+    /// What they say from now on is heard no more; what they have asked is answered still.
+    pub fn hear_no_more(&self) {
+        self.leave.notify_waiters();
+    }
+}
+
+/// Accepts clients until the listener is closed by dropping the task.
 pub async fn serve(
     listener: OwnedFd,
     power: PowerGroup,
     calls: mpsc::Sender<Call>,
-    present: Arc<()>,
+    clients: Clients,
 ) {
     let listener = std::os::unix::net::UnixListener::from(listener);
     let Ok(listener) = UnixListener::from_std(listener) else { return };
@@ -109,14 +130,20 @@ pub async fn serve(
         } else {
             let (reader, writer) = stream.into_split();
             let (answers, outgoing) = mpsc::channel(ANSWERS);
-            let (answered, present) = (Arc::clone(&taken), Arc::clone(&present));
+            let (answered, present) = (Arc::clone(&taken), Arc::clone(&clients.present));
             let answering = tokio::spawn(async move {
                 write_answers(writer, outgoing, answered).await;
                 drop(present);
             });
             let answering = answering.abort_handle();
             let guest = Guest { peer, began: None, calls: calls.clone(), answers };
-            tokio::spawn(read_requests(reader, guest, taken, answering));
+            tokio::spawn(read_requests(
+                reader,
+                guest,
+                taken,
+                answering,
+                Arc::clone(&clients.leave),
+            ));
         }
     }
 }
@@ -231,17 +258,36 @@ impl Guest {
     }
 }
 
-/// Lines of a client, one after the other, until it closes its side. None is read while
-/// answers wait to be taken: they are longer than questions, and who asks may never read. Who is
-/// gone altogether waits for no answer either, and leaves its place to another.
+/// Hears a client until it closes its side, or has to leave. Who is gone altogether waits for no
+/// answer either, and leaves its place to another.
 async fn read_requests(
     reader: OwnedReadHalf,
-    mut guest: Guest,
+    guest: Guest,
     taken: Arc<Notify>,
     answering: AbortHandle,
+    leaves: Arc<Notify>,
 ) {
     let mut reader = BufReader::with_capacity(1024, Words(reader));
-    while let Some(line) = read_line(&mut reader).await {
+    {
+        let (mut talk, mut end) =
+            (pin!(converse(&mut reader, guest, taken)), pin!(leaves.notified()));
+        poll_fn(|cx| match end.as_mut().poll(cx) {
+            Poll::Pending => talk.as_mut().poll(cx),
+            left => left,
+        })
+        .await;
+    }
+    let stream: &UnixStream = reader.get_ref().0.as_ref();
+    leave(stream);
+    if socket::is_hung_up(stream.as_fd()) {
+        answering.abort();
+    }
+}
+
+/// Lines of a client, one after the other. None is read while answers wait to be taken: they are
+/// longer than questions, and who asks may never read.
+async fn converse(reader: &mut BufReader<Words>, mut guest: Guest, taken: Arc<Notify>) {
+    while let Some(line) = read_line(reader).await {
         let call = match line.map(|line| frame::decode(&line)) {
             Ok(Ok(call)) => call,
             Ok(Err((spelling, refusal))) => {
@@ -270,11 +316,6 @@ async fn read_requests(
         while answers.capacity() < answers.max_capacity() && !answers.is_closed() {
             taken.notified().await;
         }
-    }
-    let stream: &UnixStream = reader.get_ref().0.as_ref();
-    leave(stream);
-    if socket::is_hung_up(stream.as_fd()) {
-        answering.abort();
     }
 }
 

@@ -9,7 +9,6 @@ use std::ffi::CString;
 use std::io::{Read, Seek, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use nix::sys::signal::SigSet;
@@ -210,9 +209,12 @@ impl Driver {
         {
             task.abort();
         }
-        let here = 1usize.saturating_add(usize::from(successor.asked_by.is_some()));
-        let answering =
-            Arc::strong_count(&self.clients) > here && successor.looks > LOOKS - ANSWERING;
+        let here = usize::from(successor.asked_by.is_some());
+        let answering = self.clients.count() > here && successor.looks >= LOOKS - ANSWERING;
+        if answering && successor.looks == LOOKS - ANSWERING {
+            // With its connection would go what nobody has read, which is not ours to close.
+            self.clients.hear_no_more();
+        }
         if answering || self.reaper.is_starting() {
             if std::mem::take(&mut successor.deaf) {
                 let _unblocked = SigSet::all().thread_unblock();

@@ -39,7 +39,6 @@ mod watcher;
 use std::collections::{BTreeMap, VecDeque};
 use std::future::poll_fn;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -56,7 +55,7 @@ use board::Board;
 use clock::Clock;
 use configuration::Configuration;
 use console::Console;
-use control::Call;
+use control::{Call, Clients};
 use groups::Groups;
 use handover::Successor;
 use lastgood::Good;
@@ -168,8 +167,8 @@ struct Driver {
     blind: bool,
     /// Who is to take over.
     successor: Option<Successor>,
-    /// A copy is with every client that is there.
-    clients: Arc<()>,
+    /// Those that are there.
+    clients: Clients,
     /// The listener of that task, for the next finit.
     listener: Option<OwnedFd>,
     /// PID 1's own words, for the next finit.

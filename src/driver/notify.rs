@@ -155,10 +155,8 @@ impl Driver {
             };
             let may = datagram.sender.is_some_and(|sender| self.may_tell(node, site, sender));
             let counts = may && !datagram.cut;
-            let mut notice = match counts {
-                true => Notice::parse(buffer.get(..datagram.length).unwrap_or_default()),
-                false => Notice::default(),
-            };
+            let said = buffer.get(..datagram.length).filter(|_| counts);
+            let mut notice = Notice::parse(said.unwrap_or_default());
             self.keep_descriptors(node, &notice.descriptors, datagram.fds);
             if closing::count() > before
                 && let Some(site) = self.sites.of(node)

@@ -3,7 +3,6 @@
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::configuration::Found;
@@ -184,8 +183,7 @@ impl Driver {
         }
         // For the next finit: whoever comes between the two waits.
         self.listener = Some(fds::dup(listener.as_fd())?);
-        let serve =
-            control::serve(listener, power, self.callers.clone(), Arc::clone(&self.clients));
+        let serve = control::serve(listener, power, self.callers.clone(), self.clients.clone());
         self.control = Some(tokio::spawn(serve));
         Ok(())
     }

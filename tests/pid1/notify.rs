@@ -150,6 +150,8 @@ finit = socket.socket(socket.AF_UNIX, getattr(socket, sys.argv[2]))
 finit.connect(sys.argv[1])
 if sys.argv[3] == "late":
     finit.send(b"x" * 70000)
+if sys.argv[3] == "unread":
+    finit.send(b'{"method":"list"}\n' * 3000)
 rights = array.array("i", [sender.fileno()])
 finit.sendmsg([b"X"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
 os.close(sender.detach())
@@ -242,6 +244,27 @@ fn hoard(machine: &Machine, path: &str, kind: &str, times: &str) -> std::process
     let client = machine.begin(&[user.as_slice(), sends.as_slice()].concat());
     machine.wait("many that close", |m| (children(m) >= before + 16).then_some(()));
     client
+}
+
+/// A client that takes no answers is not heard either: what it has sent waits, and goes with its
+/// connection when finit is executed anew.
+#[test]
+fn an_upgrade_closes_no_descriptors_that_nobody_has_read() {
+    let machine = Plan::new().file("/etc/lingers.py", LINGERS).boot("");
+    machine.booted();
+    machine.sh("ip link set lo up");
+    let sends = ["/usr/bin/python3", "/etc/lingers.py", "/run/initctl", "SOCK_STREAM", "unread"];
+    let mut client = machine.begin(&sends);
+    let mut said = String::new();
+    BufReader::new(client.stdout.as_mut().unwrap()).read_line(&mut said).unwrap();
+    assert_eq!(said, "sent\n");
+    machine.hang_up();
+    let began = Instant::now();
+    machine.order(&["upgrade"]);
+    machine.booted();
+    assert!(began.elapsed().as_secs() < 8, "{:?}", began.elapsed());
+    client.kill().unwrap();
+    client.wait().unwrap();
 }
 
 /// What is in a socket is closed with it: nobody has read it, as finit waits for other closings.
