@@ -20,10 +20,10 @@ need() {
     [ "$(id -u)" = 0 ] || command -v sudo >/dev/null ||
         die "run this once as root, or first: apt-get install ${missing[*]}"
     say "installing ${missing[*]}"
-    # A fresh machine may have no package lists yet, or lists that are out of date.
+    # A fresh machine has no package lists yet, or those of its installation, with a Rust that is too old.
+    as_root apt-get -qq update || say "apt-get could not fetch package lists: those that are there have to do"
     # shellcheck disable=SC2048,SC2086 # a program can need two packages
-    apt_install ${missing[*]} 2>/dev/null || { as_root apt-get -qq update && apt_install ${missing[*]}; } ||
-        die "apt-get could not install: ${missing[*]}"
+    apt_install ${missing[*]} || die "apt-get could not install: ${missing[*]}"
 }
 apt_install() {
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "$@" >/dev/null

@@ -219,12 +219,16 @@ impl Driver {
 
     /// What is done once the boot is over, and again whenever the file was read since.
     fn tidy_up(&mut self) {
+        if self.context.place != boot::Place::Container
+            && let Some(good) = self.configuration.take_unkept()
+        {
+            self.keep_configuration(&good);
+            // Its text was there twice for that.
+            self.trimmed = false;
+        }
         if !std::mem::replace(&mut self.trimmed, true) {
             self.sites.shrink();
             memory::trim();
-        }
-        if let Some(good) = self.configuration.take_unkept() {
-            self.keep_configuration(&good);
         }
     }
 
@@ -347,9 +351,6 @@ impl Driver {
 
     /// Has a child keep a copy of the file that the machine runs with.
     fn keep_configuration(&self, good: &Good) {
-        if self.context.place == boot::Place::Container {
-            return;
-        }
         // Without the copy a broken file costs the next boot its services, no more.
         let Ok(handed) = good.hand_on() else { return };
         let hand = self.hand.clone();

@@ -18,6 +18,9 @@ const SHORT: usize = 60;
 /// Most that wait for one another and are followed for one line.
 const ROW: usize = 32;
 
+/// Of a mistake in the file, for those who may not know more.
+const A_MISTAKE: &str = "a mistake in the file, which root is told";
+
 impl Engine {
     /// The machine and all of its services in short; who asked for what only where that may be
     /// `known`.
@@ -188,6 +191,10 @@ impl Engine {
     }
 
     fn plain_reason(&self, node: &Node, known: bool) -> String {
+        // A mistake may quote the file, which not everybody may read.
+        if let (Body::LeftOut(_), false) = (&node.body, known) {
+            return format!("left out: {A_MISTAKE}");
+        }
         match &node.state {
             State::Waiting { on: on_id, .. } => {
                 if let Some(words) = self.alternatives_in_words(node, *on_id) {
@@ -195,6 +202,7 @@ impl Engine {
                 }
                 let (name, on) = (self.name(*on_id), self.node(*on_id));
                 if let Some(Body::LeftOut(mistake)) = on.map(|node| &node.body) {
+                    let mistake = if known { mistake } else { A_MISTAKE };
                     return format!("needs {name}, which was left out: {mistake}");
                 }
                 let word = on.map_or("gone", |node| word(&node.state).word());

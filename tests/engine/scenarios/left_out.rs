@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use finit::config::spec::{LeftOut, SystemSpec};
 use finit::config::{Source, parse};
-use finit::engine::Extent;
-use finit::proto::{Code, Outcome, Request};
+use finit::engine::{Access, Extent};
+use finit::proto::{Code, Outcome, Reply, Request};
 
 use crate::build::{Part, machine, service, with_targets};
 use crate::dice::Dice;
 use crate::rig::Rig;
+use crate::scenarios::why::why_as;
 use crate::sim::setting;
 
 fn without(parts: impl IntoIterator<Item = Part>, name: &str) -> SystemSpec {
@@ -37,6 +38,20 @@ fn it_is_failed_and_who_needs_it_waits_while_the_others_boot() {
     let states = ["a", "b", "c", "d", "e"].map(|name| rig.state(name));
     assert_eq!(states, ["waiting", "failed", "up", "up", "up"]);
     assert_eq!((rig.starts("a"), rig.said("boot finished")), (0, 1));
+}
+
+/// A mistake quotes the file.
+#[test]
+fn who_may_not_read_the_file_is_not_told_what_is_wrong_in_it() {
+    let mut rig = booted(without([service("a").needs("b")], "b"));
+    let names = [("b", "left out: "), ("a", "needs b, which was left out: ")];
+    for (name, reason) in names {
+        let request = Request::Status { name: name.to_owned() };
+        let Ok(Reply::Service(report)) = rig.ask_as(Access::Look, request) else { panic!() };
+        assert_eq!(report.reason, format!("{reason}a mistake in the file, which root is told"));
+        let told = why_as(&mut rig, Access::Look, name);
+        assert!(!told.concat().contains("unknown key"), "{told:?}");
+    }
 }
 
 #[test]
