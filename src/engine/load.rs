@@ -172,7 +172,10 @@ impl Engine {
                 in_place = node.state.is_active();
             }
         }
-        self.take_pending(id);
+        if newer || extent.is_followed() {
+            // A mere look that finds what another found leaves what waits for a start.
+            self.take_pending(id);
+        }
         if extent.is_followed() {
             in_place |= self.follow_pending(id) == Some(Followed::InPlace);
         }

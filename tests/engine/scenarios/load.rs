@@ -1,6 +1,6 @@
 //! An edited file: only what changed is touched.
 
-use finit::engine::Extent;
+use finit::engine::{Extent, Verdict};
 use finit::proto::Outcome;
 
 use crate::build::{machine, millis, secs, service, task, with_targets};
@@ -55,6 +55,26 @@ fn a_mere_look_takes_from_nobody_what_it_stands_on() {
     assert_eq!((rig.state("db"), rig.state("x")), ("up", "stopped"));
     rig.restart("web");
     assert_eq!((rig.starts("web"), rig.state("x"), rig.state("db")), (2, "up", "stopped"));
+}
+
+/// Nor does an upgrade, which looks at the same again (seed 21322).
+#[test]
+fn who_listens_when_finit_is_executed_anew_follows_no_definition_by_that() {
+    let parts = |needed| {
+        let web = service("web").listens(80).needs(needed).asserts("/there");
+        [web, service("db").manual(), service("x").manual()]
+    };
+    let mut rig = Rig::booted_but(parts("db"), |rig| rig.look_hangs("web"));
+    let run = *rig.world.looks.first().expect("somebody looks");
+    rig.look_at(parts("x"));
+    rig.world.looked(run, Ok(Verdict::Holds));
+    let states = |rig: &mut Rig| ["web", "db", "x"].map(|name| rig.state(name));
+    assert_eq!(states(&mut rig), ["listening", "up", "stopped"]);
+    rig.world.anew();
+    assert_eq!(states(&mut rig), ["listening", "up", "stopped"]);
+    rig.world.fates.looks.clear();
+    rig.connect("web", "10.0.0.1");
+    assert_eq!(states(&mut rig), ["up", "stopped", "up"]);
 }
 
 #[test]
