@@ -31,6 +31,8 @@ pub fn load(path: &Path, reader: &impl Reader) -> Loaded {
     let mut troubles = Vec::new();
     let mut sources = Vec::new();
     match reader.file(path) {
+        // As one that is lost: followed, it would stop all that runs.
+        Ok(Some(bytes)) if bytes.trim_ascii().is_empty() => troubles.push(empty(path)),
         Ok(Some(bytes)) => sources.extend(text(path, bytes, &mut troubles)),
         Ok(None) => {
             troubles.push(Diagnostic::of_file(Severity::Error, path, "there is no such file"));
@@ -60,6 +62,13 @@ pub fn load(path: &Path, reader: &impl Reader) -> Loaded {
     loaded.diagnostics.splice(0..0, troubles);
     loaded.sources = sources;
     loaded
+}
+
+/// What a crash in the middle of writing leaves of a file is nobody's wish.
+fn empty(path: &Path) -> Diagnostic {
+    let hint = "write it again, or a comment if a machine without services is meant";
+    let hint = Some(hint.to_owned());
+    Diagnostic { hint, ..Diagnostic::of_file(Severity::Error, path, "this file is empty") }
 }
 
 /// A file as text. One that is none is left out: with a byte replaced it would say something

@@ -111,7 +111,7 @@ fn what_cannot_be_is_refused_and_the_file_is_as_before() {
 
 #[test]
 fn links_owner_and_mode_stay_and_nothing_is_left_beside() {
-    let root = Root::with(&[("/etc/finit.toml", ""), ("/usr/lib/web.toml", WEB)]);
+    let root = Root::with(&[("/etc/finit.toml", "# by hand\n"), ("/usr/lib/web.toml", WEB)]);
     let real = root.path("/usr/lib/web.toml");
     // As that system sees it: its root is not ours.
     fs::create_dir(root.path("/etc/drop-ins")).unwrap();

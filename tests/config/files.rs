@@ -123,6 +123,14 @@ fn what_cannot_be_read_is_told_with_its_file() {
     assert_eq!(loaded.errors(), ["error: there is no such file\n  --> /etc/finit.toml"]);
     assert!(loaded.sources.is_empty());
 
+    for text in ["", " \r\n\n"] {
+        let loaded = load_all(&[(PATH, text), ("/etc/finit.toml.d/a.toml", "")]);
+        let said = "error: this file is empty\n  --> /etc/finit.toml\n";
+        assert!(loaded.errors().len() == 1 && loaded.errors()[0].starts_with(said), "{loaded:?}");
+    }
+    // Said in words it is as good as any other.
+    assert!(!load_all(&[(PATH, "# nothing here\n")]).is_broken());
+
     let mut files = Memory::default();
     files.0.insert(PATH, Some(b"[service.a]\ncommand = '/a'\n# \xff\n".to_vec()));
     files.0.insert("/etc/finit.toml.d/a.toml", None);

@@ -53,11 +53,19 @@ fn an_empty_etc_boots_to_a_shell_and_a_lost_file_to_the_last_good_copy() {
     has_login_and_banner(&machine, "/etc/finit.toml could not be read");
     machine.wait("a shell's prompt", |m| m.console().contains("# ").then_some(()));
 
-    let machine = Plan::new().file(copy, kept).boot_as_is();
-    machine.until("kept", "up");
-    let status = machine.ctl(&["status"]).text;
-    assert!(status.contains("booted from the last good copy"), "{status}");
-    assert!(!status.contains("console-login"), "{status}");
+    // What a crash in the middle of writing leaves has lost as much.
+    for plan in [Plan::new(), Plan::new().file("/etc/finit.toml", "")] {
+        let machine = plan.file(copy, kept).boot_as_is();
+        machine.until("kept", "up");
+        let status = machine.ctl(&["status"]).text;
+        assert!(status.contains("booted from the last good copy"), "{status}");
+        assert!(!status.contains("console-login"), "{status}");
+        machine.write("/etc/finit.toml", "\n");
+        let said = machine.ctl(&["apply"]);
+        assert!(said.code == 1 && said.text.contains("this file is empty"), "{said:?}");
+        machine.until("kept", "up");
+        assert_eq!(std::fs::read_to_string(machine.path(copy)).unwrap(), kept);
+    }
 }
 
 /// What is wrong with the file is known since the boot; only an edit since then is a reason to
@@ -84,15 +92,15 @@ fn beside_a_file_that_was_broken_at_the_boot_services_are_started_and_restarted(
 }
 
 #[test]
-fn an_empty_file_boots_and_takes_orders() {
-    let machine = Machine::boot("");
+fn a_file_without_services_boots_and_takes_orders() {
+    let machine = Machine::boot("# nothing\n");
     machine.booted();
     assert_eq!(machine.ctl(&["status"]).code, 0);
 }
 
 #[test]
 fn signals_bring_back_the_control_socket_and_a_shell_for_repairs() {
-    let machine = Machine::boot("");
+    let machine = Machine::boot("# nothing\n");
     machine.booted();
     std::fs::remove_file(machine.path("/run/initctl")).unwrap();
     machine.signal_pid1(libc::SIGUSR1);
@@ -121,7 +129,7 @@ fn c5_a_control_socket_that_cannot_be_made_is_made_as_soon_as_it_can() {
 /// I9: a container is started in any folder, which a mount may be on.
 #[test]
 fn i9_pid_1_stands_in_the_root() {
-    let machine = Machine::boot("");
+    let machine = Machine::boot("# nothing\n");
     assert_eq!(machine.sh("readlink /proc/1/cwd").text, "/\n");
 }
 
@@ -216,7 +224,7 @@ fn i1_a_console_that_is_stopped_gets_what_it_missed_later() {
 /// L3: whoever made the machine has mounted them, with their own options.
 #[test]
 fn l3_what_is_mounted_already_is_left_alone() {
-    let machine = Plan::new().file("/run/before", "").boot("");
+    let machine = Plan::new().file("/run/before", "").boot("# nothing\n");
     machine.booted();
     let table = machine.sh("cat /proc/self/mountinfo").text;
     for place in ["/proc", "/sys", "/sys/fs/cgroup", "/dev", "/dev/pts", "/run"] {

@@ -13,7 +13,7 @@ fn idlers(machine: &Machine) -> usize {
 
 #[test]
 fn tf2_a_service_comes_and_goes_with_its_file_in_the_folder() {
-    let machine = Machine::boot("");
+    let machine = Machine::boot("# nothing\n");
     machine.booted();
     machine.write("/etc/finit.toml.d/web.toml", &format!("[service.web]\n{IDLE}"));
     machine.order(&["apply"]);
@@ -28,7 +28,7 @@ fn tf2_a_service_comes_and_goes_with_its_file_in_the_folder() {
 #[test]
 fn tf28_a_service_of_a_file_in_the_folder_starts_stops_and_starts() {
     let file = format!("[service.web]\n{IDLE}start = \"manual\"\n");
-    let machine = Plan::new().file("/etc/finit.toml.d/web.toml", &file).boot("");
+    let machine = Plan::new().file("/etc/finit.toml.d/web.toml", &file).boot("# nothing\n");
     let mut pids = Vec::new();
     for _ in 0..2 {
         machine.order(&["start", "web"]);

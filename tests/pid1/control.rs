@@ -60,7 +60,7 @@ fn who_asks_and_never_reads_costs_no_memory() {
 
 #[test]
 fn a_crowd_is_turned_away_and_root_still_gets_in() {
-    let machine = Machine::boot("");
+    let machine = Machine::boot("# nothing\n");
     machine.list();
     let path = machine.path("/run/initctl");
     let come = |_| {
@@ -128,7 +128,7 @@ fn who_only_looked_so_far_is_named_once_it_acts() {
 
 #[test]
 fn a_line_that_is_none_is_answered_and_the_next_client_is_served() {
-    let machine = Machine::boot("");
+    let machine = Machine::boot("# nothing\n");
     machine.list();
     let long = vec![b'x'; 70_000];
     for (bytes, answer) in [

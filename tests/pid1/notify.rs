@@ -250,7 +250,7 @@ fn hoard(machine: &Machine, path: &str, kind: &str, times: &str) -> std::process
 /// connection when finit is executed anew.
 #[test]
 fn an_upgrade_closes_no_descriptors_that_nobody_has_read() {
-    let machine = Plan::new().file("/etc/lingers.py", LINGERS).boot("");
+    let machine = Plan::new().file("/etc/lingers.py", LINGERS).boot("# nothing\n");
     machine.booted();
     machine.sh("ip link set lo up");
     let sends = ["/usr/bin/python3", "/etc/lingers.py", "/run/initctl", "SOCK_STREAM", "unread"];
