@@ -40,7 +40,12 @@ pub struct Errno(pub i32);
 impl fmt::Display for Errno {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let errno = nix::errno::Errno::from_raw(self.0);
-        write!(f, "{} ({errno:?})", errno.desc())
+        let words = match errno {
+            // In the words of strerror(3): "try again" is no reason.
+            nix::errno::Errno::EAGAIN => "Resource temporarily unavailable",
+            _ => errno.desc(),
+        };
+        write!(f, "{words} ({errno:?})")
     }
 }
 
@@ -333,6 +338,14 @@ impl fmt::Display for SpawnError {
 }
 
 impl std::error::Error for SpawnError {}
+
+impl SpawnError {
+    /// Whether the machine was short of processes, memory or descriptors, which is no fault of the
+    /// program and may be over by the next attempt; clone(2), execve(2).
+    pub fn is_shortage(&self) -> bool {
+        [libc::EAGAIN, libc::ENOMEM, libc::EMFILE, libc::ENFILE].contains(&self.errno.0)
+    }
+}
 
 /// Longest span of time that can be written: a hundred years. Everything longer is a slip of the
 /// keyboard, and adding it to any moment stays far from the end of the numbers.

@@ -93,11 +93,13 @@ pub fn decide(
         | Ended::Lingering(_)
         | Ended::Unhealthy { .. } => true,
     };
+    // Nothing ran that its policy could have meant.
+    let starved = matches!(ended, Ended::NotExecuted(error) if error.is_shortage());
     let again = match policy.when {
         RestartWhen::Always => true,
         RestartWhen::OnFailure => !success,
-        RestartWhen::OnCrash => crash,
-        RestartWhen::OnSuccess => success,
+        RestartWhen::OnCrash => crash || starved,
+        RestartWhen::OnSuccess => success || starved,
         RestartWhen::Never => false,
     };
     let named = |exits: &Exits| ended.exit().is_some_and(|exit| exits.hold(&exit));
@@ -108,7 +110,7 @@ pub fn decide(
     if up_for >= policy.reset {
         history.attempts = 0;
     }
-    if let Some(reason) = exhausted(policy, history, now) {
+    if !starved && let Some(reason) = exhausted(policy, history, now) {
         return Next::GiveUp(reason);
     }
     let delay = delay(policy, history.attempts, random).max(brake(history, now));

@@ -98,7 +98,9 @@ impl Fates for Script {
 }
 
 pub fn error(stage: Stage) -> SpawnError {
-    SpawnError { stage, errno: Errno(2), subject: String::new() }
+    // A process that cannot be made is one for which there is no room.
+    let errno = if stage == Stage::Clone { libc::EAGAIN } else { libc::ENOENT };
+    SpawnError { stage, errno: Errno(errno), subject: String::new() }
 }
 
 /// A scenario.

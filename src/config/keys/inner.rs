@@ -148,7 +148,8 @@ pub(super) const KEYS: [Key; 46] = [
         r#""always", in a task "never""#,
         r#""on-failure""#,
         "After which ends it comes back: all, those that are no success, signals and \
-         timeouts only, success only, or none.",
+         timeouts only, success only, or none. A start for which the machine has no process, \
+         memory or descriptor is tried again after any but \"never\".",
     ),
     key(
         RESTART,
@@ -174,7 +175,7 @@ pub(super) const KEYS: [Key; 46] = [
         "never gives up",
         "5",
         "Gives up after this many restarts `within` a time; then it is failed until \
-         somebody asks.",
+         somebody asks. Starts for which the machine was short of something do not count.",
     ),
     key(RESTART, "within", DURATION, r#""1m""#, r#""1m""#, "The time that `burst` counts in."),
     key(

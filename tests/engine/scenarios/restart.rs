@@ -99,6 +99,28 @@ fn too_many_restarts_in_a_time_are_a_failure_until_somebody_asks() {
     assert_eq!((rig.state("web"), rig.state("above")), ("up", "up"));
 }
 
+/// The machine is short of processes: no fault of whoever is to start.
+#[test]
+fn a_start_for_which_there_is_no_room_is_tried_again_and_does_not_count() {
+    let web = || service("web").delay(millis(100), secs(2)).burst(2, secs(1000));
+    for policy in [Always, OnCrash, OnSuccess] {
+        let mut rig = Rig::booted_but([web().restart(policy)], |rig| rig.clone_fails("web"));
+        let why = "clone: Resource temporarily unavailable (EAGAIN)";
+        assert!(rig.reason("web").starts_with(why), "{}", rig.reason("web"));
+        rig.pass(secs(60));
+        assert_eq!(rig.state("web"), "restarting");
+        rig.mends("web");
+        rig.pass(secs(3));
+        assert_eq!(rig.state("web"), "up");
+    }
+    let mut rig = Rig::booted_but([web().restart_never()], |rig| rig.clone_fails("web"));
+    assert_eq!((rig.state("web"), rig.starts("web")), ("failed", 1));
+    // What cannot be started for another reason does count.
+    let mut rig = Rig::booted_but([web()], |rig| rig.fails_at("web", Stage::Exec));
+    rig.pass(secs(60));
+    assert_eq!(rig.state("web"), "failed");
+}
+
 #[test]
 fn a_start_clears_a_failure_and_counts_anew() {
     let parts = [service("web").delay(millis(1), millis(1)).burst(1, secs(100))];
