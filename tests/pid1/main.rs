@@ -19,6 +19,7 @@ mod catalogue;
 mod conditions;
 mod control;
 mod enable;
+mod faults;
 mod foreign;
 mod freeze;
 mod gentle;

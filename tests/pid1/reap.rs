@@ -17,12 +17,12 @@ fn zombies(machine: &Machine) -> usize {
     stats.filter(|stat| stat.rsplit(')').next().unwrap().starts_with(" Z")).count()
 }
 
-fn no_zombie_is_left(machine: &Machine) {
+pub fn no_zombie_is_left(machine: &Machine) {
     machine.wait("zombies to be reaped", |m| (zombies(m) == 0).then_some(()));
 }
 
 /// The reasons of those services that have one.
-fn reasons(machine: &Machine) -> BTreeMap<String, String> {
+pub fn reasons(machine: &Machine) -> BTreeMap<String, String> {
     let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
     machine
         .list()
@@ -31,7 +31,7 @@ fn reasons(machine: &Machine) -> BTreeMap<String, String> {
         .collect()
 }
 
-fn all_tasks_ended(machine: &Machine) {
+pub fn all_tasks_ended(machine: &Machine) {
     machine.wait("the tasks to end", |m| {
         let busy = |s: &serde_json::Value| {
             s["kind"] == "task" && s["state"] != "done" && s["state"] != "failed"
@@ -170,69 +170,4 @@ fn c7_what_a_crash_leaves_behind_does_not_pile_up() {
     assert_eq!(said.code, 0, "{}\n{}", said.text, machine.story());
     assert_eq!(machine.until("s", "up")["restarts"], 100);
     machine.wait("the same as before", |m| (held(m) == before).then_some(()));
-}
-
-/// B11: every other waitid(2) of PID 1 says that a signal came between.
-#[test]
-fn b11_a_wait_that_is_interrupted_is_asked_again() {
-    let task =
-        |n: usize| format!("[task.t{n}]\ncommand = \"/programs/exiter {n}\"\nstart = \"manual\"\n");
-    let machine = Machine::boot(&(0..100).map(task).collect::<String>());
-    machine.booted();
-    let strace = Faults::inject(&machine, "waitid:error=EINTR:when=1+2");
-    machine.order(&["start", "--no-wait", "t[0-9]*"]);
-    all_tasks_ended(&machine);
-    let reasons = reasons(&machine);
-    for n in 0..100 {
-        assert_eq!(reasons[&format!("t{n}")], format!("exited with status {n}"));
-    }
-    no_zombie_is_left(&machine);
-    let notes = strace.end();
-    assert!(notes.matches("EINTR (Interrupted system call) (INJECTED)").count() > 10, "{notes}");
-}
-
-/// C3: the machine is short of processes for a while, which is no fault of a service.
-#[test]
-fn c3_a_process_that_cannot_be_made_is_tried_again_and_counts_as_no_crash() {
-    let machine = Machine::boot(
-        r#"
-        [service.web]
-        command = "/programs/idle"
-        restart = { when = "on-crash", delay = "10ms", max-delay = "50ms", burst = 1, within = "1h" }
-        "#,
-    );
-    let pid = machine.until("web", "up")["pid"].as_i64().unwrap();
-    let strace = Faults::inject(&machine, "clone3,clone,vfork:error=EAGAIN:when=1..20");
-    machine.order(&["signal", "KILL", "web"]);
-    let up = machine.wait("another web", |m| {
-        let now = m.status("web");
-        (now["state"] == "up" && now["pid"].as_i64() != Some(pid)).then_some(now)
-    });
-    let notes = strace.end();
-    assert_eq!(notes.matches("(INJECTED)").count(), 20, "{notes}");
-    assert_eq!(up["restarts"], 21, "{}", machine.story());
-}
-
-/// PID 1 under strace(1), which makes some of its system calls fail.
-struct Faults<'a>(&'a Machine, std::process::Child);
-
-impl<'a> Faults<'a> {
-    /// From now on these; strace(1), `inject`.
-    fn inject(machine: &'a Machine, what: &str) -> Self {
-        let strace = std::process::Command::new("strace")
-            .args(["-qq", "-e", &format!("inject={what}"), "-o"])
-            .arg(format!("/proc/{}/root/out/strace", machine.pid))
-            .args(["-p", &machine.pid.to_string()])
-            .spawn()
-            .expect("strace: tests/run installs it");
-        machine.wait("strace", |m| (m.pid1_status("TracerPid") != "0").then_some(()));
-        Self(machine, strace)
-    }
-
-    /// The calls that were made, until now.
-    fn end(mut self) -> String {
-        self.1.kill().unwrap();
-        self.1.wait().unwrap();
-        self.0.read("/out/strace")
-    }
 }

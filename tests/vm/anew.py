@@ -65,9 +65,15 @@ def nothing_restarts(vm: Machine):
     vm.ok("finitctl apply; finitctl start counter fragile")
     vm.before = mirror(vm)
     before = story(vm)
+    # Nothing of the boot is done twice: what a person has set since then stays, and mounts are no more.
+    vm.ok("hostname by-hand; sysctl -qw kernel.printk='3 4 1 7'")
+    early = "hostname; sysctl kernel.printk; cat /proc/1/mountinfo"
+    set_up = said(vm, early)
     for _ in range(5):
         anew(vm)
         same("the machine", story(vm), before)
+        same("what the boot has set up", said(vm, early), set_up)
+    vm.ok("hostname -F /etc/hostname")
     # The one before ends once it has written what it had. The brackets keep pgrep from finding the shell that runs it.
     said(vm, "until [ $(pgrep -fc -- '--log-write[r]') = 1 ]; do sleep 0.1; done")
     same("descriptors that are open in PID 1 and not close-on-exec", said(
