@@ -158,6 +158,10 @@ impl Engine {
     /// The main process ended by itself and left others behind: they go too.
     pub(super) fn clear_group(&mut self, id: NodeId, spec: &Rc<ServiceSpec>, then: Then) {
         let until = self.stop_deadline(spec);
+        if let Some(node) = self.node_mut(id) {
+            // The end of a command of a task before the last comes here without a word about it.
+            node.pid = None;
+        }
         self.set_state(id, State::Stopping { run: None, rung: Rung::Asked, until, then });
         let signal = match spec.stop.scope {
             StopScope::Mixed => SignalNumber::KILL,

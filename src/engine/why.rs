@@ -285,10 +285,9 @@ impl Engine {
             () if edges.after.contains(&id) => {
                 Why::behind(self.now, Cause::Order(name), other.departure())
             }
-            // The file does not say any more that they have to do with one another.
-            // Why is known from when they had.
-            () if node.wish.at() == self.now && !self.cause.is_of_all() => return None,
-            () => self.cause.clone(),
+            // The file does not say any more that they have to do with one another: of what is
+            // going on, only what is about all is about this one.
+            () => self.cause.links().find(|why| why.is_of_all())?.clone(),
         };
         let behind = why.0.behind.as_ref().unwrap_or(&why);
         let is_news = behind.at() > node.wish.at() && !behind.is_of_one_story(&node.wish);

@@ -25,6 +25,8 @@ use crate::world::World;
 
 /// Lives played without another word.
 const SEEDS: u64 = 10_000;
+/// Of those beyond, the ones that went wrong once and are no scenario of their own.
+const FOUND: [u64; 3] = [21_322, 31_974, 41_164];
 /// Tests that share them, so that all processors have something to do.
 const SHARES: u64 = 4;
 /// In one of so many lives there is a storm.
@@ -258,4 +260,11 @@ fn lives_of_a_third_share() {
 #[test]
 fn lives_of_a_fourth_share() {
     lives(3);
+}
+
+#[test]
+fn lives_that_went_wrong_once() {
+    for seed in FOUND {
+        check(seed);
+    }
 }

@@ -91,6 +91,23 @@ fn what_a_task_left_behind_lives_until_the_task_is_stopped() {
     assert_eq!((rig.state("ifup"), rig.signals("ifup")), ("stopped", vec!["SIGTERM".to_owned()]));
 }
 
+/// It waits with its stop for who comes after it, and its command ends meanwhile (seed 31974).
+#[test]
+fn what_a_command_before_the_last_leaves_behind_goes_with_the_task() {
+    let parts = [service("web").after("job"), task("job").manual().then_runs("/second")];
+    let mut rig = Rig::booted_but(parts, |rig| {
+        rig.stubborn("web");
+        rig.program("job", Program { leaves: 1, ..Program::ends(secs(1), 0) });
+    });
+    rig.start("job");
+    rig.power(Power::Poweroff).unwrap();
+    rig.pass(secs(60));
+    assert_eq!(
+        (rig.started().contains(&"/second"), rig.finished()),
+        (false, Some(Power::Poweroff))
+    );
+}
+
 #[test]
 fn what_a_task_did_is_undone_when_it_is_stopped_whoever_its_stop_concerns() {
     for scope in [StopScope::Cgroup, StopScope::Main, StopScope::Mixed, StopScope::None] {
