@@ -2,6 +2,7 @@
 //!
 //! Nothing here asks the kernel for anything; `os` makes these values, the engine reads them.
 
+pub mod capability;
 pub mod glob;
 
 use std::fmt;
@@ -249,6 +250,8 @@ pub enum Stage {
     SetGid,
     /// setuid(2).
     SetUid,
+    /// Keeping capabilities without being root: capset(2), prctl(PR_CAP_AMBIENT).
+    Capabilities,
     /// chdir(2).
     Chdir,
     /// prctl(PR_SET_NO_NEW_PRIVS).
@@ -265,7 +268,7 @@ pub enum Stage {
 
 impl Stage {
     /// All stages, in the order of their numbers.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Clone,
         Self::Cgroup,
         Self::Session,
@@ -278,6 +281,7 @@ impl Stage {
         Self::Groups,
         Self::SetGid,
         Self::SetUid,
+        Self::Capabilities,
         Self::Chdir,
         Self::NoNewPrivileges,
         Self::Descriptors,
@@ -306,6 +310,7 @@ impl Stage {
             Self::Groups => "setgroups",
             Self::SetGid => "setgid",
             Self::SetUid => "setuid",
+            Self::Capabilities => "capabilities",
             Self::Chdir => "chdir",
             Self::NoNewPrivileges => "no-new-privileges",
             Self::Descriptors => "descriptors",

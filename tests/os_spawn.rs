@@ -22,6 +22,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::time::Instant;
 
+use finit::facts::capability::Capabilities;
 use finit::facts::{Exit, Pid, SignalNumber};
 use finit::os::spawn::{Identity, Launch, Plan, Spawned, spawn};
 use finit::os::{early, fds, kill, wait};
@@ -154,6 +155,70 @@ fn limits_ids_mask_and_scores_are_as_asked() {
     // None of it came back to us.
     assert_eq!(fs::read_to_string("/proc/self/oom_score_adj").unwrap().trim(), "0");
     assert_eq!(nix::unistd::getuid().as_raw(), 0);
+}
+
+/// Inheritable, permitted, effective and ambient.
+fn capabilities(child: &Running) -> [u64; 4] {
+    ["CapInh", "CapPrm", "CapEff", "CapAmb"]
+        .map(|key| u64::from_str_radix(&child.status(key), 16).unwrap())
+}
+
+#[test]
+fn who_is_not_root_has_the_capabilities_that_it_keeps_and_no_other() {
+    let _alone = alone();
+    need_root();
+    let argv = words(&SLEEP);
+    let ours = Running::start(&Launch { argv: &argv, ..Launch::default() });
+    let [_, ours, ..] = capabilities(&ours);
+    let kept = Capabilities::from_iter([10, 21]);
+    let start = |uid: u32, capabilities: Capabilities, oom_score, no_new_privileges| {
+        let identity = Some(Identity { uid, gid: 7, groups: vec![7] });
+        let root = Some(b"/proc/self/root".as_slice());
+        let usual = Launch { argv: &argv, oom_score, no_new_privileges, root, ..Launch::default() };
+        Running::start(&Launch { identity, capabilities, ..usual })
+    };
+    for oom_score in WAYS {
+        for no_new in [true, false] {
+            let start = |uid, kept| capabilities(&start(uid, kept, oom_score, no_new));
+            assert_eq!(start(1234, kept), [kept.0; 4]);
+            assert_eq!(start(1234, Capabilities::NONE), [0; 4]);
+            assert_eq!(start(0, kept), [0, ours, ours, 0]);
+        }
+    }
+}
+
+/// Some container engines give their first process capabilities to inherit.
+#[test]
+fn what_could_be_inherited_is_not() {
+    let _alone = alone();
+    need_root();
+    let argv = words(&SLEEP);
+    let identity = Some(Identity { uid: 1234, gid: 1234, groups: Vec::new() });
+    // Another thread: its capabilities are its own, and go with it.
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let header = [0x2008_0522u32, 0];
+            let mut sets = [[0u32; 3]; 2];
+            // SAFETY: both are live and of the shape that this version of the call has.
+            let asked = unsafe { libc::syscall(libc::SYS_capget, &header, &mut sets) };
+            assert_eq!(asked, 0);
+            sets.iter_mut().for_each(|half| half[2] = half[1]);
+            // SAFETY: the same.
+            let set = unsafe { libc::syscall(libc::SYS_capset, &header, &sets) };
+            assert_eq!(set, 0);
+            let launch = Launch { argv: &argv, ..Launch::default() };
+            assert_ne!(
+                capabilities(&Running::start(&launch))[0],
+                0,
+                "a child has it of its parent"
+            );
+            let child = Running::start(&Launch { identity: identity.clone(), ..launch.clone() });
+            assert_eq!(capabilities(&child), [0; 4]);
+            finit::os::capability::inherit_nothing().unwrap();
+            let [inheritable, permitted, ..] = capabilities(&Running::start(&launch));
+            assert_eq!((inheritable, permitted != 0), (0, true));
+        });
+    });
 }
 
 #[test]

@@ -21,6 +21,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use finit::facts::capability::Capabilities;
 use finit::facts::{Errno, Exit, SpawnError, Stage};
 use finit::os::spawn::{Identity, Launch, Plan, Spawned, read_status, spawn};
 use helpers::{Folder, alone, exit_of, need_root, outcome, words};
@@ -142,6 +143,28 @@ fn groups_that_the_kernel_refuses() {
 }
 
 #[test]
+fn a_capability_that_nobody_can_give() {
+    let _alone = alone();
+    need_root();
+    let argv = words(&TRUE);
+    let capabilities = Capabilities::from_iter([0, 63]);
+    let identity = Some(Identity { uid: 1234, gid: 1234, groups: Vec::new() });
+    let launch = Launch { argv: &argv, identity, capabilities, ..Launch::default() };
+    fails(&launch, Stage::Capabilities, libc::EPERM, "number 63, which finit may not give it");
+    // In a thread of its own, which alone may give none afterwards.
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            const NO_AMBIENT: libc::c_ulong = 1 << 6;
+            // SAFETY: numbers only, and it is this thread's.
+            let set = unsafe { libc::prctl(libc::PR_SET_SECUREBITS, NO_AMBIENT, 0, 0, 0) };
+            assert_eq!(set, 0);
+            let launch = Launch { capabilities: Capabilities::from_iter([3]), ..launch.clone() };
+            fails(&launch, Stage::Capabilities, libc::EPERM, "fowner, which finit may not give it");
+        });
+    });
+}
+
+#[test]
 fn what_a_user_may_not_do_is_reported_after_the_change_of_user() {
     let _alone = alone();
     need_root();
@@ -205,8 +228,9 @@ fn nonsense_is_refused_before_any_process_is_made() {
 #[test]
 fn status_bytes_are_read_strictly() {
     assert_eq!(read_status(&[]), None);
-    assert_eq!(read_status(&[17, 0, 0, 0, 2, 0, 0]), None);
-    assert_eq!(read_status(&[17, 0, 0, 0, 2, 0, 0, 0]), Some((Stage::Exec, Errno(2))));
+    let exec = Stage::Exec as u8;
+    assert_eq!(read_status(&[exec, 0, 0, 0, 2, 0, 0]), None);
+    assert_eq!(read_status(&[exec, 0, 0, 0, 2, 0, 0, 0]), Some((Stage::Exec, Errno(2))));
     assert_eq!(read_status(&[200, 0, 0, 0, 2, 0, 0, 0]), None);
     assert_eq!(read_status(&[0; 8]), None);
 }

@@ -10,6 +10,11 @@ const STEPS: &[(&str, &str)] = &[
     ("chroot ", "make the folder or fix `root` in /etc/finit.toml, and run: finitctl start {}"),
     ("user ", "make the user or fix `user` in /etc/finit.toml, and run: finitctl start {}"),
     ("env-file ", "make the file or fix `env-file` in /etc/finit.toml, and run: finitctl start {}"),
+    (
+        "capabilities ",
+        "have whoever started finit give it that, or take it out of `capabilities` in \
+         /etc/finit.toml, and run: finitctl start {}",
+    ),
     ("setrlimit ", "fix `limits` in /etc/finit.toml and run: finitctl start {}"),
     ("tty ", "fix `tty` in /etc/finit.toml and run: finitctl start {}"),
     ("assert.", "see to that, or fix `assert` in /etc/finit.toml, and run: finitctl start {}"),

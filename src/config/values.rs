@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use nix::sys::resource::Resource;
 
+use super::keys;
 use super::report::{Problem, quoted};
-use crate::facts::{SignalNumber, SpanError, time_span};
+use crate::facts::{SignalNumber, SpanError, capability, time_span};
 
 /// Longest name of a service, task, target or instance, in bytes.
 const NAME_MAX: usize = 128;
@@ -126,6 +127,19 @@ pub(super) fn user(text: &str) -> Result<String, Problem> {
         return Ok(text.to_owned());
     }
     Err(wrong("letters, digits and any of _ . - make a name, at most 32 of them"))
+}
+
+/// A capability: `"net-admin"`, `"CAP_NET_ADMIN"`; its name in `capability::NAMES`.
+pub(super) fn capability(text: &str) -> Result<String, Problem> {
+    let name = capability::plain(text);
+    if capability::number(&name).is_some() {
+        return Ok(name);
+    }
+    let problem = Problem::new(format!("{} is no capability", quoted(text)));
+    Err(match keys::nearest(&name, capability::NAMES) {
+        Some(near) => problem.hint(format!("did you mean \"{}\"?", near.replace('_', "-"))),
+        None => problem.hint("capabilities(7) has their names: \"net-admin\""),
+    })
 }
 
 /// A path from the root.

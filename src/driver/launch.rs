@@ -11,6 +11,7 @@ use crate::boot;
 use crate::config;
 use crate::config::spec::{ExecSpec, LogTarget, ServiceSpec, SocketMode, SocketSpec};
 use crate::engine::{NodeId, RunId, Spawn, What};
+use crate::facts::capability::Capabilities;
 use crate::facts::{Errno, Pid, SpawnError, Stage};
 use crate::os::fds;
 use crate::os::spawn::{self, Identity, Launch, Plan, Spawned};
@@ -57,6 +58,9 @@ impl Driver {
         let spec = &order.service;
         let exec = &spec.exec;
         let (user, identity) = identity(exec, order.user.as_deref())?;
+        // They are the service's user's, and not those of another that a hook runs as.
+        let capabilities =
+            if order.user.is_none() { exec.capabilities } else { Capabilities::NONE };
         let environment = self.surroundings(order, user.as_ref());
         let line = match order.what {
             What::Main => {
@@ -104,6 +108,7 @@ impl Driver {
             root,
             cwd: exec.cwd.as_deref().unwrap_or("/").as_bytes(),
             identity,
+            capabilities,
             umask: exec.umask,
             limits: &limits,
             nice: exec.nice,

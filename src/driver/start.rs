@@ -26,7 +26,7 @@ use crate::boot::{Context, Place};
 use crate::config::spec::STEPS;
 use crate::engine::{Engine, Level};
 use crate::facts::{Errno, Moment};
-use crate::os::{early, host, mount, proc, reboot, time};
+use crate::os::{capability, early, host, mount, proc, reboot, time};
 
 /// What PID 1 was started with.
 #[derive(Debug, Default)]
@@ -61,6 +61,8 @@ pub fn run(mut start: Start) -> String {
         // Without a console the descriptors stay what they are.
         let _none = early::open_console();
     }
+    // Refused only where a filter forbids to ask; then nobody can change anything about it.
+    let _refused = capability::inherit_nothing();
     let place = if proc::pid_namespace_is_initial() { Place::Machine } else { Place::Container };
     if place == Place::Machine {
         // Refused only where there is no such key.

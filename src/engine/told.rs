@@ -104,6 +104,7 @@ fn status_of(stage: Stage) -> Option<u8> {
         Stage::Root => Some(210),
         Stage::Groups | Stage::SetGid => Some(216),
         Stage::User | Stage::SetUid => Some(217),
+        Stage::Capabilities => Some(218),
         Stage::Cgroup => Some(219),
         Stage::Session => Some(220),
         Stage::NoNewPrivileges => Some(227),

@@ -23,8 +23,9 @@ use core::ffi::c_int;
 use core::sync::atomic::{AtomicI32, Ordering::Relaxed, Ordering::Release};
 
 use super::calls;
+use super::capability;
 use super::lanes;
-use super::plan::{Script, Text};
+use super::plan::{NO_CAPABILITY, Script, Text};
 use crate::facts::Stage;
 
 /// The step that failed, and which of several things it was about.
@@ -210,13 +211,44 @@ fn limits(script: &Script) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Groups first, user last: after it nothing else is permitted.
+/// Groups first, user last: after it nothing else is permitted but by what it keeps.
 fn identity(script: &Script) -> Result<(), Failure> {
     let Some(identity) = &script.identity else { return Ok(()) };
     calls::set_groups(&identity.groups).map_err(Failure::at(Stage::Groups))?;
     calls::set_gid(identity.gid).map_err(Failure::at(Stage::SetGid))?;
+    // Root has all of them, whatever is asked for.
+    let is_root = identity.uid == 0;
+    let keeps = !is_root && !script.capabilities.is_none();
+    if keeps {
+        capability::outlive_user().map_err(about(NO_CAPABILITY))?;
+    }
     calls::set_uid(identity.uid).map_err(Failure::at(Stage::SetUid))?;
+    if is_root { Ok(()) } else { capabilities(script.capabilities.0) }
+}
+
+/// Exactly these are left. The change of user has taken away what was permitted, but not what
+/// PID 1 may have been given to inherit, as some container engines do: a program whose file says
+/// so would get that.
+fn capabilities(kept: u64) -> Result<(), Failure> {
+    if kept != 0 {
+        let missing = kept & !capability::permitted().map_err(about(NO_CAPABILITY))?;
+        if missing != 0 {
+            return Err(about(missing.trailing_zeros() as u8)(libc::EPERM));
+        }
+    }
+    capability::have_only(kept).map_err(about(NO_CAPABILITY))?;
+    let mut left = kept;
+    while left != 0 {
+        let number = left.trailing_zeros();
+        capability::raise_ambient(number).map_err(about(number as u8))?;
+        left &= left.wrapping_sub(1);
+    }
     Ok(())
+}
+
+/// A failure about the capability of that number.
+fn about(detail: u8) -> impl Fn(c_int) -> Failure {
+    move |errno| Failure { stage: Stage::Capabilities, detail, errno }
 }
 
 fn working_directory(script: &Script) -> Result<(), Failure> {

@@ -2,6 +2,8 @@
 
 use std::os::fd::BorrowedFd;
 
+use crate::facts::capability::Capabilities;
+
 /// Whom a program runs as; setresuid(2), setresgid(2), setgroups(2).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
@@ -54,6 +56,9 @@ pub struct Launch<'a> {
     pub cwd_optional: bool,
     /// Whom to become; PID 1's user and groups if none.
     pub identity: Option<Identity>,
+    /// What it keeps though its user is not root; all else of PID 1's is gone then, and root has
+    /// all of it anyway; capabilities(7).
+    pub capabilities: Capabilities,
     /// Permission bits that its new files do not get; umask(2).
     pub umask: u32,
     /// RLIMIT number, soft, hard; RLIM_INFINITY is u64::MAX; prlimit(2).
@@ -89,6 +94,7 @@ impl Default for Launch<'_> {
             cwd: b"/",
             cwd_optional: false,
             identity: None,
+            capabilities: Capabilities::NONE,
             umask: 0o022,
             limits: &[],
             nice: None,

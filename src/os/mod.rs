@@ -30,6 +30,7 @@ mod syscall;
 mod watch;
 
 pub mod attributes;
+pub mod capability;
 pub mod cgroup;
 pub mod closing;
 pub mod early;

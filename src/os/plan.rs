@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering::{Acquire, Relaxed};
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicU64};
 
 use super::launch::{Identity, Launch};
+use crate::facts::capability::{self, Capabilities};
 use crate::facts::{Errno, SpawnError, Stage};
 
 /// The most descriptors of a child: the kernel sends at most 253 in a message, unix(7), and
@@ -18,6 +19,9 @@ const PASSED_MAX: usize = 240;
 const TEXT_MAX: usize = 2 << 20;
 /// "LISTEN_PID=" with room for ten digits and the NUL.
 const LISTEN_PID: [u8; 22] = *b"LISTEN_PID=\0\0\0\0\0\0\0\0\0\0\0";
+
+/// What a failure at `Stage::Capabilities` is about where it is not about one of them.
+pub(super) const NO_CAPABILITY: u8 = u8::MAX;
 
 /// A NUL-terminated string that lives in `Script::texts`. Only `Script` makes them.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -51,6 +55,7 @@ pub(super) struct Script {
     pub(super) tty: Option<Text>,
     pub(super) oom_score: Option<Text>,
     pub(super) identity: Option<Identity>,
+    pub(super) capabilities: Capabilities,
     pub(super) limits: Vec<(u32, libc::rlimit64)>,
     pub(super) umask: u32,
     pub(super) nice: Option<i32>,
@@ -128,6 +133,7 @@ impl Script {
             tty: None,
             oom_score: None,
             identity: launch.identity.clone(),
+            capabilities: launch.capabilities,
             limits: Vec::new(),
             umask: launch.umask & 0o777,
             nice: launch.nice,
@@ -290,6 +296,7 @@ impl Script {
             Stage::SetGid => {
                 return self.identity.as_ref().map_or_else(String::new, |id| id.gid.to_string());
             }
+            Stage::Capabilities => return capability_name(detail),
             Stage::Nice => return self.nice.map_or_else(String::new, |nice| nice.to_string()),
             _ => None,
         };
@@ -303,6 +310,14 @@ impl Script {
             .find(|text| Some(text.as_ptr().cast()) == pointer)
             .map_or_else(String::new, |text| text.to_string_lossy().into_owned())
     }
+}
+
+/// The capability that an error is about, and why; nothing where it is about all of them.
+fn capability_name(number: u8) -> String {
+    if number == NO_CAPABILITY {
+        return String::new();
+    }
+    format!("{}, which finit may not give it", capability::written(number))
 }
 
 /// The name of a limit by its number on both architectures; getrlimit(2).

@@ -23,6 +23,7 @@ mod conditions;
 mod files;
 mod golden;
 mod health;
+mod identity;
 mod left_out;
 mod meaning;
 mod pairs;

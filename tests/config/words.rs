@@ -14,6 +14,7 @@ fn file(key: &Key, value: &str) -> (String, usize) {
     let run = if runs && key.table == "service" { "" } else { "command = \"/bin/true\"\n" };
     let more = match name {
         "pidfile" => "ready = \"forked\"\n",
+        "capabilities" => "user = \"nobody\"\n",
         "notify-from" => "ready = \"notify\"\n",
         "inetd-max" | "inetd-max-per-source" | "inetd-rate" => "inetd = \"22\"\n",
         _ => "",

@@ -11,6 +11,7 @@ use finit::config::spec::{
     StopScope, StopSpec, SystemSpec, TargetSpec, Test, Trigger, Watched,
 };
 use finit::facts::SignalNumber;
+use finit::facts::capability::Capabilities;
 
 /// A service, a task or a target that is being described.
 #[derive(Debug, Clone)]
@@ -100,6 +101,7 @@ fn exec() -> ExecSpec {
         user: None,
         group: None,
         groups: None,
+        capabilities: Capabilities::NONE,
         umask: 0o022,
         cwd: None,
         root: None,

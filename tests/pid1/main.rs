@@ -25,6 +25,7 @@ mod freeze;
 mod gentle;
 mod health;
 mod hold;
+mod identity;
 mod inetd;
 mod jobs;
 mod killed;

@@ -9,7 +9,8 @@
  *     cgroup=yes    a control group of its own, cgroup2 on /sys/fs/cgroup
  *     closed=N      bits 0 to 2: PROGRAM starts without these descriptors
  *     old=yes       the kernel is one before Linux 5.3: it has no descriptors for processes
- *     dirty=yes     PROGRAM starts with a mask, ignored signals and an open descriptor
+ *     dirty=yes     PROGRAM starts with a mask, ignored signals, an open descriptor and
+ *                   capabilities to be inherited
  *
  * Prints "PID <n>" when all is ready, waits for a byte on stdin, executes PROGRAM as PID 1,
  * prints "EXIT <code>" or "SIGNAL <number>" at its end. The end of stdin ends the machine. */
@@ -18,6 +19,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <poll.h>
@@ -150,6 +152,13 @@ static void soil(void)
 	signal(SIGQUIT, SIG_IGN);
 	signal(SIGTTOU, SIG_IGN);
 	umask(077);
+	struct __user_cap_header_struct header = { _LINUX_CAPABILITY_VERSION_3, 0 };
+	struct __user_cap_data_struct sets[2];
+	if (syscall(SYS_capget, &header, sets))
+		die("capget");
+	sets[0].inheritable = 1 << 10 /* NET_BIND_SERVICE */ | 1 << 7 /* SETUID */;
+	if (syscall(SYS_capset, &header, sets))
+		die("capset");
 	/* Without O_CLOEXEC, which is the point. */
 	if (dup2(open("/etc/passwd", O_RDONLY), 77) < 0)
 		die("descriptor 77");

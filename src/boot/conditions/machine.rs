@@ -5,7 +5,8 @@ use std::path::Path;
 
 use super::super::conf;
 use super::{Eyes, FIRST_BOOT, Sight, paths};
-use crate::config::spec::{CAPABILITIES, comparison};
+use crate::config::spec::comparison;
+use crate::facts::capability;
 use crate::os::{fds, proc};
 
 /// The longest kernel command line.
@@ -30,8 +31,7 @@ impl Eyes {
     }
 
     pub(super) fn capability(&self, name: &str) -> Sight {
-        let number = CAPABILITIES.iter().position(|known| *known == name);
-        let number = number.ok_or_else(|| format!("{name} is no capability"))?;
+        let number = capability::number(name).ok_or_else(|| format!("{name} is no capability"))?;
         let bounding = self.status("1", "CapBnd")?;
         let bounding = u64::from_str_radix(&bounding, 16).map_err(|error| error.to_string())?;
         let may = bounding >> number & 1 == 1;

@@ -4,9 +4,8 @@ use super::{Key, later};
 
 const IN: &str = "service";
 
-pub(super) const KEYS: [Key; 27] = [
+pub(super) const KEYS: [Key; 26] = [
     later(IN, "dynamic-user", "Runs it as a user that exists only while it runs."),
-    later(IN, "capabilities", "Capabilities that it keeps without being root."),
     later(IN, "directories", "Folders made for it before it starts."),
     later(IN, "resources", "Limits of its control group."),
     later(IN, "slice", "The control group that its own one is part of."),

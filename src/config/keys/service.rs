@@ -14,7 +14,7 @@ const INTEGER: &str = "an integer";
 
 const IN: &str = "service";
 
-pub(super) const KEYS: [Key; 57] = [
+pub(super) const KEYS: [Key; 58] = [
     key(
         IN,
         "command",
@@ -89,6 +89,19 @@ pub(super) const KEYS: [Key; 57] = [
         "the user's own",
         r#"["audio"]"#,
         "Its further groups, instead of those that the user is in.",
+    ),
+    key(
+        IN,
+        "capabilities",
+        NAMES,
+        "",
+        r#""net-bind-service""#,
+        "Pieces of root's power that it keeps though its user is not root, by their names in \
+         capabilities(7), with or without `CAP_`: `\"net-bind-service\"` for ports below 1024. Its \
+         programs have them whatever their files say (ambient capabilities), and so has all that \
+         they start; all others are gone. Hooks keep them as well, but for one with a `user` of its \
+         own, which has none, like the commands with `+` or `!` of systemd. One that finit itself \
+         may not have, in a container, is a failed start.",
     ),
     key(
         IN,

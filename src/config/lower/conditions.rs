@@ -5,9 +5,7 @@ use std::rc::Rc;
 use super::super::keys;
 use super::super::raw::{Node, Value};
 use super::super::report::{Problem, quoted};
-use super::super::spec::{
-    CAPABILITIES, CONTAINERS, Condition, Conditions, MACHINES, Test, comparison,
-};
+use super::super::spec::{CONTAINERS, Condition, Conditions, MACHINES, Test, comparison};
 use super::super::values;
 use super::commands::hooks;
 use super::section::Section;
@@ -80,7 +78,7 @@ fn parse(test: Test, text: &str) -> Result<String, Problem> {
         | Test::Writable
         | Test::Mounted => values::absolute(text),
         Test::Virtualization => virtualization(text),
-        Test::Capability => capability(text),
+        Test::Capability => values::capability(text),
         Test::KernelArg => kernel_arg(text),
         Test::Cpus => cpus(text),
         Test::AcPower | Test::FirstBoot => Ok(text.to_owned()),
@@ -103,13 +101,6 @@ fn virtualization(text: &str) -> Result<String, Problem> {
     let words = [&["yes", "no", "vm", "container"], &MACHINES[..], &CONTAINERS[..]].concat();
     let hint = "\"yes\", \"no\", \"vm\", \"container\", or a name as systemd-detect-virt(1) has it";
     known(text, "virtualization", &words, hint)
-}
-
-/// `"net_admin"`, `"CAP_NET_ADMIN"`.
-fn capability(text: &str) -> Result<String, Problem> {
-    let lower = text.to_ascii_lowercase();
-    let name = lower.strip_prefix("cap_").unwrap_or(&lower);
-    known(name, "capability", &CAPABILITIES, "capabilities(7) has their names: \"net_admin\"")
 }
 
 fn kernel_arg(text: &str) -> Result<String, Problem> {

@@ -4,6 +4,7 @@ use super::super::raw::{Entry, Node, Table, Value};
 use super::super::report::{Place, Report};
 use super::super::spec::Kind;
 use super::gather::lay;
+use super::identity::fit;
 use super::section::check_keys;
 use super::service::{self, Subject};
 
@@ -30,6 +31,10 @@ pub(super) fn check_defaults(defaults: &Table, report: &mut Report<'_>) {
     let mut made_up = Vec::new();
     if !has(&["command", "script", "steps"]) {
         made_up.push(("command", "/bin/true"));
+    }
+    if has(&["capabilities"]) && !has(&["user"]) {
+        // It is about those that have one.
+        made_up.push(("user", "nobody"));
     }
     // No service has both these and `inetd`, but different ones may: they are looked at alone.
     let mut table = defaults.clone();
@@ -77,6 +82,8 @@ pub(super) fn over_defaults(kind: Kind, defaults: &Table, table: Table) -> Table
     let is_inetd = table.get("inetd").is_some() || (!listens && defaults.get("inetd").is_some());
     let misfits: &[&str] = if is_inetd { &NOT_OF_INETD } else { &OF_INETD };
     others.iter().chain(misfits).for_each(|key| whole.remove(key));
+    let says_capabilities = table.get("capabilities").is_some();
     lay(&mut whole, table);
+    fit(&mut whole, says_capabilities);
     whole
 }

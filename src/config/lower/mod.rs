@@ -6,6 +6,7 @@ mod conditions;
 mod defaults;
 mod gather;
 mod health;
+mod identity;
 mod instances;
 mod lifecycle;
 mod machine;

@@ -16,6 +16,7 @@ use super::super::spec::{
 use super::super::values;
 use super::commands::{command, hooks, reload, script};
 use super::conditions::conditions;
+use super::identity::{Identity, identity};
 use super::lifecycle::{ok_exit, restart, stop};
 use super::ready::readiness;
 use super::schedule::schedule;
@@ -201,13 +202,13 @@ fn commands(
 }
 
 fn exec(s: &mut Section<'_, '_, '_>) -> ExecSpec {
-    let (user, group) = identity(s);
-    let is_root = user.as_deref().is_none_or(|user| user == "root" || user == "0");
+    let Identity { user, group, groups, capabilities, is_root } = identity(s);
     ExecSpec {
         no_new_privileges: !is_root,
         user,
         group,
-        groups: s.list("groups", values::user),
+        groups,
+        capabilities,
         umask: s.get("umask", umask).unwrap_or(0o022),
         cwd: s.get("cwd", values::absolute),
         root: s.get("root", values::absolute),
@@ -228,28 +229,6 @@ fn exec(s: &mut Section<'_, '_, '_>) -> ExecSpec {
         oom_score: s.integer("oom-score", -1000, 1000),
         tty: s.get("tty", values::terminal),
         log: s.get("log", log).unwrap_or(LogTarget::Files),
-    }
-}
-
-/// User and group: `"u"`, `"u:g"` or a number.
-fn identity(s: &mut Section<'_, '_, '_>) -> (Option<String>, Option<String>) {
-    let group = s.user("group");
-    let is_pair = |text: &str| text.contains(':');
-    let entry = s.entry("user");
-    if !entry.is_some_and(|e| matches!(&e.node.value, Value::String(text) if is_pair(text))) {
-        return (s.user("user"), group);
-    }
-    let pair = s.get("user", |text| {
-        let (user, group) = text.split_once(':').unwrap_or((text, ""));
-        Ok((values::user(user)?, values::user(group)?))
-    });
-    if let (Some(place), Some(user)) = (s.place("group"), s.place("user")) {
-        let label = (user, "the other one".to_owned());
-        s.report.error_with(place, Problem::new("the group is said twice"), &[label]);
-    }
-    match pair {
-        Some((user, group)) => (Some(user), Some(group)),
-        None => (None, group),
     }
 }
 

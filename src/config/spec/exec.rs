@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::facts::SignalNumber;
+use crate::facts::capability::Capabilities;
 
 /// A command line, split into words but with its variables still in it: they are filled in
 /// from the environment that the service gets.
@@ -37,6 +38,9 @@ pub struct ExecSpec {
     pub group: Option<String>,
     /// Further groups, instead of the user's own.
     pub groups: Option<Vec<String>>,
+    /// What it keeps though its user is not root; ambient capabilities, capabilities(7).
+    #[serde(default, skip_serializing_if = "Capabilities::is_none")]
+    pub capabilities: Capabilities,
     /// File mode creation mask.
     pub umask: u32,
     /// Working folder; `/` without.

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use crate::calendar::Schedule;
 
 pub use conditions::{
-    CAPABILITIES, CONTAINERS, Comparison, Condition, Conditions, MACHINES, TESTS, Test, comparison,
+    CONTAINERS, Comparison, Condition, Conditions, MACHINES, TESTS, Test, comparison,
 };
 pub use exec::{CommandLine, ExecSpec, Hook, Hooks, LogTarget, Missing, Piece, ReloadAction, Word};
 pub use health::{Check, Health};

@@ -1,0 +1,76 @@
+//! As whom a service runs, and what that one may do.
+
+use super::super::raw::{Table, Value};
+use super::super::report::Problem;
+use super::super::values;
+use super::section::Section;
+use crate::facts::capability::{self, Capabilities};
+
+/// What is said about it.
+pub(super) struct Identity {
+    pub user: Option<String>,
+    pub group: Option<String>,
+    pub groups: Option<Vec<String>>,
+    pub capabilities: Capabilities,
+    /// Whether that is root.
+    pub is_root: bool,
+}
+
+pub(super) fn identity(s: &mut Section<'_, '_, '_>) -> Identity {
+    let (user, group) = user_and_group(s);
+    let is_root = user.as_deref().is_none_or(is_name_of_root);
+    let names = s.list("capabilities", values::capability);
+    let numbers = names.iter().flatten().filter_map(|name| capability::number(name));
+    let mut capabilities = Capabilities::from_iter(numbers);
+    // A user that is wrong is not root either.
+    if is_root
+        && s.entry("user").is_none_or(|_| user.is_some())
+        && !capabilities.is_none()
+        && let Some(place) = s.place("capabilities")
+    {
+        let problem = Problem::new("`capabilities` is only for a user that is not root");
+        s.report.warning(place, problem.hint("root has them anyway: add `user`"), &[]);
+        capabilities = Capabilities::NONE;
+    }
+    Identity { user, group, groups: s.list("groups", values::user), capabilities, is_root }
+}
+
+fn is_name_of_root(user: &str) -> bool {
+    user == "root" || user == "0"
+}
+
+/// Takes out of a definition that the defaults have become a part of what they say of users that
+/// are not its own.
+pub(super) fn fit(whole: &mut Table, says_capabilities: bool) {
+    let user = whole.get("user").map(|entry| &entry.node.value);
+    let is_root = match user {
+        None | Some(Value::Integer(0)) => true,
+        Some(Value::String(text)) => is_name_of_root(text.split(':').next().unwrap_or_default()),
+        Some(_) => false,
+    };
+    if is_root && !says_capabilities {
+        whole.remove("capabilities");
+    }
+}
+
+/// User and group: `"u"`, `"u:g"` or a number.
+fn user_and_group(s: &mut Section<'_, '_, '_>) -> (Option<String>, Option<String>) {
+    let group = s.user("group");
+    let is_pair = |text: &str| text.contains(':');
+    let entry = s.entry("user");
+    if !entry.is_some_and(|e| matches!(&e.node.value, Value::String(text) if is_pair(text))) {
+        return (s.user("user"), group);
+    }
+    let pair = s.get("user", |text| {
+        let (user, group) = text.split_once(':').unwrap_or((text, ""));
+        Ok((values::user(user)?, values::user(group)?))
+    });
+    if let (Some(place), Some(user)) = (s.place("group"), s.place("user")) {
+        let label = (user, "the other one".to_owned());
+        s.report.error_with(place, Problem::new("the group is said twice"), &[label]);
+    }
+    match pair {
+        Some((user, group)) => (Some(user), Some(group)),
+        None => (None, group),
+    }
+}
