@@ -78,6 +78,7 @@ fn service() -> ServiceReport {
             ..TimerReport::default()
         })),
         cgroup: Some("/sys/fs/cgroup/finit/web".to_owned()),
+        own_user: Some(61_184),
         detail: Some(Detail {
             needs: vec![("network".to_owned(), StateWord::Up)],
             ..Detail::default()

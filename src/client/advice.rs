@@ -8,6 +8,11 @@ const STEPS: &[(&str, &str)] = &[
     ("exec ", "fix the command in /etc/finit.toml and run: finitctl start {}"),
     ("chdir ", "make the folder or fix `cwd` in /etc/finit.toml, and run: finitctl start {}"),
     ("chroot ", "make the folder or fix `root` in /etc/finit.toml, and run: finitctl start {}"),
+    (
+        "user of its own ",
+        "stop another that has one, or take `dynamic-user` out of /etc/finit.toml, and run: \
+         finitctl start {}",
+    ),
     ("user ", "make the user or fix `user` in /etc/finit.toml, and run: finitctl start {}"),
     ("env-file ", "make the file or fix `env-file` in /etc/finit.toml, and run: finitctl start {}"),
     (

@@ -27,6 +27,9 @@ pub fn render(service: &ServiceReport, usage: Usage, log: &[String], style: Styl
         field("since", text::age(service.since_ms).into());
         field("pid", service.pid.map(|pid| pid.to_string()).unwrap_or_default().into());
     }
+    if let Some(number) = service.own_user {
+        field("user", format!("{number} (its own while it runs)").into());
+    }
     field(
         "last end",
         detail.and_then(|d| d.last_exit.as_deref()).map(text::clean).unwrap_or_default(),

@@ -9,7 +9,7 @@ use crate::engine::{Aim, Effect, Ended, Event, Group, NodeId, RunId};
 use crate::facts::{Exit, Pid, SignalNumber};
 use crate::os::{kill, pidfd, time};
 use crate::proto::frame::{self, Answer};
-use crate::proto::{Refusal, Reply};
+use crate::proto::{Refusal, Reply, ServiceReport};
 
 use super::groups::Way;
 use super::watch::Token;
@@ -130,6 +130,7 @@ impl Driver {
                 self.ask_calendar(node, schedule, after);
             }
             Effect::Unkeep { node } => self.unkeep(node),
+            Effect::DismissUser { node } => self.dismiss_user(node),
             Effect::Forget { node } => self.forget(node),
             Effect::Reply { ticket, result } => self.reply(ticket.0, result),
             Effect::Publish(event) => self.board.publish(event),
@@ -274,6 +275,7 @@ impl Driver {
         self.unbind(node, &[]);
         self.close_notify(node);
         self.close_output(node);
+        self.forget_own_user(node);
         let Some(site) = self.sites.of(node) else { return };
         if let Some(group) = site.group.take() {
             let name = group.name().to_owned();
@@ -299,30 +301,27 @@ impl Driver {
                 Reply::Job { job, also, notes }
             }
             Reply::Service(mut report) => {
-                report.cgroup = self.folder(&report.name);
+                self.complete_service(&mut report);
                 Reply::Service(report)
             }
             Reply::Services(mut reports) => {
-                for report in &mut reports {
-                    report.cgroup = self.folder(&report.name);
-                }
+                reports.iter_mut().for_each(|report| self.complete_service(report));
                 Reply::Services(reports)
             }
             Reply::Machine(mut machine) => {
-                for service in &mut machine.services {
-                    service.cgroup = self.folder(&service.name);
-                }
+                machine.services.iter_mut().for_each(|report| self.complete_service(report));
                 Reply::Machine(machine)
             }
             other => other,
         }
     }
 
-    /// Folder of the control group of a service.
-    fn folder(&self, name: &str) -> Option<String> {
-        let site = self.sites.get(self.engine.number(name)?)?;
-        let folder = self.groups.folder(site.group.as_ref()?)?;
-        Some(folder.display().to_string())
+    fn complete_service(&self, report: &mut ServiceReport) {
+        let Some(node) = self.engine.number(&report.name) else { return };
+        let group = self.sites.get(node).and_then(|site| site.group.as_ref());
+        let folder = group.and_then(|group| self.groups.folder(group));
+        report.cgroup = folder.map(|folder| folder.display().to_string());
+        report.own_user = self.own_user_of(node);
     }
 
     /// What a process that has ended was, told to its owner; what follows is not carried out yet.

@@ -107,6 +107,8 @@ struct HeldSite {
     foreign: Vec<(u32, RawFd)>,
     #[serde(default)]
     variables: Vec<(String, String)>,
+    #[serde(default)]
+    own_user: Option<u32>,
 }
 
 /// Says on stdout whether this finit understands that handover, and as an exit code.
@@ -299,6 +301,7 @@ impl Driver {
                 kept: rare.kept.iter().map(|kept| (kept.name.clone(), keep(&kept.fd))).collect(),
                 polled: rare.kept.iter().filter_map(Stored::polled).collect(),
                 variables: rare.variables.clone(),
+                own_user: rare.own_user,
             });
         }
         let logs = self.logs.kept().map(|k| [&k.staging_out, &k.staging_in, &k.spool]);
@@ -346,6 +349,7 @@ impl Driver {
                 notify: held.notify.and_then(fds::adopt),
                 line: held.line.and_then(adopt),
                 variables: held.variables,
+                own_user: held.own_user,
                 ..Rare::default()
             });
             for (name, number) in held.kept {

@@ -57,7 +57,7 @@ impl Driver {
         let node = order.run.node;
         let spec = &order.service;
         let exec = &spec.exec;
-        let (user, identity) = identity(exec, order.user.as_deref())?;
+        let (user, identity) = self.identity(order)?;
         // They are the service's user's, and not those of another that a hook runs as.
         let capabilities =
             if order.user.is_none() { exec.capabilities } else { Capabilities::NONE };
@@ -118,6 +118,18 @@ impl Driver {
         })?;
         let spawned = spawn::spawn(plan)?;
         Ok(self.take_in(order.run, spawned))
+    }
+
+    /// Who a program runs as: its user for HOME and the like, and the ids.
+    fn identity(&mut self, order: &Spawn) -> Result<(Option<User>, Option<Identity>), SpawnError> {
+        let (node, exec) = (order.run.node, &order.service.exec);
+        if !exec.dynamic_user {
+            self.forget_own_user(node);
+        } else if order.user.is_none() {
+            let (user, identity) = self.own_identity(node, &order.service)?;
+            return Ok((Some(user), Some(identity)));
+        }
+        identity(exec, order.user.as_deref())
     }
 
     /// The variables of a program.
@@ -221,8 +233,7 @@ pub(super) fn unknown(name: &str) -> SpawnError {
     SpawnError { stage: Stage::User, errno: Errno(libc::ENOENT), subject }
 }
 
-/// Who a program runs as: its user for HOME and the like, and the ids. Unknown is an error,
-/// never root.
+/// The same of one that the file names. Unknown is an error, never root.
 fn identity(
     exec: &ExecSpec,
     other: Option<&str>,
@@ -233,8 +244,7 @@ fn identity(
     }
     let accounts = accounts()?;
     let user = user.map(|name| accounts.user(name).ok_or_else(|| unknown(name))).transpose()?;
-    let group =
-        |name: &String| accounts.group(name).map(|group| group.gid).ok_or_else(|| unknown(name));
+    let group = |name: &String| group_number(&accounts, name);
     let uid = user.as_ref().map_or(0, |user| user.uid);
     let gid = match &exec.group {
         Some(name) => group(name)?,
@@ -246,6 +256,11 @@ fn identity(
         (None, None) => Vec::new(),
     };
     Ok((user, Some(Identity { uid, gid, groups })))
+}
+
+/// The number of a group.
+pub(super) fn group_number(accounts: &Accounts, name: &str) -> Result<u32, SpawnError> {
+    accounts.group(name).map(|group| group.gid).ok_or_else(|| unknown(name))
 }
 
 /// What a main process is handed: its sockets, then what is kept for it; and LISTEN_FDNAMES.

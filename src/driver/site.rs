@@ -54,6 +54,8 @@ pub struct Rare {
     pub last_kept: u32,
     /// What its files of variables said last.
     pub variables: Vec<(String, String)>,
+    /// The number of the user that it has for itself, or had last.
+    pub own_user: Option<u32>,
 }
 
 /// Where there is nothing.
@@ -66,6 +68,7 @@ static NOTHING: Rare = Rare {
     kept: Vec::new(),
     last_kept: 0,
     variables: Vec::new(),
+    own_user: None,
 };
 
 impl Site {
@@ -90,14 +93,24 @@ impl Site {
 
     /// Puts all of it in place of what is there, if it is anything.
     pub fn set_rare(&mut self, rare: Rare) {
-        let Rare { foreign, sessions, notify, hoards: _, line, kept, last_kept: _, variables } =
-            &rare;
+        let Rare {
+            foreign,
+            sessions,
+            notify,
+            hoards: _,
+            line,
+            kept,
+            last_kept: _,
+            variables,
+            own_user,
+        } = &rare;
         let nothing = foreign.is_empty()
             && sessions.is_empty()
             && notify.is_none()
             && line.is_none()
             && kept.is_empty()
-            && variables.is_empty();
+            && variables.is_empty()
+            && own_user.is_none();
         self.rare = (!nothing).then(|| Box::new(rare));
     }
 

@@ -46,6 +46,11 @@ impl Engine {
         self.node(id).is_some_and(|node| node.watched)
     }
 
+    /// Whether there is something of a node to stop.
+    pub fn is_active(&self, id: NodeId) -> bool {
+        self.node(id).is_some_and(|node| node.state.is_active())
+    }
+
     /// Whether it is a step of the boot.
     pub fn is_step(&self, node: NodeId) -> bool {
         self.node(node).is_some_and(|node| matches!(node.body, Body::Step(_)))

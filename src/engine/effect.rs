@@ -131,6 +131,11 @@ pub enum Effect {
         /// Whose.
         node: NodeId,
     },
+    /// A node has ended: its own user, which only this one had, is nobody's now.
+    DismissUser {
+        /// Whose.
+        node: NodeId,
+    },
     /// A node is gone for good: forget its pipe and its group.
     Forget {
         /// Which.

@@ -301,7 +301,10 @@ impl Engine {
         }
         match (was_active, is_active) {
             (false, true) => self.active = self.active.saturating_add(1),
-            (true, false) => self.active = self.active.saturating_sub(1),
+            (true, false) => {
+                self.active = self.active.saturating_sub(1);
+                self.dismiss_user(id);
+            }
             (true, true) | (false, false) => {}
         }
         if wakes {
@@ -309,6 +312,14 @@ impl Engine {
         }
         self.touch_around(id);
         self.tell_jobs(id);
+    }
+
+    /// What has ended needs the user no longer that it had for itself.
+    fn dismiss_user(&mut self, id: NodeId) {
+        let spec = self.node(id).and_then(|node| node.spec());
+        if spec.is_some_and(|spec| spec.exec.dynamic_user) {
+            self.emit(Effect::DismissUser { node: id });
+        }
     }
 
     /// Changes what else a deadline hangs on: a pause of accepting, a command beside a service.

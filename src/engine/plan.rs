@@ -143,6 +143,7 @@ fn differences(old: &ServiceSpec, new: &ServiceSpec) -> Vec<&'static str> {
         ("watch", old.watch != new.watch),
         ("command", old.commands != new.commands),
         ("user", who(was) != who(is)),
+        ("dynamic-user", was.dynamic_user != is.dynamic_user),
         ("capabilities", was.capabilities != is.capabilities),
         ("umask", was.umask != is.umask),
         ("cwd", was.cwd != is.cwd),

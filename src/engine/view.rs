@@ -73,6 +73,7 @@ impl Engine {
             connections: inetd.then(|| u32::try_from(node.connections.len()).unwrap_or(u32::MAX)),
             timer: self.timer_report(node),
             cgroup: None,
+            own_user: None,
             detail: detail.then(|| self.detail(node)),
         }
     }

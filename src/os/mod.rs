@@ -39,6 +39,7 @@ pub mod fault;
 pub mod fds;
 pub mod folders;
 pub mod host;
+pub mod ipc;
 pub mod kill;
 pub mod kmsg;
 pub mod memory;

@@ -3,7 +3,7 @@
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use super::fds;
+use super::{fds, syscall};
 use crate::facts::Pid;
 
 /// The most processes that are listed: PID_MAX_LIMIT.
@@ -47,6 +47,14 @@ pub fn process(pid: i32) -> Option<Process> {
 pub fn owner(pid: Pid) -> Option<u32> {
     let path = Path::new("/proc").join(pid.to_string());
     nix::sys::stat::stat(&path).ok().map(|stat| stat.st_uid)
+}
+
+/// Whether any process is that user's, told without a look at each; getpriority(2).
+pub fn has_user(uid: u32) -> bool {
+    let arguments = [libc::PRIO_USER as usize, uid as usize, 0, 0, 0, 0];
+    // SAFETY: all arguments are numbers, and the call only looks.
+    let answer = unsafe { syscall::call(libc::SYS_getpriority, arguments) };
+    syscall::outcome(answer) != Err(libc::ESRCH)
 }
 
 /// The file that this process executes, under the name that it had then: after an upgrade

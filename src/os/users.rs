@@ -3,6 +3,7 @@
 //! The C library would ask a name service: load libraries into PID 1, or wait for a server
 //! that is started later. Users of services are in the files.
 
+use std::collections::BTreeSet;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
@@ -88,6 +89,12 @@ impl Accounts {
             return all().find(|group| group.name == text).cloned();
         };
         all().find(|group| group.gid == gid).cloned().or(Some(Group { name: String::new(), gid }))
+    }
+
+    /// Every number that a user or a group has, or a user's group.
+    pub fn numbers(&self) -> BTreeSet<u32> {
+        let users = self.users.iter().flat_map(|user| [user.uid, user.gid]);
+        users.chain(self.groups.iter().map(|(group, _)| group.gid)).collect()
     }
 
     /// All groups of a user as initgroups(3) has them: `gid` first, then those that name it.

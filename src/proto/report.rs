@@ -125,6 +125,9 @@ pub struct ServiceReport {
     /// Its control group, a folder.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cgroup: Option<String>,
+    /// The number of the user and group that exist only while it runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub own_user: Option<u32>,
     /// The rest, where one service was asked for by someone who may know.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<Detail>,
@@ -173,6 +176,7 @@ impl ServiceReport {
             connections: None,
             timer: None,
             cgroup: None,
+            own_user: None,
             detail: None,
         }
     }

@@ -137,6 +137,7 @@ pub fn service(name: &str, state: StateWord) -> ServiceReport {
         connections: None,
         timer: None,
         cgroup: None,
+        own_user: None,
         detail: None,
     }
 }

@@ -153,7 +153,8 @@ fn full() -> ServiceReport {
         log: Some("/var/log/finit/web.log".to_owned()),
         strays: 2,
     };
-    ServiceReport { detail: Some(detail), restarts: 4, ..service("web", StateWord::Up) }
+    let own_user = Some(61_234);
+    ServiceReport { detail: Some(detail), own_user, restarts: 4, ..service("web", StateWord::Up) }
 }
 
 #[test]
@@ -165,6 +166,7 @@ web: up since 3 min (pid 412)
   description web server
   command     /usr/sbin/nginx -g 'daemon off;'
   because     started by root (finitctl)
+  user        61234 (its own while it runs)
   last end    exited with status 1
   memory      12.3 MiB
   cpu         1.23 s

@@ -57,3 +57,43 @@ fn capabilities_of_the_defaults_are_for_those_that_have_a_user() {
     let said = said(&format!("[defaults]\ncapabilities = 'chwon'\n{RUN}"));
     assert!(said.contains("did you mean \"chown\"?"), "{said}");
 }
+
+#[test]
+fn a_user_of_its_own_is_no_other_and_gains_no_rights() {
+    let a =
+        service(&format!("{RUN}dynamic-user = true\ngroups = ['audio']\ncapabilities = 'chown'\n"));
+    let groups = a.exec.groups.as_deref().map(<[String]>::len);
+    assert_eq!((a.exec.dynamic_user, &a.exec.user, groups), (true, &None, Some(1)));
+    assert_eq!((a.exec.no_new_privileges, a.exec.capabilities.0), (true, 1));
+    let a = service(&format!("{RUN}dynamic-user = false\nuser = 'web'\n"));
+    assert_eq!((a.exec.dynamic_user, a.exec.user.as_deref()), (false, Some("web")));
+    for (key, other) in [("user", "user = 'web'"), ("user", "user = 0"), ("group", "group = 'web'")]
+    {
+        let text = format!("{RUN}dynamic-user = true\n{other}\n");
+        let said = said(&text);
+        assert!(said.contains(&format!("`dynamic-user` and `{key}` exclude each other")), "{said}");
+        assert!(read(&text).spec.services.is_empty());
+    }
+    assert!(said(&format!("{RUN}dynamic-user = 'yes'\n")).contains("must be true or false"));
+}
+
+#[test]
+fn of_users_in_two_tables_the_upper_one_counts() {
+    let of = |text: &str| {
+        let exec = service(text).exec.clone();
+        (exec.dynamic_user, exec.user.clone(), exec.group.clone())
+    };
+    let some = |text: &str| Some(text.to_owned());
+    let own = "[defaults]\ndynamic-user = true\n";
+    let web = "[defaults]\nuser = 'web'\ngroup = 'adm'\n";
+    assert_eq!(of(&format!("{own}{RUN}")), (true, None, None));
+    assert_eq!(of(&format!("{own}{RUN}user = 'db'\n")), (false, some("db"), None));
+    assert_eq!(of(&format!("{own}{RUN}dynamic-user = false\n")), (false, None, None));
+    assert_eq!(of(&format!("{web}{RUN}dynamic-user = true\n")), (true, None, None));
+    // What is not so takes no user away: it would be root's then.
+    let unchanged = (false, some("web"), some("adm"));
+    assert_eq!(of(&format!("{web}{RUN}dynamic-user = false\n")), unchanged);
+    assert!(said(&format!("{own}{RUN}group = 'adm'\n")).contains("exclude each other"));
+    let over = "[override.service.a]\nuser = 'db'\n";
+    assert_eq!(of(&format!("{RUN}dynamic-user = true\n{over}")), (false, some("db"), None));
+}

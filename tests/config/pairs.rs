@@ -26,10 +26,11 @@ const fn beside(what: &'static str, beside: &'static str) -> Mistake {
     Mistake { what, a: "", b: "", beside, said: 1 }
 }
 
-const MISTAKES: [Mistake; 37] = [
+const MISTAKES: [Mistake; 38] = [
     of_a("an unknown key", "usre = 'x'"),
     of_a("a key of a later version", "slice = 'x'"),
     of_a("an unknown key of an inner table", "stop.sginal = 'TERM'"),
+    of_a("two users", "dynamic-user = true\nuser = 'web'"),
     of_a("a wrong type", "nice = 'x'"),
     of_a("a wrong value", "umask = '999'"),
     of_a("a wrong duration", "start-timeout = 'soon'"),

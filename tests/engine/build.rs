@@ -99,6 +99,7 @@ pub fn task(name: &str) -> Part {
 fn exec() -> ExecSpec {
     ExecSpec {
         user: None,
+        dynamic_user: false,
         group: None,
         groups: None,
         capabilities: Capabilities::NONE,
@@ -377,6 +378,16 @@ impl Part {
     pub fn env_file(self, path: &str) -> Self {
         self.with(|spec| {
             Rc::make_mut(&mut spec.exec).env_files.push((path.into(), Missing::Error));
+        })
+    }
+
+    pub fn own_user(self) -> Self {
+        self.with(|spec| Rc::make_mut(&mut spec.exec).dynamic_user = true)
+    }
+
+    pub fn capability(self, number: u8) -> Self {
+        self.with(|spec| {
+            Rc::make_mut(&mut spec.exec).capabilities = Capabilities::from_iter([number]);
         })
     }
 

@@ -63,6 +63,8 @@ pub struct World<F> {
     pub dropped: Vec<ConnectionId>,
     /// Whose descriptors were let go.
     pub unkept: Vec<String>,
+    /// Whose own user is nobody's now.
+    pub dismissed: Vec<String>,
     pub agenda: BTreeMap<(Moment, u64, u64), Fact>,
     pub orders: VecDeque<Effect>,
     pub runs: BTreeMap<RunId, Process>,
@@ -114,6 +116,7 @@ impl<F: Fates> World<F> {
             signals: Vec::new(),
             dropped: Vec::new(),
             unkept: Vec::new(),
+            dismissed: Vec::new(),
             agenda: BTreeMap::new(),
             orders: VecDeque::new(),
             runs: BTreeMap::new(),
@@ -225,6 +228,9 @@ impl<F: Fates> World<F> {
             }
             Effect::Drop { connection } => self.dropped.push(connection),
             Effect::AskCalendar { node, after, .. } => self.answer_calendar(node, after),
+            Effect::DismissUser { node } => {
+                self.dismissed.push(self.engine.name(node).to_owned());
+            }
             Effect::Unkeep { node } => self.unkept.push(self.engine.name(node).to_owned()),
             Effect::Forget { .. } => {}
             Effect::Reply { ticket, result } => {

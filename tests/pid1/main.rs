@@ -36,6 +36,7 @@ mod machine;
 mod mirror;
 mod notify;
 mod order;
+mod own_user;
 mod plan;
 mod power;
 mod programs;

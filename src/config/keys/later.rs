@@ -4,8 +4,7 @@ use super::{Key, later};
 
 const IN: &str = "service";
 
-pub(super) const KEYS: [Key; 26] = [
-    later(IN, "dynamic-user", "Runs it as a user that exists only while it runs."),
+pub(super) const KEYS: [Key; 25] = [
     later(IN, "directories", "Folders made for it before it starts."),
     later(IN, "resources", "Limits of its control group."),
     later(IN, "slice", "The control group that its own one is part of."),

@@ -6,6 +6,7 @@
 
 mod conditions;
 mod health;
+mod identity;
 mod inner;
 mod later;
 mod machine;
@@ -69,7 +70,8 @@ const fn later(table: &'static str, name: &'static str, help: &'static str) -> K
 
 /// Every key, in the order in which a reference shows them.
 pub fn all() -> impl Iterator<Item = &'static Key> {
-    let services = service::KEYS.iter().chain(&conditions::KEYS).chain(&inner::KEYS);
+    let services =
+        service::KEYS.iter().chain(&identity::KEYS).chain(&conditions::KEYS).chain(&inner::KEYS);
     let services = services.chain(&health::KEYS);
     services.chain(&machine::KEYS).chain(&later::KEYS)
 }

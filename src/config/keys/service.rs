@@ -9,12 +9,11 @@ const DURATION: &str = "a duration";
 const BOOLEAN: &str = "true or false";
 const STRING: &str = "a string";
 const MODE: &str = "a mode in quotes";
-const USER: &str = "a user name or number";
 const INTEGER: &str = "an integer";
 
 const IN: &str = "service";
 
-pub(super) const KEYS: [Key; 58] = [
+pub(super) const KEYS: [Key; 54] = [
     key(
         IN,
         "command",
@@ -71,37 +70,6 @@ pub(super) const KEYS: [Key; 58] = [
         "true",
         "false",
         "Whether the machine starts it by itself. A disabled one can still be started by hand.",
-    ),
-    key(
-        IN,
-        "user",
-        USER,
-        "root",
-        r#""nobody""#,
-        "Who runs it: `\"user\"`, `\"user:group\"` or a number. A user that does not exist \
-         is a failed start; it never runs as root instead.",
-    ),
-    key(IN, "group", "a group name or number", "the user's own", r#""nogroup""#, "Its group."),
-    key(
-        IN,
-        "groups",
-        NAMES,
-        "the user's own",
-        r#"["audio"]"#,
-        "Its further groups, instead of those that the user is in.",
-    ),
-    key(
-        IN,
-        "capabilities",
-        NAMES,
-        "",
-        r#""net-bind-service""#,
-        "Pieces of root's power that it keeps though its user is not root, by their names in \
-         capabilities(7), with or without `CAP_`: `\"net-bind-service\"` for ports below 1024. Its \
-         programs have them whatever their files say (ambient capabilities), and so has all that \
-         they start; all others are gone. Hooks keep them as well, but for one with a `user` of its \
-         own, which has none, like the commands with `+` or `!` of systemd. One that finit itself \
-         may not have, in a container, is a failed start.",
     ),
     key(
         IN,

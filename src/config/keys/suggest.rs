@@ -1,7 +1,7 @@
 //! "Did you mean …": the known name that a mistyped one is nearest to.
 
 /// What other inits call some of our keys, whoever comes from there types them first.
-pub(super) const FOREIGN: [(&str, &str); 35] = [
+pub(super) const FOREIGN: [(&str, &str); 36] = [
     ("exec", "command"),
     ("cmd", "command"),
     ("run", "command"),
@@ -33,6 +33,7 @@ pub(super) const FOREIGN: [(&str, &str); 35] = [
     ("type", "ready"),
     ("run-as", "user"),
     ("AmbientCapabilities", "capabilities"),
+    ("DynamicUser", "dynamic-user"),
     ("rlimits", "limits"),
     ("socket-listen", "listen"),
     ("success-exit-status", "ok-exit"),

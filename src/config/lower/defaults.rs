@@ -32,7 +32,7 @@ pub(super) fn check_defaults(defaults: &Table, report: &mut Report<'_>) {
     if !has(&["command", "script", "steps"]) {
         made_up.push(("command", "/bin/true"));
     }
-    if has(&["capabilities"]) && !has(&["user"]) {
+    if has(&["capabilities"]) && !has(&["user", "dynamic-user"]) {
         // It is about those that have one.
         made_up.push(("user", "nobody"));
     }

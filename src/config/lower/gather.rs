@@ -8,6 +8,7 @@ use super::super::keys;
 use super::super::raw::{Entry, Owner, Table, Value};
 use super::super::report::{Place, Problem, Report, quoted};
 use super::super::values;
+use super::identity;
 use super::section::check_keys;
 
 /// A named table of a file, what is laid over it included.
@@ -198,6 +199,7 @@ pub(super) fn lay_over(gathered: &mut Gathered, has_broken: bool, report: &mut R
 /// Lays a table over another one, without what it takes the place of.
 pub(super) fn lay(below: &mut Table, above: Table) {
     make_way(below, &above, &ALTERNATIVES);
+    identity::make_way(below, &above);
     let health = below.entries.iter_mut().find(|entry| entry.key == "health");
     let over = above.get("health").map(|entry| &entry.node.value);
     if let (Some(Value::Table(below)), Some(Value::Table(above))) =

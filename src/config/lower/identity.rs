@@ -9,6 +9,7 @@ use crate::facts::capability::{self, Capabilities};
 /// What is said about it.
 pub(super) struct Identity {
     pub user: Option<String>,
+    pub dynamic_user: bool,
     pub group: Option<String>,
     pub groups: Option<Vec<String>>,
     pub capabilities: Capabilities,
@@ -18,7 +19,8 @@ pub(super) struct Identity {
 
 pub(super) fn identity(s: &mut Section<'_, '_, '_>) -> Identity {
     let (user, group) = user_and_group(s);
-    let is_root = user.as_deref().is_none_or(is_name_of_root);
+    let dynamic_user = dynamic_user(s);
+    let is_root = !dynamic_user && user.as_deref().is_none_or(is_name_of_root);
     let names = s.list("capabilities", values::capability);
     let numbers = names.iter().flatten().filter_map(|name| capability::number(name));
     let mut capabilities = Capabilities::from_iter(numbers);
@@ -32,7 +34,22 @@ pub(super) fn identity(s: &mut Section<'_, '_, '_>) -> Identity {
         s.report.warning(place, problem.hint("root has them anyway: add `user`"), &[]);
         capabilities = Capabilities::NONE;
     }
-    Identity { user, group, groups: s.list("groups", values::user), capabilities, is_root }
+    let groups = s.list("groups", values::user);
+    Identity { user, dynamic_user, group, groups, capabilities, is_root }
+}
+
+/// Whether it has a user of its own, which is no other's and has no other group.
+fn dynamic_user(s: &mut Section<'_, '_, '_>) -> bool {
+    let is_dynamic = s.flag("dynamic-user").unwrap_or(false);
+    let Some(place) = s.place("dynamic-user").filter(|_| is_dynamic) else { return false };
+    for key in ["user", "group"] {
+        if let Some(other) = s.place(key) {
+            let problem = Problem::new(format!("`dynamic-user` and `{key}` exclude each other"));
+            let label = (other, "the other one".to_owned());
+            s.report.error_with(place, problem.hint("remove one"), &[label]);
+        }
+    }
+    true
 }
 
 fn is_name_of_root(user: &str) -> bool {
@@ -44,6 +61,7 @@ fn is_name_of_root(user: &str) -> bool {
 pub(super) fn fit(whole: &mut Table, says_capabilities: bool) {
     let user = whole.get("user").map(|entry| &entry.node.value);
     let is_root = match user {
+        None if is_dynamic(whole) => false,
         None | Some(Value::Integer(0)) => true,
         Some(Value::String(text)) => is_name_of_root(text.split(':').next().unwrap_or_default()),
         Some(_) => false,
@@ -51,6 +69,22 @@ pub(super) fn fit(whole: &mut Table, says_capabilities: bool) {
     if is_root && !says_capabilities {
         whole.remove("capabilities");
     }
+}
+
+/// Takes out of a table what another one that is laid over it says in another way. A group alone
+/// takes no user away: the service would be root's.
+pub(super) fn make_way(below: &mut Table, above: &Table) {
+    if is_dynamic(above) {
+        below.remove("user");
+        below.remove("group");
+    } else if above.get("user").is_some() && above.get("dynamic-user").is_none() {
+        below.remove("dynamic-user");
+    }
+}
+
+fn is_dynamic(table: &Table) -> bool {
+    let said = table.get("dynamic-user").map(|entry| &entry.node.value);
+    matches!(said, Some(Value::Boolean(true)))
 }
 
 /// User and group: `"u"`, `"u:g"` or a number.

@@ -202,10 +202,11 @@ fn commands(
 }
 
 fn exec(s: &mut Section<'_, '_, '_>) -> ExecSpec {
-    let Identity { user, group, groups, capabilities, is_root } = identity(s);
+    let Identity { user, dynamic_user, group, groups, capabilities, is_root } = identity(s);
     ExecSpec {
         no_new_privileges: !is_root,
         user,
+        dynamic_user,
         group,
         groups,
         capabilities,

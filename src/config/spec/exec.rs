@@ -34,6 +34,9 @@ pub enum Piece {
 pub struct ExecSpec {
     /// Run as this user (name or number); root without.
     pub user: Option<String>,
+    /// Run as a user and group that exist only while it runs, instead of one of passwd(5).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dynamic_user: bool,
     /// Its group, instead of the user's own.
     pub group: Option<String>,
     /// Further groups, instead of the user's own.

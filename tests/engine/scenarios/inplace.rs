@@ -60,6 +60,8 @@ fn what_a_process_sees_restarts_it() {
         ("before-start", s().before_start(hook("/a"))),
         ("ready", s().notifies()),
         ("watchdog", s().watchdog(secs(3))),
+        ("dynamic-user", s().own_user()),
+        ("capabilities", s().capability(10)),
         ("needs", s().needs("db")),
         ("bound-to", s().bound_to("db")),
         ("conflicts", s().conflicts("idle")),

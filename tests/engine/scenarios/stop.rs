@@ -244,3 +244,17 @@ fn with_scope_none_the_stop_command_alone_is_run() {
     rig.pass(secs(1));
     assert_eq!((rig.state("web"), rig.signals("web").len()), ("stopped", 0));
 }
+
+/// It is the service's for as long as anything of that is to come.
+#[test]
+fn the_own_user_of_a_service_is_dismissed_when_it_has_ended_and_not_before() {
+    let own = service("own").own_user().after_stop(hook("/sbin/tidy"));
+    let mut rig = Rig::booted([own, service("plain")]);
+    rig.program("/sbin/tidy", Program::ends(secs(1), 0));
+    rig.stop("own");
+    rig.stop("plain");
+    assert_eq!(rig.state("own"), "stopping");
+    assert!(rig.world.dismissed.is_empty());
+    rig.pass(secs(1));
+    assert_eq!(rig.world.dismissed, ["own"]);
+}
