@@ -47,22 +47,13 @@ pub fn aside(fds: Vec<OwnedFd>) {
     if others.is_empty() {
         return;
     }
-    // No handler of ours runs in the child: it would write into our pipes.
-    let mask = syscall::set_mask(u64::MAX);
-    let flags = usize::try_from(libc::CLONE_FILES | libc::SIGCHLD).unwrap_or(0);
-    // SAFETY: without CLONE_VM and a stack this is a fork(2): the child goes on here with copies of
-    // all memory, and what it does until its end is a few system calls. WHY: nix's fork copies the
-    // table of descriptors, and what is closed in a copy stays open in ours.
-    let answer = unsafe { syscall::call(libc::SYS_clone, [flags, 0, 0, 0, 0, 0]) };
-    if answer == 0 {
+    let answer = have_child(libc::CLONE_FILES, || {
         for fd in &others {
             // Most that would linger are spared it, and the child with them.
             calls::linger_not(fd.as_raw_fd()).ok();
             calls::close(fd.as_raw_fd()).ok();
         }
-        calls::exit(0);
-    }
-    syscall::set_mask(mask);
+    });
     if answer > 0 {
         CLOSERS.with_borrow_mut(|closers| closers.insert(answer));
         // They are the child's to close, and their numbers are taken until it has.
@@ -70,4 +61,22 @@ pub fn aside(fds: Vec<OwnedFd>) {
             let _number = fd.into_raw_fd();
         }
     }
+}
+
+/// Has a child do a few system calls and end: its number, or less than 1 where none can be made.
+/// It is reaped like any other that nobody knows.
+pub(super) fn have_child(shares: libc::c_int, work: impl FnOnce()) -> isize {
+    // No handler of ours runs in the child: it would write into our pipes.
+    let mask = syscall::set_mask(u64::MAX);
+    let flags = usize::try_from(shares | libc::SIGCHLD).unwrap_or(0);
+    // SAFETY: without CLONE_VM and a stack this is a fork(2): the child goes on here with copies of
+    // all memory, and what it does until its end is a few system calls. WHY: nix's fork copies the
+    // table of descriptors, and what is closed in a copy stays open in ours.
+    let answer = unsafe { syscall::call(libc::SYS_clone, [flags, 0, 0, 0, 0, 0]) };
+    if answer == 0 {
+        work();
+        calls::exit(0);
+    }
+    syscall::set_mask(mask);
+    answer
 }

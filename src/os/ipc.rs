@@ -1,40 +1,44 @@
 //! Objects of System V IPC, which outlive whoever made them; sysvipc(7).
 
+use std::ffi::c_long;
 use std::path::Path;
 
-use super::fds;
+use super::{closing, fds, syscall};
 
 /// The longest list of one kind that is read, in bytes.
 const LIST_MAX: usize = 16 << 20;
 
-/// A kind of object.
-#[derive(Debug, Clone, Copy)]
-enum Kind {
-    Memory,
-    Semaphores,
-    Messages,
-}
+/// A kind of object: its list, and the call that removes one, with the place of the command there.
+type Kind = (&'static str, c_long, usize);
 
-/// Removes what belongs to that user or was made by it. What cannot be listed or removed stays.
+const KINDS: [Kind; 3] =
+    [("shm", libc::SYS_shmctl, 1), ("sem", libc::SYS_semctl, 2), ("msg", libc::SYS_msgctl, 1)];
+
+/// Removes what belongs to that user by now, or was made by it. What cannot be listed or removed
+/// stays. A child does it: much memory is not free at once.
 pub fn remove_of(user: u32) {
-    for (name, kind) in [("shm", Kind::Memory), ("sem", Kind::Semaphores), ("msg", Kind::Messages)]
-    {
-        let list = fds::read_head(&Path::new("/proc/sysvipc").join(name), LIST_MAX);
-        for id in of_user(&list.unwrap_or_default(), user) {
-            remove(kind, id);
+    let list = |name| fds::read_head(&Path::new("/proc/sysvipc").join(name), LIST_MAX);
+    let ids = KINDS.map(|(name, ..)| of_user(&list(name).unwrap_or_default(), user));
+    if ids.iter().all(Vec::is_empty) {
+        return;
+    }
+    let remove_all = || {
+        for ((_, call, place), ids) in KINDS.into_iter().zip(&ids) {
+            ids.iter().for_each(|id| remove(call, place, *id));
         }
+    };
+    if closing::have_child(0, remove_all) < 1 {
+        remove_all();
     }
 }
 
-fn remove(kind: Kind, id: i32) {
-    match kind {
-        // SAFETY: no address is passed, and no memory of ours is one of these segments.
-        Kind::Memory => unsafe { libc::shmctl(id, libc::IPC_RMID, std::ptr::null_mut()) },
-        // SAFETY: this command takes no fourth argument.
-        Kind::Semaphores => unsafe { libc::semctl(id, 0, libc::IPC_RMID) },
-        // SAFETY: no address is passed.
-        Kind::Messages => unsafe { libc::msgctl(id, libc::IPC_RMID, std::ptr::null_mut()) },
-    };
+fn remove(call: c_long, place: usize, id: i32) {
+    let mut arguments = [id as usize, 0, 0, 0, 0, 0];
+    if let Some(command) = arguments.get_mut(place) {
+        *command = libc::IPC_RMID as usize;
+    }
+    // SAFETY: all arguments are numbers, and nothing of ours is in such an object.
+    unsafe { syscall::call(call, arguments) };
 }
 
 /// The numbers of the objects of a user in a list of the kernel: a line of names, of which the

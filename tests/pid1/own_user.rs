@@ -194,23 +194,21 @@ fn an_upgrade_keeps_the_number_and_gives_it_to_nobody_else() {
 
 #[test]
 fn what_it_leaves_in_the_memory_of_the_machine_goes_when_it_has_ended() {
-    let machine = Machine::boot(
-        r#"
-        [service.m]
-        script = '''
-        ipcmk -M 4096 -S 1 -Q -p 0600 && touch /out/made
-        exec /programs/idle
-        '''
-        dynamic-user = true
+    let other = r#"
         [service.other]
-        script = '''
+        script = """
         ipcmk -M 4096 -S 1 -Q -p 0600 && touch /out/other
         exec /programs/idle
-        '''
+        """
         user = "web"
-        "#,
+        "#;
+    let file = format!(
+        "{other}{}",
+        other.replace("other", "m").replace("user = \"web\"", "dynamic-user = true")
     );
-    machine.appears("/out/made");
+    let machine = Machine::boot(&file);
+    machine.booted();
+    machine.appears("/out/m");
     machine.appears("/out/other");
     let number = own(&machine, "m").to_string();
     let count = |user: &str| {
@@ -220,5 +218,18 @@ fn what_it_leaves_in_the_memory_of_the_machine_goes_when_it_has_ended() {
     };
     assert_eq!((count(&number), count("1234")), (3, 3));
     machine.order(&["stop", "m", "other"]);
-    assert_eq!((count(&number), count("1234")), (0, 3));
+    machine.wait("what it left to go", |_| (count(&number) == 0).then_some(()));
+    assert_eq!(count("1234"), 3);
+
+    // Whoever gets a number finds nothing of those who had it before.
+    machine.write("/etc/finit.toml", other);
+    machine.order(&["apply"]);
+    let made = machine.sh(&format!("setpriv --reuid {number} --clear-groups ipcmk -M 4096"));
+    assert_eq!((made.code, count(&number)), (0, 1), "{made:?}");
+    machine.forget("/out/m");
+    machine.write("/etc/finit.toml", &file);
+    machine.order(&["apply"]);
+    machine.appears("/out/m");
+    assert_eq!(own(&machine, "m").to_string(), number);
+    machine.wait("the former to go", |_| (count(&number) == 3).then_some(()));
 }
