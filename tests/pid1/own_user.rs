@@ -103,6 +103,37 @@ fn a_service_that_becomes_anothers_has_no_number_any_more() {
     assert!(machine.status("m").get("own_user").is_none(), "{}", machine.status("m"));
 }
 
+/// The names are of two pairs that lead to one number each.
+#[test]
+fn of_two_services_with_one_number_the_other_has_the_next() {
+    let machine = Machine::boot(
+        r#"
+        [defaults]
+        command = "/programs/idle"
+        dynamic-user = true
+        start = "manual"
+        [task.beta9]
+        command = "/bin/true"
+        remain = true
+        [service.gamma4]
+        [service.beta8]
+        [service.gamma5]
+        "#,
+    );
+    // It is done and has no processes, but it is still there.
+    machine.order(&["start", "beta9", "gamma4"]);
+    assert_eq!(machine.until("beta9", "done")["own_user"], 62_026);
+    assert_eq!(own(&machine, "gamma4"), 62_027);
+
+    machine.order(&["start", "beta8"]);
+    assert_eq!(own(&machine, "beta8"), 62_157);
+    machine.order(&["stop", "beta8"]);
+    machine.order(&["start", "gamma5"]);
+    assert_eq!(own(&machine, "gamma5"), 62_157);
+    machine.order(&["start", "beta8"]);
+    assert_eq!((own(&machine, "beta8"), own(&machine, "gamma5")), (62_158, 62_157));
+}
+
 #[test]
 fn a_number_that_somebody_else_has_by_now_is_not_taken() {
     let machine = Machine::boot(
