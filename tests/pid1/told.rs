@@ -38,6 +38,10 @@ fn ni1105_finish_signal_what_tidies_up_is_told_the_signal() {
         ("lacks", "SERVICE_RESULT=exit-code EXIT_CODE=exited EXIT_STATUS=203"),
     ] {
         machine.ctl(&["start", name]);
+        if name != "well" {
+            // It ends by itself, and not by the stop.
+            machine.appears("/out/tidy");
+        }
         machine.order(&["stop", name]);
         assert_eq!(line(&machine.read("/out/tidy")), told, "{name}");
         machine.forget("/out/tidy");
