@@ -262,13 +262,15 @@ pub enum Stage {
     EnvFile,
     /// Binding its sockets.
     Socket,
+    /// Opening the file that it reads from.
+    Stdin,
     /// execve(2).
     Exec,
 }
 
 impl Stage {
     /// All stages, in the order of their numbers.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Clone,
         Self::Cgroup,
         Self::Session,
@@ -287,6 +289,7 @@ impl Stage {
         Self::Descriptors,
         Self::EnvFile,
         Self::Socket,
+        Self::Stdin,
         Self::Exec,
     ];
 
@@ -316,6 +319,7 @@ impl Stage {
             Self::Descriptors => "descriptors",
             Self::EnvFile => "env-file",
             Self::Socket => "socket",
+            Self::Stdin => "stdin",
             Self::Exec => "exec",
         }
     }

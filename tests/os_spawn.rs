@@ -118,6 +118,60 @@ fn an_accepted_connection_becomes_blocking() {
     }
 }
 
+/// It is opened in our root and by us, whoever and wherever the program is.
+#[test]
+fn a_file_to_read_from_is_opened_by_root_and_before_the_new_one() {
+    let _alone = alone();
+    need_root();
+    let argv = words(&SLEEP);
+    let folder = Folder::new("input");
+    let file = folder.0.join("file");
+    fs::write(&file, "x").unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+    let identity = Identity { uid: 1234, gid: 2345, groups: Vec::new() };
+    for oom_score in WAYS {
+        let child = Running::start(&Launch {
+            argv: &argv,
+            input: Some(file.as_os_str().as_bytes()),
+            root: Some(b"/proc/self/root"),
+            identity: Some(identity.clone()),
+            oom_score,
+            ..Launch::default()
+        });
+        let null = "/dev/null".to_owned();
+        let file = file.to_str().unwrap().to_owned();
+        assert_eq!(child.descriptors(), BTreeMap::from([(0, file), (1, null.clone()), (2, null)]));
+        assert_eq!(child.flags(0) & (libc::O_ACCMODE | libc::O_NONBLOCK), libc::O_RDONLY);
+        assert_eq!(child.status("SigBlk"), "0000000000000000");
+    }
+}
+
+/// Opening it may take for ever: that is the child's matter alone, and signals end it.
+#[test]
+fn who_waits_for_a_file_to_read_from_can_be_ended() {
+    let _alone = alone();
+    let argv = words(&SLEEP);
+    let folder = Folder::new("fifo");
+    let fifo = folder.0.join("fifo");
+    nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::from_bits_truncate(0o600)).unwrap();
+    for oom_score in WAYS {
+        let input = Some(fifo.as_os_str().as_bytes());
+        let launch = Launch { argv: &argv, input, oom_score, ..Launch::default() };
+        let Spawned { pid, memory, .. } = spawn(Plan::new(&launch).unwrap()).unwrap();
+        // In the child's own memory or in ours it is in openat(2).
+        until("it to wait", || {
+            let text = fs::read_to_string(format!("/proc/{pid}/syscall")).ok()?;
+            let number = libc::SYS_openat.to_string();
+            text.split(' ').next().filter(|first| *first == number).map(drop)
+        });
+        // What would dump the memory that it runs in waits.
+        kill::kill(pid, SignalNumber::ABRT).unwrap();
+        kill::kill(pid, SignalNumber::TERM).unwrap();
+        assert_eq!(exit_of(pid), Exit::Signal { number: SignalNumber::TERM, core: false });
+        assert!(!memory.in_use());
+    }
+}
+
 #[test]
 fn limits_ids_mask_and_scores_are_as_asked() {
     let _alone = alone();

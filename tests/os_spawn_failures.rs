@@ -106,6 +106,8 @@ fn a_missing_directory_root_or_terminal() {
     fails(&launch, Stage::Tty, libc::ENOENT, "/dev/none");
     let launch = Launch { tty: Some(b"/dev/null"), ..usual.clone() };
     fails(&launch, Stage::Tty, libc::ENOTTY, "/dev/null");
+    let launch = Launch { input: Some(b"/none/input"), ..usual.clone() };
+    fails(&launch, Stage::Stdin, libc::ENOENT, "/none/input");
     need_root();
     let launch = Launch { root: Some(b"/none"), ..usual.clone() };
     fails(&launch, Stage::Root, libc::ENOENT, "/none");
@@ -217,6 +219,7 @@ fn nonsense_is_refused_before_any_process_is_made() {
     refused(&Launch { env: &env, ..usual.clone() }, Stage::EnvFile, libc::E2BIG);
     refused(&Launch { cwd: b"/\0", ..usual.clone() }, Stage::Chdir, libc::EINVAL);
     refused(&Launch { tty: Some(b"\0"), ..usual.clone() }, Stage::Tty, libc::EINVAL);
+    refused(&Launch { input: Some(b"\0"), ..usual.clone() }, Stage::Stdin, libc::EINVAL);
     let limits = [(libc::RLIMIT_CORE, 2, 1)];
     refused(&Launch { limits: &limits, ..usual.clone() }, Stage::Limits, libc::EINVAL);
     for (uid, gid, stage) in [(u32::MAX, 1, Stage::SetUid), (1, u32::MAX, Stage::SetGid)] {

@@ -21,6 +21,7 @@ const STEPS: &[(&str, &str)] = &[
          /etc/finit.toml, and run: finitctl start {}",
     ),
     ("setrlimit ", "fix `limits` in /etc/finit.toml and run: finitctl start {}"),
+    ("stdin ", "make the file or fix `stdin` in /etc/finit.toml, and run: finitctl start {}"),
     ("tty ", "fix `tty` in /etc/finit.toml and run: finitctl start {}"),
     ("assert.", "see to that, or fix `assert` in /etc/finit.toml, and run: finitctl start {}"),
     ("left out: ", MEND_THE_FILE),

@@ -3,13 +3,16 @@
 
 use std::borrow::Cow;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 
 use super::Driver;
 use super::console::Console;
 use super::environment::{Environment, PATH};
 use crate::boot;
 use crate::config;
-use crate::config::spec::{ExecSpec, LogTarget, ServiceSpec, SocketMode, SocketSpec};
+use crate::config::spec::{
+    Address, ExecSpec, LogTarget, ServiceSpec, SocketMode, SocketSpec, Stdin,
+};
 use crate::engine::{NodeId, RunId, Spawn, What};
 use crate::facts::capability::Capabilities;
 use crate::facts::{Errno, Pid, SpawnError, Stage};
@@ -76,6 +79,10 @@ impl Driver {
             (What::Main, Some(tty)) => Some(format!("/dev/{tty}")),
             _ => None,
         };
+        let input = match (&order.what, &exec.stdin) {
+            (What::Main, Stdin::File(path)) => Some(path.as_os_str().as_bytes()),
+            _ => None,
+        };
         self.prepare_group(node, &spec.name)?;
         self.prepare_output(node, spec)?;
         let limits = self.limits(&exec.limits);
@@ -91,12 +98,14 @@ impl Driver {
         let env = environment.into_bytes();
         let root = exec.root.as_ref().map(String::as_bytes);
         let accepted = connection.map(OwnedFd::as_fd);
+        let (socket, answers) = own_socket(site, order);
         let plan = Plan::new(&Launch {
             argv: &argv,
             path: path.as_bytes(),
             env: &env,
-            stdin: accepted,
-            stdout: accepted.or(output),
+            stdin: accepted.or(socket),
+            input,
+            stdout: accepted.or(socket.filter(|_| answers)).or(output),
             stderr: output,
             blocking_stdio: accepted.is_some(),
             passed: &passed,
@@ -263,7 +272,8 @@ pub(super) fn group_number(accounts: &Accounts, name: &str) -> Result<u32, Spawn
     accounts.group(name).map(|group| group.gid).ok_or_else(|| unknown(name))
 }
 
-/// What a main process is handed: its sockets, then what is kept for it; and LISTEN_FDNAMES.
+/// What a main process is handed: its sockets, then what is kept for it; and LISTEN_FDNAMES. One
+/// that reads from its socket is handed nothing beside it, as with systemd.
 fn handed<'a>(site: &'a Site, order: &Spawn) -> (Vec<BorrowedFd<'a>>, String) {
     if order.what != What::Main {
         return (Vec::new(), String::new());
@@ -278,11 +288,22 @@ fn handed<'a>(site: &'a Site, order: &Spawn) -> (Vec<BorrowedFd<'a>>, String) {
         }
         names.extend(sockets.sockets.iter().map(|socket| socket_name(&spec.name, socket)));
     }
+    if spec.exec.stdin == Stdin::Socket {
+        return (Vec::new(), String::new());
+    }
     for kept in &site.rare().kept {
         passed.push(kept.fd.as_fd());
         names.push(Cow::from(&kept.name));
     }
     (passed, names.join(":"))
+}
+
+/// The one socket that a main process reads from, if it does, and whether it answers there, too.
+fn own_socket<'a>(site: &'a Site, order: &Spawn) -> (Option<BorrowedFd<'a>>, bool) {
+    let reads = order.what == What::Main && order.service.exec.stdin == Stdin::Socket;
+    let spec = order.service.sockets.iter().flat_map(|sockets| &sockets.sockets).next();
+    let one_way = spec.is_none_or(|socket| matches!(socket.address, Address::Fifo(_)));
+    (site.sockets.first().filter(|_| reads).map(AsFd::as_fd), !one_way)
 }
 
 /// A socket without a name of its own carries that of the service, without the colon that stands

@@ -155,6 +155,7 @@ fn differences(old: &ServiceSpec, new: &ServiceSpec) -> Vec<&'static str> {
         ("nice", was.nice != is.nice),
         ("oom-score", was.oom_score != is.oom_score),
         ("tty", was.tty != is.tty),
+        ("stdin", was.stdin != is.stdin),
         ("log", was.log != is.log),
         ("sandbox", was.no_new_privileges != is.no_new_privileges),
         ("before-start", around.before_start != hooks.before_start),

@@ -100,7 +100,7 @@ fn status_of(stage: Stage) -> Option<u8> {
         Stage::Exec => Some(203),
         Stage::Limits => Some(205),
         Stage::OomScore => Some(206),
-        Stage::Tty => Some(208),
+        Stage::Stdin | Stage::Tty => Some(208),
         Stage::Root => Some(210),
         Stage::Groups | Stage::SetGid => Some(216),
         Stage::User | Stage::SetUid => Some(217),

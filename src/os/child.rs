@@ -11,8 +11,9 @@
 //! * clear_child_tid: points at `busy` in the script; the kernel clears it when the child
 //!   leaves this memory, by exec or death. That is how the parent knows that script and stack
 //!   are its own again, whatever the child did.
-//! * signals: all are blocked until the last moment before exec and no action is a handler
-//!   any more, so no code of PID 1 runs here. A fault kills the child alone.
+//! * signals: no action is a handler any more, so no code of PID 1 runs here, and all are
+//!   blocked until the last moment before exec, but while a file is opened that may take for
+//!   ever. A fault kills the child alone.
 //! * credentials: a change of user makes the shared memory undumpable, so no process of that
 //!   user can trace PID 1's memory through the child. PID 1 stays so, which does no harm.
 //!
@@ -123,8 +124,11 @@ fn enter_cgroup(script: &Script) -> Result<(), Failure> {
     calls::close(file).map(drop).map_err(failed)
 }
 
-/// The terminal or /dev/null as the source of whatever has none.
+/// The file to read from, and the terminal or /dev/null as the source of whatever has none.
 fn standard_descriptors(script: &Script) -> Result<(), Failure> {
+    if let (Some(path), Some(stdin)) = (script.input, script.sources.first()) {
+        stdin.store(input(path).map_err(Failure::at(Stage::Stdin))?, Relaxed);
+    }
     let standard = || script.sources.iter().take(3).filter(|source| source.load(Relaxed) < 0);
     if let Some(path) = script.tty {
         let fd = terminal(path).map_err(Failure::at(Stage::Tty))?;
@@ -136,6 +140,31 @@ fn standard_descriptors(script: &Script) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// Signals that would have PID 1's memory written to a file, as that is where this runs; a bit each.
+const DUMPS: u64 = bit(libc::SIGQUIT)
+    | bit(libc::SIGILL)
+    | bit(libc::SIGTRAP)
+    | bit(libc::SIGABRT)
+    | bit(libc::SIGBUS)
+    | bit(libc::SIGFPE)
+    | bit(libc::SIGSEGV)
+    | bit(libc::SIGXCPU)
+    | bit(libc::SIGXFSZ)
+    | bit(libc::SIGSYS);
+
+const fn bit(signal: c_int) -> u64 {
+    1u64.rotate_left(signal.cast_unsigned().wrapping_sub(1))
+}
+
+/// Open the file to read from. A FIFO that nobody writes to and a file server that is dead take
+/// for ever, so whoever stops the service meanwhile is heard.
+fn input(path: Text) -> Result<c_int, c_int> {
+    let blocked = super::syscall::set_mask(DUMPS);
+    let answer = calls::open(libc::AT_FDCWD, path, libc::O_RDONLY);
+    super::syscall::set_mask(blocked);
+    answer
 }
 
 /// Take a terminal from whoever uses it and open it afresh.

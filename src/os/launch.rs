@@ -27,6 +27,9 @@ pub struct Launch<'a> {
     /// Descriptor 0; /dev/null if none. Without a /dev/null (before /dev is there) all three
     /// stay what they are in PID 1.
     pub stdin: Option<BorrowedFd<'a>>,
+    /// A file by path that is opened for reading as descriptor 0, in its place: by the child, as
+    /// PID 1's user and before `root`, and for as long as that takes; open(2).
+    pub input: Option<&'a [u8]>,
     /// Descriptor 1; /dev/null if none.
     pub stdout: Option<BorrowedFd<'a>>,
     /// Descriptor 2; /dev/null if none.
@@ -81,6 +84,7 @@ impl Default for Launch<'_> {
             path: b"",
             env: &[],
             stdin: None,
+            input: None,
             stdout: None,
             stderr: None,
             blocking_stdio: false,

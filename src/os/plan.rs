@@ -53,6 +53,7 @@ pub(super) struct Script {
     pub(super) cwd_optional: bool,
     pub(super) root: Option<Text>,
     pub(super) tty: Option<Text>,
+    pub(super) input: Option<Text>,
     pub(super) oom_score: Option<Text>,
     pub(super) identity: Option<Identity>,
     pub(super) capabilities: Capabilities,
@@ -131,6 +132,7 @@ impl Script {
             cwd_optional: launch.cwd_optional,
             root: None,
             tty: None,
+            input: None,
             oom_score: None,
             identity: launch.identity.clone(),
             capabilities: launch.capabilities,
@@ -229,6 +231,9 @@ impl Script {
         if let Some(tty) = launch.tty {
             self.tty = Some(self.keep(Stage::Tty, tty.to_vec())?);
         }
+        if let Some(input) = launch.input {
+            self.input = Some(self.keep(Stage::Stdin, input.to_vec())?);
+        }
         if let Some(score) = launch.oom_score {
             self.oom_score = Some(self.keep(Stage::OomScore, score.to_string().into_bytes())?);
         }
@@ -288,6 +293,7 @@ impl Script {
             Stage::Chdir => Some(self.cwd),
             Stage::Root => self.root,
             Stage::Tty => self.tty,
+            Stage::Stdin => self.input,
             Stage::OomScore => self.oom_score,
             Stage::Limits => return limit_name(u32::from(detail)).to_owned(),
             Stage::SetUid => {

@@ -8,7 +8,7 @@ use finit::config::spec::{
     Address, CommandLine, Condition, Conditions, Dependencies, ExecSpec, Exits, Health, Hook, Kind,
     Line, LogTarget, Missing, NotifyFrom, OkExit, Piece, Probe, Readiness, Ready, ReloadAction,
     RestartSpec, RestartWhen, ServiceSpec, SocketMode, SocketSpec, SocketsSpec, Stage, Start,
-    StopScope, StopSpec, SystemSpec, TargetSpec, Test, Trigger, Watched,
+    Stdin, StopScope, StopSpec, SystemSpec, TargetSpec, Test, Trigger, Watched,
 };
 use finit::facts::SignalNumber;
 use finit::facts::capability::Capabilities;
@@ -114,6 +114,7 @@ fn exec() -> ExecSpec {
         nice: None,
         oom_score: None,
         tty: None,
+        stdin: Stdin::Usual,
         log: LogTarget::Files,
         no_new_privileges: false,
     }

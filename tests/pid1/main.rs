@@ -45,6 +45,7 @@ mod reap;
 mod relations;
 mod scarce;
 mod selfwait;
+mod stdin;
 mod stop;
 mod store;
 mod talk;

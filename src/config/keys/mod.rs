@@ -12,6 +12,7 @@ mod later;
 mod machine;
 mod service;
 mod suggest;
+mod terminal;
 
 pub(crate) use suggest::nearest;
 
@@ -72,7 +73,7 @@ const fn later(table: &'static str, name: &'static str, help: &'static str) -> K
 pub fn all() -> impl Iterator<Item = &'static Key> {
     let services =
         service::KEYS.iter().chain(&identity::KEYS).chain(&conditions::KEYS).chain(&inner::KEYS);
-    let services = services.chain(&health::KEYS);
+    let services = services.chain(&health::KEYS).chain(&terminal::KEYS);
     services.chain(&machine::KEYS).chain(&later::KEYS)
 }
 

@@ -13,7 +13,7 @@ const INTEGER: &str = "an integer";
 
 const IN: &str = "service";
 
-pub(super) const KEYS: [Key; 54] = [
+pub(super) const KEYS: [Key; 53] = [
     key(
         IN,
         "command",
@@ -419,15 +419,6 @@ pub(super) const KEYS: [Key; 54] = [
         "0",
         "-500",
         "How ready the kernel is to kill it when memory runs out, from -1000 (never) to 1000.",
-    ),
-    key(
-        IN,
-        "tty",
-        "the name of a terminal",
-        "",
-        r#""tty1""#,
-        "The terminal that it runs on, a name under /dev: reset, hung up, and its \
-         controlling one, with TERM set.",
     ),
     key(
         IN,

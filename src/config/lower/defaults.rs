@@ -15,7 +15,8 @@ const OF_SERVICES: [&str; 6] = ["restart", "ready", "pidfile", "notify-from", "w
 const OF_TASKS: [&str; 3] = ["steps", "remain", "schedule"];
 
 /// Keys of `[defaults]` that no service with `inetd` can have: it is up while finit listens.
-const NOT_OF_INETD: [&str; 6] = ["ready", "pidfile", "notify-from", "watchdog", "health", "watch"];
+const NOT_OF_INETD: [&str; 7] =
+    ["ready", "pidfile", "notify-from", "watchdog", "health", "watch", "stdin"];
 
 /// Keys of `[defaults]` that are for services with `inetd` alone.
 const OF_INETD: [&str; 3] = ["inetd-max", "inetd-max-per-source", "inetd-rate"];
@@ -83,6 +84,10 @@ pub(super) fn over_defaults(kind: Kind, defaults: &Table, table: Table) -> Table
     let misfits: &[&str] = if is_inetd { &NOT_OF_INETD } else { &OF_INETD };
     others.iter().chain(misfits).for_each(|key| whole.remove(key));
     let says_capabilities = table.get("capabilities").is_some();
+    // What has a terminal reads from that.
+    if table.get("tty").is_some() {
+        whole.remove("stdin");
+    }
     lay(&mut whole, table);
     fit(&mut whole, says_capabilities);
     whole

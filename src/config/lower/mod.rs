@@ -15,6 +15,7 @@ mod schedule;
 mod section;
 mod service;
 mod sockets;
+mod terminal;
 mod watch;
 
 use std::collections::BTreeMap;

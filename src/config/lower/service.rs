@@ -10,8 +10,8 @@ use super::super::percent::Percent;
 use super::super::raw::{Table, Value};
 use super::super::report::{Place, Problem, Report, quoted};
 use super::super::spec::{
-    CommandLine, Dependencies, ExecSpec, Hooks, Kind, Line, LogTarget, Missing, ServiceSpec, Stage,
-    Start,
+    CommandLine, Dependencies, ExecSpec, Hooks, Kind, Line, LogTarget, Missing, ServiceSpec,
+    SocketsSpec, Stage, Start,
 };
 use super::super::values;
 use super::commands::{command, hooks, reload, script};
@@ -22,6 +22,7 @@ use super::ready::readiness;
 use super::schedule::schedule;
 use super::section::{Section, one_of};
 use super::sockets::sockets;
+use super::terminal::stdin;
 use super::watch::watch;
 
 /// How long a service may take to start without another word.
@@ -125,7 +126,7 @@ pub(super) fn service(subject: Subject<'_>, report: &mut Report<'_>) -> Draft {
         schedule,
         watch,
         stop: Rc::new(stop(s)),
-        exec: Rc::new(exec(s)),
+        exec: Rc::new(exec(s, sockets.as_ref())),
         sockets: sockets.map(Box::new),
         line,
         // Without commands it is none, which is told, and everything else about it too.
@@ -201,7 +202,7 @@ fn commands(
     }
 }
 
-fn exec(s: &mut Section<'_, '_, '_>) -> ExecSpec {
+fn exec(s: &mut Section<'_, '_, '_>, sockets: Option<&SocketsSpec>) -> ExecSpec {
     let Identity { user, dynamic_user, group, groups, capabilities, is_root } = identity(s);
     ExecSpec {
         no_new_privileges: !is_root,
@@ -229,6 +230,7 @@ fn exec(s: &mut Section<'_, '_, '_>) -> ExecSpec {
         nice: s.integer("nice", -20, 19),
         oom_score: s.integer("oom-score", -1000, 1000),
         tty: s.get("tty", values::terminal),
+        stdin: stdin(s, sockets),
         log: s.get("log", log).unwrap_or(LogTarget::Files),
     }
 }

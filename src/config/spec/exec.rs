@@ -66,6 +66,9 @@ pub struct ExecSpec {
     pub oom_score: Option<i32>,
     /// Terminal that it gets as its controlling one, a name under /dev.
     pub tty: Option<String>,
+    /// What it reads from.
+    #[serde(default)]
+    pub stdin: Stdin,
     /// Where its output goes.
     pub log: LogTarget,
     /// Whether execve(2) may never give it more rights; PR_SET_NO_NEW_PRIVS of prctl(2).
@@ -79,6 +82,18 @@ pub enum Missing {
     Allowed,
     /// A missing file fails the start.
     Error,
+}
+
+/// What a program reads from.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum Stdin {
+    /// Its terminal or its connection, and without one nothing: /dev/null.
+    #[default]
+    Usual,
+    /// This file.
+    File(PathBuf),
+    /// The one socket that is held for it, which it writes to as well.
+    Socket,
 }
 
 /// Where the output of a service goes.

@@ -20,7 +20,9 @@ use crate::calendar::Schedule;
 pub use conditions::{
     CONTAINERS, Comparison, Condition, Conditions, MACHINES, TESTS, Test, comparison,
 };
-pub use exec::{CommandLine, ExecSpec, Hook, Hooks, LogTarget, Missing, Piece, ReloadAction, Word};
+pub use exec::{
+    CommandLine, ExecSpec, Hook, Hooks, LogTarget, Missing, Piece, ReloadAction, Stdin, Word,
+};
 pub use health::{Check, Health};
 pub use lifecycle::{
     Exits, NotifyFrom, OkExit, Probe, Readiness, Ready, RestartSpec, RestartWhen, StopScope,

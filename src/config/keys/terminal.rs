@@ -1,0 +1,31 @@
+//! Keys of services and tasks: what they read from, and who is told so.
+
+use super::{Key, key};
+
+const IN: &str = "service";
+
+pub(super) const KEYS: [Key; 2] = [
+    key(
+        IN,
+        "tty",
+        "the name of a terminal",
+        "",
+        r#""tty1""#,
+        "The terminal that it runs on, a name under /dev: reset, hung up, and its \
+         controlling one, with TERM set.",
+    ),
+    key(
+        IN,
+        "stdin",
+        r#""null", "tty", "socket" or "file:PATH""#,
+        r#""null", with `tty` "tty""#,
+        r#""file:/etc/app/input""#,
+        "What it reads from; commands before and after it read from nothing. A file is opened \
+         anew for each start, by root and before `root` counts, and the service starts once that \
+         is done: a FIFO needs somebody who writes, or else `start-timeout` is over. With \
+         \"socket\" the one that `listen` names is its stdin and stdout, as inetd's `wait` has \
+         it: a datagram server is started by the first datagram and reads it itself. It gets no \
+         LISTEN_FDS then, and what it writes to stderr is logged. See StandardInput= in \
+         systemd.exec(5).",
+    ),
+];
