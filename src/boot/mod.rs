@@ -12,6 +12,7 @@
 //! another disk or on the network is the business of a child.
 
 pub mod conditions;
+pub mod session;
 pub mod shutdown;
 pub mod steps;
 pub mod unmount;
@@ -165,6 +166,7 @@ pub fn helper_about(word: &str, subject: &str) -> Option<u8> {
         variables::READ => Some(variables::read(subject)),
         conditions::AWAIT => Some(conditions::look_out(subject)),
         watcher::WORD => Some(watcher::watch(subject)),
+        session::WORD => Some(session::note(subject)),
         mount_point::MAKE => Some(mount_point::make(subject)),
         _ => None,
     }

@@ -90,6 +90,7 @@ pub(super) fn check(
     mark(&mut drafts, broken);
     apply_wanted_by(definitions, &mut drafts);
     taken::warn(&drafts, report);
+    taken::warn_of_records(&drafts, report);
     if are_tied_badly(definitions, &drafts, &spec.targets, report) {
         // All of that is told. What it costs is found without those that are not there anyway.
         let silent = &mut Report::new(&[]);

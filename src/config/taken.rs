@@ -1,5 +1,6 @@
-//! Addresses that two services would listen on at a time. That is no error, as one of them may
-//! never come, but the second would fail: it is told when the file is checked.
+//! Addresses that two services would listen on at a time, and records that both would write. That
+//! is no error, as one of them may never come, but the second would fail or take the other's place:
+//! it is told when the file is checked.
 
 use std::collections::BTreeMap;
 
@@ -40,7 +41,32 @@ pub(super) fn warn(drafts: &[Draft], report: &mut Report<'_>) {
     }
 }
 
-/// Whether it listens without anybody asking for it.
+/// Warns of each service whose record in utmp(5) is also that of one before it on another terminal:
+/// two on one are told otherwise.
+pub(super) fn warn_of_records(drafts: &[Draft], report: &mut Report<'_>) {
+    let mut owners: BTreeMap<&str, &Draft> = BTreeMap::new();
+    for draft in drafts.iter().filter(|draft| comes(draft)) {
+        let Some(id) = draft.spec.exec.utmp.as_deref() else { continue };
+        let Some(first) = owners.get(id) else {
+            owners.insert(id, draft);
+            continue;
+        };
+        let same_line = draft.spec.exec.tty.is_some() && first.spec.exec.tty == draft.spec.exec.tty;
+        if same_line || !meet(first, draft) {
+            continue;
+        }
+        let problem = Problem::new(format!("the utmp record {} is taken", quoted(id)));
+        if first.at == draft.at {
+            let hint = "each instance wants one of its own: say utmp = true";
+            report.warning(draft.at, problem.hint(hint), &[]);
+        } else {
+            let label = (first.at, format!("{} has it", quoted(&first.spec.name)));
+            report.warning(draft.at, problem.hint("give one of them another"), &[label]);
+        }
+    }
+}
+
+/// Whether it is there, or listens, without anybody asking for it.
 fn comes(draft: &Draft) -> bool {
     let spec = &draft.spec;
     let by_itself = matches!(spec.start, Start::Boot | Start::Demand);

@@ -340,6 +340,7 @@ impl Driver {
         if matches!(ended, Ended::Exit(Exit::Signal { number: SignalNumber::KILL, .. })) {
             self.review_way(run.node, was_born, group);
         }
+        self.note_end(run, pid, &ended);
         self.forget_foreign(run);
         self.flush_line(run.node);
         self.engine.handle(time::now(), Event::Exited { run, ended, group });

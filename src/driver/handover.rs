@@ -18,9 +18,11 @@ use super::configuration::Configuration;
 use super::control::Call;
 use super::groups::Way;
 use super::reaper::Owner;
+use super::records::Mark;
 use super::site::Rare;
 use super::store::Stored;
 use super::{Driver, Fact};
+use crate::boot::session::News;
 use crate::boot::{Finished, Tools};
 use crate::engine::{Ended, Level, Memory, NodeId, RunId};
 use crate::facts::{Errno, Exit, Moment, Pid};
@@ -81,6 +83,8 @@ pub struct Held {
     logs: Option<[RawFd; 3]>,
     writable: bool,
     listener: Option<RawFd>,
+    #[serde(default)]
+    records: Vec<(NodeId, Vec<News>)>,
 }
 
 /// What is held for a node.
@@ -109,6 +113,8 @@ struct HeldSite {
     variables: Vec<(String, String)>,
     #[serde(default)]
     own_user: Option<u32>,
+    #[serde(default)]
+    marks: Vec<(u32, Mark)>,
 }
 
 /// Says on stdout whether this finit understands that handover, and as an exit code.
@@ -302,6 +308,7 @@ impl Driver {
                 polled: rare.kept.iter().filter_map(Stored::polled).collect(),
                 variables: rare.variables.clone(),
                 own_user: rare.own_user,
+                marks: rare.marks.iter().map(|(run, mark)| (*run, mark.clone())).collect(),
             });
         }
         let logs = self.logs.kept().map(|k| [&k.staging_out, &k.staging_in, &k.spool]);
@@ -311,6 +318,7 @@ impl Driver {
             logs: logs.map(|logs| logs.map(&mut keep)),
             writable: self.logs.is_writable(),
             listener: self.listener.as_ref().map(&mut keep),
+            records: self.records.untold(),
         };
         let handover = Handover {
             engine: match unfinished {
@@ -350,6 +358,7 @@ impl Driver {
                 line: held.line.and_then(adopt),
                 variables: held.variables,
                 own_user: held.own_user,
+                marks: held.marks.into_iter().collect(),
                 ..Rare::default()
             });
             for (name, number) in held.kept {
@@ -368,6 +377,9 @@ impl Driver {
         }
         for (pid, run) in left.children {
             self.find_foreign(run, pid);
+        }
+        for (node, news) in left.records {
+            self.tell_of(node, news);
         }
         let kept = left.logs.and_then(|[out, into, spool]| {
             let (staging_out, staging_in) = (fds::adopt(out)?, fds::adopt(into)?);

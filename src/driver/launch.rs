@@ -126,7 +126,11 @@ impl Driver {
             ..Launch::default()
         })?;
         let spawned = spawn::spawn(plan)?;
-        Ok(self.take_in(order.run, spawned))
+        let pid = self.take_in(order.run, spawned);
+        if order.what == What::Main {
+            self.note_begin(order.run, pid, exec);
+        }
+        Ok(pid)
     }
 
     /// Who a program runs as: its user for HOME and the like, and the ids.

@@ -97,7 +97,7 @@ impl Driver {
             Kind::Await => conditions::AWAIT,
         };
         let stdin = self.looks.lifeline.as_ref().map(|(end, _)| end.as_fd());
-        let spawned = self.spawn_myself([word, about], stdin, output.as_fd())?;
+        let spawned = self.spawn_myself([word, about], stdin, Some(output.as_fd()))?;
         let pid = spawned.pid;
         self.reaper.adopt(spawned, Owner::Look(run));
         self.looks.children.insert(run, Look { pid, kind, output });
@@ -109,11 +109,10 @@ impl Driver {
         &self,
         [word, about]: [&str; 2],
         stdin: Option<BorrowedFd<'_>>,
-        stdout: BorrowedFd<'_>,
+        stdout: Option<BorrowedFd<'_>>,
     ) -> Result<Spawned, SpawnError> {
         let argv = [boot::MYSELF, word, about].map(|word| word.as_bytes().to_vec());
         let limits = self.limits(&[]);
-        let stdout = Some(stdout);
         let launch = Launch { argv: &argv, stdin, stdout, limits: &limits, ..Launch::default() };
         spawn::spawn(Plan::new(&launch)?)
     }

@@ -26,6 +26,7 @@ mod orders;
 mod origin;
 mod own_user;
 mod reaper;
+mod records;
 mod signals;
 mod site;
 mod sockets;
@@ -63,6 +64,7 @@ use lastgood::Good;
 use logs::Logs;
 use looks::Looks;
 use reaper::{Owner, Reaped, Reaper};
+use records::Records;
 use signals::{Asked, Signals};
 use site::Sites;
 use tools::{Ask, Hand};
@@ -142,6 +144,7 @@ struct Driver {
     groups: Groups,
     logs: Logs,
     looks: Looks,
+    records: Records,
     watchers: Watchers,
     board: Board,
     /// Tells when somebody sets the clock.
@@ -281,6 +284,7 @@ impl Driver {
             match dead.owner {
                 Owner::Run(run) => self.on_run_ended(run, dead.pid, dead.ended, dead.was_born),
                 Owner::Look(run) => self.on_look_ended(run, dead.pid, dead.ended),
+                Owner::Records(node) => self.on_recorded(node),
                 Owner::Watcher(run) => self.on_watcher_ended(run, dead.pid, &dead.ended),
                 Owner::Future(tell) => {
                     // Nobody waits any more: the step gave up on it.

@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use tokio::sync::oneshot;
 
-use crate::engine::{Ended, RunId};
+use crate::engine::{Ended, NodeId, RunId};
 use crate::facts::{Errno, Exit, Pid};
 use crate::os::{closing, fds, spawn, wait};
 
@@ -21,6 +21,8 @@ pub enum Owner {
     Run(RunId),
     /// A look at conditions for a run of the engine.
     Look(RunId),
+    /// Whoever writes records of a node of the engine.
+    Records(NodeId),
     /// Whoever watches paths for a node of the engine.
     Watcher(RunId),
     /// A future that waits for it.
@@ -97,7 +99,11 @@ impl Reaper {
     pub fn runs(&self) -> impl Iterator<Item = (Pid, RunId)> {
         self.children.iter().filter_map(|(pid, child)| match child.owner {
             Owner::Run(run) => Some((*pid, run)),
-            Owner::Look(_) | Owner::Watcher(_) | Owner::Future(_) | Owner::LogWriter => None,
+            Owner::Look(_)
+            | Owner::Records(_)
+            | Owner::Watcher(_)
+            | Owner::Future(_)
+            | Owner::LogWriter => None,
         })
     }
 
@@ -105,7 +111,11 @@ impl Reaper {
     pub fn run(&self, pid: i32) -> Option<RunId> {
         match self.children.get(&Pid::new(pid)?)?.owner {
             Owner::Run(run) => Some(run),
-            Owner::Look(_) | Owner::Watcher(_) | Owner::Future(_) | Owner::LogWriter => None,
+            Owner::Look(_)
+            | Owner::Records(_)
+            | Owner::Watcher(_)
+            | Owner::Future(_)
+            | Owner::LogWriter => None,
         }
     }
 

@@ -3,6 +3,7 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::groups::Way;
+use super::records::Mark;
 use super::store::Stored;
 use crate::engine::NodeId;
 use crate::facts::Pid;
@@ -56,6 +57,8 @@ pub struct Rare {
     pub variables: Vec<(String, String)>,
     /// The number of the user that it has for itself, or had last.
     pub own_user: Option<u32>,
+    /// What records of its processes go by.
+    pub marks: Few<Mark>,
 }
 
 /// Where there is nothing.
@@ -69,6 +72,7 @@ static NOTHING: Rare = Rare {
     last_kept: 0,
     variables: Vec::new(),
     own_user: None,
+    marks: Few::None,
 };
 
 impl Site {
@@ -103,6 +107,7 @@ impl Site {
             last_kept: _,
             variables,
             own_user,
+            marks,
         } = &rare;
         let nothing = foreign.is_empty()
             && sessions.is_empty()
@@ -110,7 +115,8 @@ impl Site {
             && line.is_none()
             && kept.is_empty()
             && variables.is_empty()
-            && own_user.is_none();
+            && own_user.is_none()
+            && marks.is_empty();
         self.rare = (!nothing).then(|| Box::new(rare));
     }
 

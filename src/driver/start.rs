@@ -17,6 +17,7 @@ use super::handover::{self, Handover};
 use super::logs::Logs;
 use super::looks::Looks;
 use super::reaper::Reaper;
+use super::records::Records;
 use super::signals::Signals;
 use super::site::Sites;
 use super::tools::Hand;
@@ -226,6 +227,7 @@ impl Driver {
             groups: Groups::default(),
             logs: Logs::default(),
             looks: Looks::default(),
+            records: Records::default(),
             watchers: Watchers::default(),
             board: Board::default(),
             wall: None,

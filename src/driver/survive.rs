@@ -70,7 +70,11 @@ impl Driver {
     fn untold(&self) -> Vec<(Pid, RunId, Ended)> {
         let of_run = |dead: &Reaped| match dead.owner {
             Owner::Run(run) => Some((dead.pid, run, dead.ended.clone())),
-            Owner::Look(_) | Owner::Watcher(_) | Owner::Future(_) | Owner::LogWriter => None,
+            Owner::Look(_)
+            | Owner::Records(_)
+            | Owner::Watcher(_)
+            | Owner::Future(_)
+            | Owner::LogWriter => None,
         };
         self.reaped.iter().filter_map(of_run).collect()
     }

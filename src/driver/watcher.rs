@@ -73,7 +73,7 @@ impl Driver {
         fds::set_nonblocking(output.as_fd(), true).map_err(failed)?;
         self.watch.readable(&output, Token::Paths(run)).map_err(failed)?;
         let words = [watcher::WORD, &json];
-        let spawned = self.spawn_myself(words, Some(stdin.as_fd()), stdout.as_fd())?;
+        let spawned = self.spawn_myself(words, Some(stdin.as_fd()), Some(stdout.as_fd()))?;
         let pid = spawned.pid;
         self.reaper.adopt(spawned, Owner::Watcher(run));
         let watcher = Watcher { pid, input, asked: 0, output, heard: Vec::new() };

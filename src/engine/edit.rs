@@ -203,6 +203,10 @@ fn is_as_good(old: &ServiceSpec, new: &ServiceSpec, state: &State) -> bool {
         stop: Rc::clone(&old.stop),
         ..new.clone()
     };
+    // Whoever runs is known by the old one until it has ended.
+    if old.exec.utmp != new.exec.utmp {
+        Rc::make_mut(&mut same.exec).utmp.clone_from(&old.exec.utmp);
+    }
     if !asks {
         same.conditions.clone_from(&old.conditions);
     }

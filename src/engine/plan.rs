@@ -156,6 +156,7 @@ fn differences(old: &ServiceSpec, new: &ServiceSpec) -> Vec<&'static str> {
         ("oom-score", was.oom_score != is.oom_score),
         ("tty", was.tty != is.tty),
         ("stdin", was.stdin != is.stdin),
+        ("utmp", was.utmp != is.utmp),
         ("log", was.log != is.log),
         ("sandbox", was.no_new_privileges != is.no_new_privileges),
         ("before-start", around.before_start != hooks.before_start),

@@ -223,6 +223,16 @@ pub fn append(path: &Path, bytes: &[u8]) -> Result<(), Errno> {
     whole_write(file.as_fd(), bytes)
 }
 
+/// Waits until nobody else has locked a file, and locks the whole of it until it is closed.
+/// EDEADLK, ENOLCK. fcntl_locking(2)
+pub fn lock(fd: BorrowedFd<'_>) -> Result<(), Errno> {
+    // SAFETY: integers only, for which zeros are values; as much as 0 means the whole.
+    let mut lock: libc::flock = unsafe { std::mem::zeroed() };
+    lock.l_type = libc::F_WRLCK as libc::c_short;
+    nix::fcntl::fcntl(fd, FcntlArg::F_SETLKW(&lock))?;
+    Ok(())
+}
+
 fn open(directory: Option<BorrowedFd<'_>>, path: &Path, flags: OFlag) -> Result<OwnedFd, Errno> {
     let flags = flags | SAFE;
     Ok(match directory {

@@ -7,12 +7,26 @@ use crate::facts::{Errno, Moment};
 
 /// Microseconds on CLOCK_MONOTONIC: it does not jump, and stands still while suspended.
 pub fn now() -> Moment {
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: the pointer is to a local struct. This clock always exists.
-    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };
+    let time = read(libc::CLOCK_MONOTONIC);
     let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
     let rest = u64::try_from(time.tv_nsec).unwrap_or(0) / 1000;
     Moment(seconds.saturating_mul(1_000_000).saturating_add(rest))
+}
+
+/// As the beginnings of processes are counted, in hundredths of a second since the machine began,
+/// suspended or not; proc_pid_stat(5), CLOCK_BOOTTIME.
+pub fn ticks() -> u64 {
+    let time = read(libc::CLOCK_BOOTTIME);
+    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+    let rest = u64::try_from(time.tv_nsec).unwrap_or(0) / 10_000_000;
+    seconds.saturating_mul(100).saturating_add(rest)
+}
+
+fn read(clock: libc::clockid_t) -> libc::timespec {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the pointer is to a local struct. The clocks that are asked for always exist.
+    unsafe { libc::clock_gettime(clock, &raw mut time) };
+    time
 }
 
 /// Seconds since 1970 and nanoseconds, on the wall clock: for people and calendars only, since

@@ -29,6 +29,7 @@ mod meaning;
 mod pairs;
 mod switch;
 mod taken;
+mod terminal;
 mod words;
 mod wreck;
 

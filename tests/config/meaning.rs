@@ -6,7 +6,7 @@ use std::time::Duration;
 use finit::config::expand;
 use finit::config::spec::{
     Address, CommandLine, Exits, Kind, Missing, OkExit, Piece, Ready, ReloadAction, RestartWhen,
-    SocketMode, Start, Stdin, StopScope, UnixKind, UnixPath,
+    SocketMode, Start, StopScope, UnixKind, UnixPath,
 };
 use finit::facts::SignalNumber;
 
@@ -476,22 +476,4 @@ fn host_names_are_those_of_hostname_7() {
     ] {
         assert!(said(bad).contains(why), "{}", said(bad));
     }
-}
-
-#[test]
-fn what_a_service_reads_from() {
-    let stdin = |lines: &str| service(&format!("{RUN}{lines}")).exec.stdin.clone();
-    assert_eq!(stdin(""), Stdin::Usual);
-    assert_eq!(stdin("stdin = 'null'\n"), Stdin::Usual);
-    assert_eq!(stdin("stdin = 'tty'\ntty = 'tty1'\n"), Stdin::Usual);
-    assert_eq!(stdin("stdin = 'file:/a b'\n"), Stdin::File("/a b".into()));
-    assert_eq!(stdin("stdin = 'socket'\nlisten = 'udp:69'\n"), Stdin::Socket);
-    // One for all is not for those that read from what they have.
-    let all = services(
-        "[defaults]\nstdin = 'file:/d'\n[service.a]\ncommand = '/a'\n\
-         [service.b]\ncommand = '/b'\ntty = 'tty1'\n[service.c]\ncommand = '/c'\ninetd = '7'\n",
-    );
-    let all: Vec<_> = all.iter().map(|spec| &spec.exec.stdin).collect();
-    assert_eq!(all, [&Stdin::File("/d".into()), &Stdin::Usual, &Stdin::Usual]);
-    assert_eq!(said("[defaults]\nstdin = 'fil:/d'\n").matches("error").count(), 1);
 }

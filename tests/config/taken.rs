@@ -72,3 +72,21 @@ fn any_number_of_warnings_is_no_error() {
     assert!(loaded.diagnostics.len() > 100 && !loaded.is_broken());
     assert_eq!(loaded.spec.services.len(), 2000);
 }
+
+#[test]
+fn records_that_would_take_each_others_place_are_told() {
+    let getty = |name: &str, rest: &str| format!("[service.{name}]\ncommand = '/g'\n{rest}");
+    let two = [getty("a", "utmp = 'x'\n"), getty("b", "tty = 'tty2'\nutmp = 'x'\n")].concat();
+    let told = said(&two);
+    assert!(told.contains("warning: the utmp record `x` is taken"), "{told}");
+    assert!(told.contains("`a` has it"), "{told}");
+    let told = said(&getty("a", "instances = ['1', '2']\ntty = 'tty%i'\nutmp = 'x'\n"));
+    assert!(told.contains("each instance wants one of its own"), "{told}");
+    for fine in [
+        getty("a", "instances = ['1', '2']\ntty = 'tty%i'\nutmp = true\n"),
+        two.replace("'x'\n[", "'y'\n["),
+        two.replace("tty = 'tty2'", "start = 'manual'"),
+    ] {
+        assert_eq!(said(&fine), "", "{fine}");
+    }
+}

@@ -16,6 +16,7 @@ fn file(key: &Key, value: &str) -> (String, usize) {
         "pidfile" => "ready = \"forked\"\n",
         "capabilities" => "user = \"nobody\"\n",
         "notify-from" => "ready = \"notify\"\n",
+        "utmp" => "tty = \"tty1\"\n",
         "inetd-max" | "inetd-max-per-source" | "inetd-rate" => "inetd = \"22\"\n",
         _ => "",
     };

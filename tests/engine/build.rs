@@ -115,6 +115,7 @@ fn exec() -> ExecSpec {
         oom_score: None,
         tty: None,
         stdin: Stdin::Usual,
+        utmp: None,
         log: LogTarget::Files,
         no_new_privileges: false,
     }
@@ -374,6 +375,14 @@ impl Part {
 
     pub fn needs_path(self, path: &str) -> Self {
         self.requires(|conditions| conditions.paths.push(path.to_owned()))
+    }
+
+    pub fn reads(self, path: &str) -> Self {
+        self.with(|spec| Rc::make_mut(&mut spec.exec).stdin = Stdin::File(path.into()))
+    }
+
+    pub fn utmp(self, id: &str) -> Self {
+        self.with(|spec| Rc::make_mut(&mut spec.exec).utmp = Some(id.to_owned()))
     }
 
     pub fn env_file(self, path: &str) -> Self {

@@ -329,6 +329,12 @@ impl Machine {
         self.seen.borrow().clone()
     }
 
+    /// Types on its keyboard.
+    pub fn type_in(&self, text: &str) {
+        let (ours, _) = self.screen.as_ref().expect("a machine with a console");
+        (&mut &*ours).write_all(text.as_bytes()).unwrap();
+    }
+
     /// Stops its output, as ^S does, or has it go on.
     pub fn stop_console(&self, stop: bool) {
         let (_, theirs) = self.screen.as_ref().expect("a machine with a console");

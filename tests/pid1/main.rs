@@ -54,5 +54,6 @@ mod told;
 mod trial;
 mod truncated;
 mod upgrade;
+mod utmp;
 mod variables;
 mod watch;

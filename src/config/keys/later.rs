@@ -4,7 +4,7 @@ use super::{Key, later};
 
 const IN: &str = "service";
 
-pub(super) const KEYS: [Key; 24] = [
+pub(super) const KEYS: [Key; 23] = [
     later(IN, "directories", "Folders made for it before it starts."),
     later(IN, "resources", "Limits of its control group."),
     later(IN, "slice", "The control group that its own one is part of."),
@@ -17,7 +17,6 @@ pub(super) const KEYS: [Key; 24] = [
     later(IN, "log-stderr", "Where its stderr goes, if not to the same place as its output."),
     later(IN, "log-tag", "The name in front of its lines."),
     later(IN, "log-max", "Bytes after which its own log file is rotated."),
-    later(IN, "utmp", "Records its sessions in utmp(5)."),
     later(IN, "sandbox", "What it may not see or do."),
     later("service.instances", "glob", "Makes an instance of each path that matches."),
     later("service.instances", "name", "How an instance is named after its path."),

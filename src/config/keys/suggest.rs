@@ -1,7 +1,7 @@
 //! "Did you mean …": the known name that a mistyped one is nearest to.
 
 /// What other inits call some of our keys, whoever comes from there types them first.
-pub(super) const FOREIGN: [(&str, &str); 38] = [
+pub(super) const FOREIGN: [(&str, &str); 40] = [
     ("exec", "command"),
     ("cmd", "command"),
     ("run", "command"),
@@ -40,6 +40,8 @@ pub(super) const FOREIGN: [(&str, &str); 38] = [
     ("timeout-start", "start-timeout"),
     ("StandardInput", "stdin"),
     ("standard-input", "stdin"),
+    ("UtmpIdentifier", "utmp"),
+    ("utmp-identifier", "utmp"),
 ];
 
 /// The candidate with the smallest distance, where that is small enough to be a slip of the

@@ -4,7 +4,7 @@ use super::{Key, key};
 
 const IN: &str = "service";
 
-pub(super) const KEYS: [Key; 2] = [
+pub(super) const KEYS: [Key; 3] = [
     key(
         IN,
         "tty",
@@ -27,5 +27,18 @@ pub(super) const KEYS: [Key; 2] = [
          it: a datagram server is started by the first datagram and reads it itself. It gets no \
          LISTEN_FDS then, and what it writes to stderr is logged. See StandardInput= in \
          systemd.exec(5).",
+    ),
+    key(
+        IN,
+        "utmp",
+        "true, false, or one to four characters in quotes",
+        "false",
+        "true",
+        "For a getty: utmp(5) and wtmp(5) tell of its terminal when it starts (INIT_PROCESS) and \
+         when it has ended (DEAD_PROCESS, with its exit status), so that who(1) and last(1) show \
+         nobody there who has gone. `true` names the record after the terminal of `tty`, as \
+         agetty(8) does: \"1\" for tty1, else its last four characters; a name of its own goes \
+         without `tty`, too. Files that are not there are not made, and one that cannot be \
+         written harms nobody. See UtmpIdentifier= in systemd.exec(5).",
     ),
 ];

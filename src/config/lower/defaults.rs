@@ -21,6 +21,18 @@ const NOT_OF_INETD: [&str; 7] =
 /// Keys of `[defaults]` that are for services with `inetd` alone.
 const OF_INETD: [&str; 3] = ["inetd-max", "inetd-max-per-source", "inetd-rate"];
 
+/// Keys of `[defaults]` that are for services with a terminal alone.
+const OF_TERMINALS: [&str; 1] = ["utmp"];
+
+/// What a service is made up to say.
+type Said<'a> = &'a [(&'a str, &'a str)];
+
+/// A service that says nothing else, for keys of `[defaults]` that are looked at alone.
+const PLAIN: [(&str, &str); 1] = [("command", "/bin/true")];
+
+/// The same on a terminal.
+const ON_TERMINAL: [(&str, &str); 2] = [("command", "/bin/true"), ("tty", "tty1")];
+
 /// Reads the defaults alone, so that a mistake in them is found once and without any service.
 /// What they say nothing without is made up.
 pub(super) fn check_defaults(defaults: &Table, report: &mut Report<'_>) {
@@ -39,11 +51,14 @@ pub(super) fn check_defaults(defaults: &Table, report: &mut Report<'_>) {
     }
     // No service has both these and `inetd`, but different ones may: they are looked at alone.
     let mut table = defaults.clone();
-    let entries: Vec<Entry> =
-        NOT_OF_INETD.iter().filter_map(|key| defaults.get(key).cloned()).collect();
-    if !entries.is_empty() {
-        check_as(Kind::Service, Table { entries }, &[("command", "/bin/true")], report);
-        NOT_OF_INETD.iter().for_each(|key| table.remove(key));
+    let alone: [(&[&str], Said<'_>); 2] = [(&NOT_OF_INETD, &PLAIN), (&OF_TERMINALS, &ON_TERMINAL)];
+    for (keys, made_up) in alone {
+        let entries: Vec<Entry> =
+            keys.iter().filter_map(|key| defaults.get(key).cloned()).collect();
+        if !entries.is_empty() {
+            check_as(Kind::Service, Table { entries }, made_up, report);
+            keys.iter().for_each(|key| table.remove(key));
+        }
     }
     if !has(&["inetd", "listen"]) {
         made_up.push(("inetd", "22"));
@@ -53,7 +68,7 @@ pub(super) fn check_defaults(defaults: &Table, report: &mut Report<'_>) {
 }
 
 /// Reads a table as if it were a service or task that says this, too.
-fn check_as(kind: Kind, mut table: Table, made_up: &[(&str, &str)], report: &mut Report<'_>) {
+fn check_as(kind: Kind, mut table: Table, made_up: Said<'_>, report: &mut Report<'_>) {
     for (key, text) in made_up {
         let at = Place::default();
         let node = Node { at, value: Value::String((*text).to_owned()) };
@@ -85,9 +100,8 @@ pub(super) fn over_defaults(kind: Kind, defaults: &Table, table: Table) -> Table
     others.iter().chain(misfits).for_each(|key| whole.remove(key));
     let says_capabilities = table.get("capabilities").is_some();
     // What has a terminal reads from that.
-    if table.get("tty").is_some() {
-        whole.remove("stdin");
-    }
+    let without: &[&str] = if table.get("tty").is_some() { &["stdin"] } else { &OF_TERMINALS };
+    without.iter().for_each(|key| whole.remove(key));
     lay(&mut whole, table);
     fit(&mut whole, says_capabilities);
     whole

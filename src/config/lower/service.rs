@@ -22,7 +22,7 @@ use super::ready::readiness;
 use super::schedule::schedule;
 use super::section::{Section, one_of};
 use super::sockets::sockets;
-use super::terminal::stdin;
+use super::terminal::{stdin, utmp};
 use super::watch::watch;
 
 /// How long a service may take to start without another word.
@@ -204,6 +204,7 @@ fn commands(
 
 fn exec(s: &mut Section<'_, '_, '_>, sockets: Option<&SocketsSpec>) -> ExecSpec {
     let Identity { user, dynamic_user, group, groups, capabilities, is_root } = identity(s);
+    let tty = s.get("tty", values::terminal);
     ExecSpec {
         no_new_privileges: !is_root,
         user,
@@ -229,8 +230,9 @@ fn exec(s: &mut Section<'_, '_, '_>, sockets: Option<&SocketsSpec>) -> ExecSpec 
         limits: limits(s),
         nice: s.integer("nice", -20, 19),
         oom_score: s.integer("oom-score", -1000, 1000),
-        tty: s.get("tty", values::terminal),
         stdin: stdin(s, sockets),
+        utmp: utmp(s, tty.as_deref(), sockets),
+        tty,
         log: s.get("log", log).unwrap_or(LogTarget::Files),
     }
 }

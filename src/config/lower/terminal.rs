@@ -1,8 +1,9 @@
-//! What a service reads from.
+//! What a service reads from, and whether anybody is told of its terminal.
 
 use std::path::PathBuf;
 
-use super::super::report::Problem;
+use super::super::raw::Value;
+use super::super::report::{Problem, quoted};
 use super::super::spec::{SocketMode, SocketsSpec, Stdin};
 use super::super::values;
 use super::section::{Section, one_of};
@@ -53,4 +54,57 @@ fn said(text: &str) -> Result<Said, Problem> {
         1 => Said::Tty,
         _ => Said::Socket,
     })
+}
+
+/// What the records of its terminal go by, if there are to be any.
+pub(super) fn utmp(
+    s: &mut Section<'_, '_, '_>,
+    tty: Option<&str>,
+    sockets: Option<&SocketsSpec>,
+) -> Option<String> {
+    let node = &s.entry("utmp")?.node;
+    let id = match node.value {
+        Value::Boolean(false) => return None,
+        Value::Boolean(true) => tty.map(id_of),
+        Value::String(_) => s.read("utmp", node, id),
+        _ => {
+            s.wrong("utmp", node);
+            None
+        }
+    };
+    let problem = if sockets.is_some_and(|sockets| sockets.mode == SocketMode::Inetd) {
+        Problem::new("`utmp` and `inetd` exclude each other").hint("a connection is no terminal")
+    } else if matches!(node.value, Value::Boolean(true)) && s.entry("tty").is_none() {
+        Problem::new("`utmp = true` needs `tty`").hint("say which terminal, or what it is called")
+    } else {
+        return id;
+    };
+    s.report.error(node.at, problem);
+    None
+}
+
+/// Room for the name of a record; utmp(5).
+const ID: usize = 4;
+
+fn id(text: &str) -> Result<String, Problem> {
+    let wrong = |why: &str| Problem::new(format!("{} {why}", quoted(text)));
+    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(wrong("names no record").hint("write one to four characters"));
+    }
+    if text.len() > ID {
+        return Err(wrong("is longer than four characters")
+            .hint("write fewer, or `true` for one that is made of the terminal's name"));
+    }
+    Ok(text.to_owned())
+}
+
+/// As agetty(8) has it, which is then to find the record: the number of a virtual console, and of
+/// others the end of their name.
+fn id_of(tty: &str) -> String {
+    let number =
+        tty.strip_prefix("tty").filter(|number| number.bytes().all(|b| b.is_ascii_digit()));
+    let name = number.filter(|number| (1..=ID).contains(&number.len())).unwrap_or(tty);
+    let starts = name.char_indices().map(|(start, _)| start);
+    let mut ends = starts.filter_map(|start| name.get(start..));
+    ends.find(|end| end.len() <= ID).unwrap_or_default().to_owned()
 }

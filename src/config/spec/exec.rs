@@ -69,6 +69,9 @@ pub struct ExecSpec {
     /// What it reads from.
     #[serde(default)]
     pub stdin: Stdin,
+    /// What the records of its terminal in utmp(5) go by; none are written without.
+    #[serde(default)]
+    pub utmp: Option<String>,
     /// Where its output goes.
     pub log: LogTarget,
     /// Whether execve(2) may never give it more rights; PR_SET_NO_NEW_PRIVS of prctl(2).

@@ -21,7 +21,7 @@ fn what_no_process_sees_restarts_neither_it_nor_those_that_need_it() {
         timeout: secs(2),
         failures: 3,
     };
-    let edits: [(&str, Part); 16] = [
+    let edits: [(&str, Part); 17] = [
         ("description", described(s())),
         ("alias", s().alias("other")),
         ("enabled", s().disabled()),
@@ -37,6 +37,7 @@ fn what_no_process_sees_restarts_neither_it_nor_those_that_need_it() {
         ("provides", s().provides("name")),
         ("only-if", s().only_if("/etc/no-such-thing")),
         ("health", s().health(check)),
+        ("utmp", s().utmp("1")),
         ("ready", s().ready(Ready::Found(finit::config::spec::Probe::File("/run/s".into())))),
     ];
     for (key, edited) in edits {
@@ -58,6 +59,7 @@ fn what_a_process_sees_restarts_it() {
     let edits = [
         ("command", s().runs("/opt/s")),
         ("before-start", s().before_start(hook("/a"))),
+        ("stdin", s().reads("/a")),
         ("ready", s().notifies()),
         ("watchdog", s().watchdog(secs(3))),
         ("dynamic-user", s().own_user()),
