@@ -85,6 +85,21 @@ def services(vm: Machine):
     same("zombies", zombies, [])
 
 
+def who(vm: Machine):
+    """who(1) sees the login on the console, and nobody of it once that was left"""
+    seen = [line for line in vm.ok("who").splitlines() if " ttyS0 " in line]
+    check("root is seen on ttyS0", len(seen) == 1 and seen[0].startswith("root "), seen)
+    # Type, process and terminal of each record. The getty of the next login writes none that is dead.
+    dead = "utmpdump /var/log/wtmp 2>/dev/null | grep -c '^\\[8\\].*\\[ttyS0 '"
+    before = int(vm.run(dead)[0])
+    vm.type("exit\n")
+    vm.login()
+    check("finit has told of the end", int(vm.ok(dead)) > before)
+    seen = [line for line in vm.ok("who").splitlines() if " ttyS0 " in line]
+    same("those on ttyS0", len(seen), 1)
+    check("the first session is over", "gone" not in vm.ok("last -n 2 root ttyS0"))
+
+
 def force(vm: Machine):
     """`poweroff -f` takes it down at once, and waits for no disk that never answers"""
     vm.ok("touch /srv/unwritten; sync")
@@ -95,4 +110,4 @@ def force(vm: Machine):
     vm.wait_event("SHUTDOWN", 60)
 
 
-main(login, process_one, mounts, system, services, force)
+main(login, process_one, mounts, system, services, who, force)
