@@ -22,7 +22,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use finit::logger::{Message, Target};
+use finit::logger::{Message, Output, Target};
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::mount::{MsFlags, mount};
 use nix::sys::signal::{Signal, kill};
@@ -85,6 +85,108 @@ fn killed_writers_lose_no_line_and_double_none() {
     let (killed, took) = kills("kill", wanted, wanted * 500, 1);
     println!("{killed} kills in {took:?}");
     assert!(killed > wanted / 10, "only {killed} kills");
+}
+
+/// The stderr of a service beside its stdout, in a file that both of them may share.
+fn stderr_of(name: &str, path: &Path) -> Output {
+    let target = Target::File(path.to_str().unwrap().to_owned());
+    Output { name: name.to_owned(), target, errors: true, ..Output::default() }
+}
+
+#[test]
+fn killed_writers_lose_no_line_of_either_stream_and_mark_those_of_stderr() {
+    let mut init = Init::new("streams");
+    init.keep = 1000;
+    let shared = init.directory.join("shared.log");
+    let mut stdout = init.service("web", Target::Files);
+    let size = Some(128 << 10);
+    let mut stderr = init.stream(Output { max_size: size, ..stderr_of("web", &shared) });
+    let mut other = init.stream(Output { tag: Some("db/x".into()), ..stderr_of("db", &shared) });
+    init.start();
+    for (count, line) in numbers(20_000).iter().enumerate() {
+        for stream in [&mut stdout, &mut stderr, &mut other] {
+            writeln!(stream, "{line}").unwrap();
+        }
+        if count % 400 == 0 {
+            init.kill();
+            init.start();
+        }
+    }
+    init.finish();
+    let lines = init.lines("shared");
+    let of = |tag: &str| -> Vec<String> {
+        lines.iter().filter_map(|line| line.strip_prefix(tag)).map(str::to_owned).collect()
+    };
+    let wanted = numbers(20_000);
+    for there in [init.lines("web"), of("web: stderr: "), of("db/x: stderr: ")] {
+        let wrong = there.iter().zip(&wanted).position(|(a, b)| a != b);
+        assert_eq!((wrong, there.len()), (None, wanted.len()));
+    }
+    assert!(init.directory.join("shared.log.20").exists(), "rotated as one of both says");
+}
+
+#[test]
+fn a_file_is_rotated_as_its_own_service_says_wherever_its_lines_waited() {
+    let mut init = Init::new("own");
+    (init.keep, init.writable) = (100, false);
+    let mut probe = init.probe("probe");
+    let own = |name: &str, max_size| Output {
+        name: name.to_owned(),
+        max_size: Some(max_size),
+        ..Output::default()
+    };
+    let mut small = init.stream(own("small", 64 << 10));
+    let mut plain = init.service("plain", Target::Files);
+    let mut never = init.stream(own("never", 0));
+    init.max_size = 256 << 10;
+    init.start();
+    let mut say = |from: usize, to: usize| {
+        for line in &numbers(to)[from..] {
+            writeln!(small, "{line}").unwrap();
+            writeln!(plain, "{line}").unwrap();
+            writeln!(never, "{line}").unwrap();
+        }
+    };
+    say(0, 3000);
+    for id in [1, 2, 3] {
+        init.tell(Message::Flush { id });
+    }
+    // Of lines that wait for the disk the next writer knows no more than their files.
+    init.kill();
+    init.writable = true;
+    init.start();
+    say(3000, 8000);
+    // Elsewhere, the same holds.
+    for id in [1, 2, 3] {
+        init.barrier(id, &mut probe);
+    }
+    let first = init.directory.clone();
+    let second = first.join("elsewhere");
+    let directory = second.to_str().unwrap().to_owned();
+    init.tell(Message::Settings { directory, max_size: 256 << 10, keep: 100 });
+    say(8000, 10_000);
+    init.finish();
+    let sizes = |folder: &Path, name: &str| -> Vec<u64> {
+        let path = |n: u32| match n {
+            0 => folder.join(format!("{name}.log")),
+            n => folder.join(format!("{name}.log.{n}")),
+        };
+        (0..100).map_while(|n| Some(fs::metadata(path(n)).ok()?.len())).collect()
+    };
+    for (folder, files) in [(&first, 8), (&second, 2)] {
+        let small = sizes(folder, "small");
+        assert!(small.len() > files && small.iter().all(|size| *size <= 64 << 10), "{small:?}");
+        assert_eq!(sizes(folder, "never").len(), 1);
+    }
+    let plain = sizes(&first, "plain");
+    assert!(plain.len() > 2 && plain.iter().any(|size| *size > 128 << 10), "{plain:?}");
+    for name in ["small", "plain", "never"] {
+        init.directory.clone_from(&first);
+        let mut lines = init.lines(name);
+        init.directory.clone_from(&second);
+        lines.extend(init.lines(name));
+        assert_eq!(lines, numbers(10_000), "{name}");
+    }
 }
 
 #[test]

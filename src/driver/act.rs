@@ -131,6 +131,7 @@ impl Driver {
             }
             Effect::Unkeep { node } => self.unkeep(node),
             Effect::DismissUser { node } => self.dismiss_user(node),
+            Effect::Redirect { node, service } => self.redirect(node, &service),
             Effect::Forget { node } => self.forget(node),
             Effect::Reply { ticket, result } => self.reply(ticket.0, result),
             Effect::Publish(event) => self.board.publish(event),

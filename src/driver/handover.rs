@@ -96,6 +96,8 @@ struct HeldSite {
     #[serde(default)]
     way: Way,
     pipe: Option<(RawFd, RawFd)>,
+    #[serde(default)]
+    errors: Option<(RawFd, RawFd)>,
     sockets: Vec<RawFd>,
     sessions: Vec<Pid>,
     #[serde(default)]
@@ -299,6 +301,7 @@ impl Driver {
                 group: site.group.as_ref().map(|group| group.name().to_owned()),
                 way: site.way,
                 pipe: site.pipe.as_ref().map(|(read, write)| (keep(read), keep(write))),
+                errors: rare.errors.as_ref().map(|(read, write)| (keep(read), keep(write))),
                 sockets: site.sockets.iter().map(&mut keep).collect(),
                 sessions: rare.sessions.clone(),
                 notify: rare.notify.as_ref().map(&mut keep),
@@ -347,8 +350,8 @@ impl Driver {
             let Some(site) = self.sites.of(held.node) else { continue };
             site.group = group;
             site.way = held.way;
-            site.pipe =
-                held.pipe.and_then(|(read, write)| Some((fds::adopt(read)?, fds::adopt(write)?)));
+            let both = |(read, write)| Some((fds::adopt(read)?, fds::adopt(write)?));
+            site.pipe = held.pipe.and_then(both);
             site.sockets = held.sockets.into_iter().filter_map(fds::adopt).collect();
             let adopt = |(run, fd)| Some((run, fds::adopt(fd)?));
             site.set_rare(Rare {
@@ -359,6 +362,7 @@ impl Driver {
                 variables: held.variables,
                 own_user: held.own_user,
                 marks: held.marks.into_iter().collect(),
+                errors: held.errors.and_then(both),
                 ..Rare::default()
             });
             for (name, number) in held.kept {
@@ -396,5 +400,17 @@ impl Driver {
         let took = time::now().since(written).as_millis();
         let text = format!("finit was executed anew in {took} ms; {count} processes run on");
         self.console.tell(Level::Trouble, &text);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_older_finit_has_one_pipe_a_service() {
+        let text = r#"{"node":1,"group":null,"pipe":[4,5],"sockets":[],"sessions":[]}"#;
+        let held: HeldSite = serde_json::from_str(text).unwrap();
+        assert_eq!((held.pipe, held.errors), (Some((4, 5)), None));
     }
 }

@@ -11,7 +11,7 @@ use super::environment::{Environment, PATH};
 use crate::boot;
 use crate::config;
 use crate::config::spec::{
-    Address, ExecSpec, LogTarget, ServiceSpec, SocketMode, SocketSpec, Stdin,
+    Address, ExecSpec, Outlet, ServiceSpec, SocketMode, SocketSpec, Stdin, Stream,
 };
 use crate::engine::{NodeId, RunId, Spawn, What};
 use crate::facts::capability::Capabilities;
@@ -86,14 +86,20 @@ impl Driver {
         self.prepare_group(node, &spec.name)?;
         self.prepare_output(node, spec)?;
         let limits = self.limits(&exec.limits);
-        let console = (exec.log == LogTarget::Console).then(Console::for_service).flatten();
+        let outlets = [exec.outlet(Stream::Output), exec.outlet(Stream::Errors)];
+        let console = outlets.contains(&Outlet::Console).then(Console::for_service).flatten();
 
         let site = self.sites.of(node).ok_or_else(|| internal(libc::ENOMEM))?;
-        let output: Option<BorrowedFd<'_>> = match exec.log {
-            LogTarget::Console => console.as_ref().map(OwnedFd::as_fd),
-            LogTarget::None => None,
-            _ => site.output(),
+        let outlet = |outlet, stream| -> Option<BorrowedFd<'_>> {
+            match outlet {
+                Outlet::Lines => site.output(stream),
+                Outlet::Console => console.as_ref().map(OwnedFd::as_fd),
+                Outlet::Nothing => None,
+            }
         };
+        let [stdout, stderr] = outlets;
+        let of_stderr = if exec.has_own_errors() { Stream::Errors } else { Stream::Output };
+        let (output, errors) = (outlet(stdout, Stream::Output), outlet(stderr, of_stderr));
         let (passed, names) = handed(site, order);
         let env = environment.into_bytes();
         let root = exec.root.as_ref().map(String::as_bytes);
@@ -106,7 +112,7 @@ impl Driver {
             stdin: accepted.or(socket),
             input,
             stdout: accepted.or(socket.filter(|_| answers)).or(output),
-            stderr: output,
+            stderr: errors,
             blocking_stdio: accepted.is_some(),
             passed: &passed,
             passed_names: names.as_bytes(),
@@ -188,7 +194,7 @@ impl Driver {
         let env = environment.into_bytes();
         let limits = self.limits(&[]);
         let site = self.sites.of(node).ok_or_else(|| internal(libc::ENOMEM))?;
-        let output = site.output();
+        let output = site.output(Stream::Output).or_else(|| site.output(Stream::Errors));
         let plan = Plan::new(&Launch {
             argv: &argv,
             env: &env,

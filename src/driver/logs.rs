@@ -1,5 +1,5 @@
-//! Log pipes: one a service, both ends kept for ever, so that neither the restart of a service
-//! nor of the log writer loses a line. The writer is a process of its own that is passed the
+//! The log writer. Both ends of each log pipe are kept for ever, so that neither the restart of a
+//! service nor of the writer loses a line. The writer is a process of its own that is passed the
 //! read ends; PID 1 never reads a line and never waits for a disk.
 
 use std::collections::VecDeque;
@@ -10,10 +10,10 @@ use super::reaper::Owner;
 use super::watch::Token;
 use super::{Driver, Fact};
 use crate::boot::MYSELF;
-use crate::config::spec::{LogSpec, LogTarget, ServiceSpec};
-use crate::engine::{Level, NodeId};
+use crate::config::spec::LogSpec;
+use crate::engine::Level;
 use crate::facts::{Moment, Pid, SpawnError, Stage};
-use crate::logger::{Kept, Message, Target, packets};
+use crate::logger::{Kept, Message, packets};
 use crate::os::spawn::{self, Launch, Plan};
 use crate::os::{fds, passing, socket, time};
 
@@ -53,7 +53,7 @@ impl Logs {
 
     /// Has the writer end the last line of a pipe. Where that waits to be said already, the writer
     /// will read all up to then: while it stands still, its messages must not grow in number.
-    fn flush(&mut self, id: u32) {
+    pub fn flush(&mut self, id: u32) {
         for (message, _) in self.queue.iter().rev() {
             match message {
                 Message::Flush { id: other } if *other == id => return,
@@ -65,6 +65,21 @@ impl Logs {
         self.queue.push_back((Message::Flush { id }, None));
     }
 
+    /// Has the writer told something.
+    pub fn tell(&mut self, message: Message) {
+        self.queue.push_back((message, None));
+    }
+
+    /// The same with a descriptor.
+    pub fn tell_with(&mut self, message: Message, fd: OwnedFd) {
+        self.queue.push_back((message, Some(fd)));
+    }
+
+    /// Nothing waits to be told any more: the next writer is told everything.
+    pub fn forget_told(&mut self) {
+        self.queue.clear();
+    }
+
     /// Takes up what the finit before kept.
     pub fn take_up(&mut self, kept: Option<Kept>, writable: bool) {
         (self.kept, self.writable) = (kept, writable);
@@ -72,60 +87,6 @@ impl Logs {
 }
 
 impl Driver {
-    /// Makes the pipe of a service and tells the writer where its output goes, if it is kept.
-    pub(super) fn prepare_output(
-        &mut self,
-        node: NodeId,
-        spec: &ServiceSpec,
-    ) -> Result<(), SpawnError> {
-        let Some(target) = target(&spec.exec.log) else { return Ok(()) };
-        let Some(site) = self.sites.of(node) else { return Ok(()) };
-        let fail = |errno| SpawnError {
-            stage: Stage::Descriptors,
-            errno,
-            subject: "its log pipe".to_owned(),
-        };
-        let before = site.pipe.is_some();
-        if before && site.target.as_ref() == Some(&target) {
-            return Ok(());
-        }
-        let (read, write) = match site.pipe.take() {
-            Some(pipe) => pipe,
-            // It waits, as the service expects; the writer looks into it in ways that never do.
-            None => fds::pipe().map_err(fail)?,
-        };
-        let copy = fds::dup(read.as_fd());
-        site.pipe = Some((read, write));
-        let copy = copy.map_err(fail)?;
-        site.target = Some(target.clone());
-        if before {
-            // What the last run has said belongs where that was to go.
-            self.logs.flush(node.number());
-        }
-        let open = Message::Open { id: node.number(), name: spec.name.clone(), target, tag: None };
-        self.logs.queue.push_back((open, Some(copy)));
-        if before {
-            // The same pipe goes elsewhere: the writer is to know before the run's first word.
-            self.flush_logs();
-        }
-        Ok(())
-    }
-
-    /// The last line of a run may have no newline.
-    pub(super) fn flush_line(&mut self, node: NodeId) {
-        if self.sites.get(node).is_some_and(|site| site.pipe.is_some()) {
-            self.logs.flush(node.number());
-        }
-    }
-
-    /// Lets go of the pipe of a service that is gone for good.
-    pub(super) fn close_output(&mut self, node: NodeId) {
-        let pipe = self.sites.of(node).and_then(|site| site.pipe.take());
-        if pipe.is_some() {
-            self.logs.queue.push_back((Message::Close { id: node.number() }, None));
-        }
-    }
-
     /// Files can be made from now on.
     pub(super) fn logs_writable(&mut self) {
         if !self.logs.writable {
@@ -212,12 +173,14 @@ impl Driver {
         }
         self.logs.kept = kept;
         first.push((settings(self.engine.log_settings()), None));
-        if self.logs.writable {
-            first.push((Message::Writable, None));
-        }
         // In front of what waits already, which names pipes of its own.
         for message in first.into_iter().rev() {
             self.logs.queue.push_front(message);
+        }
+        if self.logs.writable {
+            // Lines that wait for their files are written then: what their pipes say of those
+            // counts.
+            self.logs.queue.push_back((Message::Writable, None));
         }
     }
 
@@ -266,26 +229,6 @@ impl Driver {
             self.reopen_outputs();
         }
     }
-
-    /// Tells a new writer of all pipes that there are.
-    pub(super) fn reopen_outputs(&mut self) {
-        self.logs.queue.clear();
-        let services: Vec<(NodeId, std::rc::Rc<ServiceSpec>)> = self.engine.services();
-        for (node, spec) in services {
-            let (Some(site), Some(target)) = (self.sites.of(node), target(&spec.exec.log)) else {
-                continue;
-            };
-            let Some(copy) = site.pipe.as_ref().and_then(|(read, _)| fds::dup(read.as_fd()).ok())
-            else {
-                continue;
-            };
-            let name = spec.name.clone();
-            site.target = Some(target.clone());
-            let open = Message::Open { id: node.number(), name, target, tag: None };
-            self.logs.queue.push_back((open, Some(copy)));
-        }
-        self.flush_logs();
-    }
 }
 
 fn settings(log: &LogSpec) -> Message {
@@ -296,23 +239,14 @@ fn settings(log: &LogSpec) -> Message {
     }
 }
 
-/// Where the writer puts the lines; none for output that it does not see.
-fn target(log: &LogTarget) -> Option<Target> {
-    match log {
-        LogTarget::Files => Some(Target::Files),
-        LogTarget::Syslog => Some(Target::Syslog),
-        LogTarget::Kmsg => Some(Target::Kmsg),
-        LogTarget::File(path) => Some(Target::File(path.display().to_string())),
-        LogTarget::Console | LogTarget::None => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::logger::{Output, Target};
 
     fn open(id: u32) -> (Message, Option<OwnedFd>) {
-        (Message::Open { id, name: "web".into(), target: Target::Files, tag: None }, None)
+        let output = Output { name: "web".into(), target: Target::Files, ..Output::default() };
+        (Message::Open { id, output }, None)
     }
 
     #[test]

@@ -24,6 +24,7 @@ mod looks;
 mod notify;
 mod orders;
 mod origin;
+mod outputs;
 mod own_user;
 mod reaper;
 mod records;

@@ -1,13 +1,14 @@
 //! What finit holds for a node outside the engine: its processes, group, pipe and sockets.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::rc::Rc;
 
 use super::groups::Way;
 use super::records::Mark;
 use super::store::Stored;
+use crate::config::spec::{ExecSpec, Stream};
 use crate::engine::NodeId;
 use crate::facts::Pid;
-use crate::logger::Target;
 use crate::os::cgroup::Group;
 use crate::os::fds;
 
@@ -23,8 +24,9 @@ pub struct Site {
     pub way: Way,
     /// Its log pipe; both ends, for ever.
     pub pipe: Option<(OwnedFd, OwnedFd)>,
-    /// Where the log writer was told to put what comes out of it.
-    pub target: Option<Target>,
+    /// The definition by which the log writer was told where that, and the pipe of its stderr,
+    /// leads.
+    pub told: Option<Rc<ExecSpec>>,
     /// Its sockets.
     pub sockets: Vec<OwnedFd>,
     /// What few have.
@@ -59,6 +61,8 @@ pub struct Rare {
     pub own_user: Option<u32>,
     /// What records of its processes go by.
     pub marks: Few<Mark>,
+    /// The log pipe of its stderr; both ends, as of the other.
+    pub errors: Option<(OwnedFd, OwnedFd)>,
 }
 
 /// Where there is nothing.
@@ -73,13 +77,22 @@ static NOTHING: Rare = Rare {
     variables: Vec::new(),
     own_user: None,
     marks: Few::None,
+    errors: None,
 };
 
 impl Site {
+    /// Its log pipe for a stream, if it has one.
+    pub fn pipe_of(&self, stream: Stream) -> Option<&(OwnedFd, OwnedFd)> {
+        match stream {
+            Stream::Output => self.pipe.as_ref(),
+            Stream::Errors => self.rare().errors.as_ref(),
+        }
+    }
+
     /// Where what the next process says goes. One before it may have set O_NONBLOCK, which is the
     /// pipe's and not the process's: a full pipe would then cost the next one its lines.
-    pub fn output(&self) -> Option<BorrowedFd<'_>> {
-        let write = self.pipe.as_ref()?.1.as_fd();
+    pub fn output(&self, stream: Stream) -> Option<BorrowedFd<'_>> {
+        let write = self.pipe_of(stream)?.1.as_fd();
         // There is no error for a pipe that is open.
         let _set = fds::set_nonblocking(write, false);
         Some(write)
@@ -108,6 +121,7 @@ impl Site {
             variables,
             own_user,
             marks,
+            errors,
         } = &rare;
         let nothing = foreign.is_empty()
             && sessions.is_empty()
@@ -116,7 +130,8 @@ impl Site {
             && kept.is_empty()
             && variables.is_empty()
             && own_user.is_none()
-            && marks.is_empty();
+            && marks.is_empty()
+            && errors.is_none();
         self.rare = (!nothing).then(|| Box::new(rare));
     }
 

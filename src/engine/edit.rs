@@ -9,6 +9,7 @@
 use std::rc::Rc;
 
 use super::Engine;
+use super::effect::Effect;
 use super::id::NodeId;
 use super::node::{Aside, Body, Node};
 use super::state::{DownWhy, Program, Rung, StartStep, State};
@@ -66,9 +67,13 @@ impl Engine {
         let Some(old) = node.spec().map(Rc::clone) else { return };
         node.body = Body::Service(Rc::clone(spec));
         node.pending = None;
+        let says_elsewhere = old.exec != spec.exec;
         if node.runs_reload() && old.hooks.reload != spec.hooks.reload {
             self.end_asides(id, |aside| matches!(aside, Aside::Reload(_)));
             self.reload_step(id, 0);
+        }
+        if says_elsewhere {
+            self.emit(Effect::Redirect { node: id, service: Rc::clone(spec) });
         }
         let Some(node) = self.node(id) else { return };
         match node.state {
@@ -222,6 +227,11 @@ fn is_as_good(old: &ServiceSpec, new: &ServiceSpec, state: &State) -> bool {
     }
     if are_same(old.sockets.as_deref(), new.sockets.as_deref()) {
         same.sockets.clone_from(&old.sockets);
+    }
+    if old.exec != new.exec && old.exec.has_streams_of(&new.exec) {
+        let exec = Rc::make_mut(&mut same.exec);
+        exec.log.clone_from(&old.exec.log);
+        exec.own_log.clone_from(&old.exec.own_log);
     }
     *old == same
 }

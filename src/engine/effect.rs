@@ -136,6 +136,14 @@ pub enum Effect {
         /// Whose.
         node: NodeId,
     },
+    /// What the processes of a node say goes where another definition says, which they all have
+    /// the descriptors for.
+    Redirect {
+        /// Whose.
+        node: NodeId,
+        /// The definition.
+        service: Rc<ServiceSpec>,
+    },
     /// A node is gone for good: forget its pipe and its group.
     Forget {
         /// Which.

@@ -1,6 +1,7 @@
 //! The log files: opened at the first line, at most [`OPEN_MAX`] at a time, rotated by size,
 //! never through a symlink.
 
+use std::collections::BTreeMap;
 use std::fs::{DirBuilder, File, OpenOptions, rename, symlink_metadata};
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, FileExt, FileTypeExt, MetadataExt, OpenOptionsExt};
@@ -33,6 +34,8 @@ pub struct Files {
     pub max_size: u64,
     /// Rotated files kept.
     pub keep: u32,
+    /// Bytes after which some files are rotated instead, by path and by the pipe that says so.
+    own: BTreeMap<(String, u32), u64>,
     /// The one used last is at the end.
     open: Vec<Open>,
 }
@@ -50,14 +53,34 @@ struct Open {
 
 impl Default for Files {
     fn default() -> Self {
-        Self { max_size: 1 << 20, keep: 4, open: Vec::new() }
+        Self { max_size: 1 << 20, keep: 4, own: BTreeMap::new(), open: Vec::new() }
     }
 }
 
 impl Files {
+    /// Has a file rotated after so many bytes as long as that pipe leads to it.
+    pub fn set_own(&mut self, path: String, pipe: u32, max_size: u64) {
+        self.own.insert((path, pipe), max_size);
+    }
+
+    /// The pipe leads there no more.
+    pub fn forget_own(&mut self, path: String, pipe: u32) {
+        self.own.remove(&(path, pipe));
+    }
+
+    /// Bytes after which that file is rotated: the least that any of its pipes says, and 0 only if
+    /// all do.
+    fn max_size_of(&self, path: &str) -> u64 {
+        if self.own.is_empty() {
+            return self.max_size;
+        }
+        let own = self.own.range((path.to_owned(), 0)..=(path.to_owned(), u32::MAX));
+        own.map(|(_, size)| *size).min_by_key(|size| size.wrapping_sub(1)).unwrap_or(self.max_size)
+    }
+
     /// Makes the file ready for that many bytes more, and tells its size.
     pub fn prepare(&mut self, path: &str, bytes: usize, second: u64) -> Result<u64, Errno> {
-        let max_size = self.max_size;
+        let max_size = self.max_size_of(path);
         let open = self.find(path, second)?;
         let size = open.size;
         let after = size.saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX));

@@ -39,13 +39,9 @@ pub enum Message {
     Open {
         /// Names the pipe in later messages.
         id: u32,
-        /// Name of the service: of its file, and before its lines where lines are mixed.
-        name: String,
-        /// Where its lines go.
-        target: Target,
-        /// Instead of the name before its lines.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        tag: Option<String>,
+        /// What becomes of what comes out of it.
+        #[serde(flatten)]
+        output: Output,
     },
     /// The service ended: what it said last is a line even without a newline.
     Flush {
@@ -70,11 +66,30 @@ impl Message {
     }
 }
 
+/// What becomes of the lines of a pipe.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Output {
+    /// Name of the service: of its file, and before its lines where lines are mixed.
+    pub name: String,
+    /// Where they go.
+    pub target: Target,
+    /// Instead of the name before them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tag: Option<String>,
+    /// Bytes after which their file is rotated, instead of those of the settings; 0: never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_size: Option<u64>,
+    /// They are those of its stderr alone, and are marked as such in files.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub errors: bool,
+}
+
 /// Where the lines of a pipe go.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Target {
     /// `DIRECTORY/NAME.log`.
+    #[default]
     Files,
     /// This file or device, which others may share.
     File(String),
@@ -137,4 +152,29 @@ pub fn unpack<F>(bytes: &[u8], fds: Vec<F>) -> Vec<(Message, Option<F>)> {
         messages.push((message, fd));
     }
     messages
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A writer is started from the program on the disk, which may be another one by then.
+    #[test]
+    fn what_a_service_says_nothing_of_is_said_as_ever() {
+        let output = Output { name: "web".into(), ..Output::default() };
+        let text = r#"{"open":{"id":1,"name":"web","target":"files"}}"#;
+        let plain = Message::Open { id: 1, output: output.clone() };
+        assert_eq!(serde_json::to_string(&plain).unwrap(), text);
+        assert_eq!(serde_json::from_str::<Message>(text).unwrap(), plain);
+        let output = Output {
+            target: Target::File("/x".into()),
+            tag: Some("w".into()),
+            max_size: Some(1 << 20),
+            errors: true,
+            ..output
+        };
+        let whole = Message::Open { id: 1 << 31, output };
+        let text = serde_json::to_string(&whole).unwrap();
+        assert_eq!(serde_json::from_str::<Message>(&text).unwrap(), whole);
+    }
 }

@@ -21,6 +21,7 @@ mod files;
 mod kept;
 mod message;
 mod pipes;
+mod route;
 mod spool;
 mod store;
 mod text;
@@ -28,7 +29,7 @@ mod watch;
 mod writer;
 
 pub use kept::Kept;
-pub use message::{DATAGRAM_MAX, Message, Packet, Target, packets, unpack};
+pub use message::{DATAGRAM_MAX, Message, Output, Packet, Target, packets, unpack};
 
 /// The one word that makes the program a log writer.
 pub const WORD: &str = "--log-writer";

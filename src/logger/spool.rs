@@ -36,6 +36,9 @@ pub struct Note {
     pub path: String,
     /// What stands before the text of each line, if anything.
     pub tag: Option<String>,
+    /// Whether they are those of a stderr, and marked as such.
+    #[serde(default)]
+    pub errors: bool,
     /// The time in its lines, in milliseconds.
     pub millis: u64,
     /// What becomes of its end.

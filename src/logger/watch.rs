@@ -128,11 +128,11 @@ impl Watch<'_> {
         self.trimmed = false;
         for (message, fd) in messages {
             match (message, fd) {
-                (Message::Open { id, name, target, tag }, Some(fd)) => {
+                (Message::Open { id, output }, Some(fd)) => {
                     self.forget(id)?;
                     let event = EpollEvent::new(EpollFlags::EPOLLIN, u64::from(id));
                     self.epoll.add(&fd, event)?;
-                    self.writer.open(id, fd, &name, target, tag);
+                    self.writer.open(id, fd, output);
                 }
                 (Message::Settings { directory, max_size, keep }, _) => {
                     self.writer.set(directory, max_size, keep);

@@ -7,8 +7,9 @@ use nix::errno::Errno;
 
 use super::devices::{Devices, Kind};
 use super::kept::Kept;
-use super::message::Target;
+use super::message::Output;
 use super::pipes::Pipes;
+use super::route::{PATH_LONGEST, Route};
 use super::spool::{Note, Place, Spool};
 use super::store::Store;
 use super::text::{self, Tail};
@@ -17,9 +18,6 @@ use crate::os::passing::unread;
 /// Bytes of text made in a turn, about: enough for the longest piece of a line with every byte
 /// escaped, so that a turn always goes beyond what had begun before.
 const ROOM: usize = 40 * 1024;
-
-/// Paths are shorter, so that a note has room for one.
-const PATH_LONGEST: usize = 1024;
 
 /// Everything but the waiting.
 #[derive(Debug)]
@@ -47,16 +45,6 @@ struct Pipe {
     route: Route,
 }
 
-#[derive(Debug)]
-enum Route {
-    /// This file in the log folder.
-    Own(Box<str>),
-    /// This path, and the tag before its lines.
-    Shared(Box<(String, String)>),
-    /// This device, and the tag before its lines.
-    Device(Kind, Box<str>),
-}
-
 impl Writer {
     /// Takes up the work where an earlier writer was interrupted.
     pub fn new(kept: Kept) -> Result<Self, Errno> {
@@ -75,28 +63,21 @@ impl Writer {
 
     /// Where files go, and when they are rotated.
     pub fn set(&mut self, directory: String, max_size: u64, keep: u32) {
-        if directory.len() < PATH_LONGEST / 2 {
+        if directory.len() < PATH_LONGEST / 2 && directory != self.directory {
+            self.open.iter().for_each(|pipe| forget_own(&mut self.store, &self.directory, pipe));
             self.directory = directory;
+            self.open.iter().for_each(|pipe| set_own(&mut self.store, &self.directory, pipe));
         }
         self.store.files.max_size = max_size;
         self.store.files.keep = keep;
     }
 
     /// Adds a pipe.
-    pub fn open(&mut self, id: u32, fd: OwnedFd, name: &str, target: Target, tag: Option<String>) {
-        let tag = tag.unwrap_or_else(|| name.to_owned());
-        let tag: String = tag.chars().filter(|c| !c.is_control()).take(64).collect();
-        let route = match target {
-            Target::File(path) if path.len() < PATH_LONGEST => Route::Shared(Box::new((path, tag))),
-            Target::File(_) | Target::Files => Route::Own(text::file_name(name).into()),
-            Target::Kmsg => Route::Device(Kind::Kmsg, tag.into()),
-            Target::Console => Route::Device(Kind::Console, tag.into()),
-            Target::Syslog => Route::Device(Kind::Syslog, tag.into()),
-            Target::Nowhere => Route::Device(Kind::Nowhere, tag.into()),
-        };
+    pub fn open(&mut self, id: u32, fd: OwnedFd, output: Output) {
         let begun = self.store.spool.begun(id).into();
-        let pipe = Pipe { id, fd, begun, route };
+        let pipe = Pipe { id, fd, begun, route: Route::new(output) };
         self.forget(id);
+        set_own(&mut self.store, &self.directory, &pipe);
         let (Ok(place) | Err(place)) = self.find(id);
         self.open.insert(place, pipe);
     }
@@ -118,7 +99,8 @@ impl Writer {
     /// Forgets a pipe.
     pub fn forget(&mut self, id: u32) {
         if let Ok(place) = self.find(id) {
-            self.open.remove(place);
+            let pipe = self.open.remove(place);
+            forget_own(&mut self.store, &self.directory, &pipe);
         }
     }
 
@@ -152,13 +134,11 @@ impl Writer {
             return 0;
         }
         let millis = now();
-        let (path, tag) = match &pipe.route {
-            Route::Own(file) => (format!("{}/{file}", self.directory), None),
-            Route::Shared(route) => (route.0.clone(), Some(route.1.clone())),
-            Route::Device(..) => (String::new(), None),
-        };
-        let device = matches!(pipe.route, Route::Device(..));
-        let prefix = if device { String::new() } else { prefix(millis, tag.as_deref()) };
+        let path = pipe.route.path(&self.directory);
+        let device = path.is_none();
+        let (path, tag) = (path.unwrap_or_default(), pipe.route.tag());
+        let errors = pipe.route.errors();
+        let prefix = if device { String::new() } else { prefix(millis, tag.as_deref(), errors) };
         let joined = (!pipe.begun.is_empty()).then(|| [&*pipe.begun, raw].concat());
         let source = joined.as_deref().unwrap_or(raw);
         self.out.clear();
@@ -171,7 +151,7 @@ impl Writer {
         let tail = if full { Tail::Split } else { tail };
         let place =
             if device { Place::File(0) } else { self.store.place(&path, self.out.len(), millis) };
-        let note = Note { id, path, tag, millis, tail, place };
+        let note = Note { id, path, tag, errors, millis, tail, place };
         // A device is given its lines before they are taken: a death in between gives them
         // twice. So it is when there is no memory for a note.
         let staged = if !device && self.store.spool.set_note(&note, &begun).is_ok() {
@@ -181,7 +161,7 @@ impl Writer {
         };
         match &pipe.route {
             Route::Device(kind, tag) => self.devices.put(*kind, tag, &self.out),
-            Route::Own(_) | Route::Shared(_) => self.store.put(&note, &begun, &self.out),
+            Route::Own(_) | Route::File(_) => self.store.put(&note, &begun, &self.out),
         }
         if !(begun.is_empty() && pipe.begun.is_empty()) {
             // No memory: the beginning is lost if this writer dies before its end.
@@ -206,7 +186,7 @@ impl Writer {
         let Ok(raw) = self.pipes.look_staged() else { return };
         if let Some((note, begun)) = self.store.spool.note().filter(|_| !raw.is_empty()) {
             let source = [begun.as_slice(), raw].concat();
-            let prefix = prefix(note.millis, note.tag.as_deref());
+            let prefix = prefix(note.millis, note.tag.as_deref(), note.errors);
             self.out.clear();
             let taken =
                 text::lines(&source, prefix.as_bytes(), note.tail, usize::MAX, &mut self.out);
@@ -219,9 +199,27 @@ impl Writer {
 }
 
 /// What stands before the text of each line.
-fn prefix(millis: u64, tag: Option<&str>) -> String {
+fn prefix(millis: u64, tag: Option<&str>, errors: bool) -> String {
     let stamp = text::stamp(millis);
-    tag.map_or_else(|| format!("{stamp} "), |tag| format!("{stamp} {tag}: "))
+    let errors = if errors { "stderr: " } else { "" };
+    match tag {
+        Some(tag) => format!("{stamp} {tag}: {errors}"),
+        None => format!("{stamp} {errors}"),
+    }
+}
+
+/// Has the file of a pipe rotated as that says, if it says so.
+fn set_own(store: &mut Store, directory: &str, pipe: &Pipe) {
+    if let (Some(path), Some(size)) = (pipe.route.path(directory), pipe.route.max_size()) {
+        store.files.set_own(path, pipe.id, size);
+    }
+}
+
+/// As before that.
+fn forget_own(store: &mut Store, directory: &str, pipe: &Pipe) {
+    if let (Some(path), Some(_)) = (pipe.route.path(directory), pipe.route.max_size()) {
+        store.files.forget_own(path, pipe.id);
+    }
 }
 
 /// Milliseconds since 1970.

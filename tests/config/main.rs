@@ -26,6 +26,7 @@ mod health;
 mod identity;
 mod left_out;
 mod meaning;
+mod output;
 mod pairs;
 mod switch;
 mod taken;

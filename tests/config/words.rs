@@ -17,6 +17,7 @@ fn file(key: &Key, value: &str) -> (String, usize) {
         "capabilities" => "user = \"nobody\"\n",
         "notify-from" => "ready = \"notify\"\n",
         "utmp" => "tty = \"tty1\"\n",
+        "log-tag" => "log = \"syslog\"\n",
         "inetd-max" | "inetd-max-per-source" | "inetd-rate" => "inetd = \"22\"\n",
         _ => "",
     };

@@ -6,9 +6,9 @@ use std::time::Duration;
 use finit::calendar::Schedule;
 use finit::config::spec::{
     Address, CommandLine, Condition, Conditions, Dependencies, ExecSpec, Exits, Health, Hook, Kind,
-    Line, LogTarget, Missing, NotifyFrom, OkExit, Piece, Probe, Readiness, Ready, ReloadAction,
-    RestartSpec, RestartWhen, ServiceSpec, SocketMode, SocketSpec, SocketsSpec, Stage, Start,
-    Stdin, StopScope, StopSpec, SystemSpec, TargetSpec, Test, Trigger, Watched,
+    Line, LogTarget, Missing, NotifyFrom, OkExit, OwnLog, Piece, Probe, Readiness, Ready,
+    ReloadAction, RestartSpec, RestartWhen, ServiceSpec, SocketMode, SocketSpec, SocketsSpec,
+    Stage, Start, Stdin, StopScope, StopSpec, SystemSpec, TargetSpec, Test, Trigger, Watched,
 };
 use finit::facts::SignalNumber;
 use finit::facts::capability::Capabilities;
@@ -117,6 +117,7 @@ fn exec() -> ExecSpec {
         stdin: Stdin::Usual,
         utmp: None,
         log: LogTarget::Files,
+        own_log: None,
         no_new_privileges: false,
     }
 }
@@ -175,6 +176,14 @@ impl Part {
         self.0.watch = Some(before.chain([one]).collect());
         self.0.start = Start::Demand;
         self.0.remain = false;
+        self
+    }
+
+    /// Says its lines there.
+    pub fn logs_to(mut self, log: LogTarget, own: OwnLog) -> Self {
+        let exec = Rc::make_mut(&mut self.0.exec);
+        exec.log = log;
+        exec.own_log = (own != OwnLog::default()).then(|| Box::new(own));
         self
     }
 

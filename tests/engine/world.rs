@@ -49,6 +49,8 @@ pub struct World<F> {
     pub said: Vec<(Level, String)>,
     /// What everybody was told.
     pub announced: Vec<String>,
+    /// Whose lines go elsewhere.
+    pub redirected: Vec<String>,
     /// Whether nobody but root can log in.
     pub closed: bool,
     pub replies: BTreeMap<u64, Result<Reply, Refusal>>,
@@ -126,6 +128,7 @@ impl<F: Fates> World<F> {
             bound: BTreeMap::new(),
             watched: BTreeSet::new(),
             backlog: BTreeMap::new(),
+            redirected: Vec::new(),
             steps: BTreeSet::new(),
             epoch: Moment(0),
             ahead: Duration::ZERO,
@@ -232,6 +235,9 @@ impl<F: Fates> World<F> {
                 self.dismissed.push(self.engine.name(node).to_owned());
             }
             Effect::Unkeep { node } => self.unkept.push(self.engine.name(node).to_owned()),
+            Effect::Redirect { node, .. } => {
+                self.redirected.push(self.engine.name(node).to_owned());
+            }
             Effect::Forget { .. } => {}
             Effect::Reply { ticket, result } => {
                 self.replies.insert(ticket.0, result);

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command};
 use std::thread;
 
-use finit::logger::{Kept, Message, Target, packets};
+use finit::logger::{Kept, Message, Output, Target, packets};
 use finit::os::passing::send_with_fds;
 use nix::fcntl::OFlag;
 use nix::mount::umount;
@@ -23,7 +23,7 @@ pub struct Init {
     pub max_size: u64,
     pub keep: u32,
     pub writable: bool,
-    pipes: Vec<(String, Target, OwnedFd, File)>,
+    pipes: Vec<(Output, OwnedFd, File)>,
     pub writer: Option<(OwnedFd, Child)>,
 }
 
@@ -39,10 +39,15 @@ impl Init {
 
     /// Adds a service and gives its end of the pipe.
     pub fn service(&mut self, name: &str, target: Target) -> File {
+        self.stream(Output { name: name.to_owned(), target, ..Output::default() })
+    }
+
+    /// The same of one stream of a service.
+    pub fn stream(&mut self, output: Output) -> File {
         let (out, into) = pipe2(OFlag::O_CLOEXEC).unwrap();
         let ours = File::from(into);
         let theirs = ours.try_clone().unwrap();
-        self.pipes.push((name.to_owned(), target, out, ours));
+        self.pipes.push((output, out, ours));
         theirs
     }
 
@@ -66,9 +71,8 @@ impl Init {
         let settings = Message::Settings { directory, max_size: self.max_size, keep: self.keep };
         let mut messages: Vec<(Message, Option<BorrowedFd<'_>>)> = self.kept.messages().into();
         messages.push((settings, None));
-        for (id, (name, target, out, _)) in (0..).zip(&self.pipes) {
-            let (name, target) = (name.clone(), target.clone());
-            messages.push((Message::Open { id, name, target, tag: None }, Some(out.as_fd())));
+        for (id, (output, out, _)) in (0..).zip(&self.pipes) {
+            messages.push((Message::Open { id, output: output.clone() }, Some(out.as_fd())));
         }
         if self.writable {
             messages.push((Message::Writable, None));

@@ -47,7 +47,10 @@ fn ni1402_log_reconfigure_the_lines_go_where_the_new_file_says() {
     let machine = Machine::boot(&speaker("web", ""));
     lines(&machine, "web", 2);
     machine.write("/etc/finit.toml", &speaker("web", "log = \"file:/out/web.log\"\n"));
+    let pid = machine.main_pid("web");
     machine.order(&["apply"]);
+    assert_eq!(machine.main_pid("web"), pid);
+    machine.order(&["restart", "web"]);
     machine.wait("both lines in the other file", |m| {
         let text = m.read("/out/web.log");
         (text.contains("web out") && text.contains("web err")).then_some(())

@@ -4,7 +4,7 @@ use super::{Key, later};
 
 const IN: &str = "service";
 
-pub(super) const KEYS: [Key; 23] = [
+pub(super) const KEYS: [Key; 20] = [
     later(IN, "directories", "Folders made for it before it starts."),
     later(IN, "resources", "Limits of its control group."),
     later(IN, "slice", "The control group that its own one is part of."),
@@ -14,9 +14,6 @@ pub(super) const KEYS: [Key; 23] = [
     later(IN, "cpu-scheduler", "Its scheduling policy."),
     later(IN, "cpus", "The processors that it may use."),
     later(IN, "idle-stop", "Stops it after a time without a connection."),
-    later(IN, "log-stderr", "Where its stderr goes, if not to the same place as its output."),
-    later(IN, "log-tag", "The name in front of its lines."),
-    later(IN, "log-max", "Bytes after which its own log file is rotated."),
     later(IN, "sandbox", "What it may not see or do."),
     later("service.instances", "glob", "Makes an instance of each path that matches."),
     later("service.instances", "name", "How an instance is named after its path."),

@@ -10,6 +10,7 @@ mod identity;
 mod inner;
 mod later;
 mod machine;
+mod output;
 mod service;
 mod suggest;
 mod terminal;
@@ -71,8 +72,8 @@ const fn later(table: &'static str, name: &'static str, help: &'static str) -> K
 
 /// Every key, in the order in which a reference shows them.
 pub fn all() -> impl Iterator<Item = &'static Key> {
-    let services =
-        service::KEYS.iter().chain(&identity::KEYS).chain(&conditions::KEYS).chain(&inner::KEYS);
+    let services = service::KEYS.iter().chain(&identity::KEYS).chain(&output::KEYS);
+    let services = services.chain(&conditions::KEYS).chain(&inner::KEYS);
     let services = services.chain(&health::KEYS).chain(&terminal::KEYS);
     services.chain(&machine::KEYS).chain(&later::KEYS)
 }

@@ -13,7 +13,7 @@ const INTEGER: &str = "an integer";
 
 const IN: &str = "service";
 
-pub(super) const KEYS: [Key; 53] = [
+pub(super) const KEYS: [Key; 52] = [
     key(
         IN,
         "command",
@@ -419,13 +419,5 @@ pub(super) const KEYS: [Key; 53] = [
         "0",
         "-500",
         "How ready the kernel is to kill it when memory runs out, from -1000 (never) to 1000.",
-    ),
-    key(
-        IN,
-        "log",
-        r#""files", "syslog", "kmsg", "console", "none" or "file:PATH""#,
-        r#""files""#,
-        r#""kmsg""#,
-        "Where its output goes.",
     ),
 ];

@@ -5,6 +5,7 @@ use super::super::report::{Place, Report};
 use super::super::spec::Kind;
 use super::gather::lay;
 use super::identity::fit;
+use super::output;
 use super::section::check_keys;
 use super::service::{self, Subject};
 
@@ -60,6 +61,14 @@ pub(super) fn check_defaults(defaults: &Table, report: &mut Report<'_>) {
             keys.iter().for_each(|key| table.remove(key));
         }
     }
+    // What they say of lines is for those whose lines it is about.
+    let entries: Vec<Entry> =
+        output::KEYS.iter().filter_map(|key| defaults.get(key).cloned()).collect();
+    if !entries.is_empty() {
+        let made_up = [("command", "/bin/true"), ("log", "file:/x")];
+        check_as(Kind::Service, Table { entries }, &made_up, report);
+        output::KEYS.iter().for_each(|key| table.remove(key));
+    }
     if !has(&["inetd", "listen"]) {
         made_up.push(("inetd", "22"));
     }
@@ -102,7 +111,13 @@ pub(super) fn over_defaults(kind: Kind, defaults: &Table, table: Table) -> Table
     // What has a terminal reads from that.
     let without: &[&str] = if table.get("tty").is_some() { &["stdin"] } else { &OF_TERMINALS };
     without.iter().for_each(|key| whole.remove(key));
+    let own: Vec<&str> = output::KEYS.into_iter().filter(|key| table.get(key).is_some()).collect();
     lay(&mut whole, table);
     fit(&mut whole, says_capabilities);
+    for key in output::KEYS {
+        if !own.contains(&key) && output::is_idle(key, &whole).is_some() {
+            whole.remove(key);
+        }
+    }
     whole
 }

@@ -10,6 +10,7 @@ mod identity;
 mod instances;
 mod lifecycle;
 mod machine;
+mod output;
 mod ready;
 mod schedule;
 mod section;

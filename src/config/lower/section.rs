@@ -41,6 +41,11 @@ impl<'t, 'r, 'a> Section<'t, 'r, 'a> {
         is_mistyped(self.table, self.kind, names)
     }
 
+    /// All of it, as it stands in the file.
+    pub fn whole(&self) -> &'t Table {
+        self.table
+    }
+
     pub fn entry(&self, key: &str) -> Option<&'t Entry> {
         self.table.get(key)
     }

@@ -10,17 +10,18 @@ use super::super::percent::Percent;
 use super::super::raw::{Table, Value};
 use super::super::report::{Place, Problem, Report, quoted};
 use super::super::spec::{
-    CommandLine, Dependencies, ExecSpec, Hooks, Kind, Line, LogTarget, Missing, ServiceSpec,
-    SocketsSpec, Stage, Start,
+    CommandLine, Dependencies, ExecSpec, Hooks, Kind, Line, Missing, ServiceSpec, SocketsSpec,
+    Stage, Start,
 };
 use super::super::values;
 use super::commands::{command, hooks, reload, script};
 use super::conditions::conditions;
 use super::identity::{Identity, identity};
 use super::lifecycle::{ok_exit, restart, stop};
+use super::output::output;
 use super::ready::readiness;
 use super::schedule::schedule;
-use super::section::{Section, one_of};
+use super::section::Section;
 use super::sockets::sockets;
 use super::terminal::{stdin, utmp};
 use super::watch::watch;
@@ -205,6 +206,7 @@ fn commands(
 fn exec(s: &mut Section<'_, '_, '_>, sockets: Option<&SocketsSpec>) -> ExecSpec {
     let Identity { user, dynamic_user, group, groups, capabilities, is_root } = identity(s);
     let tty = s.get("tty", values::terminal);
+    let (log, own_log) = output(s);
     ExecSpec {
         no_new_privileges: !is_root,
         user,
@@ -233,7 +235,8 @@ fn exec(s: &mut Section<'_, '_, '_>, sockets: Option<&SocketsSpec>) -> ExecSpec 
         stdin: stdin(s, sockets),
         utmp: utmp(s, tty.as_deref(), sockets),
         tty,
-        log: s.get("log", log).unwrap_or(LogTarget::Files),
+        log,
+        own_log,
     }
 }
 
@@ -251,21 +254,6 @@ fn umask(text: &str) -> Result<u32, Problem> {
     let mode = values::mode(text)?;
     let wrong = || Problem::new(format!("{} is no umask", quoted(text)));
     (mode <= 0o777).then_some(mode).ok_or_else(|| wrong().hint("it is at most \"777\""))
-}
-
-fn log(text: &str) -> Result<LogTarget, Problem> {
-    if let Some(path) = text.strip_prefix("file:") {
-        return Ok(LogTarget::File(PathBuf::from(values::absolute(path)?)));
-    }
-    let words: [(&str, usize); 5] =
-        [("files", 0), ("kmsg", 1), ("console", 2), ("none", 3), ("syslog", 4)];
-    Ok(match one_of("log", text, &words)? {
-        0 => LogTarget::Files,
-        1 => LogTarget::Kmsg,
-        2 => LogTarget::Console,
-        3 => LogTarget::None,
-        _ => LogTarget::Syslog,
-    })
 }
 
 fn env(s: &mut Section<'_, '_, '_>) -> Vec<(String, String)> {

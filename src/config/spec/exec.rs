@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::output::{LogTarget, OwnLog};
 use crate::facts::SignalNumber;
 use crate::facts::capability::Capabilities;
 
@@ -74,6 +75,9 @@ pub struct ExecSpec {
     pub utmp: Option<String>,
     /// Where its output goes.
     pub log: LogTarget,
+    /// What else it says of its lines; most say nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub own_log: Option<Box<OwnLog>>,
     /// Whether execve(2) may never give it more rights; PR_SET_NO_NEW_PRIVS of prctl(2).
     pub no_new_privileges: bool,
 }
@@ -97,23 +101,6 @@ pub enum Stdin {
     File(PathBuf),
     /// The one socket that is held for it, which it writes to as well.
     Socket,
-}
-
-/// Where the output of a service goes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum LogTarget {
-    /// A file of its own in the log folder.
-    Files,
-    /// The syslog daemon, by /dev/log.
-    Syslog,
-    /// /dev/kmsg.
-    Kmsg,
-    /// The console.
-    Console,
-    /// Nowhere.
-    None,
-    /// This file, appended to.
-    File(PathBuf),
 }
 
 /// A command that runs beside the main one.

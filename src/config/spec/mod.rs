@@ -7,6 +7,7 @@ mod exec;
 mod health;
 mod lifecycle;
 mod machine;
+mod output;
 mod sockets;
 mod watch;
 
@@ -20,9 +21,7 @@ use crate::calendar::Schedule;
 pub use conditions::{
     CONTAINERS, Comparison, Condition, Conditions, MACHINES, TESTS, Test, comparison,
 };
-pub use exec::{
-    CommandLine, ExecSpec, Hook, Hooks, LogTarget, Missing, Piece, ReloadAction, Stdin, Word,
-};
+pub use exec::{CommandLine, ExecSpec, Hook, Hooks, Missing, Piece, ReloadAction, Stdin, Word};
 pub use health::{Check, Health};
 pub use lifecycle::{
     Exits, NotifyFrom, OkExit, Probe, Readiness, Ready, RestartSpec, RestartWhen, StopScope,
@@ -32,6 +31,7 @@ pub use machine::{
     BootSpec, ControlSpec, Devices, LogSpec, MILESTONES, PowerKey, STEPS, ShutdownSpec, TARGETS,
     TargetSpec,
 };
+pub use output::{LogTarget, Outlet, OwnLog, Stream};
 pub use sockets::{Address, SocketMode, SocketSpec, SocketsSpec, UnixKind, UnixPath};
 pub use watch::{Sight, Trigger, Watched};
 

@@ -1,6 +1,6 @@
 //! What of an edited definition no process sees is followed without a restart.
 
-use finit::config::spec::{Check, Health, Ready, StopScope};
+use finit::config::spec::{Check, Health, LogTarget, OwnLog, Ready, StopScope};
 use finit::proto::Outcome;
 
 use super::plan::plan;
@@ -286,4 +286,43 @@ fn a_reload_that_is_edited_while_its_command_runs_begins_anew() {
     rig.pass(secs(3));
     assert_eq!(rig.outcome(1), Some(Outcome::Done));
     assert!(rig.signals("web").contains(&"SIGHUP".to_owned()), "{:?}", rig.signals("web"));
+}
+
+/// The descriptors of a process stay what they are: only where those would be others it restarts.
+#[test]
+fn lines_go_elsewhere_without_a_restart_where_the_pipes_stay() {
+    let s = |log: LogTarget, own: OwnLog| service("s").logs_to(log, own);
+    let tagged = |tag: &str| OwnLog { tag: Some(tag.into()), ..OwnLog::default() };
+    let apart = |log: LogTarget| OwnLog { stderr: Some(log), ..OwnLog::default() };
+    let (files, plain) = (LogTarget::Files, OwnLog::default());
+    let sized = OwnLog { max_size: Some(1 << 20), ..OwnLog::default() };
+    let steps = [
+        ("update", "log", s(LogTarget::Syslog, plain.clone())),
+        ("update", "log-tag", s(LogTarget::Syslog, tagged("t"))),
+        ("update", "log-tag", s(LogTarget::Syslog, tagged("u"))),
+        ("update", "log, log-tag, log-max", s(files.clone(), sized)),
+        ("restart", "log-stderr, log-max", s(files.clone(), apart(LogTarget::Kmsg))),
+        ("update", "log-stderr", s(files.clone(), apart(LogTarget::Syslog))),
+        ("update", "log-stderr", s(files.clone(), plain.clone())),
+        ("restart", "log", s(LogTarget::None, plain.clone())),
+        ("restart", "log", s(LogTarget::Console, plain)),
+        ("restart", "log-tag", s(LogTarget::Console, tagged("t"))),
+    ];
+    let mut rig = Rig::booted([service("s")]);
+    let mut starts = 1;
+    for (verb, keys, part) in steps {
+        let parts = || [part.clone()];
+        assert_eq!(plan(&rig, parts()), [format!("{verb} s: changed: {keys}")]);
+        let in_place = if verb == "update" { " (1 in place)" } else { "" };
+        assert_eq!(rig.apply(parts()), format!("0 added, 1 changed{in_place}, 0 removed"));
+        rig.pass(secs(1));
+        starts += usize::from(verb == "restart");
+        assert_eq!((rig.starts("s"), rig.state("s")), (starts, "up"), "{keys}");
+        assert_eq!(plan(&rig, parts()), Vec::<String>::new());
+        let told = rig.world.redirected.pop().is_some();
+        assert_eq!(told, verb == "update", "{keys}");
+    }
+    // What is no matter of lines has nobody told.
+    rig.apply([s(LogTarget::Console, tagged("t")).restart_never()]);
+    assert_eq!(rig.world.redirected, <[String; 0]>::default());
 }
