@@ -80,6 +80,7 @@ fn rest(service: &ServiceReport, detail: &Detail, field: &mut impl FnMut(&str, C
         many => field("strays", format!("{many} processes live on after its main one").into()),
     }
     field("log", detail.log.as_deref().map(text::clean).unwrap_or_default());
+    field("stderr", detail.log_stderr.as_deref().map(text::clean).unwrap_or_default());
 }
 
 /// "sshd: up since 3 min (pid 412)", "web: failed: why; what to do".

@@ -1,6 +1,6 @@
 //! `finitctl logs`: the last lines of services, and those to come.
 //!
-//! finit writes one file a service. The client reads them itself, by the paths that the reports
+//! finit writes one file a service, or two where its stderr goes elsewhere. The client reads them itself, by the paths that the reports
 //! name: PID 1 never carries log lines.
 
 use std::fs::{File, OpenOptions};
@@ -13,6 +13,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use super::connect::Failure;
 use super::status::{ask_machine, ask_services, hidden};
 use super::{Form, Session, Status, since};
+use crate::proto::report::Detail;
 
 /// How often a followed file is looked at, in milliseconds.
 const LOOK_MS: u16 = 250;
@@ -101,8 +102,9 @@ pub fn run(session: &mut Session, matches: &ArgMatches) -> Result<Status, Failur
         lines.sort_by(|(_, one), (_, other)| time_of(one).cmp(time_of(other)));
     }
     let skipped = lines.len().saturating_sub(count);
+    let several = are_several(&logs);
     for (service, line) in lines.iter().skip(skipped) {
-        print(session, service, line, logs.len());
+        print(session, service, line, several);
     }
     if matches.get_flag("follow") {
         follow(session, &mut logs);
@@ -136,40 +138,50 @@ fn find(session: &mut Session, names: &[String]) -> Result<(Vec<Log>, Status), F
         };
         for service in services {
             let Some(detail) = service.detail else { return Err(hidden("log files")) };
-            match detail.log {
-                Some(path) => {
-                    let partial = Vec::new();
-                    logs.push(Log { service: service.name, path, open: None, partial });
-                }
-                None if everyone => {}
-                None => {
-                    session.complain(&Failure::Local(format!(
-                        "{}: no log file; see `log` in /etc/finit.toml",
-                        service.name
-                    )));
-                    status = Status::Failed;
-                }
+            let mut files = files(&detail).peekable();
+            if files.peek().is_none() && !everyone {
+                session.complain(&Failure::Local(format!(
+                    "{}: no log file; see `log` in /etc/finit.toml",
+                    service.name
+                )));
+                status = Status::Failed;
             }
+            logs.extend(files.map(|path| Log {
+                service: service.name.clone(),
+                path: path.to_owned(),
+                open: None,
+                partial: Vec::new(),
+            }));
         }
     }
     Ok((logs, status))
+}
+
+/// The files of the lines of a service.
+fn files(detail: &Detail) -> impl Iterator<Item = &str> {
+    [&detail.log, &detail.log_stderr].into_iter().filter_map(|path| path.as_deref())
+}
+
+/// Whether these are of more than one service.
+fn are_several(logs: &[Log]) -> bool {
+    logs.windows(2).any(|pair| matches!(pair, [one, other] if one.service != other.service))
 }
 
 fn time_of(line: &str) -> &str {
     line.split(' ').next().unwrap_or_default()
 }
 
-fn print(session: &mut Session, service: &str, line: &str, logs: usize) {
+fn print(session: &mut Session, service: &str, line: &str, several: bool) {
     match session.form {
         Form::Json => session.output.json(&serde_json::json!({"service": service, "line": line})),
-        Form::Text if logs > 1 => session.output.line(&format!("{service}: {line}")),
+        Form::Text if several => session.output.line(&format!("{service}: {line}")),
         Form::Text => session.output.line(line),
     }
 }
 
 /// Prints what is added to the files until nobody reads it any more.
 fn follow(session: &mut Session, logs: &mut [Log]) {
-    let several = logs.len();
+    let several = are_several(logs);
     loop {
         session.output.flush();
         if session.output.is_closed() || is_unread() {
@@ -218,12 +230,15 @@ impl Log {
     }
 }
 
-/// The last lines of a log.
-///
-/// # Errors
-/// It cannot be read.
-pub fn tail(path: &str, count: usize) -> io::Result<Vec<String>> {
-    OpenLog::open(path)?.tail(path, count, "")
+/// The last lines of a service, as far as its files can be read.
+pub fn tail(detail: &Detail, count: usize) -> Vec<String> {
+    let of = |path: &str| OpenLog::open(path)?.tail(path, count, "");
+    let read = files(detail).filter_map(|path| of(path).ok());
+    let mut lines: Vec<String> = read.flatten().collect();
+    if detail.log_stderr.is_some() {
+        lines.sort_by(|one, other| time_of(one).cmp(time_of(other)));
+    }
+    lines.split_off(lines.len().saturating_sub(count))
 }
 
 struct OpenLog {

@@ -96,8 +96,8 @@ fn show(session: &mut Session, service: &ServiceReport) {
         return;
     }
     let usage = service.cgroup.as_deref().map(cgroup::usage).unwrap_or_default();
-    let log = service.detail.as_ref().and_then(|detail| detail.log.as_deref());
-    let log = log.and_then(|path| logs::tail(path, LOG_LINES).ok()).unwrap_or_default();
+    let log = service.detail.as_ref().map(|detail| logs::tail(detail, LOG_LINES));
+    let log = log.unwrap_or_default();
     // Nothing is cut here, so the width of the terminal need not be asked for.
     let style = Style { colour: session.output.colour(), width: None };
     let page = detail::render(service, usage, &log, style);

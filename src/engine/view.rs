@@ -8,7 +8,7 @@ use super::node::{Body, Node};
 use super::power::Phase;
 use super::schedule::span;
 use super::state::{DownWhy, Rung, StartStep, State, Then};
-use crate::config::spec::{CommandLine, Kind, LogTarget, Piece, Ready, ServiceSpec, Word};
+use crate::config::spec::{CommandLine, Kind, LogTarget, Piece, Ready, ServiceSpec, Stream, Word};
 use crate::facts::{Moment, Pid, glob};
 use crate::proto::report::Detail;
 use crate::proto::{MachineReport, Refusal, Reply, ServiceReport, StateWord};
@@ -93,14 +93,9 @@ impl Engine {
         let spec = node.spec();
         let state_of =
             |id: &NodeId| self.node(*id).map(|node| (node.name.clone(), self.word_of(node)));
-        let log = spec.and_then(|spec| match &spec.exec.log {
-            LogTarget::Files => {
-                let file = format!("{}.log", node.name);
-                Some(self.log_settings().directory.join(file).display().to_string())
-            }
-            LogTarget::File(path) => Some(path.display().to_string()),
-            LogTarget::Syslog | LogTarget::Kmsg | LogTarget::Console | LogTarget::None => None,
-        });
+        let file = |stream| self.log_file(node, spec?.exec.log_of(stream));
+        let (log, errors) = (file(Stream::Output), file(Stream::Errors));
+        let log_stderr = errors.filter(|errors| log.as_ref() != Some(errors));
         Detail {
             description: spec.map(|spec| spec.description.clone()).unwrap_or_default(),
             command: spec.map(|spec| command(&spec.commands)).unwrap_or_default(),
@@ -117,7 +112,20 @@ impl Engine {
             after: node.edges.after.iter().filter_map(state_of).collect(),
             needed_by: node.edges.needed_by.iter().map(|id| self.name(*id).to_owned()).collect(),
             log,
+            log_stderr,
             strays: 0,
+        }
+    }
+
+    /// The file that lines of a node go to, if they go to one.
+    fn log_file(&self, node: &Node, target: &LogTarget) -> Option<String> {
+        match target {
+            LogTarget::Files => {
+                let file = format!("{}.log", node.name);
+                Some(self.log_settings().directory.join(file).display().to_string())
+            }
+            LogTarget::File(path) => Some(path.display().to_string()),
+            LogTarget::Syslog | LogTarget::Kmsg | LogTarget::Console | LogTarget::None => None,
         }
     }
 

@@ -212,6 +212,9 @@ pub struct Detail {
     /// File of its log lines.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log: Option<String>,
+    /// File of the lines of its stderr, where that is another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log_stderr: Option<String>,
     /// Processes that live on after its main one.
     pub strays: u32,
 }

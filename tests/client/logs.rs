@@ -21,7 +21,9 @@ fn with_logs() -> (Server, Folder) {
     let report = move |name: &str| {
         let path = folder.join(format!("{name}.log")).to_str().unwrap().to_owned();
         let log = (name != "db").then_some(path);
-        let detail = Some(Detail { log, ..Detail::default() });
+        let errors = folder.join(format!("{name}.err")).to_str().unwrap().to_owned();
+        let log_stderr = (name == "two").then_some(errors);
+        let detail = Some(Detail { log, log_stderr, ..Detail::default() });
         ServiceReport { detail, ..service(name, StateWord::Up) }
     };
     let server = Server::new(move |request| match request {
@@ -55,6 +57,23 @@ fn logs_are_the_last_lines_by_time() {
     let ran = server.run(&["logs", "-n", "20000", "b"]);
     assert_eq!(ran.out.lines().count(), 20_000);
     assert!(ran.out.starts_with("00:00 line 30000\n") && ran.out.ends_with("line 49999\n"));
+}
+
+#[test]
+fn both_streams_of_a_service_are_one_story() {
+    let (server, logs) = with_logs();
+    fs::write(logs.join("two.log"), "00:01 one\n00:03 three\n").unwrap();
+    fs::write(logs.join("two.err"), "00:02 stderr: two\n00:04 stderr: four\n").unwrap();
+    let all = "00:01 one\n00:02 stderr: two\n00:03 three\n00:04 stderr: four\n";
+    assert_eq!(server.run(&["logs", "two"]).out, all);
+    assert_eq!(server.run(&["logs", "-n", "1", "two"]).out, "00:04 stderr: four\n");
+    let shown = server.run(&["status", "two"]).out;
+    assert!(shown.contains("two.err\n    00:01 one\n    00:02 stderr: two\n    00:03"), "{shown}");
+    fs::write(logs.join("a.log"), "00:05 five\n").unwrap();
+    let both = server.run(&["logs", "-n", "2", "two", "a"]).out;
+    assert_eq!(both, "two: 00:04 stderr: four\na: 00:05 five\n");
+    fs::remove_file(logs.join("two.log")).unwrap();
+    assert_eq!(server.run(&["logs", "-n", "1", "two"]).out, "00:04 stderr: four\n");
 }
 
 /// Nothing at all would say that there is nothing.

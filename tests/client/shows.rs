@@ -151,6 +151,7 @@ fn full() -> ServiceReport {
         after: vec![("network".to_owned(), StateWord::Done)],
         needed_by: vec!["login".to_owned()],
         log: Some("/var/log/finit/web.log".to_owned()),
+        log_stderr: Some("/var/log/finit/web.err".to_owned()),
         strays: 2,
     };
     let own_user = Some(61_234);
@@ -180,6 +181,7 @@ web: up since 3 min (pid 412)
   note        the file has changed since it was started; run: finitctl restart web
   strays      2 processes live on after its main one
   log         /var/log/finit/web.log
+  stderr      /var/log/finit/web.err
     line one
 ";
     assert_eq!(page, expected);
@@ -244,7 +246,9 @@ fn memory_cpu_and_log_lines_are_read_by_the_client() {
     fs::write(folder.join("web.log"), lines).unwrap();
     let mut report = full();
     report.cgroup = Some(folder.to_str().unwrap().to_owned());
-    report.detail.as_mut().unwrap().log = Some(folder.join("web.log").to_str().unwrap().to_owned());
+    let detail = report.detail.as_mut().unwrap();
+    detail.log = Some(folder.join("web.log").to_str().unwrap().to_owned());
+    detail.log_stderr = None;
     let server = Server::always(Answer::Reply(Reply::Service(Box::new(report))));
     let ran = server.run(&["status", "web"]);
     assert!(ran.out.contains("memory      12.3 MiB\n  cpu         1.23 s\n"), "{}", ran.out);

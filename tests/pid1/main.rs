@@ -48,6 +48,7 @@ mod selfwait;
 mod stdin;
 mod stop;
 mod store;
+mod streams;
 mod talk;
 mod timetable;
 mod told;
