@@ -165,7 +165,9 @@ impl Files {
         self.open.last_mut().ok_or(Errno(libc::EIO))
     }
 
-    /// NAME.log becomes NAME.log.1 and so on; the oldest is overwritten.
+    /// NAME.log becomes NAME.log.1 and so on, up to the first number that is free; the oldest is
+    /// overwritten where none is. A writer that is killed in the middle of it leaves one free,
+    /// which is filled by the next: a reader takes it for the end.
     fn rotate(&self, path: &str) -> std::io::Result<()> {
         let name = |number: u32| match number {
             0 => path.to_owned(),
@@ -174,7 +176,8 @@ impl Files {
         if self.keep == 0 {
             return std::fs::remove_file(path);
         }
-        for number in (0..self.keep).rev() {
+        let free = (1..self.keep).find(|number| symlink_metadata(name(*number)).is_err());
+        for number in (0..free.unwrap_or(self.keep)).rev() {
             match rename(name(number), name(number.saturating_add(1))) {
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
                 outcome => outcome?,
@@ -244,4 +247,30 @@ fn options() -> OpenOptions {
 /// Whether only the kernel makes what has such a path.
 fn is_device(path: &str) -> bool {
     path.starts_with("/dev/") && !path.starts_with("/dev/shm/")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_killed_writer_left_free_is_filled_and_only_what_is_newer_moves() {
+        let name = format!("finit-rotate-{}", std::process::id());
+        let folder = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(&folder).unwrap();
+        let path = folder.join("web.log").display().to_string();
+        let names = [path.clone(), format!("{path}.1"), format!("{path}.2"), format!("{path}.3")];
+        let read = || names.each_ref().map(|name| std::fs::read_to_string(name).ok());
+        let there = |texts: [&str; 4]| texts.map(|text| Some(text.to_owned()).filter(|t| t != "-"));
+        for (name, text) in names.iter().zip(["new", "1", "-", "3"]).filter(|(_, t)| *t != "-") {
+            std::fs::write(name, text).unwrap();
+        }
+        let files = Files { keep: 3, ..Files::default() };
+        files.rotate(&path).unwrap();
+        assert_eq!(read(), there(["-", "new", "1", "3"]));
+        std::fs::write(&path, "newer").unwrap();
+        files.rotate(&path).unwrap();
+        assert_eq!(read(), there(["-", "newer", "new", "1"]));
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
 }
