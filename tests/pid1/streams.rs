@@ -204,6 +204,9 @@ fn a_terminal_a_connection_and_nothing_are_no_obstacle_to_a_stderr() {
         "[service.echo]\ncommand = [\"/bin/sh\", \"-c\", \"echo served; echo told >&2\"]\n\
          inetd = \"7\"\nlog-stderr = \"file:/out/echo\"\n"
             .to_owned(),
+        "[task.last]\ncommand = [\"/bin/sh\", \"-c\", \"printf words; printf 'words too' >&2\"]\n\
+         log-stderr = \"file:/out/last\"\n"
+            .to_owned(),
     ];
     let machine = Machine::boot(&toml.concat());
     hears(&machine, "/var/log/finit/quiet.log", "Z stderr: quiet err\n");
@@ -221,4 +224,7 @@ fn a_terminal_a_connection_and_nothing_are_no_obstacle_to_a_stderr() {
     let said = machine.run(&["timeout", "50", "/usr/bin/python3", "-c", connect]);
     assert_eq!(said.text.trim(), "b'served\\n'");
     hears(&machine, "/out/echo", "Z echo: stderr: told\n");
+    // Last words of either have no newline.
+    hears(&machine, "/var/log/finit/last.log", "Z words\n");
+    hears(&machine, "/out/last", "Z last: stderr: words too\n");
 }
