@@ -30,6 +30,80 @@ pub fn matches(pattern: &[char], name: &[char]) -> bool {
     }
 }
 
+/// The same for a name in a folder. What begins with a dot is meant only by a dot.
+pub fn is_meant(pattern: &[char], name: &[char]) -> bool {
+    (name.first() != Some(&'.') || pattern.first() == Some(&'.')) && matches(pattern, name)
+}
+
+/// The last star of a pattern.
+struct Star<'p, 'n> {
+    /// What follows it in the pattern.
+    after: &'p [char],
+    /// Where in the name it begins.
+    begin: &'n [char],
+    /// Where in the name what follows was tried last.
+    tried: &'n [char],
+    /// Its number among the wildcards.
+    number: usize,
+}
+
+/// What each wildcard of a pattern stands for in a name, in their order; none where the name does
+/// not match.
+pub fn captures(pattern: &[char], name: &[char]) -> Option<Vec<String>> {
+    let (mut left, mut rest) = (pattern, name);
+    let mut caught: Vec<&[char]> = Vec::new();
+    let mut star: Option<Star<'_, '_>> = None;
+    loop {
+        if left.is_empty() && rest.is_empty() {
+            return Some(caught.into_iter().map(String::from_iter).collect());
+        }
+        if let ['*', after @ ..] = left {
+            star = Some(Star { after, begin: rest, tried: rest, number: caught.len() });
+            caught.push(&[]);
+            left = after;
+            continue;
+        }
+        if let Some((next, others)) = one(left, rest) {
+            if wildcard(left).is_some() {
+                caught.extend(rest.get(..1));
+            }
+            (left, rest) = (next, others);
+            continue;
+        }
+        let Star { after, begin, tried, number } = star?;
+        let (_, later) = tried.split_first()?;
+        star = Some(Star { after, begin, tried: later, number });
+        caught.truncate(number);
+        caught.extend(begin.get(..begin.len().saturating_sub(later.len())));
+        (left, rest) = (after, later);
+    }
+}
+
+/// How many wildcards a pattern has.
+pub fn wildcards(pattern: &[char]) -> usize {
+    let mut left = pattern;
+    let mut count = 0usize;
+    loop {
+        left = match (wildcard(left), left) {
+            (Some(rest), _) => {
+                count = count.saturating_add(1);
+                rest
+            }
+            (None, ['\\', _, rest @ ..] | [_, rest @ ..]) => rest,
+            (None, []) => return count,
+        };
+    }
+}
+
+/// What follows the wildcard that a pattern begins with.
+fn wildcard(pattern: &[char]) -> Option<&[char]> {
+    match pattern {
+        ['*' | '?', rest @ ..] => Some(rest),
+        ['[', inside @ ..] => bracket(inside, '-').map(|(_, rest)| rest),
+        _ => None,
+    }
+}
+
 /// What is left of a pattern and a name after one letter that matches.
 fn one<'p, 'n>(pattern: &'p [char], name: &'n [char]) -> Option<(&'p [char], &'n [char])> {
     let (letter, name) = name.split_first()?;
@@ -77,7 +151,32 @@ fn bracket(inside: &[char], letter: char) -> Option<(bool, &[char])> {
 
 #[cfg(test)]
 mod tests {
-    use super::matches;
+    use super::{captures, is_meant, matches, wildcards};
+
+    #[test]
+    fn what_each_wildcard_stands_for() {
+        let letters = |text: &str| text.chars().collect::<Vec<_>>();
+        for (pattern, name, expected) in [
+            ("a", "a", Some(&[][..])),
+            ("*.conf", "a.b.conf", Some(&["a.b"][..])),
+            ("*-*", "one-two-three", Some(&["one", "two-three"])),
+            ("*", "", Some(&[""])),
+            ("tty[1-6]", "tty3", Some(&["3"])),
+            ("?x[!a]*", "äxb", Some(&["ä", "b", ""])),
+            ("\\**", "*a", Some(&["a"])),
+            ("[a*", "[ab", Some(&["b"])),
+            ("*b?d*", "abcabxdz", Some(&["abca", "x", "z"])),
+            ("a*", "b", None),
+            ("*a", "ab", None),
+        ] {
+            let caught = captures(&letters(pattern), &letters(name));
+            let expected = expected.map(|all| all.iter().map(|s| s.to_string()).collect());
+            assert_eq!(caught, expected, "{pattern} {name}");
+            let count = wildcards(&letters(pattern));
+            assert!(caught.is_none_or(|caught| caught.len() == count), "{pattern}");
+        }
+        assert_eq!([r"\*", "[a", "a[*]", "***"].map(|p| wildcards(&letters(p))), [0, 0, 1, 3]);
+    }
 
     #[test]
     fn patterns() {
@@ -101,5 +200,18 @@ mod tests {
                 assert!(!matches(&letters(pattern), &letters(name)), "{pattern} {name}");
             }
         }
+    }
+
+    #[test]
+    fn what_is_hidden_is_meant_by_a_dot_alone() {
+        let is_meant = |pattern: &str, name: &str| {
+            let letters = |text: &str| text.chars().collect::<Vec<_>>();
+            is_meant(&letters(pattern), &letters(name))
+        };
+        for pattern in ["*", "?a", "*a", "[.]a"] {
+            assert!(!is_meant(pattern, ".a"), "{pattern}");
+        }
+        assert!(is_meant(".*", ".a") && is_meant(".*", ".") && is_meant("*", "a.b"));
+        assert!(!is_meant("*.conf", ".conf") && !is_meant(".*", "a"));
     }
 }

@@ -45,6 +45,7 @@ pub mod kmsg;
 pub mod memory;
 pub mod mount;
 pub mod passing;
+pub mod paths;
 pub mod pidfd;
 pub mod proc;
 pub mod reboot;

@@ -4,7 +4,7 @@
 use std::path::{Component, Path, PathBuf};
 
 use crate::facts::Errno;
-use crate::facts::glob::matches;
+use crate::facts::glob::is_meant;
 
 /// A path that matches the pattern, if one does; any of many.
 pub fn first_match(pattern: &Path) -> Result<Option<PathBuf>, Errno> {
@@ -56,27 +56,4 @@ fn find(here: PathBuf, parts: &[String], visit: Visit<'_>) -> Result<Option<Path
         }
     }
     Ok(None)
-}
-
-/// Whether a name is one of the pattern. What begins with a dot is meant only by a dot.
-fn is_meant(pattern: &[char], name: &[char]) -> bool {
-    (name.first() != Some(&'.') || pattern.first() == Some(&'.')) && matches(pattern, name)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::is_meant;
-
-    #[test]
-    fn what_is_hidden_is_meant_by_a_dot_alone() {
-        let is_meant = |pattern: &str, name: &str| {
-            let letters = |text: &str| text.chars().collect::<Vec<_>>();
-            is_meant(&letters(pattern), &letters(name))
-        };
-        for pattern in ["*", "?a", "*a", "[.]a"] {
-            assert!(!is_meant(pattern, ".a"), "{pattern}");
-        }
-        assert!(is_meant(".*", ".a") && is_meant(".*", ".") && is_meant("*", "a.b"));
-        assert!(!is_meant("*.conf", ".conf") && !is_meant(".*", "a"));
-    }
 }
