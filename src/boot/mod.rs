@@ -12,6 +12,7 @@
 //! another disk or on the network is the business of a child.
 
 pub mod conditions;
+pub mod instances;
 pub mod session;
 pub mod shutdown;
 pub mod steps;
@@ -164,6 +165,7 @@ pub fn helper_about(word: &str, subject: &str) -> Option<u8> {
     match word {
         conditions::CHECK => Some(conditions::check(subject)),
         variables::READ => Some(variables::read(subject)),
+        instances::FIND => Some(instances::find(subject)),
         conditions::AWAIT => Some(conditions::look_out(subject)),
         watcher::WORD => Some(watcher::watch(subject)),
         session::WORD => Some(session::note(subject)),

@@ -166,6 +166,19 @@ impl<'a> Goal<'a> {
         let of_template = |template: &str| {
             spec.services.iter().find(|spec| spec.template.as_deref() == Some(template))
         };
+        let is_found =
+            |name: &str| spec.templates.iter().any(|one| one.name == name && one.search.is_some());
+        if is_found(name) {
+            return Ok(goal(name.to_owned(), None, None));
+        }
+        if let Some((template, _)) = name.split_once('@').filter(|(name, _)| is_found(name)) {
+            let word = if on { "enable" } else { "disable" };
+            let message = format!(
+                "the instances of {template} are found on the machine, and no file lists them"
+            );
+            let hint = format!("finitctl {word} {template} is for all of them");
+            return Err(Failure::Refused(Refusal::new(Code::NotSupported, message).hint(hint)));
+        }
         if let Some((template, instance)) = name.split_once('@')
             && let Some(known) = of_template(template)
         {
@@ -196,7 +209,11 @@ impl<'a> Goal<'a> {
         let mut about = spec.services.iter().filter(|spec| self.is_about(spec));
         match &self.instance {
             Some(_) => about.next().is_some() == self.on,
-            None => about.all(|spec| spec.enabled == self.on),
+            None => {
+                let mut found = spec.templates.iter().filter(|one| one.name == self.header);
+                about.all(|spec| spec.enabled == self.on)
+                    && found.all(|template| template.enabled == self.on)
+            }
         }
     }
 
@@ -233,6 +250,8 @@ impl<'a> Goal<'a> {
         let others = |spec: &SystemSpec| {
             let mut spec = spec.clone();
             spec.services.retain(|spec| !self.is_about(spec));
+            let templates = spec.templates.iter_mut().filter(|one| one.name == self.header);
+            templates.for_each(|template| template.enabled = self.on);
             spec
         };
         let same = old.services.iter().filter(|spec| self.is_about(spec)).all(|old| {

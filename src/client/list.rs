@@ -57,8 +57,11 @@ pub fn run(session: &mut Session, matches: &ArgMatches) -> Result<Status, Failur
     let only_frozen = matches.get_flag("frozen");
     let machine = ask_machine(session)?;
     let is_listed = |entry: &&ServiceReport| {
-        let kind_fits =
-            if only_targets { entry.kind == "target" } else { overview::is_shown(entry, scope) };
+        let kind_fits = if only_targets {
+            entry.kind == "target"
+        } else {
+            overview::is_shown(entry, &machine, scope)
+        };
         kind_fits
             && (entry.held || !only_held)
             && (entry.frozen.is_some() || !only_frozen)

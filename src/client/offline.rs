@@ -8,7 +8,7 @@ use super::connect::Failure;
 use super::{Form, Session, Status};
 use crate::calendar::{Schedule, Zone};
 use crate::config;
-use crate::config::spec::{Kind, ServiceSpec, SystemSpec};
+use crate::config::spec::{Kind, Look, ServiceSpec, SystemSpec};
 use crate::os::time;
 use crate::os::users::Accounts;
 
@@ -83,7 +83,8 @@ struct Found {
 }
 
 fn examine(path: &Path) -> Found {
-    let config::Loaded { spec, diagnostics, .. } = config::load(path, &config::Disk);
+    let (found, unsaid) = look_for_instances(&config::load(path, &config::Disk).spec);
+    let config::Loaded { spec, diagnostics, .. } = config::load_with(path, &config::Disk, &found);
     let of_kind = |kind| spec.services.iter().filter(|service| service.kind == kind).count();
     let errors = diagnostics.iter().filter(|diagnostic| diagnostic.is_error()).count();
     let never = spec.services.iter().filter_map(|service| {
@@ -99,13 +100,42 @@ fn examine(path: &Path) -> Found {
     let login = (is_whole && !has_login(&spec)).then(|| {
         "no service of the target default has a `tty`: nobody can log in on the console".to_owned()
     });
-    let warnings = never.chain(power).chain(login).map(|said| format!("warning: {said}"));
+    let warnings = unsaid
+        .into_iter()
+        .chain(never)
+        .chain(power)
+        .chain(login)
+        .map(|said| format!("warning: {said}"));
     Found {
         services: of_kind(Kind::Service),
         tasks: of_kind(Kind::Task),
         errors,
         said: diagnostics.iter().map(ToString::to_string).chain(warnings).collect(),
     }
+}
+
+/// Looks for the instances of templates as PID 1 would, but for those that only a command knows:
+/// a check runs none. The answer says which these are.
+fn look_for_instances(spec: &SystemSpec) -> (config::Found, Vec<String>) {
+    let mut found = config::Found::default();
+    let mut unsaid = Vec::new();
+    for template in &spec.templates {
+        let Some(search) = &template.search else { continue };
+        match &search.look {
+            Look::Glob { pattern, name } => {
+                let looked = config::paths(pattern, name);
+                if let Err(why) = &looked {
+                    unsaid.push(format!("the instances of {}: {why}", template.name));
+                }
+                found.learn(&template.name, search, &looked);
+            }
+            Look::Command(_) => unsaid.push(format!(
+                "the instances of {} are what a command prints, and a check does not run it",
+                template.name
+            )),
+        }
+    }
+    (found, unsaid)
 }
 
 fn is_drop_in_folder(path: &Path) -> bool {

@@ -21,7 +21,7 @@ const HEADINGS: [&str; 7] = ["NAME", "STATE", "SINCE", "PID", "MEMORY", "RESTART
 /// The machine and its services.
 pub fn render(machine: &MachineReport, scope: Scope, style: Style) -> String {
     let shown: Vec<&ServiceReport> =
-        machine.services.iter().filter(|entry| is_shown(entry, scope)).collect();
+        machine.services.iter().filter(|entry| is_shown(entry, machine, scope)).collect();
     let mut screen = header(machine, &shown, style);
     if !shown.is_empty() {
         screen.push('\n');
@@ -30,9 +30,16 @@ pub fn render(machine: &MachineReport, scope: Scope, style: Style) -> String {
     screen
 }
 
-/// Whether an entry belongs on the screen.
-pub fn is_shown(entry: &ServiceReport, scope: Scope) -> bool {
-    let is_usual = matches!(entry.kind.as_str(), "service" | "task");
+/// Whether an entry belongs on the screen: a template does where no instance stands for it.
+pub fn is_shown(entry: &ServiceReport, machine: &MachineReport, scope: Scope) -> bool {
+    let is_instance = |one: &ServiceReport| {
+        one.name.strip_prefix(&entry.name).is_some_and(|rest| rest.starts_with('@'))
+    };
+    let is_usual = match entry.kind.as_str() {
+        "service" | "task" => true,
+        "template" => !machine.services.iter().any(is_instance),
+        _ => false,
+    };
     is_usual || scope == Scope::All || entry.state == StateWord::Failed
 }
 

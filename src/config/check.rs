@@ -8,7 +8,7 @@ use super::keys::nearest;
 use super::left_out::Mistakes;
 use super::report::{Place, Problem, Report, quoted};
 use super::spec::{Kind, MILESTONES, STEPS, ServiceSpec, Start, SystemSpec, TARGETS, TargetSpec};
-use super::{cycle, rivals, taken};
+use super::{cycle, misfits, rivals, taken};
 
 /// A name, and where the file says it.
 pub(super) type Said = (String, Place);
@@ -17,6 +17,8 @@ pub(super) type Said = (String, Place);
 /// whose names and ties are told too, and then left out.
 pub(super) struct Draft {
     pub spec: ServiceSpec,
+    /// Where it comes from.
+    pub origin: Origin,
     /// What is wrong with it already; of several mistakes, the first.
     pub mistake: Option<String>,
     /// Whether it is not known when it is there, as what says so is wrong.
@@ -31,6 +33,18 @@ pub(super) struct Draft {
     pub targets: Vec<Said>,
     /// Names that it takes beside its own: aliases, and what it provides.
     pub takes: Vec<Said>,
+}
+
+/// Where a draft comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// A file names it.
+    Written,
+    /// It is an instance that was found on the machine.
+    Found,
+    /// It is none, and stands for a template whose instances are found: its names and ties are
+    /// looked at, whatever was found.
+    StandIn,
 }
 
 /// One thing that a service says about another name.
@@ -67,6 +81,8 @@ pub(super) struct Definitions {
     pub lost_targets: Vec<Rc<TargetSpec>>,
     /// Services with a mistake, which may have instances that were not read.
     pub incomplete: BTreeSet<String>,
+    /// Templates whose instances are found, and may be any.
+    pub found: BTreeSet<String>,
     /// Whether a part of some file could not be read, so that a name which is not defined may
     /// well be defined there.
     pub has_broken: bool,
@@ -86,6 +102,7 @@ pub(super) fn check(
     spec: &mut SystemSpec,
     report: &mut Report<'_>,
 ) {
+    misfits::leave_out(definitions, &mut drafts, spec, report);
     let broken = check_names(definitions, &drafts, report);
     mark(&mut drafts, broken);
     apply_wanted_by(definitions, &mut drafts);
@@ -103,15 +120,17 @@ pub(super) fn check(
         leave_out(&mut drafts, second, &mut mistakes);
     }
     take_out(&mut drafts, &mut mistakes);
+    let (stand_ins, drafts): (Vec<Draft>, Vec<Draft>) =
+        drafts.into_iter().partition(|draft| draft.origin == Origin::StandIn);
     let defined = |name: &str| definitions.places.contains_key(name);
-    spec.left_out = mistakes.finish(defined, &drafts, spec);
+    spec.left_out = mistakes.finish(defined, &drafts, &stand_ins, spec);
     // Collected in place, where the drafts were, which were a hundred times as long.
     spec.services = drafts.into_iter().map(|draft| Rc::new(draft.spec)).collect();
     spec.services.shrink_to_fit();
 }
 
 /// Checks every name that is said; the answer is what is wrong with which draft.
-fn check_names(
+pub(super) fn check_names(
     definitions: &Definitions,
     drafts: &[Draft],
     report: &mut Report<'_>,
@@ -192,13 +211,14 @@ impl<'a> Names<'a> {
         self.definitions.places.contains_key(name)
             || self.others.contains(name)
             || fixed().any(|known| known == name)
-            || self.is_instance_of_broken(name)
+            || self.is_instance(name)
     }
 
-    /// An instance of a template that is defined but was not read.
-    fn is_instance_of_broken(&self, name: &str) -> bool {
+    /// An instance of a template that is defined but was not read, or whose instances are found.
+    fn is_instance(&self, name: &str) -> bool {
+        let Definitions { incomplete, found, .. } = self.definitions;
         let template = name.split_once('@').map(|(template, _)| template);
-        template.is_some_and(|name| self.definitions.incomplete.contains(name))
+        template.is_some_and(|name| incomplete.contains(name) || found.contains(name))
     }
 
     fn all(&self) -> impl Iterator<Item = &str> {
@@ -348,14 +368,23 @@ fn check_twice(drafts: &[Draft], broken: &mut BTreeMap<usize, String>, report: &
 
 /// Two services that are there at a time cannot have one terminal: each start hangs the other up.
 /// A task may use it before.
-fn second_on_terminal(drafts: &[Draft], report: &mut Report<'_>) -> BTreeMap<usize, String> {
+pub(super) fn second_on_terminal(
+    drafts: &[Draft],
+    report: &mut Report<'_>,
+) -> BTreeMap<usize, String> {
     let mut second = BTreeMap::new();
     let mut owners: BTreeMap<(&str, &str), &Draft> = BTreeMap::new();
-    for (number, draft) in drafts.iter().enumerate() {
+    // What is found makes way for what is written.
+    let of = |found: bool| {
+        let all = drafts.iter().enumerate();
+        all.filter(move |(_, draft)| (draft.origin == Origin::Found) == found)
+    };
+    for (number, draft) in of(false).chain(of(true)) {
         let spec = &draft.spec;
         let Some(tty) = &spec.exec.tty else { continue };
         let rests = spec.start != Start::Boot || !spec.enabled;
-        if spec.kind != Kind::Service || rests || draft.vague {
+        let is_made_up = draft.origin == Origin::StandIn;
+        if spec.kind != Kind::Service || rests || draft.vague || is_made_up {
             continue;
         }
         let taken = spec.targets.iter().find_map(|target| owners.get(&(&**tty, &**target)));
@@ -405,6 +434,10 @@ fn apply_wanted_by(definitions: &Definitions, drafts: &mut [Draft]) {
             {
                 draft.spec.targets.push(name);
             }
+            continue;
+        }
+        // Its template is wanted: whoever wants it is no other when an instance is found.
+        if drafts.get(number).is_some_and(|draft| draft.origin == Origin::Found) {
             continue;
         }
         let Some(to) = drafts.get(number).map(|draft| draft.spec.name.clone()) else { continue };

@@ -3,8 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use super::Reader;
+use super::found::name_of;
+use super::spec::Listing;
 use crate::facts::Errno;
-use crate::os::fds;
+use crate::os::{fds, paths};
 
 /// Most files that a folder may have.
 const FILES: usize = 1024;
@@ -44,6 +46,18 @@ impl Reader for Disk {
         }
         Ok(found)
     }
+}
+
+/// Instances by the paths that match a pattern, each of that name. It may wait for as long as a
+/// file system likes.
+///
+/// # Errors
+/// In words: a folder that cannot be read.
+pub fn paths(pattern: &str, name: &str) -> Result<Listing, String> {
+    let found = paths::matching(Path::new("/"), pattern);
+    let found = found.map_err(|errno| format!("{pattern}: {errno}"))?;
+    let named = |one: paths::Match| (name_of(name, &one.caught), one.path.display().to_string());
+    Ok(Listing::of(found.into_iter().map(named)))
 }
 
 /// What is there where nothing can be opened: nothing, unless a link says that something should

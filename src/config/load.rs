@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use super::diagnose::{Diagnostic, LINE_MAX, Severity};
+use super::found::{self, Found};
 use super::report::Source;
 use super::{Loaded, parse};
 
@@ -28,6 +29,11 @@ pub trait Reader {
 /// Reads the file of that name and its drop-ins, `NAME.d/*.toml`, and everything that is wrong
 /// with them.
 pub fn load(path: &Path, reader: &impl Reader) -> Loaded {
+    load_with(path, reader, &Found::default())
+}
+
+/// The same, with what was found on the machine.
+pub fn load_with(path: &Path, reader: &impl Reader, found: &Found) -> Loaded {
     let mut troubles = Vec::new();
     let mut sources = Vec::new();
     match reader.file(path) {
@@ -57,6 +63,10 @@ pub fn load(path: &Path, reader: &impl Reader) -> Loaded {
             Ok(None) => {}
             Err(why) => troubles.push(Diagnostic::of_file(Severity::Error, &path, why)),
         }
+    }
+    // Of a machine whose file cannot be read nothing is known.
+    if !sources.is_empty() {
+        found::put(found, &mut sources);
     }
     let mut loaded = parse(&sources);
     loaded.diagnostics.splice(0..0, troubles);

@@ -14,10 +14,12 @@ mod command;
 mod cycle;
 mod diagnose;
 mod disk;
+mod found;
 pub mod keys;
 mod left_out;
 mod load;
 mod lower;
+mod misfits;
 mod percent;
 mod raw;
 mod report;
@@ -31,9 +33,10 @@ mod values;
 pub use builtin::builtin;
 pub use command::expand;
 pub use diagnose::{Diagnostic, Label, Severity};
-pub use disk::Disk;
+pub use disk::{Disk, paths};
+pub use found::{Found, put};
 pub use keys::explain;
-pub use load::{FILE_MAX, Reader, load};
+pub use load::{FILE_MAX, Reader, load, load_with};
 pub use report::Source;
 pub use switch::{Switched, switch, switch_instance};
 
@@ -47,7 +50,7 @@ pub struct Loaded {
     pub spec: SystemSpec,
     /// What is wrong with the files, in their order.
     pub diagnostics: Vec<Diagnostic>,
-    /// The files as they were read.
+    /// The files as they were read, and behind them what was found.
     pub sources: Vec<Source>,
 }
 
@@ -63,16 +66,18 @@ impl Loaded {
     }
 }
 
-/// Reads a configuration from the text of its files, which belong together as one.
+/// Reads a configuration from the text of its files, which belong together as one, and from what
+/// was found on the machine.
 pub fn parse(sources: &[Source]) -> Loaded {
     let indexed: Vec<Indexed<'_>> = sources.iter().map(Indexed::new).collect();
     let mut report = Report::new(&indexed);
     let documents: Vec<raw::Document> = sources
         .iter()
         .enumerate()
+        .filter(|(_, source)| !source.is_found())
         .map(|(number, source)| raw::read(number, &source.text, &mut report))
         .collect();
-    let spec = lower::lower(documents, &mut report);
+    let spec = lower::lower(documents, &Found::of(sources), &mut report);
     Loaded { spec, diagnostics: report.finish(), sources: Vec::new() }
 }
 

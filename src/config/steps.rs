@@ -2,7 +2,7 @@
 //!
 //! All of it is order, never need: a failed step is told, and the boot goes on.
 
-use super::spec::STEPS;
+use super::spec::{FIND_INSTANCES, STEPS};
 
 /// What a step waits for: other steps, or milestones.
 pub fn after(step: &str) -> &'static [&'static str] {
@@ -14,7 +14,7 @@ pub fn after(step: &str) -> &'static [&'static str] {
         "remount-root" => &["fsck"],
         // The root is long writable when a person mends a disk and has both run again.
         "mount-local" => &["fsck", "remount-root"],
-        "swap" | "random-seed" | "machine-id" => &["mount-local"],
+        "swap" | "random-seed" | "machine-id" | FIND_INSTANCES => &["mount-local"],
         "tmpfiles" => &["mount-local", "machine-id"],
         "nologin" => &["tmpfiles"],
         "mount-network" => &["mount-local", "network", "network-online"],
@@ -26,8 +26,9 @@ pub fn after(step: &str) -> &'static [&'static str] {
 pub fn reached_by(milestone: &str) -> &'static [&'static str] {
     match milestone {
         "sysinit" => {
-            // All but the network's file systems, which hold up nobody else.
-            let [local @ .., _mount_network] = &STEPS;
+            // All but the network's file systems and what may be slow to find, which hold up
+            // nobody else.
+            let [local @ .., _find_instances, _mount_network] = &STEPS;
             local
         }
         "local-fs" => &["mount-local"],

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use super::check::{Draft, Relation};
+use super::check::{Draft, Origin, Relation};
 use super::report::{Problem, Report, quoted};
 use super::spec::{Address, SocketSpec, Start};
 
@@ -70,7 +70,8 @@ pub(super) fn warn_of_records(drafts: &[Draft], report: &mut Report<'_>) {
 fn comes(draft: &Draft) -> bool {
     let spec = &draft.spec;
     let by_itself = matches!(spec.start, Start::Boot | Start::Demand);
-    by_itself && spec.enabled && spec.conditions.is_none() && !draft.vague
+    let is_there = draft.origin != Origin::StandIn;
+    by_itself && is_there && spec.enabled && spec.conditions.is_none() && !draft.vague
 }
 
 /// Whether both can be there at a time, and a target wants them so.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::{Driver, Fact};
 use crate::boot;
+use crate::config::spec::FIND_INSTANCES;
 use crate::engine::{Aim, Effect, Ended, Event, Group, NodeId, RunId};
 use crate::facts::{Exit, Pid, SignalNumber};
 use crate::os::{kill, pidfd, time};
@@ -12,6 +13,7 @@ use crate::proto::frame::{self, Answer};
 use crate::proto::{Refusal, Reply, ServiceReport};
 
 use super::groups::Way;
+use super::searches::Wish;
 use super::watch::Token;
 use super::{control, foreign, groups};
 
@@ -146,6 +148,9 @@ impl Driver {
 
     /// A boot step is a future of its own; its end comes back as a fact.
     fn run_step(&mut self, run: RunId, step: &'static str) {
+        if step == FIND_INSTANCES && !self.context.boot.skip.iter().any(|skipped| skipped == step) {
+            return self.search_for(Wish::Boot(Some(run)));
+        }
         let (context, hand, facts) = (self.context.clone(), self.hand.clone(), self.facts.clone());
         tokio::spawn(async move {
             let report = boot::steps::run(step, &context, &hand).await;
@@ -294,7 +299,7 @@ impl Driver {
     }
 
     /// Adds to a reply what only the driver knows.
-    fn complete(&mut self, reply: Reply, extra: Vec<String>) -> Reply {
+    pub(super) fn complete(&mut self, reply: Reply, extra: Vec<String>) -> Reply {
         match reply {
             Reply::Job { job, also, mut notes } => {
                 self.board.open(job);
@@ -312,6 +317,10 @@ impl Driver {
             Reply::Machine(mut machine) => {
                 machine.services.iter_mut().for_each(|report| self.complete_service(report));
                 Reply::Machine(machine)
+            }
+            Reply::Done { message } => {
+                let all: Vec<String> = std::iter::once(message).chain(extra).collect();
+                Reply::Done { message: all.join("; ") }
             }
             other => other,
         }

@@ -2,6 +2,8 @@
 //!
 //! Reading it is the one disk access of the loop: small files, bounded, on the root.
 
+mod found;
+
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -55,7 +57,12 @@ pub enum Found {
     /// What is known.
     Same,
     /// Other definitions.
-    Other(Rc<SystemSpec>),
+    Other {
+        /// Them.
+        spec: Rc<SystemSpec>,
+        /// Whether a file was edited; else other instances were found.
+        edited: bool,
+    },
     /// What nobody confirmed when it was on trial.
     Unconfirmed,
     /// What was broken at the boot, too: the machine runs without it.
@@ -177,27 +184,25 @@ impl Configuration {
     pub fn take_unkept(&mut self) -> Option<Good> {
         let keeps =
             self.followed && self.before_trial.is_none() && std::mem::take(&mut self.unkept);
-        keeps.then(|| Good { main: self.path.clone(), sources: self.sources.clone() })
+        // What is found is looked for at each boot.
+        let sources = || files(&self.sources).cloned().collect();
+        keeps.then(|| Good { main: self.path.clone(), sources: sources() })
     }
 
-    /// Reads the file and forgets it.
+    /// What is read, for a look at it.
     ///
     /// # Errors
     /// All its errors, as the client shows them.
-    pub fn look(&self) -> Result<Rc<SystemSpec>, Refusal> {
-        Ok(Rc::new(with_rescue(good(self.load())?.spec)))
+    pub fn look(&self, loaded: Loaded) -> Result<Rc<SystemSpec>, Refusal> {
+        Ok(Rc::new(with_rescue(good(loaded)?.spec)))
     }
 
-    fn load(&self) -> Loaded {
-        config::load(&self.path, &Disk)
-    }
-
-    /// Reads the file again, if it is not what it was. Nothing changes when it has errors.
+    /// Takes what was read again, if it is not what it was. Nothing changes when it has errors.
     ///
     /// # Errors
     /// All its errors, as the client shows them.
-    pub fn reread(&mut self) -> Result<Option<Rc<SystemSpec>>, Refusal> {
-        let loaded = good(self.load())?;
+    pub fn reread(&mut self, loaded: Loaded) -> Result<Option<Rc<SystemSpec>>, Refusal> {
+        let loaded = good(loaded)?;
         Ok(self.take(loaded))
     }
 
@@ -206,16 +211,18 @@ impl Configuration {
     ///
     /// # Errors
     /// All its errors, as the client shows them.
-    pub fn reread_definitions(&mut self) -> Result<Found, Refusal> {
-        let loaded = self.load();
-        if self.broken && loaded.is_broken() && loaded.sources == self.sources {
+    pub fn reread_definitions(&mut self, loaded: Loaded) -> Result<Found, Refusal> {
+        let is_same = files(&loaded.sources).eq(files(&self.sources));
+        if self.broken && loaded.is_broken() && is_same {
             return Ok(Found::Broken);
         }
+        let edited = !is_same || self.broken;
         let loaded = good(loaded)?;
-        if self.unconfirmed.as_ref() == Some(&loaded.sources) {
+        let unconfirmed = self.unconfirmed.as_ref();
+        if unconfirmed.is_some_and(|known| files(known).eq(files(&loaded.sources))) {
             return Ok(Found::Unconfirmed);
         }
-        Ok(self.take(loaded).map_or(Found::Same, Found::Other))
+        Ok(self.take(loaded).map_or(Found::Same, |spec| Found::Other { spec, edited }))
     }
 
     fn take(&mut self, loaded: Loaded) -> Option<Rc<SystemSpec>> {
@@ -230,6 +237,11 @@ impl Configuration {
         }
         Some(Rc::new(with_rescue(loaded.spec)))
     }
+}
+
+/// The files among sources.
+fn files(sources: &[Source]) -> impl Iterator<Item = &Source> {
+    sources.iter().filter(|source| !source.is_found())
 }
 
 fn good(loaded: Loaded) -> Result<Loaded, Refusal> {
@@ -247,6 +259,7 @@ fn with_login(mut spec: SystemSpec) -> SystemSpec {
     let is_own = |name: &String| own.iter().any(|service| service.name == *name);
     spec.services.retain(|service| !is_own(&service.name));
     spec.left_out.retain(|left_out| !is_own(&left_out.name));
+    spec.templates.retain(|template| !is_own(&template.name));
     // A terminal can be the console, and two on one terminal hang each other up forever.
     let (terminals, others): (Vec<_>, Vec<_>) =
         spec.services.into_iter().partition(|one| one.exec.tty.is_some());
@@ -300,13 +313,23 @@ mod tests {
         }
     }
 
+    fn reread(configuration: &mut Configuration) -> Result<Option<Rc<SystemSpec>>, Refusal> {
+        let loaded = configuration.load(&[]);
+        configuration.reread(loaded)
+    }
+
+    fn definitions(configuration: &mut Configuration) -> Result<Found, Refusal> {
+        let loaded = configuration.load(&[]);
+        configuration.reread_definitions(loaded)
+    }
+
     #[test]
     fn the_file_that_a_machine_came_up_with_is_kept_once() {
         let file = File::new("came-up");
         let mut configuration = Configuration::boot(file.says("a")).configuration;
         assert_eq!([(); 2].map(|()| is_kept(&mut configuration)), [true, false]);
         // Read, followed, and still the same.
-        assert!(configuration.reread().unwrap().is_none());
+        assert!(reread(&mut configuration).unwrap().is_none());
         configuration.follow();
         assert!(!is_kept(&mut configuration));
     }
@@ -316,7 +339,7 @@ mod tests {
         let file = File::new("looked-at");
         let mut configuration = Configuration::boot(file.says("a")).configuration;
         file.says("a b");
-        assert!(configuration.reread().unwrap().is_some());
+        assert!(reread(&mut configuration).unwrap().is_some());
         // The boot's own file is not there any more, and the new one is no good one yet.
         assert!(!is_kept(&mut configuration));
         configuration.follow();
@@ -329,7 +352,7 @@ mod tests {
         let mut configuration = Configuration::boot(file.says("a")).configuration;
         assert!(is_kept(&mut configuration));
         std::fs::write(&file.0, "[service.a]\ncomand = 1\n").unwrap();
-        assert_eq!(configuration.reread().unwrap_err().code, Code::BrokenConfig);
+        assert_eq!(reread(&mut configuration).unwrap_err().code, Code::BrokenConfig);
         configuration.follow();
         assert!(!is_kept(&mut configuration));
     }
@@ -341,7 +364,7 @@ mod tests {
         assert!(is_kept(&mut configuration));
         for is_confirmed in [false, true] {
             file.says("a b");
-            assert!(configuration.reread().unwrap().is_some());
+            assert!(reread(&mut configuration).unwrap().is_some());
             configuration.try_out();
             assert!(!is_kept(&mut configuration));
             if is_confirmed {
@@ -366,7 +389,7 @@ mod tests {
         let booted = text(&file);
         file.says("a b");
         assert_eq!(kept(&mut configuration), booted);
-        assert!(configuration.reread().unwrap().is_some());
+        assert!(reread(&mut configuration).unwrap().is_some());
         configuration.try_out();
         let tried = text(&file);
         file.says("a b c");
@@ -379,14 +402,20 @@ mod tests {
         let file = File::new("unconfirmed");
         let mut configuration = Configuration::boot(file.says("a")).configuration;
         file.says("a b");
-        assert!(matches!(configuration.reread_definitions().unwrap(), Found::Other(_)));
+        assert!(matches!(
+            definitions(&mut configuration).unwrap(),
+            Found::Other { edited: true, .. }
+        ));
         configuration.try_out();
         // Looked at meanwhile: still no way back to it.
         file.says("a b c");
-        assert!(matches!(configuration.reread_definitions().unwrap(), Found::Other(_)));
+        assert!(matches!(
+            definitions(&mut configuration).unwrap(),
+            Found::Other { edited: true, .. }
+        ));
         assert_eq!(names(&configuration.go_back()), ["a", RESCUE]);
-        assert_eq!(configuration.reread_definitions().unwrap(), Found::Unconfirmed);
-        assert_eq!(names(&configuration.reread().unwrap().unwrap()), ["a", "b", "c", RESCUE]);
+        assert_eq!(definitions(&mut configuration).unwrap(), Found::Unconfirmed);
+        assert_eq!(names(&reread(&mut configuration).unwrap().unwrap()), ["a", "b", "c", RESCUE]);
         configuration.follow();
         assert!(is_kept(&mut configuration));
     }
@@ -402,14 +431,17 @@ mod tests {
             }
             let booted = Configuration::boot(&file.0);
             let mut configuration = booted.configuration;
-            assert_eq!(configuration.reread_definitions().unwrap(), Found::Broken);
-            assert_eq!(configuration.reread().unwrap_err().code, Code::BrokenConfig);
+            assert_eq!(definitions(&mut configuration).unwrap(), Found::Broken);
+            assert_eq!(reread(&mut configuration).unwrap_err().code, Code::BrokenConfig);
             file.says("a");
-            assert!(matches!(configuration.reread_definitions().unwrap(), Found::Other(_)));
+            assert!(matches!(
+                definitions(&mut configuration).unwrap(),
+                Found::Other { edited: true, .. }
+            ));
             configuration.try_out();
             assert_eq!(*configuration.go_back(), booted.spec);
             // And so again, once it is gone back to.
-            assert!(configuration.reread().unwrap().is_some());
+            assert!(reread(&mut configuration).unwrap().is_some());
             configuration.try_out();
             assert_eq!(*configuration.go_back(), booted.spec);
         }
@@ -428,7 +460,10 @@ mod tests {
         let (mut configuration, spec) = booted.configuration.resume();
         assert_eq!(spec, booted.spec);
         // Mended by now, and only looked at, then on trial, and gone back from.
-        assert!(matches!(configuration.reread_definitions().unwrap(), Found::Other(_)));
+        assert!(matches!(
+            definitions(&mut configuration).unwrap(),
+            Found::Other { edited: true, .. }
+        ));
         let (mut configuration, spec) = configuration.resume();
         assert_eq!(names(&spec), ["a", RESCUE]);
         configuration.try_out();
@@ -437,7 +472,7 @@ mod tests {
         assert_eq!(*configuration.go_back(), booted.spec);
         let (mut configuration, spec) = configuration.resume();
         assert_eq!(spec, booted.spec);
-        configuration.reread().unwrap();
+        reread(&mut configuration).unwrap();
         configuration.follow();
         assert_eq!(names(&configuration.resume().1), ["a", RESCUE]);
     }

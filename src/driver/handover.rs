@@ -225,7 +225,8 @@ impl Driver {
             // With its connection would go what nobody has read, which is not ours to close.
             self.clients.hear_no_more();
         }
-        if answering || self.reaper.is_starting() {
+        let searching = self.searches.are_taken();
+        if answering || searching || self.reaper.is_starting() {
             if std::mem::take(&mut successor.deaf) {
                 let _unblocked = SigSet::all().thread_unblock();
             }
@@ -234,6 +235,8 @@ impl Driver {
                     successor.looks = looks;
                     self.later(LOOK, Fact::Checked(Ok(())));
                 }
+                // Who waits for that would never be answered.
+                None if searching => self.stay("instances are being looked for: try again later"),
                 None => self.stay("a program is being started and does not get on"),
             }
             return;

@@ -28,6 +28,7 @@ mod outputs;
 mod own_user;
 mod reaper;
 mod records;
+mod searches;
 mod signals;
 mod site;
 mod sockets;
@@ -66,6 +67,7 @@ use logs::Logs;
 use looks::Looks;
 use reaper::{Owner, Reaped, Reaper};
 use records::Records;
+use searches::{Looked, Searches};
 use signals::{Asked, Signals};
 use site::Sites;
 use tools::{Ask, Hand};
@@ -111,6 +113,8 @@ enum Fact {
     /// A main process that is another's child has ended, and its parent has had some time to ask
     /// how; so many looks are left.
     Outlived(RunId, u8),
+    /// Instances of templates were looked for.
+    Searched(Vec<Looked>),
     /// Whether the program that is to take over understands what it would get.
     Checked(Result<(), String>),
 }
@@ -146,6 +150,7 @@ struct Driver {
     logs: Logs,
     looks: Looks,
     records: Records,
+    searches: Searches,
     watchers: Watchers,
     board: Board,
     /// Tells when somebody sets the clock.
@@ -300,6 +305,7 @@ impl Driver {
         match fact {
             Fact::StepEnded { run, step, report } => self.on_step_ended(run, step, report),
             Fact::Checked(answer) => self.on_checked(answer),
+            Fact::Searched(looked) => self.on_searched(&looked),
             Fact::Quieted(node) => self.on_notify(node),
             Fact::ConsoleRested => self.console.rested(),
             Fact::WriterRested => self.on_writer_rested(),

@@ -8,10 +8,12 @@ use std::time::Duration;
 use super::configuration::Found;
 use super::control::{self, Call};
 use super::reaper::Owner;
+use super::searches::{self, Looked, Wish};
 use super::signals::Asked;
 use super::tools::{Ask, SAY, Started};
 use super::{Driver, Fact};
 use crate::boot::{self, Place};
+use crate::config::Loaded;
 use crate::config::spec::{ControlSpec, LogSpec, PowerKey, SystemSpec};
 use crate::engine::{Access, Cause, Event, Extent, Level, Ticket, needed};
 use crate::facts::{Errno, SpawnError};
@@ -28,6 +30,11 @@ const CONTROL_REST: Duration = Duration::from_secs(1);
 /// For whoever starts a service of a machine that has booted without its file.
 const BROKEN: &str =
     "the file on the disk is still broken, as at the boot, and left out: see finitctl check";
+
+/// For whoever starts a service of a file that has changed.
+const EDITED: &str = "the file has changed and was read again";
+/// The same where other instances were found.
+const OTHERS: &str = "its instances are others by now";
 
 /// For whoever starts a service after the machine went back.
 const UNCONFIRMED: &str =
@@ -51,7 +58,7 @@ impl Driver {
                 self.console.tell(Level::Trouble, text);
             }
             Asked::Reopen => self.open_control(),
-            Asked::Apply => self.apply(Cause::Signal("SIGHUP".into())),
+            Asked::Apply => self.apply(Cause::Signal("SIGHUP".into()), &[]),
             Asked::PowerFailure => self.power(Power::Poweroff, "SIGPWR"),
             Asked::KeyboardRequest => self.rescue_login(),
             Asked::Halt => self.power(Power::Halt, "SIGRTMIN+3"),
@@ -65,8 +72,14 @@ impl Driver {
     }
 
     /// SIGHUP: the file is followed, or its errors are told.
-    fn apply(&mut self, cause: Cause) {
-        match self.newest() {
+    pub(super) fn apply(&mut self, cause: Cause, looked: &[Looked]) {
+        let may = self.engine.may_apply(time::now());
+        let spec = match may.map(|()| self.read(looked, None)) {
+            Ok(Some(loaded)) => self.newest(loaded),
+            Ok(None) => return self.search_for(Wish::Signal),
+            Err(refusal) => Err(refusal),
+        };
+        match spec {
             Ok(spec) => self.follow(spec, cause, None),
             Err(refusal) => self.console.tell(Level::Trouble, &refusal.message),
         }
@@ -74,9 +87,8 @@ impl Driver {
 
     /// What the file says by now. One that did not change may still be one that was only looked
     /// at, and is not followed yet.
-    fn newest(&mut self) -> Result<Rc<SystemSpec>, Refusal> {
-        self.engine.may_apply(time::now())?;
-        let changed = self.configuration.reread()?;
+    fn newest(&mut self, loaded: Loaded) -> Result<Rc<SystemSpec>, Refusal> {
+        let changed = self.configuration.reread(loaded)?;
         Ok(changed.unwrap_or_else(|| Rc::clone(self.engine.spec())))
     }
 
@@ -96,7 +108,7 @@ impl Driver {
         self.follow_settings(&before);
     }
 
-    fn loaded(
+    pub(super) fn loaded(
         &mut self,
         spec: Rc<SystemSpec>,
         extent: Extent,
@@ -190,6 +202,11 @@ impl Driver {
 
     /// A client asks.
     pub(super) fn on_call(&mut self, call: Call) {
+        self.answer_call(call, &[]);
+    }
+
+    /// The same, and what it has waited for was looked at by now.
+    pub(super) fn answer_call(&mut self, call: Call, looked: &[Looked]) {
         // Whoever may not is refused by the engine, with all others.
         let may = call.peer.access >= needed(&call.request);
         let mut notes = Vec::new();
@@ -202,33 +219,29 @@ impl Driver {
                 }
                 return;
             }
-            Request::Apply if may => return self.apply_for(call, None),
+            Request::Apply if may => return self.apply_for(call, None, looked),
             Request::ApplyOnTrial { seconds } if may => {
                 let time = Duration::from_secs(seconds.get());
-                return self.apply_for(call, Some(time));
+                return self.apply_for(call, Some(time), looked);
             }
-            Request::Plan if may => {
-                let plan = self.configuration.look().map(|spec| self.engine.plan(spec));
-                self.trimmed = false;
-                match plan {
-                    Ok(changes) => self.send(&call, &Answer::Reply(Reply::Plan(changes))),
-                    Err(refusal) => self.refuse(&call, refusal),
-                }
-                return;
-            }
+            Request::Plan if may => return self.plan_for(call, looked),
             Request::Upgrade { program } if may => {
                 self.replace_by(program.clone(), Some(call));
                 return;
             }
             // An edited file is read before a service is started from it, and nothing else of
             // it is followed.
-            Request::Start { .. } | Request::Restart { .. } if may => {
-                match self.configuration.reread_definitions() {
+            Request::Start { names } | Request::Restart { names } if may => {
+                let Some(loaded) = self.read(looked, Some(names)) else {
+                    return self.search_for(Wish::Call(call));
+                };
+                notes.extend(searches::notes(looked, Some(names)));
+                match self.configuration.reread_definitions(loaded) {
                     Ok(Found::Same) => {}
                     Ok(Found::Broken) => notes.push(BROKEN.to_owned()),
                     Ok(Found::Unconfirmed) => notes.push(UNCONFIRMED.to_owned()),
-                    Ok(Found::Other(spec)) => {
-                        notes.push("the file has changed and was read again".to_owned());
+                    Ok(Found::Other { spec, edited }) => {
+                        notes.push(if edited { EDITED } else { OTHERS }.to_owned());
                         let cause = Cause::person(&call.peer, call.request.spoken());
                         self.loaded(spec, Extent::Definitions, cause, None);
                     }
@@ -246,28 +259,53 @@ impl Driver {
     }
 
     /// Follows the file for a client; for so long, if it is to be on trial.
-    fn apply_for(&mut self, call: Call, trial: Option<Duration>) {
-        let spec = match self.newest() {
+    fn apply_for(&mut self, call: Call, trial: Option<Duration>, looked: &[Looked]) {
+        let may = self.engine.may_apply(time::now());
+        let spec = match may.map(|()| self.read(looked, None)) {
+            Ok(Some(loaded)) => self.newest(loaded),
+            Ok(None) => return self.search_for(Wish::Call(call)),
+            Err(refusal) => Err(refusal),
+        };
+        let spec = match spec {
             Ok(spec) => spec,
             Err(refusal) => return self.refuse(&call, refusal),
         };
         let cause = Cause::person(&call.peer, call.request.spoken());
+        let notes = searches::notes(looked, None);
         match trial {
             None => {
-                let ticket = self.ticket(&call, Vec::new());
+                let ticket = self.ticket(&call, notes);
                 self.follow(spec, cause, Some(ticket));
             }
             Some(time) if self.engine.differs(&spec) => {
                 self.configuration.try_out();
-                let ticket = self.ticket(&call, Vec::new());
+                let ticket = self.ticket(&call, notes);
                 self.loaded(spec, Extent::Trial(time), cause, Some(ticket));
             }
             Some(_) => {
                 // Comments may have changed; the next look need not find that again.
                 self.follow(spec, cause, None);
                 let message = "nothing changed: nothing is on trial, and nothing to confirm";
-                self.send(&call, &Answer::Reply(Reply::Done { message: message.to_owned() }));
+                let reply = Reply::Done { message: message.to_owned() };
+                let reply = self.complete(reply, notes);
+                self.send(&call, &Answer::Reply(reply));
             }
+        }
+    }
+
+    /// Tells a client what following the file would do.
+    fn plan_for(&mut self, call: Call, looked: &[Looked]) {
+        let Some(loaded) = self.read(looked, None) else {
+            return self.search_for(Wish::Call(call));
+        };
+        self.trimmed = false;
+        match self.configuration.look(loaded) {
+            Ok(spec) => {
+                let kept = looked.iter().filter_map(Looked::kept);
+                let changes = kept.chain(self.engine.plan(spec)).collect();
+                self.send(&call, &Answer::Reply(Reply::Plan(changes)));
+            }
+            Err(refusal) => self.refuse(&call, refusal),
         }
     }
 

@@ -18,13 +18,14 @@ use super::logs::Logs;
 use super::looks::Looks;
 use super::reaper::Reaper;
 use super::records::Records;
+use super::searches::{Searches, Wish};
 use super::signals::Signals;
 use super::site::Sites;
 use super::tools::Hand;
 use super::watch::Watch;
 use super::watcher::Watchers;
 use crate::boot::{Context, Place};
-use crate::config::spec::STEPS;
+use crate::config::spec::{FIND_INSTANCES, STEPS};
 use crate::engine::{Engine, Level};
 use crate::facts::{Errno, Moment};
 use crate::os::{capability, early, host, mount, proc, reboot, time};
@@ -199,6 +200,12 @@ impl Driver {
         if let Some(unfinished) = unfinished {
             driver.make_up(unfinished);
         }
+        let is_skipped = driver.context.boot.skip.iter().any(|step| step == FIND_INSTANCES);
+        let mut templates = driver.engine.spec().templates.iter();
+        if !is_skipped && templates.any(|template| !template.listed) {
+            // Who was about to look went with the finit before.
+            driver.search_for(Wish::Boot(None));
+        }
         Ok(driver)
     }
 
@@ -228,6 +235,7 @@ impl Driver {
             logs: Logs::default(),
             looks: Looks::default(),
             records: Records::default(),
+            searches: Searches::default(),
             watchers: Watchers::default(),
             board: Board::default(),
             wall: None,

@@ -55,8 +55,11 @@ impl Hand {
         (Self { asks }, asked)
     }
 
-    /// Starts a program and waits for its end.
-    async fn start(&self, program: &[&str], output: OwnedFd) -> Result<Started, SpawnError> {
+    /// Starts a program that writes into this.
+    ///
+    /// # Errors
+    /// It did not start.
+    pub async fn start(&self, program: &[&str], output: OwnedFd) -> Result<Started, SpawnError> {
         let (started, answer) = oneshot::channel();
         let argv = program.iter().map(|word| word.as_bytes().to_vec()).collect();
         // The loop never ends; if it did, nothing would start any more.

@@ -9,7 +9,9 @@ use super::id::{NodeId, Ticket};
 use super::node::{Body, Edges, Node};
 use super::state::State;
 use super::{Cause, Effect, Engine, Extent, Level, graph};
-use crate::config::spec::{LeftOut, MILESTONES, STEPS, ServiceSpec, Stage, SystemSpec, TARGETS};
+use crate::config::spec::{
+    FIND_INSTANCES, LeftOut, MILESTONES, STEPS, ServiceSpec, Stage, SystemSpec, TARGETS,
+};
 use crate::config::steps;
 use crate::proto::Reply;
 
@@ -32,7 +34,9 @@ impl Engine {
         if extent.is_followed() {
             self.check_target();
         }
-        self.tell(Level::Progress, format!("configuration read again: {summary}"));
+        let is_boot = *self.cause.cause() == Cause::Boot;
+        let what = if is_boot { "instances found" } else { "configuration read again" };
+        self.tell(Level::Progress, format!("{what}: {summary}"));
         if let Some(ticket) = ticket {
             self.emit(Effect::Reply { ticket, result: Ok(Reply::Done { message: summary }) });
         }
@@ -47,6 +51,14 @@ impl Engine {
         let mut counts = Counts::default();
         for service in &spec.services {
             self.take_service(service, extent, &mut counts);
+        }
+        for template in &spec.templates {
+            if !self.is_left_alone(&template.name, &Body::Template, extent) {
+                let id = self.ensure(&template.name, || Body::Template);
+                if let Some(node) = self.node_mut(id) {
+                    node.removed = false;
+                }
+            }
         }
         for target in &spec.targets {
             if self.is_left_alone(&target.name, &Body::Target, extent) {
@@ -205,6 +217,7 @@ impl Engine {
             }
         }
         there.extend(spec.left_out.iter().map(|left_out| (left_out.name.as_str(), ())));
+        there.extend(spec.templates.iter().map(|template| (template.name.as_str(), ())));
         there.extend(spec.targets.iter().map(|target| (target.name.as_str(), ())));
         there.extend(TARGETS.map(|target| (target, ())));
         for node in &mut self.nodes {
@@ -284,6 +297,13 @@ impl Engine {
         {
             if let Some(edges) = all.get_mut(template.index()) {
                 edges.wants.clone_from(instances);
+            }
+        }
+        let look = self.names.get(FIND_INSTANCES);
+        for template in &self.spec.templates {
+            let id = self.names.get(&template.name);
+            if let Some(edges) = id.and_then(|id| all.get_mut(id.index())) {
+                edges.after.extend(look);
             }
         }
         for target in self.targets() {

@@ -7,7 +7,7 @@ use super::Engine;
 use super::event::{Cause, Event, Extent};
 use super::node::{Body, Node};
 use super::state::State;
-use crate::config::spec::{ServiceSpec, SystemSpec};
+use crate::config::spec::{FIND_INSTANCES, ServiceSpec, SystemSpec};
 use crate::proto::{Change, Verb};
 
 impl Engine {
@@ -48,7 +48,8 @@ fn change(old: Option<&Node>, new: &Node, mended: bool) -> Option<Change> {
     }
     let Some(old) = old else {
         let starts = new.wanted && !new.name.is_empty();
-        return told(if starts { Verb::Start } else { Verb::Add }, "new in the file".to_owned());
+        let why = if is_found(new) { "found on the machine" } else { "new in the file" };
+        return told(if starts { Verb::Start } else { Verb::Add }, why.to_owned());
     };
     if new.removed && new.is_held() {
         let why = "not in the file any more, and held: it goes with finitctl unhold".to_owned();
@@ -56,7 +57,9 @@ fn change(old: Option<&Node>, new: &Node, mended: bool) -> Option<Change> {
     }
     if new.name.is_empty() || new.removed && !old.removed {
         let verb = if old.state.is_active() { Verb::Stop } else { Verb::Remove };
-        return told(verb, "not in the file any more".to_owned());
+        let found = is_found(old);
+        let why = if found { "not found any more" } else { "not in the file any more" };
+        return told(verb, why.to_owned());
     }
     let keys = match (old.spec(), new.newest_spec()) {
         (Some(old), Some(new)) => differences(old, new),
@@ -86,6 +89,12 @@ fn change(old: Option<&Node>, new: &Node, mended: bool) -> Option<Change> {
         Way::Stays if is_there && new.pending.is_none() => told(Verb::Update, changed),
         Way::Stays => told(Verb::Change, changed),
     }
+}
+
+/// Whether it is an instance that was found on the machine: such a one comes after the look.
+fn is_found(node: &Node) -> bool {
+    let after = |spec: &ServiceSpec| spec.dependencies.after.iter().any(|on| on == FIND_INSTANCES);
+    node.spec().is_some_and(|spec| spec.template.is_some() && after(spec))
 }
 
 /// What becomes of the process of a node, or of its sockets.

@@ -47,12 +47,17 @@ impl Engine {
         let some = (up != count && (up > 0 || state != StateWord::Stopped))
             .then(|| format!("{up} of {count} up"));
         let held = node.held_words(self.now, known);
+        // One that has instances waits for them, and not by itself.
+        let waits = node.state.waits_for().filter(|_| count == 0);
+        let waits = waits.map(|_| self.plain_reason(node, known));
+        let found = self.spec.templates.iter().find(|template| template.name == node.name);
+        let remark = found.filter(|_| known).and_then(|template| template.remark.clone());
         ServiceReport {
             name: node.name.clone(),
             kind: "template".to_owned(),
             state,
             since_ms: millis(self.now.since(since)),
-            reason: joined(some.into_iter().chain(failed).chain(held)),
+            reason: joined(some.into_iter().chain(failed).chain(waits).chain(remark).chain(held)),
             held: node.is_held(),
             detail: detail.then(|| self.detail(node)),
             ..ServiceReport::nobody()

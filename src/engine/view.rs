@@ -199,7 +199,7 @@ impl Engine {
         }
     }
 
-    fn plain_reason(&self, node: &Node, known: bool) -> String {
+    pub(super) fn plain_reason(&self, node: &Node, known: bool) -> String {
         // A mistake may quote the file, which not everybody may read.
         if let (Body::LeftOut(_), false) = (&node.body, known) {
             return format!("left out: {A_MISTAKE}");

@@ -303,6 +303,8 @@ pub enum Verb {
     Change,
     /// It is not known any more; it did not run.
     Remove,
+    /// What it finds could not be looked for, and stays.
+    Keep,
 }
 
 impl Verb {
@@ -316,6 +318,7 @@ impl Verb {
             Self::Update => "update",
             Self::Change => "change",
             Self::Remove => "remove",
+            Self::Keep => "keep",
         }
     }
 }

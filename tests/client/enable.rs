@@ -177,3 +177,22 @@ fn who_is_started_by_hand_alone_is_told_that_the_boot_does_not() {
         ran.out
     );
 }
+
+#[test]
+fn a_template_whose_instances_are_found_is_enabled_as_a_whole() {
+    let file = "[service.site]\ncommand = \"/x\"\ninstances.glob = \"/etc/sites/*\"\n";
+    let root = Root::with(&[("/etc/finit.toml", file), ("/etc/sites/a", "")]);
+    let ran = root.ctl(&["disable", "site@a"]);
+    assert_eq!((ran.code, ran.out.as_str()), (5, ""));
+    let why = "the instances of site are found on the machine, and no file lists them; \
+               finitctl disable site is for all of them";
+    assert!(ran.err.contains(why), "{}", ran.err);
+    assert_eq!(root.ctl(&["enable", "site"]).out, "site is enabled already\n");
+    let ran = root.ctl(&["disable", "site"]);
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+    let off = file.replace("site]\n", "site]\nenabled = false\n");
+    assert_eq!(root.read("/etc/finit.toml"), off);
+    assert_eq!(root.ctl(&["disable", "site"]).out, "site is disabled already\n");
+    assert_eq!(root.ctl(&["enable", "site"]).code, 0);
+    assert_eq!(root.read("/etc/finit.toml"), off.replace("false", "true"));
+}

@@ -227,6 +227,39 @@ fn a_file_is_checked_without_a_running_finit() {
     assert_eq!((ran.code, ran.err.contains("/nonexistent.toml")), (1, true), "{}", ran.err);
 }
 
+#[test]
+fn a_check_looks_for_instances_and_runs_no_command() {
+    let folder = folder();
+    let file = folder.join("finit.toml");
+    let sites = folder.join("sites");
+    fs::create_dir(&sites).unwrap();
+    for name in ["a", "b", "not good"] {
+        fs::write(sites.join(name), "").unwrap();
+    }
+    let glob = format!("instances.glob = \"{}/*\"", sites.display());
+    let ran = sites.join("ran");
+    fs::write(
+        &file,
+        format!(
+            "[service.site]\ncommand = \"/x %i\"\ntty = \"%i\"\n{glob}\n\
+             [service.other]\ncommand = \"/x\"\n\
+             instances = {{ command = \"/bin/touch {}\" }}\n",
+            ran.display()
+        ),
+    )
+    .unwrap();
+    let path = file.to_str().unwrap();
+    let said = Ran::of(&mut command(&folder, "finitctl", &["check", path]));
+    assert_eq!(said.out, format!("{path}: 2 services, 0 tasks: no errors\n"), "{}", said.err);
+    for words in [
+        "/not good` is left out: ` ` cannot stand in the name `not good`",
+        "warning: the instances of other are what a command prints, and a check does not run it",
+    ] {
+        assert!(said.err.contains(words), "{}", said.err);
+    }
+    assert!(!ran.exists());
+}
+
 /// Nothing is wrong with such files, but who boots with one sits before a machine without a login.
 #[test]
 fn a_check_warns_of_a_machine_without_a_login() {

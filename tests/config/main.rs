@@ -24,6 +24,7 @@ mod files;
 mod golden;
 mod health;
 mod identity;
+mod instances;
 mod left_out;
 mod meaning;
 mod output;

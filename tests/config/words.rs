@@ -78,7 +78,12 @@ fn file(key: &Key, value: &str) -> (String, usize) {
             return at_end("[task.x]\ncommand = \"/bin/true\"\n", &line);
         }
         "service.instances" => {
-            let line = format!("instances = {{ {name} = {value} }}");
+            let glob = match name {
+                "name" => "glob = \"/etc/*/*\", ",
+                "timeout" => "glob = \"/etc/*\", ",
+                _ => "",
+            };
+            let line = format!("instances = {{ {glob}{name} = {value} }}");
             return at_end("[service.x]\ncommand = \"/bin/true\"\n", &line);
         }
         "target" => "[target.x]\n".to_owned(),

@@ -75,6 +75,6 @@ fn contradiction(said: Option<&Change>, old: &Peek, new: &Peek) -> Option<&'stat
             let same = old.wanted == new.wanted && old.label == new.label && old.run == new.run;
             same.then_some("does not start")
         }
-        Some(Verb::Add | Verb::Update | Verb::Change) | None => None,
+        Some(Verb::Add | Verb::Update | Verb::Change | Verb::Keep) | None => None,
     }
 }

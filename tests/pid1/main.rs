@@ -27,6 +27,7 @@ mod health;
 mod hold;
 mod identity;
 mod inetd;
+mod instances;
 mod jobs;
 mod killed;
 mod lines;

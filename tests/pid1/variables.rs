@@ -3,7 +3,7 @@
 use crate::machine::Machine;
 
 /// Mounts a file system at /out/dead that never answers.
-const DEAD: &str = "\
+pub const DEAD: &str = "\
 import ctypes, os, time
 fd = os.open('/dev/fuse', os.O_RDWR)
 os.mkdir('/out/dead')

@@ -4,7 +4,7 @@ use super::{Key, later};
 
 const IN: &str = "service";
 
-pub(super) const KEYS: [Key; 20] = [
+pub(super) const KEYS: [Key; 17] = [
     later(IN, "directories", "Folders made for it before it starts."),
     later(IN, "resources", "Limits of its control group."),
     later(IN, "slice", "The control group that its own one is part of."),
@@ -15,9 +15,6 @@ pub(super) const KEYS: [Key; 20] = [
     later(IN, "cpus", "The processors that it may use."),
     later(IN, "idle-stop", "Stops it after a time without a connection."),
     later(IN, "sandbox", "What it may not see or do."),
-    later("service.instances", "glob", "Makes an instance of each path that matches."),
-    later("service.instances", "name", "How an instance is named after its path."),
-    later("service.instances", "command", "Makes an instance of each line that this prints."),
     later("boot", "mounts", "File systems mounted beside those of fstab(5)."),
     later("shutdown", "power-button", "What the power button does."),
     later("control", "group", "A group whose members may operate the services that list it."),

@@ -8,6 +8,7 @@ mod conditions;
 mod health;
 mod identity;
 mod inner;
+mod instances;
 mod later;
 mod machine;
 mod output;
@@ -74,7 +75,7 @@ const fn later(table: &'static str, name: &'static str, help: &'static str) -> K
 pub fn all() -> impl Iterator<Item = &'static Key> {
     let services = service::KEYS.iter().chain(&identity::KEYS).chain(&output::KEYS);
     let services = services.chain(&conditions::KEYS).chain(&inner::KEYS);
-    let services = services.chain(&health::KEYS).chain(&terminal::KEYS);
+    let services = services.chain(&health::KEYS).chain(&terminal::KEYS).chain(&instances::KEYS);
     services.chain(&machine::KEYS).chain(&later::KEYS)
 }
 

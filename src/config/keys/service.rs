@@ -231,10 +231,11 @@ pub(super) const KEYS: [Key; 52] = [
     key(
         IN,
         "instances",
-        NAMES,
+        "a list of names or a table",
         "",
         r#"["tty1", "tty2"]"#,
-        "Makes this a template: NAME@INSTANCE is made for each, with `%i` for the instance.",
+        "Makes this a template: NAME@INSTANCE is made for each, with `%i` for the instance. A \
+         table has them found on the machine: see `instances.glob` and `instances.command`.",
     ),
     key(
         IN,

@@ -57,8 +57,11 @@ pub(in super::super) const NAMED: [&str; 3] = ["service", "task", "target"];
 /// Keys of which one takes the place of the others: said in two tables that are laid over each
 /// other, they are one thing said in two ways, and the upper one counts.
 const ALTERNATIVES: [&[&str]; 2] = [&["command", "script", "steps"], &["inetd", "listen"]];
-/// The same within `health`.
-const CHECKS: [&[&str]; 1] = [&super::health::CHECKS];
+/// The same within tables of theirs. The name of an instance is one of a path.
+const WITHIN: [(&str, &[&[&str]]); 2] = [
+    ("health", &[&super::health::CHECKS]),
+    ("instances", &[&["glob", "command"], &["name", "command"]]),
+];
 
 /// A table at the top of a file.
 pub(super) fn gather(entry: Entry, gathered: &mut Gathered, report: &mut Report<'_>) {
@@ -200,12 +203,14 @@ pub(super) fn lay_over(gathered: &mut Gathered, has_broken: bool, report: &mut R
 pub(super) fn lay(below: &mut Table, above: Table) {
     make_way(below, &above, &ALTERNATIVES);
     identity::make_way(below, &above);
-    let health = below.entries.iter_mut().find(|entry| entry.key == "health");
-    let over = above.get("health").map(|entry| &entry.node.value);
-    if let (Some(Value::Table(below)), Some(Value::Table(above))) =
-        (health.map(|entry| &mut entry.node.value), over)
-    {
-        make_way(below, above, &CHECKS);
+    for (key, alternatives) in WITHIN {
+        let inner = below.entries.iter_mut().find(|entry| entry.key == key);
+        let over = above.get(key).map(|entry| &entry.node.value);
+        if let (Some(Value::Table(below)), Some(Value::Table(above))) =
+            (inner.map(|entry| &mut entry.node.value), over)
+        {
+            make_way(below, above, alternatives);
+        }
     }
     below.overlay(above);
 }

@@ -3,57 +3,85 @@
 use super::super::check::Draft;
 use super::super::raw::{Node, Table, Value};
 use super::super::report::{Place, Problem, Report, quoted};
-use super::super::spec::Kind;
+use super::super::spec::{Kind, TemplateSpec};
 use super::super::values;
+use super::found_instances::{Machine, found};
 use super::service::{self, Subject};
 
-/// The service, or each instance of the template; where the report has a mistake, at least one.
-pub(super) fn instances(
-    kind: Kind,
-    name: &str,
-    table: &Table,
-    at: Place,
-    report: &mut Report<'_>,
-) -> Vec<Draft> {
-    let before = report.errors();
-    let Some(entry) = table.get("instances") else {
-        let subject =
-            Subject { kind, name: name.to_owned(), template: None, instance: None, table, at };
-        return vec![service::service(subject, report)];
-    };
-    let Some(list) = instance_list(name, &entry.node, report) else {
-        // The rest of it is looked at as if it had one.
-        let instance = Some("x".to_owned());
-        let subject = Subject { kind, name: name.to_owned(), template: None, instance, table, at };
-        return vec![service::service(subject, report)];
-    };
-    let mut made = Vec::new();
-    for instance in list {
+/// What a table says.
+#[derive(Default)]
+pub(super) struct Made {
+    /// The service, or each instance of the template; where the report has a mistake, at least
+    /// one.
+    pub drafts: Vec<Draft>,
+    /// The template, where its instances are found.
+    pub template: Option<TemplateSpec>,
+    /// Why its instances cannot be found.
+    pub lost: Option<String>,
+}
+
+/// A table with a name, over the defaults.
+#[derive(Clone, Copy)]
+pub(super) struct Named<'a> {
+    pub kind: Kind,
+    pub name: &'a str,
+    pub table: &'a Table,
+    pub at: Place,
+}
+
+impl Named<'_> {
+    /// Itself, or as if it were an instance of that name.
+    pub fn alone(&self, instance: Option<&str>, report: &mut Report<'_>) -> Draft {
+        let Self { kind, name, table, at } = *self;
+        let instance = instance.map(str::to_owned);
+        let name = name.to_owned();
+        service::service(Subject { kind, name, template: None, instance, table, at }, report)
+    }
+
+    /// One instance of it.
+    pub fn instance(&self, instance: &str, report: &mut Report<'_>) -> Draft {
+        let Self { kind, name, table, at } = *self;
         let subject = Subject {
             kind,
             name: format!("{name}@{instance}"),
             template: Some(name.to_owned()),
-            instance: Some(instance),
+            instance: Some(instance.to_owned()),
             table,
             at,
         };
-        made.push(service::service(subject, report));
+        service::service(subject, report)
+    }
+}
+
+/// Reads a table, on a machine where that is known.
+pub(super) fn instances(named: Named<'_>, machine: &Machine<'_>, report: &mut Report<'_>) -> Made {
+    let before = report.errors();
+    let Some(entry) = named.table.get("instances") else {
+        return Made { drafts: vec![named.alone(None, report)], ..Made::default() };
+    };
+    if let Value::Table(table) = &entry.node.value {
+        return found(named, table, entry.node.at, machine, report);
+    }
+    let Some(list) = instance_list(named.name, &entry.node, report) else {
+        // The rest of it is looked at as if it had one.
+        return Made { drafts: vec![named.alone(Some("x"), report)], ..Made::default() };
+    };
+    let mut drafts = Vec::new();
+    for instance in list {
+        drafts.push(named.instance(&instance, report));
         if report.errors() > before {
             // The others would say the same again.
             break;
         }
     }
-    made
+    Made { drafts, ..Made::default() }
 }
 
 fn instance_list(name: &str, node: &Node, report: &mut Report<'_>) -> Option<Vec<String>> {
-    if matches!(&node.value, Value::Table(table) if !table.entries.is_empty()) {
-        // Its keys are reported as what they are: unknown, or of a later version.
-        return None;
-    }
     let Value::Array(items) = &node.value else {
-        let problem = Problem::new("`instances` must be a list of names in this version of finit")
-            .hint("write instances = [\"one\", \"two\"]");
+        let problem = Problem::new("`instances` must be a list of names, or a table").hint(
+            "write instances = [\"one\", \"two\"], or have them found: finitctl explain glob",
+        );
         report.error(node.at, problem);
         return None;
     };

@@ -4,6 +4,7 @@
 mod commands;
 mod conditions;
 mod defaults;
+mod found_instances;
 mod gather;
 mod health;
 mod identity;
@@ -19,25 +20,31 @@ mod sockets;
 mod terminal;
 mod watch;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use super::check::{self, Definitions, Draft};
+use super::found::Found;
 use super::left_out::{Mistakes, UNREADABLE};
 use super::raw::{Document, Owner, Table};
 use super::report::{Place, Report};
 use super::spec::{Kind, SystemSpec};
 use defaults::{check_defaults, over_defaults};
+use found_instances::Machine;
 pub(super) use gather::NAMED;
 use gather::{Definition, Gathered, gather, lay_over};
-use instances::instances;
+use instances::{Made, Named, instances};
 use section::{check_keys, is_mistyped};
 
 /// Keys that say when a service is there, and so what it is there with.
 const TIMING: [&str; 5] = ["start", "enabled", "stage", "targets", "wanted-by"];
 
-/// Makes the machine of what the files say.
-pub(super) fn lower(documents: Vec<Document>, report: &mut Report<'_>) -> SystemSpec {
+/// Makes the machine of what the files say and of what was found.
+pub(super) fn lower(
+    documents: Vec<Document>,
+    found: &Found,
+    report: &mut Report<'_>,
+) -> SystemSpec {
     let mut gathered = Gathered::default();
     let mut definitions = Definitions::default();
     let mut broken: BTreeMap<Owner, Place> = BTreeMap::new();
@@ -56,6 +63,11 @@ pub(super) fn lower(documents: Vec<Document>, report: &mut Report<'_>) -> System
     for Definition { kind, name, table, at, .. } in std::mem::take(&mut gathered.second) {
         read_second(kind, &name, at, table, &defaults, report);
     }
+    let defined: BTreeSet<String> = match found.is_empty() {
+        true => BTreeSet::new(),
+        false => gathered.definitions.iter().map(|known| known.name.clone()).collect(),
+    };
+    let machine = Machine { found, defined: &defined };
     let mut drafts: Vec<Draft> = Vec::new();
     let mut mistakes = Mistakes::default();
     for Definition { kind, name, table, at, mistake } in gathered.definitions {
@@ -76,8 +88,16 @@ pub(super) fn lower(documents: Vec<Document>, report: &mut Report<'_>) -> System
         }
         let kind = if kind == "task" { Kind::Task } else { Kind::Service };
         let whole = over_defaults(kind, &defaults, table);
-        let made = instances(kind, &name, &whole, at, report);
+        let named = Named { kind, name: &name, table: &whole, at };
+        let Made { drafts: made, template, lost } = instances(named, &machine, report);
         let mistake = mistake.or_else(|| report.since(before));
+        if let Some(template) = template {
+            definitions.found.insert(name.clone());
+            spec.templates.push(template);
+        }
+        if let Some(lost) = lost {
+            mistakes.add(&name, &lost);
+        }
         let mut vague = false;
         if let Some(mistake) = &mistake {
             definitions.incomplete.insert(name.clone());
@@ -123,7 +143,9 @@ fn read_second(
     }
     check_keys(&table, "service", &format_args!("[{kind}.{name}]"), report);
     let kind = if kind == "task" { Kind::Task } else { Kind::Service };
-    let _told = instances(kind, name, &over_defaults(kind, defaults, table), at, report);
+    let table = &over_defaults(kind, defaults, table);
+    let machine = Machine { found: &Found::default(), defined: &BTreeSet::new() };
+    let _told = instances(Named { kind, name, table, at }, &machine, report);
 }
 
 /// Looks at the keys of all definitions, and marks those that are not to be trusted: with a

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::super::check::{Draft, Edge, Relation, Said};
+use super::super::check::{Draft, Edge, Origin, Relation, Said};
 use super::super::percent::Percent;
 use super::super::raw::{Table, Value};
 use super::super::report::{Place, Problem, Report, quoted};
@@ -135,7 +135,8 @@ pub(super) fn service(subject: Subject<'_>, report: &mut Report<'_>) -> Draft {
         name: percent.name,
     };
     let (mistake, wanted_by) = (None, wanted_by.unwrap_or_default());
-    Draft { spec, mistake, vague, at, edges, wanted_by, targets, takes }
+    let origin = Origin::Written;
+    Draft { spec, origin, mistake, vague, at, edges, wanted_by, targets, takes }
 }
 
 fn names(said: &[Said]) -> Vec<String> {

@@ -138,7 +138,7 @@ impl Default for LogSpec {
 
 /// The boot steps, in the order in which a reader expects them; what each one waits for is in
 /// the graph.
-pub const STEPS: [&str; 18] = [
+pub const STEPS: [&str; 19] = [
     "mount-virtual",
     "cgroups",
     "console",
@@ -156,8 +156,12 @@ pub const STEPS: [&str; 18] = [
     "machine-id",
     "tmpfiles",
     "nologin",
+    FIND_INSTANCES,
     "mount-network",
 ];
+
+/// The step that looks for the instances of templates.
+pub const FIND_INSTANCES: &str = "find-instances";
 
 /// Targets that are there without being defined.
 pub const TARGETS: [&str; 3] = ["default", "rescue", "emergency"];

@@ -5,6 +5,7 @@
 mod conditions;
 mod exec;
 mod health;
+mod instances;
 mod lifecycle;
 mod machine;
 mod output;
@@ -23,13 +24,14 @@ pub use conditions::{
 };
 pub use exec::{CommandLine, ExecSpec, Hook, Hooks, Missing, Piece, ReloadAction, Stdin, Word};
 pub use health::{Check, Health};
+pub use instances::{Listing, Look, Search, TemplateSpec};
 pub use lifecycle::{
     Exits, NotifyFrom, OkExit, Probe, Readiness, Ready, RestartSpec, RestartWhen, StopScope,
     StopSpec,
 };
 pub use machine::{
-    BootSpec, ControlSpec, Devices, LogSpec, MILESTONES, PowerKey, STEPS, ShutdownSpec, TARGETS,
-    TargetSpec,
+    BootSpec, ControlSpec, Devices, FIND_INSTANCES, LogSpec, MILESTONES, PowerKey, STEPS,
+    ShutdownSpec, TARGETS, TargetSpec,
 };
 pub use output::{LogTarget, Outlet, OwnLog, Stream};
 pub use sockets::{Address, SocketMode, SocketSpec, SocketsSpec, UnixKind, UnixPath};
@@ -40,9 +42,13 @@ pub use watch::{Sight, Trigger, Watched};
 pub struct SystemSpec {
     /// Services and tasks, instances of templates already written out, in file order.
     pub services: Vec<Rc<ServiceSpec>>,
+    /// Templates whose instances are found on the machine. Those that are known are among the
+    /// services.
+    pub templates: Vec<TemplateSpec>,
     /// Named sets that the machine can be brought to.
     pub targets: Vec<Rc<TargetSpec>>,
-    /// Names that a mistake keeps from being any of these; none in a file without errors.
+    /// Names that a mistake keeps from being any of these; in a file without errors only those
+    /// of instances that were not found.
     pub left_out: Vec<LeftOut>,
     /// What is done before the services.
     pub boot: BootSpec,

@@ -1,0 +1,162 @@
+//! Templates whose instances are found: what is known of them is one more source, and nothing that
+//! is found makes a good file a bad one.
+
+use finit::config::spec::{LeftOut, Listing, SystemSpec, TemplateSpec};
+use finit::config::{Found, Loaded, Source, parse, put};
+
+/// A file on a machine on which these were found for its templates, or a look has failed.
+fn on_machine(text: &str, found: &[(&str, Result<&[&str], &str>)]) -> Loaded {
+    let mut sources = vec![Source::new("/etc/finit.toml", text)];
+    let templates = parse(&sources).spec.templates;
+    let mut known = Found::default();
+    for (name, looked) in found {
+        let template = templates.iter().find(|one| one.name == *name).expect("a template");
+        let listing = |names: &[&str]| {
+            Listing::of(names.iter().map(|name| ((*name).to_owned(), format!("/{name}"))))
+        };
+        let looked = looked.map(listing).map_err(str::to_owned);
+        known.learn(name, template.search.as_ref().expect("a search"), &looked);
+    }
+    put(&known, &mut sources);
+    parse(&sources)
+}
+
+/// The same, and what is said about it.
+fn names(loaded: &Loaded) -> (Vec<&str>, Vec<&str>) {
+    let services = loaded.spec.services.iter().map(|service| service.name.as_str());
+    let said = loaded.diagnostics.iter().map(|diagnostic| diagnostic.message.as_str());
+    assert_eq!(loaded.errors(), Vec::<String>::new());
+    (services.collect(), said.collect())
+}
+
+fn remark<'s>(spec: &'s SystemSpec, name: &str) -> Option<&'s str> {
+    let is_it = |one: &&TemplateSpec| one.name == name;
+    spec.templates.iter().find(is_it).expect("a template").remark.as_deref()
+}
+
+const SITE: &str = "[service.site]\ncommand = \"/x --name=%i %I\"\ninstances.glob = \"/a/*\"\n";
+
+/// What is known of that one.
+fn known_of_site() -> Source {
+    let spec = parse(&[Source::new("/etc/finit.toml", SITE)]).spec;
+    let search = spec.templates[0].search.clone().unwrap();
+    let mut known = Found::default();
+    known.learn("site", &search, &Ok(Listing::of([("a".to_owned(), "/a/a".to_owned())])));
+    known.source().unwrap()
+}
+
+#[test]
+fn each_is_a_service_and_before_that_the_template_is_there() {
+    let loaded = on_machine(SITE, &[]);
+    assert_eq!(names(&loaded), (vec![], vec![]));
+    assert_eq!(remark(&loaded.spec, "site"), Some("its instances are not looked for yet"));
+    let loaded = on_machine(SITE, &[("site", Ok(&["b-c", "a"]))]);
+    assert_eq!(names(&loaded), (vec!["site@b-c", "site@a"], vec![]));
+    assert_eq!(remark(&loaded.spec, "site"), None);
+    let first = &loaded.spec.services[0];
+    assert_eq!(first.template.as_deref(), Some("site"));
+    assert!(format!("{:?}", first.commands).contains("--name=b-c"));
+    assert!(format!("{:?}", first.commands).contains("b/c"));
+    assert_eq!(first.dependencies.after, ["find-instances"]);
+    let loaded = on_machine(SITE, &[("site", Ok(&[]))]);
+    assert_eq!(remark(&loaded.spec, "site"), Some("no instance was found"));
+    // What is known of another pattern says nothing.
+    let other =
+        parse(&[Source::new("/etc/finit.toml", SITE.replace("/a/*", "/b/*")), known_of_site()]);
+    assert_eq!(remark(&other.spec, "site"), Some("its instances are not looked for yet"));
+}
+
+#[test]
+fn a_look_that_fails_costs_the_template_unless_something_is_known() {
+    let text = format!("{SITE}[service.web]\ncommand = \"/x\"\nneeds = \"site\"\n");
+    let loaded = on_machine(&text, &[("site", Err("no luck"))]);
+    assert_eq!(names(&loaded), (vec!["web"], vec![]));
+    let mistake = "its instances cannot be found: no luck".to_owned();
+    assert_eq!(loaded.spec.left_out, [LeftOut { name: "site".to_owned(), mistake }]);
+    assert_eq!(loaded.spec.templates, []);
+    let loaded = on_machine(&text, &[("site", Ok(&["a"])), ("site", Err("no luck"))]);
+    assert_eq!(names(&loaded), (vec!["site@a", "web"], vec![]));
+    assert_eq!(remark(&loaded.spec, "site"), Some("its instances stay what they are: no luck"));
+}
+
+#[test]
+fn an_instance_that_does_not_fit_is_left_out_with_a_warning() {
+    let long = "x".repeat(125);
+    let text = format!(
+        "{SITE}tty = \"%i\"\nconflicts = \"rival\"\n\
+         [service.rival]\ncommand = \"/x\"\nalias = \"site@alias\"\n\
+         [service.\"site@own\"]\ncommand = \"/x\"\n\
+         [service.getty]\ncommand = \"/x\"\ntty = \"tty1\"\n"
+    );
+    let found = ["good", "own", "alias", "tty1", "65000", &long, "also"];
+    let loaded = on_machine(&text, &[("site", Ok(&found))]);
+    let (services, said) = names(&loaded);
+    let mut own: Vec<&str> = services.into_iter().filter(|one| one.starts_with("site@")).collect();
+    own.sort_unstable();
+    assert_eq!(own, ["site@65000", "site@also", "site@good", "site@own"]);
+    let said = said.join("\n");
+    for words in [
+        "the instance `own` is left out: `site@own` is defined by itself",
+        "is left out: the name `site@xxx",
+        "`site@tty1` is left out: the terminal `tty1` is taken",
+        "`site@alias` is left out: it is another name of something else",
+    ] {
+        assert!(said.contains(words), "{said}");
+    }
+    // One whose own strings are wrong, where the others' are not.
+    let port = "[service.p]\ncommand = \"/x\"\nlisten = \"%i\"\ninstances.glob = \"/a/*\"\n";
+    let loaded = on_machine(port, &[("p", Ok(&["80", "http"]))]);
+    let (services, said) = names(&loaded);
+    assert_eq!((services, said.len()), (vec!["p@80"], 1));
+    assert!(said[0].starts_with("the instance `http` is left out: "), "{said:?}");
+}
+
+#[test]
+fn who_needs_one_waits_for_it_and_never_starts_without_it() {
+    let text = format!(
+        "{SITE}provides = \"web\"\n[service.x]\ncommand = \"/x\"\nneeds = [\"site@a\", \"web\"]\n"
+    );
+    let loaded = on_machine(&text, &[]);
+    assert_eq!(names(&loaded), (vec!["x"], vec![]));
+    let mut awaited: Vec<&str> =
+        loaded.spec.templates.iter().map(|one| one.name.as_str()).collect();
+    awaited.sort_unstable();
+    assert_eq!((awaited, loaded.spec.left_out), (vec!["site", "site@a", "web"], vec![]));
+    let loaded = on_machine(&text, &[("site", Ok(&[]))]);
+    let left_out: Vec<&str> = loaded.spec.left_out.iter().map(|one| one.name.as_str()).collect();
+    assert_eq!((left_out, loaded.spec.templates.len()), (vec!["site@a", "web"], 1));
+    let loaded = on_machine(&text, &[("site", Ok(&["a"]))]);
+    assert_eq!((loaded.spec.left_out, loaded.spec.templates.len()), (vec![], 1));
+}
+
+/// An instance that is found changes nobody else's definition.
+#[test]
+fn who_wants_the_template_is_the_same_whatever_is_found() {
+    let text = format!("{SITE}wanted-by = \"x\"\n[service.x]\ncommand = \"/x\"\n");
+    let others = |found: &[&str]| {
+        let loaded = on_machine(&text, &[("site", Ok(found))]);
+        let x = loaded.spec.services.iter().find(|one| one.name == "x").unwrap().clone();
+        assert_eq!(x.dependencies.wants, ["site"]);
+        x
+    };
+    assert_eq!(others(&[]), others(&["a", "b"]));
+}
+
+#[test]
+fn what_an_override_says_takes_the_place_of_where_it_was_looked() {
+    let search = |text: &str| {
+        let loaded = on_machine(text, &[]);
+        assert_eq!(names(&loaded), (vec![], vec![]));
+        format!("{:?}", loaded.spec.templates[0].search)
+    };
+    let glob = "[service.x]\ncommand = \"/x\"\ninstances = { glob = \"/*/*\", name = \"$1\" }\n";
+    let over = |line: &str| format!("{glob}[override.service.x]\ninstances.{line}\n");
+    assert!(search(&over("command = \"/list\"")).contains("/list"));
+    assert!(search(&over("name = \"$2\"")).contains("$2"));
+    let list = on_machine(
+        "[service.x]\ncommand = \"/x\"\ninstances = [\"a\"]\n\
+         [override.service.x]\ninstances = { glob = \"/b/*\" }\n",
+        &[("x", Ok(&["c"]))],
+    );
+    assert_eq!(names(&list).0, ["x@c"]);
+}
