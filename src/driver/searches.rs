@@ -103,11 +103,15 @@ impl Driver {
 
     /// Has children look, and goes on then.
     pub(super) fn search_for(&mut self, wish: Wish) {
-        if let Wish::Call(call) = &wish
-            && self.searches.waiting.len() >= WAITING
-        {
-            let refusal = Refusal::new(Code::Busy, "too many wait for instances to be found");
-            return self.refuse(call, refusal.hint("try again in a moment"));
+        let waiting = &self.searches.waiting;
+        match &wish {
+            Wish::Call(call) if waiting.len() >= WAITING => {
+                let refusal = Refusal::new(Code::Busy, "too many wait for instances to be found");
+                return self.refuse(call, refusal.hint("try again in a moment"));
+            }
+            // One that waits already will do as much.
+            Wish::Signal if waiting.iter().any(|one| matches!(one, Wish::Signal)) => return,
+            Wish::Call(_) | Wish::Signal | Wish::Boot(_) => {}
         }
         self.searches.waiting.push(wish);
         self.begin_search();
@@ -141,22 +145,9 @@ impl Driver {
 
     /// The children are done: those who waited go on.
     pub(super) fn on_searched(&mut self, looked: &[Looked]) {
-        for one in looked {
-            match &one.answer {
-                Ok(listing) => {
-                    for note in &listing.notes {
-                        let text = format!("{}: {note}", one.template);
-                        self.console.tell(Level::Progress, &text);
-                    }
-                }
-                Err(why) => {
-                    let text =
-                        format!("{}: its instances cannot be looked for: {why}", one.template);
-                    self.console.tell(Level::Trouble, &text);
-                }
-            }
-        }
-        for wish in self.searches.served.take().unwrap_or_default() {
+        let wishes = self.searches.served.take().unwrap_or_default();
+        self.tell_looked(looked, &wishes);
+        for wish in wishes {
             match wish {
                 Wish::Boot(run) => self.booted_with(looked, run),
                 Wish::Signal => self.apply(Cause::Signal("SIGHUP".into()), looked),
@@ -164,6 +155,28 @@ impl Driver {
             }
         }
         self.begin_search();
+    }
+
+    /// Says at the console what nobody else is told: a client gets it with its answer, and a step
+    /// of the boot that fails is told of as such.
+    fn tell_looked(&mut self, looked: &[Looked], wishes: &[Wish]) {
+        let is_step = |wish: &Wish| matches!(wish, Wish::Boot(Some(_)));
+        let is_call = |wish: &Wish| matches!(wish, Wish::Call(_));
+        for one in looked {
+            match &one.answer {
+                Ok(listing) if !wishes.iter().all(is_call) => {
+                    for note in &listing.notes {
+                        let text = format!("{}: {note}", one.template);
+                        self.console.tell(Level::Progress, &text);
+                    }
+                }
+                Err(why) if !wishes.iter().all(is_step) => {
+                    let what = "its instances cannot be looked for";
+                    self.console.tell(Level::Trouble, &format!("{}: {what}: {why}", one.template));
+                }
+                Ok(_) | Err(_) => {}
+            }
+        }
     }
 
     /// What the boot step has found is taken in, before those who waited for the step go on.

@@ -3,6 +3,7 @@
 use super::node::{Body, Node};
 use super::view::{joined, millis, word};
 use super::{Engine, NodeId};
+use crate::config::spec::{FIND_INSTANCES, TemplateSpec};
 use crate::proto::{ServiceReport, StateWord};
 
 /// What one of the instances makes all of them, the worst first.
@@ -23,8 +24,16 @@ impl Engine {
         let instances = self.instances_of(node);
         match (&node.body, instances.is_empty()) {
             (Body::Template, false) => all_of(&instances),
+            (Body::Template, true) if self.is_sought(node) => StateWord::Waiting,
             _ => word(&node.state),
         }
+    }
+
+    /// Whether the boot is about to look for the instances of a template.
+    fn is_sought(&self, node: &Node) -> bool {
+        let step = self.names.get(FIND_INSTANCES).and_then(|id| self.node(*id));
+        let is_it = |one: &TemplateSpec| one.name == node.name && one.enabled && !one.listed;
+        step.is_some_and(|step| !step.settled) && self.spec.templates.iter().any(is_it)
     }
 
     /// The instances of a template that are to be there; where none is, all.

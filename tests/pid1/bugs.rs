@@ -186,6 +186,27 @@ fn a_panic_in_the_boot_costs_the_steps_that_run_and_the_boot_goes_on() {
     assert_eq!(machine.read("/out/step"), "x\nx\n");
 }
 
+/// Who looked for instances is forgotten then: another one looks.
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn a_panic_while_instances_are_looked_for_has_them_looked_for_again() {
+    let list =
+        "#!/bin/sh\necho x >> /out/list\nuntil [ -e /out/go ]; do sleep 0.01; done\necho a\n";
+    let machine = Plan::new()
+        .file("/etc/list", list)
+        .boot("[service.site]\ncommand = \"/programs/idle\"\ninstances.command = \"/etc/list\"\n");
+    machine.appears("/out/list");
+    let status = machine.until("site", "waiting");
+    assert_eq!(status["reason"], "its instances are not looked for yet");
+    machine.hang_up();
+    plant_a_panic(&machine, &["finit", "Driver", "on_asked"]);
+    machine.signal_pid1(libc::SIGWINCH);
+    goes_on(&machine, 1);
+    machine.wait("another look", |m| (m.read("/out/list") == "x\nx\n").then_some(()));
+    machine.write("/out/go", "");
+    machine.main_pid("site@a");
+}
+
 #[cfg(target_arch = "x86_64")]
 #[test]
 fn a_panic_in_the_shutdown_does_not_keep_the_machine_up() {

@@ -1,9 +1,10 @@
 //! A template is the umbrella of its instances.
 
-use finit::config::spec::RestartWhen;
+use finit::config::spec::{FIND_INSTANCES, RestartWhen, SystemSpec, TemplateSpec};
+use finit::engine::Extent;
 use finit::proto::Outcome;
 
-use crate::build::{Part, secs, service};
+use crate::build::{Part, machine, secs, service};
 use crate::fates::Program;
 use crate::rig::Rig;
 
@@ -91,4 +92,47 @@ fn a_mere_look_at_a_service_that_becomes_a_template_leaves_it_alone() {
     rig.apply(getty(&["tty1"]));
     assert_eq!(rig.stopped(), ["getty"]);
     assert_eq!(rig.state("getty@tty1"), "up");
+}
+
+/// A machine with a template of which these were found, or nobody has looked.
+fn with_found(found: Option<&[&str]>) -> SystemSpec {
+    let of = |name: &&str| service(&format!("db@{name}")).instance_of("db").after(FIND_INSTANCES);
+    let instances = found.unwrap_or_default().iter().map(of);
+    let template = TemplateSpec {
+        name: "db".to_owned(),
+        search: None,
+        enabled: true,
+        listed: found.is_some(),
+        remark: found.is_none().then(|| "not yet".to_owned()),
+    };
+    let others = [service("app").needs("db"), service("other")];
+    SystemSpec { templates: vec![template], ..machine(instances.chain(others)) }
+}
+
+#[test]
+fn a_template_waits_until_its_instances_are_found_and_is_up_with_none() {
+    let mut rig = Rig::cold(with_found(None), "default");
+    rig.step(FIND_INSTANCES, Some((secs(5), Ok(None))));
+    rig.boot();
+    let states = |rig: &mut Rig| ["db", "app", "other"].map(|name| rig.state(name));
+    assert_eq!(states(&mut rig), ["waiting", "waiting", "up"]);
+    assert!(rig.reason("db").ends_with("; not yet"), "{}", rig.reason("db"));
+    // What is found is taken in just before the step ends.
+    rig.pass(secs(4));
+    assert_eq!(
+        rig.load(with_found(Some(&["a"])), Extent::Everything),
+        "1 added, 0 changed, 0 removed"
+    );
+    assert_eq!(states(&mut rig), ["waiting", "waiting", "up"]);
+    rig.pass(secs(1));
+    assert_eq!((rig.state("db@a"), states(&mut rig)), ("up", ["up"; 3]));
+
+    let apps = rig.status("app").pid;
+    rig.load(with_found(Some(&["b"])), Extent::Everything);
+    assert_eq!((rig.label("db@a"), rig.state("db@b")), ("unknown", "up"));
+    rig.load(with_found(Some(&[])), Extent::Everything);
+    assert_eq!((rig.label("db@b"), states(&mut rig)), ("unknown", ["up"; 3]));
+    assert_eq!(rig.status("app").pid, apps);
+    rig.load(machine([service("other")]), Extent::Everything);
+    assert_eq!(rig.label("db"), "unknown");
 }
