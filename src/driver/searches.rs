@@ -208,6 +208,11 @@ pub(super) fn notes(looked: &[Looked], names: Option<&[String]>) -> Vec<String> 
         names.is_none_or(|names| names.iter().any(|name| speaks_of(name, &one.template)))
     };
     let told = |one: &Looked| match &one.answer {
+        // Whoever starts it would wonder.
+        Ok(Listing { instances, notes }) if instances.is_empty() && notes.is_empty() => {
+            let said = names.map(|_| format!("{}: no instance was found", one.template));
+            said.into_iter().collect()
+        }
         Ok(Listing { notes, .. }) => {
             notes.iter().map(|note| format!("{}: {note}", one.template)).collect()
         }

@@ -306,3 +306,29 @@ fn they_are_found_for_the_last_good_copy_and_for_what_is_good_in_a_broken_file()
         machine.main_pid("pg@16-main");
     }
 }
+
+#[test]
+fn where_the_boot_does_not_look_a_start_does() {
+    let machine = Machine::boot(&format!("{GLOB}[boot]\nskip = [\"find-instances\"]\n"));
+    machine.booted();
+    machine.main_pid("other");
+    let status = machine.status("pg");
+    let why = "its instances are not looked for yet";
+    assert_eq!((&status["state"], &status["reason"]), (&"stopped".into(), &why.into()));
+    let said = machine.order(&["start", "pg"]);
+    assert!(said.contains("pg: no instance was found"), "{said}");
+    assert_eq!(machine.status("pg")["reason"], "no instance was found");
+    machine.write("/etc/pg/15/main/conf", "");
+    machine.order(&["start", "pg"]);
+    machine.main_pid("pg@15-main");
+    machine.order(&["stop", "pg"]);
+    machine.until("pg@15-main", "stopped");
+    remove(&machine, "/etc/pg");
+    assert_eq!(machine.order(&["apply"]).trim(), "0 added, 0 changed, 1 removed");
+    for words in [["stop", "pg"], ["restart", "pg"], ["hold", "pg"], ["unhold", "pg"]] {
+        machine.order(&words);
+    }
+    assert_eq!(names(&machine), ["other", "pg"]);
+    let list = machine.order(&["list"]);
+    assert!(list.contains("\npg "), "{list}");
+}
