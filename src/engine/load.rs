@@ -258,6 +258,12 @@ impl Engine {
         }
         self.unbind(id);
         self.emit(Effect::Forget { node: id });
+        let stays = |other: &NodeId| self.node(*other).is_some_and(|node| !node.removed);
+        if edges.needed_by.iter().any(stays) {
+            // Of a name that nobody else provides nothing is missing.
+            self.connect();
+            self.touch_all();
+        }
     }
 
     /// Whether the target wants each node.

@@ -225,3 +225,15 @@ fn what_is_removed_and_hangs_is_forgotten_when_it_ends_and_never_runs_twice() {
     rig.apply([service("a")]);
     assert_eq!((rig.state("a"), rig.starts("a")), ("up", 2));
 }
+
+/// As when the machine boots with that file (seed 81648).
+#[test]
+fn whose_provider_is_taken_out_waits_for_nobody() {
+    for name in ["network", "mail"] {
+        let others = || [service("web").needs(name), service("late").manual().needs(name)];
+        let mut rig = Rig::booted([service("net").provides(name)].into_iter().chain(others()));
+        rig.apply(others());
+        rig.start("late");
+        assert_eq!((rig.state("web"), rig.state("late")), ("up", "up"), "{name}");
+    }
+}
