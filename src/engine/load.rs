@@ -7,10 +7,9 @@ use std::rc::Rc;
 use super::edit::{Followed, is_called_otherwise};
 use super::id::{NodeId, Ticket};
 use super::node::{Body, Edges, Node};
-use super::state::State;
 use super::{Cause, Effect, Engine, Extent, Level, graph};
 use crate::config::spec::{
-    FIND_INSTANCES, LeftOut, MILESTONES, STEPS, ServiceSpec, Stage, SystemSpec, TARGETS,
+    FIND_INSTANCES, MILESTONES, STEPS, ServiceSpec, Stage, SystemSpec, TARGETS,
 };
 use crate::config::steps;
 use crate::proto::Reply;
@@ -69,9 +68,7 @@ impl Engine {
                 node.removed = false;
             }
         }
-        for left_out in &spec.left_out {
-            self.leave_out(left_out);
-        }
+        self.leave_out(&spec, extent);
         // Growing leaves room for as many nodes again, and they are what takes the most memory.
         self.nodes.shrink_to_fit();
         self.remove_missing(&spec, extent, &mut counts);
@@ -107,7 +104,7 @@ impl Engine {
 
     /// The node of that name, made if it is new. One of another kind makes room: a service that
     /// becomes a template is another thing.
-    fn ensure(&mut self, name: &str, body: impl FnOnce() -> Body) -> NodeId {
+    pub(super) fn ensure(&mut self, name: &str, body: impl FnOnce() -> Body) -> NodeId {
         let body = body();
         if let Some(id) = self.names.get(name).copied() {
             let kind = std::mem::discriminant(&body);
@@ -137,16 +134,6 @@ impl Engine {
                 && std::mem::discriminant(&node.body) != std::mem::discriminant(new)
         });
         other && !extent.is_followed()
-    }
-
-    /// A name with a mistake: there to be seen and to be waited for, and failed.
-    fn leave_out(&mut self, LeftOut { name, mistake }: &LeftOut) {
-        let id = self.ensure(name, || Body::LeftOut(String::new()));
-        if let Some(node) = self.node_mut(id) {
-            node.body = Body::LeftOut(mistake.clone());
-            node.removed = false;
-        }
-        self.set_state(id, State::Failed(format!("left out: {mistake}")));
     }
 
     /// A definition: new, changed, or the same.

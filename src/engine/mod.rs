@@ -32,6 +32,7 @@ mod health;
 mod hold;
 mod id;
 mod jobs;
+mod left_out;
 mod load;
 mod memory;
 mod node;

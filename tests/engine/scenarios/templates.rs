@@ -1,6 +1,6 @@
 //! A template is the umbrella of its instances.
 
-use finit::config::spec::{FIND_INSTANCES, RestartWhen, SystemSpec, TemplateSpec};
+use finit::config::spec::{FIND_INSTANCES, LeftOut, RestartWhen, SystemSpec, TemplateSpec};
 use finit::engine::Extent;
 use finit::proto::Outcome;
 
@@ -135,4 +135,41 @@ fn a_template_waits_until_its_instances_are_found_and_is_up_with_none() {
     assert_eq!(rig.status("app").pid, apps);
     rig.load(machine([service("other")]), Extent::Everything);
     assert_eq!(rig.label("db"), "unknown");
+}
+
+/// What a mere start finds is a matter of what is started.
+#[test]
+fn a_mere_look_that_does_not_find_an_instance_stops_neither_it_nor_who_needs_it() {
+    let template = |found: &str| TemplateSpec {
+        name: "db".to_owned(),
+        search: None,
+        enabled: true,
+        listed: true,
+        remark: found.is_empty().then(|| "no instance was found".to_owned()),
+    };
+    let with = |found: &str, left_out: &[&str]| {
+        let of = |name: &str| service(&format!("db@{name}")).instance_of("db").provides("sql");
+        let instances = found.split_whitespace().map(of);
+        let others = [service("app").needs("db@a"), service("web").needs("sql")];
+        let left_out = left_out.iter().map(|name| LeftOut {
+            name: (*name).to_owned(),
+            mistake: "no instance of db stands for it".to_owned(),
+        });
+        SystemSpec {
+            templates: vec![template(found)],
+            left_out: left_out.collect(),
+            ..machine(instances.chain(others))
+        }
+    };
+    let mut rig = Rig::cold(with("a", &[]), "default");
+    rig.boot();
+    rig.load(with("b", &["db@a"]), Extent::Definitions);
+    rig.load(with("", &["db@a", "sql"]), Extent::Definitions);
+    assert_eq!(rig.stopped(), Vec::<String>::new());
+    let job = rig.restart("web");
+    assert_eq!(rig.outcome(job), Some(Outcome::Done));
+    assert_eq!(["db@a", "app", "web"].map(|name| rig.state(name)), ["up"; 3]);
+    rig.load(with("", &["db@a", "sql"]), Extent::Everything);
+    assert_eq!(["db@a", "sql"].map(|name| rig.state(name)), ["failed"; 2]);
+    assert_eq!(["app", "web"].map(|name| rig.state(name)), ["waiting"; 2]);
 }
