@@ -123,7 +123,9 @@ impl Driver {
         }
         let wishes = std::mem::take(&mut self.searches.waiting);
         let mut looks: Vec<(String, Search)> = Vec::new();
-        if wishes.iter().any(|wish| matches!(wish, Wish::Boot(_))) {
+        if wishes.iter().any(|wish| matches!(wish, Wish::Boot(Some(_)))) {
+            looks.extend(self.configuration.all_sought());
+        } else if wishes.iter().any(|wish| matches!(wish, Wish::Boot(None))) {
             looks.extend(self.configuration.unknown(&self.engine.spec().templates));
         }
         if wishes.iter().any(|wish| !matches!(wish, Wish::Boot(_))) {

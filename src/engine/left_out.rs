@@ -1,12 +1,12 @@
 //! Names that nothing good stands for: there to be seen and to be waited for, and failed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::id::NodeId;
-use super::node::Body;
+use super::node::{Body, Node};
 use super::state::State;
 use super::{Engine, Extent};
-use crate::config::spec::{LeftOut, SystemSpec};
+use crate::config::spec::{LeftOut, ServiceSpec, SystemSpec};
 
 impl Engine {
     /// Takes names with a mistake in. A mere look takes none from what runs: an instance that it
@@ -24,6 +24,29 @@ impl Engine {
                 node.removed = false;
             }
             self.set_state(id, State::Failed(format!("left out: {mistake}")));
+        }
+    }
+
+    /// Names that were left out or awaited, and that a service stands for by now, are those of that
+    /// service.
+    pub(super) fn free_names(&mut self, spec: &SystemSpec) {
+        let awaited = self.spec.templates.iter().filter(|one| one.search.is_none());
+        let awaited = awaited.map(|one| &one.name);
+        let mut names: BTreeSet<String> =
+            awaited.chain(self.spec.left_out.iter().map(|one| &one.name)).cloned().collect();
+        let stands_for = |service: &ServiceSpec, name: &String| {
+            let others = service.dependencies.provides.iter().chain(&service.alias);
+            others.chain([&service.name]).any(|other| other == name)
+        };
+        names.retain(|name| spec.services.iter().any(|service| stands_for(service, name)));
+        for name in names {
+            let Some(id) = self.names.get(&name).copied() else { continue };
+            let is_bare = |node: &&mut Node| matches!(node.body, Body::Template | Body::LeftOut(_));
+            if let Some(node) = self.node_mut(id).filter(is_bare) {
+                node.removed = true;
+                node.hold = None;
+                self.names.remove(&name);
+            }
         }
     }
 

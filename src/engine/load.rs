@@ -28,12 +28,17 @@ impl Engine {
             self.cause = trial.over(&self.cause);
             self.find_target();
         }
+        let first = self.nodes.len();
         let mut summary = self.load(spec, extent);
         self.review_trial(extent, &mut summary);
         if extent.is_followed() {
             self.check_target();
         }
         let is_boot = *self.cause.cause() == Cause::Boot;
+        if is_boot {
+            // They would be there already, had they been found before.
+            self.refresh_auto_from(first);
+        }
         let what = if is_boot { "instances found" } else { "configuration read again" };
         self.tell(Level::Progress, format!("{what}: {summary}"));
         if let Some(ticket) = ticket {
@@ -47,6 +52,7 @@ impl Engine {
             self.nodes.reserve(spec.services.len());
             self.add_fixed();
         }
+        self.free_names(&spec);
         let mut counts = Counts::default();
         for service in &spec.services {
             self.take_service(service, extent, &mut counts);
@@ -255,8 +261,13 @@ impl Engine {
 
     /// Whether the target wants each node.
     pub(super) fn refresh_auto(&mut self) {
+        self.refresh_auto_from(0);
+    }
+
+    /// The same for nodes that are newer than the first so many.
+    fn refresh_auto_from(&mut self, first: usize) {
         let target = self.target.clone();
-        for node in &mut self.nodes {
+        for node in self.nodes.iter_mut().skip(first) {
             node.auto = match &node.body {
                 Body::Step(_) | Body::Milestone => true,
                 Body::Target => node.name == target,

@@ -11,6 +11,13 @@ use crate::oracle;
 use crate::world::World;
 
 impl<F: Fates> World<F> {
+    /// The boot has found instances, and what runs is not what was read last.
+    pub fn find(&mut self, spec: SystemSpec) {
+        let (spec, extent) = (Rc::new(spec), Extent::Definitions);
+        self.hand_over(Event::Loaded { spec, extent, cause: Cause::Boot, ticket: None });
+        self.carry_all_out();
+    }
+
     /// The file was read again.
     pub fn load(&mut self, spec: SystemSpec, extent: Extent) -> u64 {
         self.last_ticket += 1;

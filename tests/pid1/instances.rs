@@ -21,6 +21,9 @@ const LIST: &str = "#!/bin/sh\n[ \"$1\" = C.UTF-8 ] || exit 9\n\
                     [ -e /etc/sites ] && cat /etc/sites\n\
                     [ ! -e /etc/fail ] || { echo 'no such luck' >&2; exit 3; }\n";
 
+/// What becomes of an instance that somebody needs and nobody has found.
+const MISSING: &str = "left out: no instance of site stands for it";
+
 /// The names of services, without those of finit itself.
 fn names(machine: &Machine) -> Vec<String> {
     let name = |service: &Value| service["name"].as_str().unwrap().to_owned();
@@ -201,7 +204,7 @@ fn at_the_boot_the_template_waits_for_them_and_nobody_else_but_who_needs_it() {
     let why = "needs site@c, which was left out: no instance of site stands for it";
     assert_eq!(machine.until("none", "waiting")["reason"], why);
     let missing = machine.until("site@c", "failed");
-    assert_eq!(missing["reason"], "left out: no instance of site stands for it");
+    assert_eq!(missing["reason"], MISSING);
     machine.write("/etc/sites", "a\nc\n");
     machine.order(&["apply"]);
     machine.main_pid("none");
@@ -331,4 +334,28 @@ fn where_the_boot_does_not_look_a_start_does() {
     assert_eq!(names(&machine), ["other", "pg"]);
     let list = machine.order(&["list"]);
     assert!(list.contains("\npg "), "{list}");
+}
+
+/// Looks before all file systems are mounted say little of what is there.
+#[test]
+fn who_looks_before_the_boot_keeps_it_from_nothing() {
+    let file = "[task.wait]\ncommand = \"/bin/sh -c 'until [ -e /out/go ]; do sleep 0.01; done'\"\n\
+                stage = \"early\"\nbefore = \"mount-local\"\n\
+                [service.site]\ncommand = \"/programs/idle\"\nprovides = \"web\"\n\
+                instances.glob = \"/etc/sites/*\"\n\
+                [service.other]\ncommand = \"/programs/idle\"\nneeds = \"web\"\n\
+                [service.one]\ncommand = \"/programs/idle\"\nneeds = \"site@a\"\n";
+    for words in [&["start", "--no-wait", "site"], &["apply"][..]] {
+        let machine = Machine::boot(file);
+        machine.order(words);
+        assert_eq!(machine.status("site@a")["reason"], MISSING);
+        machine.write("/etc/sites/a", "");
+        machine.write("/out/go", "");
+        for name in ["site@a", "one", "other"] {
+            machine.main_pid(name);
+        }
+        machine.booted();
+        assert_eq!(machine.status("find-instances")["state"], "done");
+        assert_eq!(machine.order(&["plan"]).trim(), "nothing would change");
+    }
 }

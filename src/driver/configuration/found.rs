@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::{Configuration, files, with_login, with_rescue};
 use crate::config::spec::{Search, SystemSpec, TemplateSpec};
-use crate::config::{self, Disk, Found, Loaded};
+use crate::config::{self, Disk, Found, Loaded, Source};
 use crate::driver::searches::Looked;
 
 impl Configuration {
@@ -24,6 +24,13 @@ impl Configuration {
             return loaded.spec.templates.clone();
         }
         config::parse(&files(&loaded.sources).cloned().collect::<Vec<_>>()).spec.templates
+    }
+
+    /// Where the boot looks for instances: wherever what runs has any. What somebody has found
+    /// before that says little, since file systems may have been mounted since.
+    pub fn all_sought(&self) -> Vec<(String, Search)> {
+        let runs = self.behind.as_ref().filter(|_| self.broken).unwrap_or(&self.sources);
+        searches(runs).collect()
     }
 
     /// Where is still to be looked for instances: for templates of what runs that nobody has
@@ -57,6 +64,12 @@ impl Configuration {
         let spec = if self.login { with_login(spec) } else { with_rescue(spec) };
         (Rc::new(spec), self.followed || self.broken)
     }
+}
+
+/// Where the templates of files say that their instances are.
+fn searches(sources: &[Source]) -> impl Iterator<Item = (String, Search)> {
+    let templates = config::parse(&files(sources).cloned().collect::<Vec<_>>()).spec.templates;
+    templates.into_iter().filter_map(|one| Some((one.name, one.search?)))
 }
 
 fn learn(found: &mut Found, looked: &[Looked]) {

@@ -1,6 +1,8 @@
 //! A template is the umbrella of its instances.
 
-use finit::config::spec::{FIND_INSTANCES, LeftOut, RestartWhen, SystemSpec, TemplateSpec};
+use finit::config::spec::{
+    FIND_INSTANCES, LeftOut, Look, RestartWhen, Search, SystemSpec, TemplateSpec,
+};
 use finit::engine::Extent;
 use finit::proto::Outcome;
 
@@ -172,4 +174,66 @@ fn a_mere_look_that_does_not_find_an_instance_stops_neither_it_nor_who_needs_it(
     rig.load(with("", &["db@a", "sql"]), Extent::Everything);
     assert_eq!(["db@a", "sql"].map(|name| rig.state(name)), ["failed"; 2]);
     assert_eq!(["app", "web"].map(|name| rig.state(name)), ["waiting"; 2]);
+}
+
+/// Somebody has edited the file and started something while the boot was looking.
+#[test]
+fn what_the_boot_finds_starts_though_the_file_was_only_looked_at_meanwhile() {
+    let template = |name: &str, listed: bool| TemplateSpec {
+        name: name.to_owned(),
+        search: (name == "db").then(|| Search {
+            look: Look::Glob { pattern: "/db/*".to_owned(), name: "$1".to_owned() },
+            timeout: secs(9),
+        }),
+        enabled: name == "db",
+        listed,
+        remark: None,
+    };
+    let others = || [service("app").needs("db@a"), service("web").needs("sql"), service("other")];
+    let awaiting = |more: &str| SystemSpec {
+        templates: ["db", "db@a", "sql"].map(|name| template(name, false)).to_vec(),
+        ..machine(others().into_iter().chain(more.split_whitespace().map(service)))
+    };
+    let found = |more: &str| {
+        let instance = service("db@a").instance_of("db").provides("sql").after(FIND_INSTANCES);
+        let more = more.split_whitespace().map(service);
+        let parts = others().into_iter().chain([instance]).chain(more);
+        SystemSpec { templates: vec![template("db", true)], ..machine(parts) }
+    };
+    for edited in ["", "new"] {
+        let mut rig = Rig::cold(awaiting(""), "default");
+        rig.step(FIND_INSTANCES, Some((secs(5), Ok(None))));
+        rig.program("db@a", Program { executes: Some(secs(2)), ..Program::daemon() });
+        rig.boot();
+        rig.pass(secs(4));
+        rig.load(awaiting(edited), Extent::Definitions);
+        rig.world.find(found(edited));
+        let states = |rig: &mut Rig| ["db@a", "app", "web"].map(|name| rig.state(name));
+        assert_eq!(states(&mut rig), ["waiting"; 3]);
+        rig.pass(secs(2));
+        assert_eq!(states(&mut rig), ["starting", "waiting", "waiting"]);
+        rig.pass(secs(1));
+        assert_eq!((states(&mut rig), rig.state("other")), (["up"; 3], "up"));
+        if !edited.is_empty() {
+            assert_eq!(rig.state("new"), "stopped");
+        }
+    }
+}
+
+/// Somebody has looked too early.
+#[test]
+fn what_was_left_out_makes_way_for_what_provides_it() {
+    let left_out = |names: &[&str]| -> Vec<LeftOut> {
+        let of = |name: &&str| LeftOut { name: (*name).to_owned(), mistake: "lost".to_owned() };
+        names.iter().map(of).collect()
+    };
+    for extent in [Extent::Definitions, Extent::Everything] {
+        let web = || service("web").needs("sql");
+        let spec = SystemSpec { left_out: left_out(&["sql"]), ..machine([web()]) };
+        let mut rig = Rig::cold(spec, "default");
+        rig.boot();
+        assert_eq!((rig.state("sql"), rig.state("web")), ("failed", "waiting"));
+        rig.load(machine([web(), service("db").provides("sql")]), extent);
+        assert_eq!((rig.state("db"), rig.state("web")), ("up", "up"), "{extent:?}");
+    }
 }
