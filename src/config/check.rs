@@ -353,7 +353,7 @@ fn check_twice(drafts: &[Draft], broken: &mut BTreeMap<usize, String>, report: &
     let instances = drafts.iter().filter(|draft| draft.spec.template.is_some());
     let mut owners: BTreeMap<&str, Place> =
         instances.map(|draft| (draft.spec.name.as_str(), draft.at)).collect();
-    for (number, draft) in drafts.iter().enumerate() {
+    for (number, draft) in found_last(drafts) {
         let aliases = draft.takes.iter().filter(|(name, _)| draft.spec.alias.contains(name));
         for (name, at) in aliases {
             if let Some(first) = owners.insert(name, *at) {
@@ -366,6 +366,15 @@ fn check_twice(drafts: &[Draft], broken: &mut BTreeMap<usize, String>, report: &
     }
 }
 
+/// The drafts and their numbers: what is found makes way for what is written.
+fn found_last(drafts: &[Draft]) -> impl Iterator<Item = (usize, &Draft)> {
+    let of = |found: bool| {
+        let all = drafts.iter().enumerate();
+        all.filter(move |(_, draft)| (draft.origin == Origin::Found) == found)
+    };
+    of(false).chain(of(true))
+}
+
 /// Two services that are there at a time cannot have one terminal: each start hangs the other up.
 /// A task may use it before.
 pub(super) fn second_on_terminal(
@@ -374,12 +383,7 @@ pub(super) fn second_on_terminal(
 ) -> BTreeMap<usize, String> {
     let mut second = BTreeMap::new();
     let mut owners: BTreeMap<(&str, &str), &Draft> = BTreeMap::new();
-    // What is found makes way for what is written.
-    let of = |found: bool| {
-        let all = drafts.iter().enumerate();
-        all.filter(move |(_, draft)| (draft.origin == Origin::Found) == found)
-    };
-    for (number, draft) in of(false).chain(of(true)) {
+    for (number, draft) in found_last(drafts) {
         let spec = &draft.spec;
         let Some(tty) = &spec.exec.tty else { continue };
         let rests = spec.start != Start::Boot || !spec.enabled;

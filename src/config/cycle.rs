@@ -3,12 +3,13 @@
 //!
 //! The search goes round in loops and not into itself, so that a chain of ten thousand
 //! services costs no stack. Of each circle, the service that is defined last is left out:
-//! without it the circle is none, and the rest can start.
+//! without it the circle is none, and the rest can start. What was found on the machine makes way
+//! for what is written.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use super::check::{Draft, Edge, Relation};
+use super::check::{Draft, Edge, Origin, Relation};
 use super::report::{Place, Problem, Report};
 use super::spec::{MILESTONES, STEPS, Stage, TargetSpec};
 use super::steps;
@@ -22,9 +23,12 @@ pub(super) fn find(
     let graph = Graph::new(drafts, targets);
     let mut left_out = BTreeMap::new();
     let mut search = Search::new(&graph);
+    let is_found =
+        |number: usize| drafts.get(number).is_some_and(|one| one.origin == Origin::Found);
     while let Some(circle) = search.circle() {
         let message = graph.tell(&circle, report);
-        let last = circle.iter().map(|(node, _)| *node).filter(|node| *node < drafts.len()).max();
+        let numbers = circle.iter().map(|(node, _)| *node).filter(|node| *node < drafts.len());
+        let last = numbers.max_by_key(|number| (is_found(*number), *number));
         // A circle of steps and milestones alone would be ours.
         let first = circle.first().map_or(0, |(node, _)| *node);
         search.remove(last.unwrap_or(first));

@@ -160,3 +160,27 @@ fn what_an_override_says_takes_the_place_of_where_it_was_looked() {
     );
     assert_eq!(names(&list).0, ["x@c"]);
 }
+
+/// Somebody makes a folder of the right name.
+#[test]
+fn what_is_found_makes_way_for_what_is_written_before_and_after_it() {
+    let web = "[service.web]\ncommand = \"/x\"\nafter = \"backup\"\n";
+    let backup = "[service.backup]\ncommand = \"/x\"\nafter = \"%i\"\ninstances.glob = \"/a/*\"\n";
+    let more = "[service.db]\ncommand = \"/x\"\nalias = \"name-db\"\n";
+    let named = format!("{backup}alias = \"name-%i\"\n");
+    for text in [format!("{web}{more}{named}"), format!("{named}{more}{web}")] {
+        let loaded = on_machine(&text, &[("backup", Ok(&["web", "db"]))]);
+        let (mut services, said) = names(&loaded);
+        services.sort_unstable();
+        assert_eq!(services, ["db", "web"], "{text}");
+        assert_eq!((said.len(), &*loaded.spec.left_out), (2, &[][..]), "{said:?}");
+        let said = said.join("\n");
+        for words in [
+            "`backup@web` is left out: a circle in which each waits for the next: ",
+            "`backup@db` is left out: `name-db` names two things",
+        ] {
+            assert!(said.contains(words), "{said}");
+        }
+        assert!(remark(&loaded.spec, "backup").is_some_and(|remark| remark.contains("left out")));
+    }
+}
