@@ -171,7 +171,7 @@ fn plain(text: &str) -> String {
 
 /// Characters that reorder the text after them: a file could show a different command from the
 /// one that it holds.
-fn is_direction(c: char) -> bool {
+pub(super) fn is_direction(c: char) -> bool {
     matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::diagnose::{Diagnostic, LINE_MAX, Label, Severity};
+use super::diagnose::{Diagnostic, LINE_MAX, Label, Severity, is_direction};
 
 /// Most diagnostics kept.
 pub(super) const MOST: usize = 200;
@@ -253,12 +253,15 @@ impl<'a> Report<'a> {
     }
 }
 
-/// A piece of a file between backticks for a message, shortened where it is long.
+/// A piece of a file between backticks for a message, shortened where it is long. Names of files
+/// are among them, which anybody may have made: nothing in them is obeyed by a terminal.
 pub(super) fn quoted(text: &str) -> String {
     const SHOWN: usize = 60;
     let mut shown: String = text.chars().take(SHOWN).collect();
     if text.chars().nth(SHOWN).is_some() {
         shown.push('…');
     }
-    format!("`{}`", shown.replace('\n', "\\n"))
+    let shown = shown.replace('\n', "\\n");
+    let is_obeyed = |c: char| c.is_control() || is_direction(c);
+    format!("`{}`", shown.replace(is_obeyed, "\u{fffd}"))
 }

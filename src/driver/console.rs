@@ -82,7 +82,7 @@ impl Console {
             lost => format!("finit: {lost} lines lost on this console\r\n"),
         };
         let mark = if level == Level::Trouble { "finit! " } else { "finit: " };
-        let line = format!("{lost}{mark}{}\r\n", text.replace('\n', "\r\n       "));
+        let line = format!("{lost}{mark}{}\r\n", harmless(text).replace('\n', "\r\n       "));
         if self.waiting.len().saturating_add(line.len()) > ROOM {
             self.lost = self.lost.saturating_add(1);
             return;
@@ -141,5 +141,22 @@ impl Console {
         let lines = self.waiting.iter().filter(|byte| **byte == b'\n').count();
         self.lost = self.lost.saturating_add(u32::try_from(lines).unwrap_or(u32::MAX));
         self.waiting = Vec::new();
+    }
+}
+
+/// The same without what a terminal obeys, as the ring has it: a name that somebody has given may
+/// be in it.
+fn harmless(text: &str) -> String {
+    let is_obeyed = |c: char| c.is_control() && c != '\n' && c != '\t';
+    text.replace(is_obeyed, "?")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::harmless;
+
+    #[test]
+    fn a_terminal_obeys_nothing_of_a_line() {
+        assert_eq!(harmless("a\tb\nc\u{1b}[2J\r\u{9b}2J\u{7f} ä"), "a\tb\nc?[2J??2J? ä");
     }
 }

@@ -184,3 +184,17 @@ fn what_is_found_makes_way_for_what_is_written_before_and_after_it() {
         assert!(remark(&loaded.spec, "backup").is_some_and(|remark| remark.contains("left out")));
     }
 }
+
+/// Whoever may make a file may give it any name, and a terminal shows what is said of it.
+#[test]
+fn nothing_in_the_name_of_what_is_found_is_obeyed_by_a_terminal() {
+    let bad = ["a\u{1b}[2J", "b\r\tc", "d\u{9b}2J", "e\u{202e}f\n"];
+    let loaded = on_machine(SITE, &[("site", Ok(&bad))]);
+    let said = names(&loaded).1;
+    assert_eq!(said.len(), bad.len());
+    assert!(said[0].starts_with("`/a\u{fffd}[2J` is left out: "), "{said:?}");
+    assert!(said[1].starts_with("`/b\u{fffd}\u{fffd}c` is left out: "), "{said:?}");
+    assert!(said[3].starts_with("`/e\u{fffd}f\\n` is left out: "), "{said:?}");
+    let all = said.join("") + remark(&loaded.spec, "site").expect("a remark");
+    assert!(!all.chars().any(|c| c.is_control() || c == '\u{202e}'), "{all:?}");
+}
