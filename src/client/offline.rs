@@ -84,7 +84,8 @@ struct Found {
 
 fn examine(path: &Path) -> Found {
     let (found, unsaid) = look_for_instances(&config::load(path, &config::Disk).spec);
-    let config::Loaded { spec, diagnostics, .. } = config::load_with(path, &config::Disk, &found);
+    let config::Loaded { spec, diagnostics, .. } =
+        config::load_with(path, &config::Disk, |_| found);
     let of_kind = |kind| spec.services.iter().filter(|service| service.kind == kind).count();
     let errors = diagnostics.iter().filter(|diagnostic| diagnostic.is_error()).count();
     let never = spec.services.iter().filter_map(|service| {

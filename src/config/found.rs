@@ -70,6 +70,11 @@ impl Found {
         self.0.insert(template.to_owned(), Known { search: search.clone(), listing, failed });
     }
 
+    /// Forgets templates that are none any more.
+    pub fn retain(&mut self, is_template: impl Fn(&str) -> bool) {
+        self.0.retain(|name, _| is_template(name));
+    }
+
     /// Whether something is known of each template that was looked for.
     pub fn is_complete(&self) -> bool {
         self.0.values().all(|known| known.listing.is_some())

@@ -29,11 +29,15 @@ pub trait Reader {
 /// Reads the file of that name and its drop-ins, `NAME.d/*.toml`, and everything that is wrong
 /// with them.
 pub fn load(path: &Path, reader: &impl Reader) -> Loaded {
-    load_with(path, reader, &Found::default())
+    load_with(path, reader, |_| Found::default())
 }
 
-/// The same, with what was found on the machine.
-pub fn load_with(path: &Path, reader: &impl Reader, found: &Found) -> Loaded {
+/// The same, with what was found on the machine for the templates of these files.
+pub fn load_with(
+    path: &Path,
+    reader: &impl Reader,
+    found: impl FnOnce(&[Source]) -> Found,
+) -> Loaded {
     let mut troubles = Vec::new();
     let mut sources = Vec::new();
     match reader.file(path) {
@@ -66,7 +70,7 @@ pub fn load_with(path: &Path, reader: &impl Reader, found: &Found) -> Loaded {
     }
     // Of a machine whose file cannot be read nothing is known.
     if !sources.is_empty() {
-        found::put(found, &mut sources);
+        found::put(&found(&sources), &mut sources);
     }
     let mut loaded = parse(&sources);
     loaded.diagnostics.splice(0..0, troubles);

@@ -1,6 +1,7 @@
 //! What was found on the machine beside what files say: with which instances a file is read, and
 //! where is still to be looked for them.
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::{Configuration, files, with_login, with_rescue};
@@ -13,8 +14,10 @@ impl Configuration {
     pub fn load(&self, looked: &[Looked]) -> Loaded {
         let mut found = Found::of(self.behind.as_ref().unwrap_or(&self.sources));
         found.extend(Found::of(&self.sources));
-        learn(&mut found, looked);
-        config::load_with(&self.path, &Disk, &found)
+        config::load_with(&self.path, &Disk, |files| {
+            learn(&mut found, looked, files);
+            found
+        })
     }
 
     /// The templates of a file whose instances are to be found, those among them that are left
@@ -50,7 +53,7 @@ impl Configuration {
         for sources in others.chain([&mut self.sources]) {
             let mut found = Found::of(sources);
             let before = found.clone();
-            learn(&mut found, looked);
+            learn(&mut found, looked, sources);
             changed |= found != before;
             config::put(&found, sources);
         }
@@ -72,8 +75,59 @@ fn searches(sources: &[Source]) -> impl Iterator<Item = (String, Search)> {
     templates.into_iter().filter_map(|one| Some((one.name, one.search?)))
 }
 
-fn learn(found: &mut Found, looked: &[Looked]) {
+/// Takes in what was found where the templates of these sources look, and nothing of what another
+/// file has.
+fn learn(found: &mut Found, looked: &[Looked], sources: &[Source]) {
+    if found.is_empty() && looked.is_empty() {
+        return;
+    }
+    let searches: BTreeMap<String, Search> = searches(sources).collect();
+    found.retain(|template| searches.contains_key(template));
     for Looked { template, search, answer } in looked {
-        found.learn(template, search, answer);
+        if searches.get(template) == Some(search) {
+            found.learn(template, search, answer);
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use crate::config::spec::{Listing, Look};
+
+    fn looked(folder: &str, instance: &str) -> Looked {
+        let look = Look::Glob { pattern: format!("/{folder}/*"), name: "$1".to_owned() };
+        let listing = Listing { instances: vec![instance.to_owned()], notes: Vec::new() };
+        let search = Search { look, timeout: std::time::Duration::from_secs(10) };
+        Looked { template: "t".to_owned(), search, answer: Ok(listing) }
+    }
+
+    fn instances(spec: &SystemSpec) -> Vec<&str> {
+        let names = spec.services.iter().map(|service| service.name.as_str());
+        names.filter(|name| name.starts_with("t@")).collect()
+    }
+
+    #[test]
+    fn what_is_found_for_an_edited_file_says_nothing_of_what_runs() {
+        let path = std::env::temp_dir().join(format!("finit-found-{}.toml", std::process::id()));
+        let write = |text: &str| std::fs::write(&path, text).unwrap();
+        let says = |folder: &str| {
+            write(&format!("[service.t]\ncommand = \"/x\"\ninstances.glob = \"/{folder}/*\"\n"));
+        };
+        says("a");
+        let mut configuration = Configuration::boot(&path).configuration;
+        assert!(configuration.learn(&[looked("a", "x")]));
+        says("b");
+        for looks in [["a", "b"], ["b", "a"]] {
+            let looks = looks.map(|folder| looked(folder, if folder == "a" { "x" } else { "y" }));
+            assert!(!configuration.learn(&looks));
+            assert_eq!(instances(&configuration.running().0), ["t@x"]);
+            assert_eq!(instances(&configuration.load(&looks).spec), ["t@y"]);
+        }
+        write("[service.other]\ncommand = \"/x\"\n");
+        let without = configuration.load(&[looked("b", "y")]);
+        std::fs::remove_file(&path).unwrap();
+        assert!(Found::of(&without.sources).is_empty());
     }
 }
