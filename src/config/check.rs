@@ -136,11 +136,14 @@ pub(super) fn check_names(
     report: &mut Report<'_>,
 ) -> BTreeMap<usize, String> {
     let names = Names::new(definitions, drafts);
+    let is_told = !report.is_silent();
     let mut broken = BTreeMap::new();
     for (number, draft) in drafts.iter().enumerate() {
         let before = report.errors();
         names.check_taken(draft, report);
-        names.check_spoken(draft, report);
+        // Found ones are many, and what their template says is told of that.
+        let advises = is_told && draft.origin != Origin::Found;
+        names.check_spoken(draft, advises, report);
         let own = draft.spec.template.as_ref().unwrap_or(&draft.spec.name);
         let is_fixed = fixed().any(|name| name == own);
         let mistake = is_fixed.then(|| format!("{} is a name of finit itself", quoted(own)));
@@ -251,20 +254,20 @@ impl<'a> Names<'a> {
     }
 
     /// Every name that a service speaks of must be one.
-    fn check_spoken(&self, draft: &Draft, report: &mut Report<'_>) {
+    fn check_spoken(&self, draft: &Draft, advises: bool, report: &mut Report<'_>) {
         let own = &draft.spec.name;
         for Edge { relation, to, at } in &draft.edges {
             if to == own || draft.spec.template.as_ref() == Some(to) {
                 let problem = Problem::new(format!("{} speaks of itself", quoted(own)));
                 report.error(*at, problem.hint("remove it"));
             }
-            self.check_known(to, *at, report);
+            self.check_known(to, *at, advises, report);
             if *relation == Relation::Conflicts {
                 self.check_rival(draft, to, *at, report);
             }
         }
         for (name, at) in &draft.wanted_by {
-            self.check_known(name, *at, report);
+            self.check_known(name, *at, advises, report);
             if MILESTONES.contains(&name.as_str()) || STEPS.contains(&name.as_str()) {
                 let problem = Problem::new(format!("{} wants nothing", quoted(name)));
                 report.error(*at, problem.hint("name a service, a task or a target"));
@@ -303,12 +306,14 @@ impl<'a> Names<'a> {
         }
     }
 
-    fn check_known(&self, name: &str, at: Place, report: &mut Report<'_>) {
+    /// The advice which name may be meant takes time.
+    fn check_known(&self, name: &str, at: Place, advises: bool, report: &mut Report<'_>) {
         if self.knows(name) {
             return;
         }
         let problem = Problem::new(format!("nothing is called {}", quoted(name)));
-        let problem = match nearest(name, self.all()) {
+        let near = if advises { nearest(name, self.all()) } else { None };
+        let problem = match near {
             Some(near) => problem.hint(format!("did you mean `{near}`?")),
             None => problem.hint("no service, task, target, step or milestone"),
         };
@@ -325,7 +330,7 @@ impl<'a> Names<'a> {
     /// The definitions themselves: what targets speak of, and names that finit has itself.
     fn check_own(&self, report: &mut Report<'_>) {
         for (name, at) in &self.definitions.of_targets {
-            self.check_known(name, *at, report);
+            self.check_known(name, *at, true, report);
         }
         for (name, (kind, at)) in &self.definitions.places {
             let is_step = STEPS.contains(&name.as_str());

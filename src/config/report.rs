@@ -140,6 +140,11 @@ impl<'a> Report<'a> {
         }
     }
 
+    /// Whether nothing but the number of errors and the last one counts.
+    pub(super) fn is_silent(&self) -> bool {
+        self.sources.is_empty()
+    }
+
     /// How many errors there were; comparing two answers tells whether something is broken.
     pub(super) fn errors(&self) -> usize {
         self.errors

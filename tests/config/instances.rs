@@ -198,3 +198,20 @@ fn nothing_in_the_name_of_what_is_found_is_obeyed_by_a_terminal() {
     let all = said.join("") + remark(&loaded.spec, "site").expect("a remark");
     assert!(!all.chars().any(|c| c.is_control() || c == '\u{202e}'), "{all:?}");
 }
+
+/// PID 1 reads that at each start of a service: to compare each with all others would take minutes.
+#[test]
+fn a_thousand_that_do_not_fit_are_left_out_without_advice_for_each() {
+    let text = format!("{SITE}needs = \"mnt@%i\"\n");
+    let long: Vec<String> = (0..1000).map(|number| format!("{number:0>100}")).collect();
+    let long: Vec<&str> = long.iter().map(String::as_str).collect();
+    let loaded = on_machine(&text, &[("site", Ok(&long))]);
+    let (services, said) = names(&loaded);
+    assert_eq!(services, Vec::<&str>::new());
+    assert!(said.iter().all(|said| said.contains("is left out: nothing is called `mnt@")));
+    // Advice is for what is written.
+    let typo = format!("{SITE}needs = \"maim\"\n[service.main]\ncommand = \"/x\"\n");
+    let errors = on_machine(&typo, &[]).errors();
+    assert_eq!(errors.len(), 1, "{errors:?}");
+    assert!(errors[0].contains("did you mean"), "{errors:?}");
+}
