@@ -39,6 +39,8 @@ pub struct Start {
     pub environment: Vec<(String, String)>,
 }
 
+/// The target in which the boot does the least.
+const EMERGENCY: &str = "emergency";
 /// Descriptors that PID 1 may have open.
 const DESCRIPTORS: u64 = 1 << 19;
 /// Questions that may come in one burst before clients have to wait.
@@ -163,7 +165,7 @@ impl Driver {
         let mut console = Console::new(level(&words));
         let Booted { configuration, mut spec, warnings } = Configuration::boot(&file(&words));
         let target = target(&words).to_owned();
-        if target == "emergency" {
+        if target == EMERGENCY {
             // Nothing that could be the reason for the emergency.
             let kept = ["mount-virtual", "cgroups", "console"];
             let rest = STEPS.iter().filter(|step| !kept.contains(step));
@@ -200,7 +202,8 @@ impl Driver {
         if let Some(unfinished) = unfinished {
             driver.make_up(unfinished);
         }
-        let is_skipped = driver.context.boot.skip.iter().any(|step| step == FIND_INSTANCES);
+        let is_skipped = driver.context.boot.skip.iter().any(|step| step == FIND_INSTANCES)
+            || driver.engine.target() == EMERGENCY;
         let mut templates = driver.engine.spec().templates.iter();
         if !is_skipped && templates.any(|template| !template.listed) {
             // Who was about to look went with the finit before.

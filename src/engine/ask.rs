@@ -26,6 +26,11 @@ impl Engine {
         &self.spec
     }
 
+    /// The name of the target that the machine is to reach.
+    pub fn target(&self) -> &str {
+        &self.target
+    }
+
     /// Services and tasks with their numbers.
     pub fn services(&self) -> Vec<(NodeId, Rc<ServiceSpec>)> {
         self.ids().filter_map(|id| Some((id, Rc::clone(self.node(id)?.spec()?)))).collect()

@@ -359,3 +359,20 @@ fn who_looks_before_the_boot_keeps_it_from_nothing() {
         assert_eq!(machine.order(&["plan"]).trim(), "nothing would change");
     }
 }
+
+/// What is looked at may be the reason for the emergency.
+#[test]
+fn in_an_emergency_nobody_looks_and_the_next_finit_does_not_either() {
+    let machine = Plan::new()
+        .file("/etc/list", LIST)
+        .file("/etc/wait", "")
+        .told(&["emergency"])
+        .boot(COMMAND);
+    machine.booted();
+    for _ in 0..2 {
+        machine.hang_up();
+        // It would be refused while somebody looks.
+        machine.order(&["upgrade"]);
+    }
+    assert!(!machine.exists("/out/asked"));
+}
