@@ -135,6 +135,14 @@ impl Listing {
     }
 }
 
+/// The same bound for what is said about instances one by one.
+pub(super) fn bounded(mut notes: Vec<String>) -> Vec<String> {
+    let unsaid = notes.len().saturating_sub(NOTES);
+    notes.truncate(NOTES);
+    notes.extend((unsaid > 0).then(|| format!("{unsaid} more are left out")));
+    notes
+}
+
 /// The name of an instance: `$1` is what the first wildcard stands for.
 pub(super) fn name_of(name: &str, caught: &[String]) -> String {
     let mut parts = name.split('$');

@@ -215,3 +215,17 @@ fn a_thousand_that_do_not_fit_are_left_out_without_advice_for_each() {
     assert_eq!(errors.len(), 1, "{errors:?}");
     assert!(errors[0].contains("did you mean"), "{errors:?}");
 }
+
+#[test]
+fn of_many_that_cannot_be_only_some_are_told() {
+    let port = "[service.p]\ncommand = \"/x\"\nlisten = \"%i\"\ninstances.glob = \"/a/*\"\n";
+    let bad: Vec<String> = (0..900).map(|number| format!("no-port-{number}")).collect();
+    let mut found: Vec<&str> = bad.iter().map(String::as_str).collect();
+    found.push("80");
+    let loaded = on_machine(port, &[("p", Ok(&found))]);
+    let (services, said) = names(&loaded);
+    assert_eq!((services, said.len()), (vec!["p@80"], 6));
+    let remark = remark(&loaded.spec, "p").expect("a remark");
+    assert_eq!(remark.matches("is left out").count(), 5, "{remark}");
+    assert!(remark.ends_with("; 895 more are left out"), "{remark}");
+}

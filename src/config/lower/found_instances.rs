@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::super::check::{Draft, Edge, Origin, Relation};
-use super::super::found::{Found, Known};
+use super::super::found::{Found, Known, bounded};
 use super::super::percent::Percent;
 use super::super::raw::{Table, Value};
 use super::super::report::{Place, Problem, Report, quoted};
@@ -62,7 +62,8 @@ pub(super) fn found(
             Err(why) => notes.push(format!("the instance {} is left out: {why}", quoted(instance))),
         }
     }
-    let all = listing.iter().flat_map(|listing| &listing.notes).cloned().chain(notes);
+    let told = listing.iter().flat_map(|listing| &listing.notes).cloned();
+    let all = told.chain(bounded(notes));
     let notes: Vec<String> = all.collect();
     for note in &notes {
         report.warning(at, Problem::new(note.clone()), &[]);
