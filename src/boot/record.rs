@@ -30,6 +30,9 @@ pub(super) const EVER: &str = "/var/log/wtmp";
 /// Neither a login nor the end waits longer for a disk.
 const DEADLINE: Duration = Duration::from_secs(3);
 
+/// How long another's lock is waited for, where it need not be.
+const COURTESY: Duration = Duration::from_millis(500);
+
 /// Types of records in utmp(5): RUN_LVL and BOOT_TIME.
 const RUN_LEVEL: i16 = 1;
 const BOOT_TIME: i16 = 2;
@@ -69,12 +72,13 @@ fn of_machine(kind: i16, user: &str) -> Vec<u8> {
     Record { kind, line: b"~", id: b"~~", user, host: &host, at, ..Record::default() }.bytes()
 }
 
-/// At the end, in one write, so that it stays whole beside those of others: the C library's own
-/// look for the end first, under a lock.
-pub(super) fn append(path: &Path, record: &[u8]) -> Result<(), Errno> {
+/// At the end, in one write, so that it stays whole beside those of others. The C library's own
+/// look for the end first, under a lock; that is waited for a moment, as a courtesy: whoever may
+/// read the file can keep it locked.
+pub(super) fn append(path: &Path, records: &[u8]) -> Result<(), Errno> {
     let mut file = OpenOptions::new().append(true).open(path)?;
-    os::fds::lock(file.as_fd())?;
-    Ok(file.write_all(record)?)
+    os::fds::lock(file.as_fd(), COURTESY).ok();
+    Ok(file.write_all(records)?)
 }
 
 /// What the kernel calls itself, which is where such a record came from.

@@ -9,6 +9,7 @@ use std::io::{Read, Seek};
 use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +22,10 @@ pub const WORD: &str = "--note-session";
 
 /// Seconds after which a helper that waits for a lock or for a disk is ended by the kernel.
 const DEADLINE: u32 = 10;
+
+/// How long the lock of those who are here is waited for. Who is allowed to read the file may keep
+/// it for ever; that keeps nobody's record out.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Most bytes of a file that are looked at: 2,000 terminals.
 const MOST: u64 = 800_000;
@@ -52,33 +57,46 @@ pub struct News {
 pub(super) fn note(json: &str) -> u8 {
     nix::unistd::alarm::set(DEADLINE);
     let Ok(news) = serde_json::from_str::<Vec<News>>(json) else { return 2 };
-    u8::from(write(&news, Path::new(NOW), Path::new(EVER)).is_err())
+    u8::from(write(&news, Path::new(NOW), Path::new(EVER), PATIENCE).is_err())
 }
 
 /// Changes what one file says of terminals now, and adds to what the other says for ever. A file
-/// that is not there is no error: then nobody keeps such records. The lock is held over all of it,
-/// as the finit before may have left a helper that waits for it, too.
-fn write(news: &[News], now: &Path, ever: &Path) -> Result<(), Errno> {
+/// that is not there is no error: then nobody keeps such records.
+fn write(news: &[News], now: &Path, ever: &Path, patience: Duration) -> Result<(), Errno> {
+    let (records, replaced) = replace(news, now, patience)?;
+    let added = if records.is_empty() { Ok(()) } else { record::append(ever, &records) };
+    replaced.and(added.or_else(|errno| if errno.0 == libc::ENOENT { Ok(()) } else { Err(errno) }))
+}
+
+/// The first part of it; what is to be kept for ever, and the first that failed. The lock is held
+/// over all of that, as the finit before may have left a helper that waits for it, too, but not
+/// while another lock is waited for.
+fn replace(
+    news: &[News],
+    now: &Path,
+    patience: Duration,
+) -> Result<(Vec<u8>, Result<(), Errno>), Errno> {
     let known = missing_is_fine(OpenOptions::new().read(true).write(true).open(now))?;
     if let Some(file) = &known {
-        os::fds::lock(file.as_fd())?;
+        os::fds::lock(file.as_fd(), patience).ok();
     }
-    let mut all = Ok(());
+    let (mut records, mut all) = (Vec::new(), Ok(()));
     for news in news {
         // One that fails keeps none of the others.
-        all = all.and(news.write(known.as_ref(), ever));
+        match news.write(known.as_ref()) {
+            Ok(record) => records.extend(record.unwrap_or_default()),
+            Err(errno) => all = all.and(Err(errno)),
+        }
     }
-    all
+    Ok((records, all))
 }
 
 impl News {
-    fn write(&self, known: Option<&File>, ever: &Path) -> Result<(), Errno> {
-        let record = match known {
-            Some(file) => self.replace(file)?,
-            None => Some(self.record(self.id.as_bytes(), self.line.as_bytes())),
-        };
-        let added = record.map_or(Ok(()), |record| record::append(ever, &record));
-        added.or_else(|errno| if errno == Errno(libc::ENOENT) { Ok(()) } else { Err(errno) })
+    fn write(&self, known: Option<&File>) -> Result<Option<Vec<u8>>, Errno> {
+        match known {
+            Some(file) => self.replace(file),
+            None => Ok(Some(self.record(self.id.as_bytes(), self.line.as_bytes()))),
+        }
     }
 
     /// Puts it in place of what is there; what is to be kept for ever of it, if anything is.
@@ -188,7 +206,7 @@ mod tests {
         }
 
         fn write(&self, news: &News) {
-            write(std::slice::from_ref(news), &self.0[0], &self.0[1]).unwrap();
+            write(std::slice::from_ref(news), &self.0[0], &self.0[1], PATIENCE).unwrap();
         }
 
         fn entries(&self, file: usize) -> Vec<Entry> {
@@ -254,7 +272,7 @@ mod tests {
     fn several_are_written_one_after_the_other() {
         let files = Files::new("several", &[entry(2, 0, b"~", b"~~")]);
         let all = [news(None), news(ENDED), news(None)];
-        write(&all, &files.0[0], &files.0[1]).unwrap();
+        write(&all, &files.0[0], &files.0[1], PATIENCE).unwrap();
         assert_eq!(files.kinds(0), [(2, 0), (INIT, GONE)]);
         assert_eq!(files.kinds(1), [(INIT, GONE), (DEAD, GONE), (INIT, GONE)]);
     }
@@ -321,11 +339,37 @@ mod tests {
         }
     }
 
+    /// As any user can lock them who may read them.
+    fn lock_for_reading(path: &Path) -> File {
+        let file = File::open(path).unwrap();
+        let l_type = libc::F_RDLCK as libc::c_short;
+        let lock = libc::flock { l_type, l_whence: 0, l_start: 0, l_len: 0, l_pid: 0 };
+        nix::fcntl::fcntl(&file, nix::fcntl::FcntlArg::F_OFD_SETLK(&lock)).unwrap();
+        file
+    }
+
+    #[test]
+    #[allow(clippy::disallowed_methods, reason = "the test is not to wait for ever, too")]
+    fn who_keeps_a_file_locked_keeps_no_record_out() {
+        let files = Files::new("locked", &[entry(USER, GONE, b"tty1", b"1")]);
+        let locks = files.0.each_ref().map(|path| lock_for_reading(path));
+        let (done, written) = std::sync::mpsc::channel();
+        let [now, ever] = files.0.clone();
+        std::thread::spawn(move || {
+            let news = [news(ENDED), news(None)];
+            done.send(write(&news, &now, &ever, Duration::from_millis(10)))
+        });
+        written.recv_timeout(Duration::from_secs(60)).expect("waits for a lock").unwrap();
+        assert_eq!(files.kinds(0), [(INIT, GONE)]);
+        assert_eq!(files.kinds(1), [(DEAD, GONE), (INIT, GONE)]);
+        drop(locks);
+    }
+
     #[test]
     fn files_that_are_not_there_are_not_made() {
         let path = std::env::temp_dir().join(format!("finit-no-utmp-{}", std::process::id()));
-        write(&[news(None)], &path, &path).unwrap();
+        write(&[news(None)], &path, &path, PATIENCE).unwrap();
         assert!(!path.exists());
-        assert!(write(&[news(None)], Path::new("/"), &path).is_err());
+        assert!(write(&[news(None)], Path::new("/"), &path, PATIENCE).is_err());
     }
 }

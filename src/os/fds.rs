@@ -3,6 +3,7 @@
 use std::ffi::CString;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use nix::NixPath;
 use nix::fcntl::{FcntlArg, FdFlag, OFlag};
@@ -14,6 +15,9 @@ use crate::facts::Errno;
 /// Flags of every open here: nothing is inherited, no terminal becomes ours, and a FIFO or a
 /// serial line does not make us wait.
 const SAFE: OFlag = OFlag::O_CLOEXEC.union(OFlag::O_NOCTTY).union(OFlag::O_NONBLOCK);
+
+/// How often another's lock is looked at, in milliseconds.
+const LOCK_PAUSE_MS: u8 = 10;
 
 /// A pipe as (reading end, writing end), close-on-exec. EMFILE, ENFILE. pipe(2)
 pub fn pipe() -> Result<(OwnedFd, OwnedFd), Errno> {
@@ -223,14 +227,22 @@ pub fn append(path: &Path, bytes: &[u8]) -> Result<(), Errno> {
     whole_write(file.as_fd(), bytes)
 }
 
-/// Waits until nobody else has locked a file, and locks the whole of it until it is closed.
-/// EDEADLK, ENOLCK. fcntl_locking(2)
-pub fn lock(fd: BorrowedFd<'_>) -> Result<(), Errno> {
+/// Locks the whole of a file until it is closed, and waits that long while somebody else has
+/// locked it, which everyone may who can read it. EAGAIN, EACCES, ENOLCK. fcntl_locking(2)
+pub fn lock(fd: BorrowedFd<'_>, patience: Duration) -> Result<(), Errno> {
     // SAFETY: integers only, for which zeros are values; as much as 0 means the whole.
     let mut lock: libc::flock = unsafe { std::mem::zeroed() };
     lock.l_type = libc::F_WRLCK as libc::c_short;
-    nix::fcntl::fcntl(fd, FcntlArg::F_SETLKW(&lock))?;
-    Ok(())
+    let end = Instant::now().checked_add(patience);
+    loop {
+        let answer = nix::fcntl::fcntl(fd, FcntlArg::F_SETLK(&lock));
+        let is_held = matches!(answer, Err(nix::errno::Errno::EAGAIN | nix::errno::Errno::EACCES));
+        if !is_held || end.is_none_or(|end| Instant::now() >= end) {
+            return Ok(answer.map(drop)?);
+        }
+        // A signal may end it early.
+        let _early = nix::poll::poll(&mut [], LOCK_PAUSE_MS);
+    }
 }
 
 fn open(directory: Option<BorrowedFd<'_>>, path: &Path, flags: OFlag) -> Result<OwnedFd, Errno> {
