@@ -23,10 +23,13 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::time::Instant;
 
 use finit::facts::capability::Capabilities;
-use finit::facts::{Exit, Pid, SignalNumber};
+use finit::facts::{Errno, Exit, Pid, SignalNumber, Stage};
 use finit::os::spawn::{Identity, Launch, Plan, Spawned, spawn};
 use finit::os::{early, fds, kill, wait};
-use helpers::{Folder, Running, alone, exit_of, need_root, outcome, own_descriptors, until, words};
+use helpers::{
+    Folder, Running, alone, exit_of, need_root, outcome, own_descriptors, until, until_it_opens,
+    words,
+};
 
 const SLEEP: [&str; 2] = ["/bin/sleep", "100"];
 
@@ -152,23 +155,37 @@ fn who_waits_for_a_file_to_read_from_can_be_ended() {
     let _alone = alone();
     let argv = words(&SLEEP);
     let folder = Folder::new("fifo");
-    let fifo = folder.0.join("fifo");
-    nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::from_bits_truncate(0o600)).unwrap();
+    let fifo = folder.fifo();
     for oom_score in WAYS {
         let input = Some(fifo.as_os_str().as_bytes());
         let launch = Launch { argv: &argv, input, oom_score, ..Launch::default() };
         let Spawned { pid, memory, .. } = spawn(Plan::new(&launch).unwrap()).unwrap();
-        // In the child's own memory or in ours it is in openat(2).
-        until("it to wait", || {
-            let text = fs::read_to_string(format!("/proc/{pid}/syscall")).ok()?;
-            let number = libc::SYS_openat.to_string();
-            text.split(' ').next().filter(|first| *first == number).map(drop)
-        });
+        until_it_opens(pid);
         // What would dump the memory that it runs in waits.
         kill::kill(pid, SignalNumber::ABRT).unwrap();
         kill::kill(pid, SignalNumber::TERM).unwrap();
         assert_eq!(exit_of(pid), Exit::Signal { number: SignalNumber::TERM, core: false });
         assert!(!memory.in_use());
+    }
+}
+
+/// It is still in our memory when all signals are let through.
+#[test]
+fn a_signal_that_would_dump_our_memory_ends_a_start_without_a_dump() {
+    let _alone = alone();
+    let argv = words(&SLEEP);
+    let folder = Folder::new("dumps");
+    let fifo = folder.fifo();
+    for (oom_score, signal) in WAYS.into_iter().zip([libc::SIGQUIT, libc::SIGSYS]) {
+        let input = Some(fifo.as_os_str().as_bytes());
+        let launch = Launch { argv: &argv, input, oom_score, ..Launch::default() };
+        let Spawned { pid, status, memory } = spawn(Plan::new(&launch).unwrap()).unwrap();
+        until_it_opens(pid);
+        kill::kill(pid, SignalNumber::new(signal).unwrap()).unwrap();
+        drop(fs::File::options().write(true).open(&fifo).unwrap());
+        let failed = outcome(&status, &memory).expect("it ends before exec");
+        assert_eq!((failed.stage, failed.errno), (Stage::Exec, Errno(libc::EINTR)));
+        assert_eq!(exit_of(pid), Exit::Code(127));
     }
 }
 

@@ -96,6 +96,15 @@ fn prepare(script: &Script) -> Result<(), Failure> {
     }
     listen_pid(script);
     close_the_rest(script);
+    unblock()
+}
+
+/// Lets all signals through. One that has come while this waited for something, and would write a
+/// dump, is not: whoever sent it wants an end of this, and that is all he gets.
+fn unblock() -> Result<(), Failure> {
+    if super::syscall::pending() & DUMPS != 0 {
+        return Err(Failure::at(Stage::Exec)(libc::EINTR));
+    }
     super::syscall::set_mask(0);
     Ok(())
 }

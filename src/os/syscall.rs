@@ -150,6 +150,15 @@ pub(super) fn set_mask(mask: u64) -> u64 {
     before
 }
 
+/// The signals that have come and are blocked, a bit each. sigpending(2)
+pub(super) fn pending() -> u64 {
+    let mut signals = 0u64;
+    let arguments = [(&raw mut signals).addr(), size_of::<u64>(), 0, 0, 0, 0];
+    // SAFETY: the pointer is to a local word of the size that is passed.
+    unsafe { call(libc::SYS_rt_sigpending, arguments) };
+    signals
+}
+
 /// The answer of a system call as a plain number or an errno.
 pub(super) fn outcome(answer: isize) -> Result<usize, c_int> {
     usize::try_from(answer).map_err(|_| c_int::try_from(answer.wrapping_neg()).unwrap_or(libc::EIO))

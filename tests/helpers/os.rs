@@ -47,6 +47,15 @@ pub fn until<T>(what: &str, mut check: impl FnMut() -> Option<T>) -> T {
     }
 }
 
+/// Wait until a child waits in openat(2).
+pub fn until_it_opens(pid: Pid) {
+    until("it to wait", || {
+        let text = fs::read_to_string(format!("/proc/{pid}/syscall")).ok()?;
+        let number = libc::SYS_openat.to_string();
+        text.split(' ').next().filter(|first| *first == number).map(drop)
+    });
+}
+
 /// The end of the status pipe: what failed, if anything did.
 pub fn outcome(status: &OwnedFd, memory: &ChildMemory) -> Option<SpawnError> {
     let bytes = until("the status pipe", || {
@@ -135,6 +144,13 @@ impl Folder {
         let path = std::env::temp_dir().join(format!("finit-{name}-{}", std::process::id()));
         fs::create_dir_all(&path).unwrap();
         Self(path)
+    }
+
+    /// A FIFO in it, that nobody writes to.
+    pub fn fifo(&self) -> PathBuf {
+        let fifo = self.0.join("fifo");
+        nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        fifo
     }
 }
 
