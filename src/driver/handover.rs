@@ -226,7 +226,8 @@ impl Driver {
             self.clients.hear_no_more();
         }
         let searching = self.searches.are_taken();
-        if answering || searching || self.reaper.is_starting() {
+        let starting = self.reaper.starting().next();
+        if answering || searching || starting.is_some() {
             if std::mem::take(&mut successor.deaf) {
                 let _unblocked = SigSet::all().thread_unblock();
             }
@@ -237,7 +238,11 @@ impl Driver {
                 }
                 // Who waits for that would never be answered.
                 None if searching => self.stay("instances are being looked for: try again later"),
-                None => self.stay("a program is being started and does not get on"),
+                None => {
+                    let name = starting.map(|(_, run)| self.engine.name(run.node));
+                    let why = "is being started and does not get on: stop it first";
+                    self.stay(&format!("{} {why}", name.unwrap_or_default()));
+                }
             }
             return;
         }

@@ -119,12 +119,7 @@ impl Reaper {
         }
     }
 
-    /// Whether a run's process is between clone and exec. Of others only the end is told.
-    pub fn is_starting(&self) -> bool {
-        self.starting().next().is_some()
-    }
-
-    /// Those runs and their processes.
+    /// The runs whose processes are between clone and exec. Of others only the end is told.
     pub fn starting(&self) -> impl Iterator<Item = (Pid, RunId)> {
         self.runs().filter(|(pid, _)| self.status(*pid).is_some())
     }

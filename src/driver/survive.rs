@@ -11,8 +11,8 @@ use super::handover::Unfinished;
 use super::reaper::{Owner, Reaped};
 use super::{Driver, lifeboat};
 use crate::engine::{Ended, Event, Group, Level, RunId};
-use crate::facts::Pid;
-use crate::os::{proc, time};
+use crate::facts::{Pid, SignalNumber};
+use crate::os::{kill, proc, time};
 
 /// So many in this time, and it would go on for ever.
 const MOST: usize = 3;
@@ -47,7 +47,8 @@ impl Driver {
     }
 
     /// What is between clone and exec uses this memory, and its news come through descriptors
-    /// that are not handed on.
+    /// that are not handed on. Those that do not get on are ended: the next finit hears of that, and
+    /// starts them again if it should.
     fn wait_for_starts(&mut self) -> Vec<RunId> {
         let mut executed = Vec::new();
         for _ in 0..LOOKS {
@@ -62,6 +63,9 @@ impl Driver {
             }
             // A signal may end it early.
             let _early = nix::poll::poll(&mut [], LOOK);
+        }
+        for (pid, _) in self.reaper.starting() {
+            kill::kill(pid, SignalNumber::KILL).ok();
         }
         executed
     }

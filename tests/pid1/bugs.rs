@@ -207,6 +207,30 @@ fn a_panic_while_instances_are_looked_for_has_them_looked_for_again() {
     machine.main_pid("site@a");
 }
 
+/// Whether its program was executed would be told to nobody.
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn a_start_that_does_not_get_on_is_ended_by_a_panic_and_begun_again() {
+    let machine = Machine::boot(
+        "[service.is]\ncommand = \"/programs/idle\"\nbefore-start = \"/usr/bin/mkfifo /run/fifo\"\n\
+         [service.waits]\ncommand = \"/programs/idle\"\nstdin = \"file:/run/fifo\"\n\
+         needs = \"is\"\nstart = \"manual\"\nrestart.delay = \"10ms\"\n",
+    );
+    machine.booted();
+    machine.order(&["start", "--no-wait", "waits"]);
+    let pid = machine.opens("waits");
+    machine.hang_up();
+    plant_a_panic(&machine, &["finit", "Driver", "on_asked"]);
+    machine.signal_pid1(libc::SIGWINCH);
+    goes_on(&machine, 1);
+    machine.wait("another process", |m| (m.opens("waits") != pid).then_some(()));
+    let status = machine.status("waits");
+    assert_eq!(status["restarts"], 1, "{status}");
+    assert_eq!(status["detail"]["last_exit"], "killed by SIGKILL", "{status}");
+    drop(File::options().write(true).open(machine.path("/run/fifo")).unwrap());
+    machine.until("waits", "up");
+}
+
 #[cfg(target_arch = "x86_64")]
 #[test]
 fn a_panic_in_the_shutdown_does_not_keep_the_machine_up() {

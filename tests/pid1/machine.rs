@@ -298,6 +298,15 @@ impl Machine {
         self.until(name, "up")["pid"].as_i64().expect("a service that is up has a pid") as i32
     }
 
+    /// The process of a service that waits in openat(2) for what it is to read from.
+    pub fn opens(&self, name: &str) -> i64 {
+        self.wait("the child to wait", |m| {
+            let pid = m.status(name)["pid"].as_i64()?;
+            let call = m.sh(&format!("cut -d ' ' -f 1 /proc/{pid}/syscall")).text;
+            (call.trim() == libc::SYS_openat.to_string()).then_some(pid)
+        })
+    }
+
     /// Looks again whenever a file in /out or /run changes or the console speaks. What has no
     /// event of its own, as the end of a restart, is looked at after ten milliseconds.
     pub fn wait<T>(&self, what: &str, mut check: impl FnMut(&Self) -> Option<T>) -> T {

@@ -58,18 +58,13 @@ fn a_pipe_that_nobody_writes_to_stops_nobody_but_its_service() {
     machine.until("other", "up");
 
     machine.order(&["start", "--no-wait", "waits"]);
-    let waits = |m: &Machine| {
-        let pid = m.status("waits")["pid"].as_i64()?;
-        let call = m.sh(&format!("cut -d ' ' -f 1 /proc/{pid}/syscall")).text;
-        (call.trim() == libc::SYS_openat.to_string()).then_some(())
-    };
-    machine.wait("the child to wait", waits);
+    machine.opens("waits");
     machine.order(&["stop", "waits"]);
     assert_eq!(machine.status("waits")["detail"]["last_exit"], "killed by SIGTERM");
     assert!(!machine.exists("/out/heard"));
 
     machine.order(&["start", "--no-wait", "waits"]);
-    machine.wait("the child to wait", waits);
+    machine.opens("waits");
     let mut fifo = std::fs::File::options().write(true).open(machine.path("/run/fifo")).unwrap();
     fifo.write_all(b"at last").unwrap();
     machine.until("waits", "up");

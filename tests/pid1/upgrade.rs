@@ -133,6 +133,24 @@ fn a_program_that_cannot_take_over_is_refused_and_all_goes_on() {
 }
 
 #[test]
+fn a_start_that_does_not_get_on_is_named_and_once_stopped_is_no_obstacle() {
+    let machine = Machine::boot(
+        "[service.up]\ncommand = \"/programs/idle\"\nbefore-start = \"/usr/bin/mkfifo /run/fifo\"\n\
+         [service.waits]\ncommand = \"/programs/idle\"\nstdin = \"file:/run/fifo\"\n\
+         needs = \"up\"\nstart = \"manual\"\n",
+    );
+    machine.booted();
+    machine.order(&["start", "--no-wait", "waits"]);
+    machine.opens("waits");
+    machine.hang_up();
+    let said = machine.ctl(&["upgrade"]);
+    let why = "waits is being started and does not get on: stop it first";
+    assert!(said.code != 0 && said.text.contains(why), "{said:?}");
+    machine.order(&["stop", "waits"]);
+    upgrade(&machine);
+}
+
+#[test]
 fn clients_and_connections_meet_one_of_the_two() {
     let machine = Machine::boot(FILE);
     machine.booted();
