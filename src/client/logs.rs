@@ -97,9 +97,8 @@ pub fn run(session: &mut Session, matches: &ArgMatches) -> Result<Status, Failur
         });
         lines.extend(last.into_iter().map(|line| (log.service.clone(), line)));
     }
-    // Each line begins with its time, so sorting by text is sorting by time.
     if logs.len() > 1 {
-        lines.sort_by(|(_, one), (_, other)| time_of(one).cmp(time_of(other)));
+        sort(&mut lines);
     }
     let skipped = lines.len().saturating_sub(count);
     let several = are_several(&logs);
@@ -167,6 +166,11 @@ fn are_several(logs: &[Log]) -> bool {
     logs.windows(2).any(|pair| matches!(pair, [one, other] if one.service != other.service))
 }
 
+/// Each line begins with its time, so sorting by text is sorting by time.
+fn sort(lines: &mut [(String, String)]) {
+    lines.sort_by(|(_, one), (_, other)| time_of(one).cmp(time_of(other)));
+}
+
 fn time_of(line: &str) -> &str {
     line.split(' ').next().unwrap_or_default()
 }
@@ -187,12 +191,22 @@ fn follow(session: &mut Session, logs: &mut [Log]) {
         if session.output.is_closed() || is_unread() {
             return;
         }
-        for log in &mut *logs {
-            for line in log.news() {
-                print(session, &log.service, &line, several);
-            }
+        for (service, line) in news(logs) {
+            print(session, &service, &line, several);
         }
     }
+}
+
+/// What was added to all of them since the last look, with whose it is.
+fn news(logs: &mut [Log]) -> Vec<(String, String)> {
+    let mut lines = Vec::new();
+    for log in &mut *logs {
+        lines.extend(log.news().into_iter().map(|line| (log.service.clone(), line)));
+    }
+    if logs.len() > 1 {
+        sort(&mut lines);
+    }
+    lines
 }
 
 /// Sleeps for a look's time, or shorter if the reader of our output went away.
@@ -313,5 +327,30 @@ impl OpenLog {
         let mut bytes = Vec::with_capacity(usize::try_from(most).unwrap_or(0));
         (&mut self.file).take(most).read_to_end(&mut bytes)?;
         Ok(bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_found_in_one_look_is_shown_by_time() {
+        let of = |stream: &str, text: &str| {
+            let name = format!("finit-{stream}-{}", std::process::id());
+            let path = std::env::temp_dir().join(name).to_str().unwrap().to_owned();
+            std::fs::write(&path, text).unwrap();
+            Log { service: "web".to_owned(), path, open: None, partial: Vec::new() }
+        };
+        let mut logs = [
+            of("out", "00:01 one\n00:03 three\n00:03 four\n"),
+            of("err", "00:02 two\n00:04 five\n"),
+        ];
+        let lines: Vec<String> = news(&mut logs).into_iter().map(|(_, line)| line).collect();
+        let expected = ["00:01 one", "00:02 two", "00:03 three", "00:03 four", "00:04 five"];
+        assert_eq!(lines, expected);
+        for log in &logs {
+            std::fs::remove_file(&log.path).unwrap();
+        }
     }
 }
