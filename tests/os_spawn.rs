@@ -156,11 +156,22 @@ fn who_waits_for_a_file_to_read_from_can_be_ended() {
     let argv = words(&SLEEP);
     let folder = Folder::new("fifo");
     let fifo = folder.fifo();
+    let (own, _other) = (fds::memfd("own").unwrap(), fds::memfd("other").unwrap());
     for oom_score in WAYS {
         let input = Some(fifo.as_os_str().as_bytes());
-        let launch = Launch { argv: &argv, input, oom_score, ..Launch::default() };
+        let passed = &[own.as_fd()];
+        let launch = Launch { argv: &argv, input, passed, oom_score, ..Launch::default() };
         let Spawned { pid, memory, .. } = spawn(Plan::new(&launch).unwrap()).unwrap();
+        let child = Running(pid);
         until_it_opens(pid);
+        // Meanwhile it keeps nothing of ours open but where it is to say what fails.
+        let null = || "/dev/null".to_owned();
+        let pipe = child.link("fd/4");
+        assert!(pipe.starts_with("pipe:"), "{pipe}");
+        let own = "/memfd:own (deleted)".to_owned();
+        let expected = [(0, null()), (1, null()), (2, null()), (3, own), (4, pipe)];
+        assert_eq!(child.descriptors(), expected.into());
+        let _ended_below = std::mem::ManuallyDrop::new(child);
         // What would dump the memory that it runs in waits.
         kill::kill(pid, SignalNumber::ABRT).unwrap();
         kill::kill(pid, SignalNumber::TERM).unwrap();

@@ -78,6 +78,7 @@ fn prepare(script: &Script) -> Result<(), Failure> {
     }
     standard_descriptors(script)?;
     place_descriptors(script)?;
+    input(script)?;
     oom_score(script)?;
     limits(script)?;
     if let Some(nice) = script.nice {
@@ -133,11 +134,8 @@ fn enter_cgroup(script: &Script) -> Result<(), Failure> {
     calls::close(file).map(drop).map_err(failed)
 }
 
-/// The file to read from, and the terminal or /dev/null as the source of whatever has none.
+/// The terminal or /dev/null as the source of whatever has none.
 fn standard_descriptors(script: &Script) -> Result<(), Failure> {
-    if let (Some(path), Some(stdin)) = (script.input, script.sources.first()) {
-        stdin.store(input(path).map_err(Failure::at(Stage::Stdin))?, Relaxed);
-    }
     let standard = || script.sources.iter().take(3).filter(|source| source.load(Relaxed) < 0);
     if let Some(path) = script.tty {
         let fd = terminal(path).map_err(Failure::at(Stage::Tty))?;
@@ -165,15 +163,6 @@ const DUMPS: u64 = bit(libc::SIGQUIT)
 
 const fn bit(signal: c_int) -> u64 {
     1u64.rotate_left(signal.cast_unsigned().wrapping_sub(1))
-}
-
-/// Open the file to read from. A FIFO that nobody writes to and a file server that is dead take
-/// for ever, so whoever stops the service meanwhile is heard.
-fn input(path: Text) -> Result<c_int, c_int> {
-    let blocked = super::syscall::set_mask(DUMPS);
-    let answer = calls::open(libc::AT_FDCWD, path, libc::O_RDONLY);
-    super::syscall::set_mask(blocked);
-    answer
 }
 
 /// Take a terminal from whoever uses it and open it afresh.
@@ -226,6 +215,28 @@ fn lift(descriptor: &AtomicI32, lowest: c_int) -> Result<(), c_int> {
         descriptor.store(c_int::try_from(moved).map_err(|_| libc::EBADF)?, Relaxed);
     }
     Ok(())
+}
+
+/// Open the file to read from. A FIFO that nobody writes to and a file server that is dead take
+/// for ever, so whoever stops the service meanwhile is heard, and what is not the service's own is
+/// closed before: a copy would keep what PID 1 closes open, the sockets of others among it.
+fn input(script: &Script) -> Result<(), Failure> {
+    let (Some(path), Some(stdin)) = (script.input, script.sources.first()) else { return Ok(()) };
+    let failed = Failure::at(Stage::Descriptors);
+    let targets = c_int::try_from(script.sources.len()).map_err(|_| failed(libc::E2BIG))?;
+    let status = script.status.load(Relaxed);
+    if status != targets {
+        calls::dup3(status, targets).map_err(failed)?;
+        script.status.store(targets, Relaxed);
+    }
+    close_from(targets.wrapping_add(1));
+    let blocked = super::syscall::set_mask(DUMPS);
+    let answer = calls::open(libc::AT_FDCWD, path, libc::O_RDONLY);
+    super::syscall::set_mask(blocked);
+    stdin.store(answer.map_err(Failure::at(Stage::Stdin))?, Relaxed);
+    // Where there was no /dev/null, it may be its own target.
+    lift(stdin, targets).map_err(failed)?;
+    calls::dup3(stdin.load(Relaxed), 0).map(drop).map_err(failed)
 }
 
 fn oom_score(script: &Script) -> Result<(), Failure> {
@@ -310,6 +321,16 @@ fn listen_pid(script: &Script) {
     for digit in digits.iter().take(length).rev() {
         digit.store(b'0'.wrapping_add((rest % 10) as u8), Relaxed);
         rest /= 10;
+    }
+}
+
+/// Close everything from this one on.
+fn close_from(first: c_int) {
+    if calls::close_range(first.cast_unsigned(), 0).is_err() {
+        // Kernels before 5.9.
+        for fd in first..1024 {
+            calls::close(fd).ok();
+        }
     }
 }
 

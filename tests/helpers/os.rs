@@ -47,12 +47,14 @@ pub fn until<T>(what: &str, mut check: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-/// Wait until a child waits in openat(2).
+/// Wait until a child waits in openat(2) for what it is to read from.
 pub fn until_it_opens(pid: Pid) {
     until("it to wait", || {
         let text = fs::read_to_string(format!("/proc/{pid}/syscall")).ok()?;
-        let number = libc::SYS_openat.to_string();
-        text.split(' ').next().filter(|first| *first == number).map(drop)
+        let fields: Vec<&str> = text.split(' ').collect();
+        let flags = i32::from_str_radix(fields.get(3)?.strip_prefix("0x")?, 16).ok()?;
+        let reads = flags & libc::O_ACCMODE == libc::O_RDONLY;
+        (fields[0] == libc::SYS_openat.to_string() && reads).then_some(())
     });
 }
 
