@@ -87,6 +87,38 @@ pub struct Held {
     records: Vec<(NodeId, Vec<News>)>,
 }
 
+/// Its reading end and its writing end.
+type Pipe = (RawFd, RawFd);
+
+/// The pipes of a service's lines.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+enum Pipes {
+    /// One for both streams.
+    One(Pipe),
+    /// That of stdout, if there is one, and that of stderr. An older finit does not understand it,
+    /// and so does not take over.
+    Two(Option<Pipe>, Pipe),
+}
+
+impl Pipes {
+    fn new(output: Option<Pipe>, errors: Option<Pipe>) -> Option<Self> {
+        match errors {
+            Some(errors) => Some(Self::Two(output, errors)),
+            None => output.map(Self::One),
+        }
+    }
+
+    /// That of stdout, and that of stderr.
+    fn apart(held: Option<Self>) -> (Option<Pipe>, Option<Pipe>) {
+        match held {
+            Some(Self::Two(output, errors)) => (output, Some(errors)),
+            Some(Self::One(output)) => (Some(output), None),
+            None => (None, None),
+        }
+    }
+}
+
 /// What is held for a node.
 #[derive(Serialize, Deserialize)]
 struct HeldSite {
@@ -95,9 +127,11 @@ struct HeldSite {
     /// One that does not say it does not know it either.
     #[serde(default)]
     way: Way,
-    pipe: Option<(RawFd, RawFd)>,
-    #[serde(default)]
-    errors: Option<(RawFd, RawFd)>,
+    pipe: Option<Pipes>,
+    /// Where the finit before wrote the second one: one that is older does not look for it there,
+    /// and the service would wait for ever for somebody who reads its stderr.
+    #[serde(default, skip_serializing)]
+    errors: Option<Pipe>,
     sockets: Vec<RawFd>,
     sessions: Vec<Pid>,
     #[serde(default)]
@@ -304,12 +338,14 @@ impl Driver {
         let mut sites = Vec::new();
         for (node, site) in self.sites.iter() {
             let rare = site.rare();
+            let output = site.pipe.as_ref().map(|(read, write)| (keep(read), keep(write)));
+            let errors = rare.errors.as_ref().map(|(read, write)| (keep(read), keep(write)));
             sites.push(HeldSite {
                 node,
                 group: site.group.as_ref().map(|group| group.name().to_owned()),
                 way: site.way,
-                pipe: site.pipe.as_ref().map(|(read, write)| (keep(read), keep(write))),
-                errors: rare.errors.as_ref().map(|(read, write)| (keep(read), keep(write))),
+                pipe: Pipes::new(output, errors),
+                errors: None,
                 sockets: site.sockets.iter().map(&mut keep).collect(),
                 sessions: rare.sessions.clone(),
                 notify: rare.notify.as_ref().map(&mut keep),
@@ -359,7 +395,8 @@ impl Driver {
             site.group = group;
             site.way = held.way;
             let both = |(read, write)| Some((fds::adopt(read)?, fds::adopt(write)?));
-            site.pipe = held.pipe.and_then(both);
+            let (output, errors) = Pipes::apart(held.pipe);
+            site.pipe = output.and_then(both);
             site.sockets = held.sockets.into_iter().filter_map(fds::adopt).collect();
             let adopt = |(run, fd)| Some((run, fds::adopt(fd)?));
             site.set_rare(Rare {
@@ -370,7 +407,7 @@ impl Driver {
                 variables: held.variables,
                 own_user: held.own_user,
                 marks: held.marks.into_iter().collect(),
-                errors: held.errors.and_then(both),
+                errors: errors.or(held.errors).and_then(both),
                 ..Rare::default()
             });
             for (name, number) in held.kept {
@@ -419,6 +456,20 @@ mod tests {
     fn an_older_finit_has_one_pipe_a_service() {
         let text = r#"{"node":1,"group":null,"pipe":[4,5],"sockets":[],"sessions":[]}"#;
         let held: HeldSite = serde_json::from_str(text).unwrap();
-        assert_eq!((held.pipe, held.errors), (Some((4, 5)), None));
+        assert_eq!((Pipes::apart(held.pipe), held.errors), ((Some((4, 5)), None), None));
+    }
+
+    #[test]
+    fn an_older_finit_does_not_take_over_a_second_pipe() {
+        for output in [None, Some((4, 5))] {
+            let held = Pipes::new(output, Some((6, 7)));
+            let text = serde_json::to_string(&held).unwrap();
+            assert!(serde_json::from_str::<Option<Pipe>>(&text).is_err(), "{text}");
+            let read = serde_json::from_str::<Option<Pipes>>(&text).unwrap();
+            assert_eq!(Pipes::apart(read), (output, Some((6, 7))));
+        }
+        let held = Pipes::new(Some((4, 5)), None);
+        assert_eq!(serde_json::to_string(&held).unwrap(), "[4,5]");
+        assert_eq!(Pipes::new(None, None), None);
     }
 }
