@@ -75,15 +75,9 @@ pub fn run(session: &mut Session, matches: &ArgMatches) -> Result<Status, Failur
     let all = if since.is_empty() { 20 } else { usize::MAX };
     let count = matches.get_one::<usize>("lines").copied().unwrap_or(all);
     let (mut logs, mut status) = find(session, &names)?;
-    for log in &mut logs {
-        match OpenLog::open(&log.path) {
-            Ok(open) => log.open = Some(open),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => {
-                session.complain(&Failure::Local(format!("{}: {error}", log.path)));
-                status = Status::Failed;
-            }
-        }
+    for trouble in open(&mut logs) {
+        session.complain(&Failure::Local(trouble));
+        status = Status::Failed;
     }
     let mut lines: Vec<(String, String)> = Vec::new();
     for log in &mut logs {
@@ -154,6 +148,26 @@ fn find(session: &mut Session, names: &[String]) -> Result<(Vec<Log>, Status), F
         }
     }
     Ok((logs, status))
+}
+
+/// Opens the files that there are, and says what of that failed. A terminal or a pipe, which keeps
+/// no lines, is none of it where the other stream of the service has a file.
+fn open(logs: &mut [Log]) -> Vec<String> {
+    let mut troubles = Vec::new();
+    for log in &mut *logs {
+        match OpenLog::open(&log.path) {
+            Ok(open) => log.open = Some(open),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => troubles.push((log.service.clone(), log.path.clone(), error)),
+        }
+    }
+    let has_file = |name: &str| logs.iter().any(|log| log.service == name && log.open.is_some());
+    troubles.retain(|(service, path, _)| !is_no_file(path) || !has_file(service));
+    troubles.into_iter().map(|(_, path, error)| format!("{path}: {error}")).collect()
+}
+
+fn is_no_file(path: &str) -> bool {
+    std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file())
 }
 
 /// The files of the lines of a service.

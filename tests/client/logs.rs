@@ -76,6 +76,22 @@ fn both_streams_of_a_service_are_one_story() {
     assert_eq!(server.run(&["logs", "-n", "1", "two"]).out, "00:04 stderr: four\n");
 }
 
+/// A terminal or a pipe keeps none of its lines, and is not all there is of them.
+#[test]
+fn a_stream_that_leads_to_no_file_leaves_the_other_one() {
+    let (server, logs) = with_logs();
+    for [pipe, file] in [["two.log", "two.err"], ["two.err", "two.log"]] {
+        let [pipe, file] = [pipe, file].map(|name| logs.join(name));
+        nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let ran = server.run(&["logs", "two"]);
+        assert_eq!((ran.code, ran.err.contains("not a regular file")), (1, true), "{}", ran.err);
+        fs::write(&file, "00:01 one\n").unwrap();
+        let ran = server.run(&["logs", "two"]);
+        assert_eq!((ran.code, ran.out.as_str(), ran.err.as_str()), (0, "00:01 one\n", ""));
+        [pipe, file].iter().for_each(|path| fs::remove_file(path).unwrap());
+    }
+}
+
 /// Nothing at all would say that there is nothing.
 #[test]
 fn who_is_told_no_details_is_told_so() {
