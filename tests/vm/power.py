@@ -14,7 +14,9 @@ def reboot(vm: Machine):
     same("a file on /srv", vm.ok("cat /srv/note"), "kept")
     # The session before the reboot ended with it.
     records = vm.ok("last -x")
-    check("last tells when it went down", "system down" in records and "- down" in records, records)
+    check("last tells when it went down", "system down" in records, records)
+    sessions = [line for line in records.splitlines() if "ttyS0" in line]
+    same("sessions that have ended", ["still logged in" not in line for line in sessions], [False, True])
     vm.was_clean()
 
 
