@@ -1,7 +1,7 @@
 //! `finitctl logs`: the last lines of services, and those to come.
 //!
-//! finit writes one file a service, or two where its stderr goes elsewhere. The client reads them itself, by the paths that the reports
-//! name: PID 1 never carries log lines.
+//! finit writes one file a service, or two where its stderr goes elsewhere. The client reads them
+//! itself, by the paths that the reports name: PID 1 never carries log lines.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom};

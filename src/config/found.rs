@@ -15,7 +15,7 @@ use super::values;
 const FOUND: &str = "/run/finitd/found";
 /// Most instances of one template.
 const INSTANCES_MAX: usize = 1024;
-/// Most that is said about what was left out of a listing.
+/// Most that is said about instances one by one.
 const NOTES: usize = 5;
 
 /// What was found for each template.
@@ -111,7 +111,6 @@ impl Listing {
     pub fn of(names: impl IntoIterator<Item = (String, String)>) -> Self {
         let mut listing = Self::default();
         let mut seen = BTreeSet::new();
-        let mut unsaid = 0usize;
         for (name, from) in names {
             let why = match values::name(&name) {
                 Err(problem) => problem.message,
@@ -124,18 +123,14 @@ impl Listing {
                 }
                 Ok(_) => format!("the instance {} is there already", quoted(&name)),
             };
-            if listing.notes.len() < NOTES {
-                listing.notes.push(format!("{} is left out: {why}", quoted(&from)));
-            } else {
-                unsaid = unsaid.saturating_add(1);
-            }
+            listing.notes.push(format!("{} is left out: {why}", quoted(&from)));
         }
-        listing.notes.extend((unsaid > 0).then(|| format!("{unsaid} more are left out")));
+        listing.notes = bounded(listing.notes);
         listing
     }
 }
 
-/// The same bound for what is said about instances one by one.
+/// What is said about instances one by one, with a bound.
 pub(super) fn bounded(mut notes: Vec<String>) -> Vec<String> {
     let unsaid = notes.len().saturating_sub(NOTES);
     notes.truncate(NOTES);

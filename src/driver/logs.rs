@@ -62,7 +62,7 @@ impl Logs {
                 _ => {}
             }
         }
-        self.queue.push_back((Message::Flush { id }, None));
+        self.tell(Message::Flush { id });
     }
 
     /// Has the writer told something.
@@ -92,7 +92,7 @@ impl Driver {
         if !self.logs.writable {
             self.logs.writable = true;
             if self.logs.writer.is_some() {
-                self.logs.queue.push_back((Message::Writable, None));
+                self.logs.tell(Message::Writable);
             }
         }
     }
@@ -100,7 +100,7 @@ impl Driver {
     /// Files are made, and kept, as another file of finit says.
     pub(super) fn set_logs(&mut self) {
         if self.logs.writer.is_some() {
-            self.logs.queue.push_back((settings(self.engine.log_settings()), None));
+            self.logs.tell(settings(self.engine.log_settings()));
             self.flush_logs();
         }
     }
@@ -109,7 +109,7 @@ impl Driver {
     pub(super) fn finish_logs(&mut self) {
         self.logs.finished = true;
         if self.logs.writer.is_some() {
-            self.logs.queue.push_back((Message::Finish, None));
+            self.logs.tell(Message::Finish);
             self.flush_logs();
         }
     }
@@ -180,7 +180,7 @@ impl Driver {
         if self.logs.writable {
             // Lines that wait for their files are written then: what their pipes say of those
             // counts.
-            self.logs.queue.push_back((Message::Writable, None));
+            self.logs.tell(Message::Writable);
         }
     }
 

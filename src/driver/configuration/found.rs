@@ -26,14 +26,13 @@ impl Configuration {
         if Found::of(&loaded.sources).is_complete() {
             return loaded.spec.templates.clone();
         }
-        config::parse(&files(&loaded.sources).cloned().collect::<Vec<_>>()).spec.templates
+        templates(&loaded.sources)
     }
 
     /// Where the boot looks for instances: wherever what runs has any. What somebody has found
     /// before that says little, since file systems may have been mounted since.
     pub fn all_sought(&self) -> Vec<(String, Search)> {
-        let runs = self.behind.as_ref().filter(|_| self.broken).unwrap_or(&self.sources);
-        searches(runs).collect()
+        searches(self.runs()).collect()
     }
 
     /// Where is still to be looked for instances: for templates of what runs that nobody has
@@ -62,17 +61,25 @@ impl Configuration {
 
     /// What the machine runs, and whether it follows what was read last.
     pub fn running(&self) -> (Rc<SystemSpec>, bool) {
-        let runs = self.behind.as_ref().filter(|_| self.broken).unwrap_or(&self.sources);
-        let spec = config::parse(runs).spec;
+        let spec = config::parse(self.runs()).spec;
         let spec = if self.login { with_login(spec) } else { with_rescue(spec) };
         (Rc::new(spec), self.followed || self.broken)
     }
+
+    /// The sources of what the machine runs: those that were read last, unless they are broken.
+    fn runs(&self) -> &[Source] {
+        self.behind.as_ref().filter(|_| self.broken).unwrap_or(&self.sources)
+    }
+}
+
+/// The templates of files, whatever was found for them.
+fn templates(sources: &[Source]) -> Vec<TemplateSpec> {
+    config::parse(&files(sources).cloned().collect::<Vec<_>>()).spec.templates
 }
 
 /// Where the templates of files say that their instances are.
 fn searches(sources: &[Source]) -> impl Iterator<Item = (String, Search)> {
-    let templates = config::parse(&files(sources).cloned().collect::<Vec<_>>()).spec.templates;
-    templates.into_iter().filter_map(|one| Some((one.name, one.search?)))
+    templates(sources).into_iter().filter_map(|one| Some((one.name, one.search?)))
 }
 
 /// Takes in what was found where the templates of these sources look, and nothing of what another
