@@ -20,10 +20,11 @@ const SEED: Duration = Duration::from_secs(5);
 /// For one helper that unmounts: a server that has not answered by then does not.
 const UNMOUNT: Duration = Duration::from_secs(5);
 
-/// For the helper that unmounts last and writes everything to disk.
+/// For the helper that unmounts last and writes everything to disk; [`WRITING`] at the least.
 const UNMOUNT_LAST: Duration = Duration::from_secs(20);
 
-/// How long a disk may take nothing of what is to be written before nobody waits for it.
+/// How long a disk may take nothing of what is to be written before nobody waits for it, even if all
+/// the time is used up: by processes that waited for it too, for one.
 const WRITING: Duration = Duration::from_secs(10);
 
 /// What the disks get even if all the time is used up.
@@ -73,8 +74,9 @@ async fn save_seed(context: &Context, tools: &impl Tools, left: Duration) {
 /// Unmounts, releases what was below, and again, until nothing more comes off; the rest by
 /// force.
 async fn release_disks(context: &Context, end: Moment, tools: &impl Tools, kernel: &impl Kernel) {
-    let left = || end.since(kernel.now()).max(LEAST);
-    write_out(context, || WRITING.min(left()), tools).await;
+    // What is written last has its own part.
+    let left = || end.since(kernel.now()).saturating_sub(WRITING).max(LEAST);
+    write_out(context, tools).await;
     for round in 0..ROUNDS {
         let gently = tools.run(&[MYSELF, unmount::GENTLY], UNMOUNT.min(left())).await;
         let stuck = matches!(gently, Err(RunError::TooLate(_)));
@@ -90,7 +92,8 @@ async fn release_disks(context: &Context, end: Moment, tools: &impl Tools, kerne
             break;
         }
     }
-    match tools.run(&[MYSELF, unmount::ALL], UNMOUNT_LAST.min(left())).await {
+    let last = UNMOUNT_LAST.min(end.since(kernel.now())).max(WRITING);
+    match tools.run(&[MYSELF, unmount::ALL], last).await {
         Ok(finished) if finished.exit == Exit::Code(unmount::CLEAN) => {}
         Ok(_) => {
             tools.say("some file systems were still in use and are read-only now");
@@ -102,10 +105,10 @@ async fn release_disks(context: &Context, end: Moment, tools: &impl Tools, kerne
 
 /// Has the disks take what was written to their files. What a slow one has not taken when the power
 /// goes is lost, so that this goes on, past the end of all patience, for as long as it gets less.
-async fn write_out(context: &Context, patience: impl Fn() -> Duration, tools: &impl Tools) {
+async fn write_out(context: &Context, tools: &impl Tools) {
     let mut before = unwritten(context);
     while before > 0 {
-        let run = tools.run(&[MYSELF, unmount::WRITE], patience()).await;
+        let run = tools.run(&[MYSELF, unmount::WRITE], WRITING).await;
         let now = unwritten(context);
         if !matches!(run, Err(RunError::TooLate(_))) || now >= before {
             return;

@@ -221,9 +221,9 @@ class Machine:
             raise Failed(f"ssh did not finish {command!r} within {within} s") from None
 
 
-def tool(*words):
+def tool(*words, text=True):
     """Runs a program of the host, which may be in a folder of administrators."""
-    return subprocess.run(["env", "PATH=/usr/sbin:/sbin:/usr/bin:/bin", *words], capture_output=True, text=True)
+    return subprocess.run(["env", "PATH=/usr/sbin:/sbin:/usr/bin:/bin", *words], capture_output=True, text=text)
 
 
 def connect(variable):

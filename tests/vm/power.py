@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """Reboot, Ctrl-Alt-Del and power off end in order, and leave clean file systems."""
 
-from machine import Machine, check, main, same
+import hashlib
+
+from machine import Machine, check, main, same, tool
 
 
 def reboot(vm: Machine):
@@ -30,11 +32,17 @@ def ctrl_alt_del(vm: Machine):
 
 
 def poweroff(vm: Machine):
-    """`poweroff` ends the machine, its file systems unmounted"""
+    """`poweroff` ends the machine, its file systems unmounted, and waits far past its time for a disk that takes its own"""
+    vm.ok("printf '[shutdown]\\ntimeout = \"10s\"\\n' >>/etc/finit.toml; finitctl apply; sync")
     # Something that ignores SIGTERM and holds /srv must not keep it from being unmounted.
     vm.ok("(trap '' TERM HUP; cd /srv; exec sleep 1000000) >/dev/null 2>&1 </dev/null &")
+    others = {name: 0 for name in ("bps", "bps_rd", "iops", "iops_rd", "iops_wr")}
+    vm.qmp("block_set_io_throttle", device="virtio0", bps_wr=500_000, **others)
+    kept = vm.ok("head -c 16M /dev/urandom >/root/slow; sha256sum </root/slow").split()[0]
     vm.poweroff()
     vm.disks_are_clean()
+    written = tool("debugfs", "-R", "cat /root/slow", vm.disk, text=False).stdout
+    same("what was written, of which the disk had taken nothing", hashlib.sha256(written).hexdigest(), kept)
 
 
 main(reboot, ctrl_alt_del, poweroff)
