@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::id::NodeId;
-use super::node::{Body, Node};
+use super::node::Body;
 use super::state::State;
 use super::{Engine, Extent};
-use crate::config::spec::{LeftOut, ServiceSpec, SystemSpec};
+use crate::config::spec::{LeftOut, SystemSpec};
 
 impl Engine {
     /// Takes names with a mistake in. A mere look takes none from what runs: an instance that it
@@ -27,26 +27,40 @@ impl Engine {
         }
     }
 
-    /// Names that were left out or awaited, and that a service stands for by now, are those of that
-    /// service.
-    pub(super) fn free_names(&mut self, spec: &SystemSpec) {
+    /// Names of instances that nobody has looked for, or that they would provide.
+    pub(super) fn awaited_names(&self) -> BTreeSet<String> {
         let awaited = self.spec.templates.iter().filter(|one| one.search.is_none());
-        let awaited = awaited.map(|one| &one.name);
-        let mut names: BTreeSet<String> =
-            awaited.chain(self.spec.left_out.iter().map(|one| &one.name)).cloned().collect();
-        let stands_for = |service: &ServiceSpec, name: &String| {
-            let others = service.dependencies.provides.iter().chain(&service.alias);
-            others.chain([&service.name]).any(|other| other == name)
+        awaited.map(|one| one.name.clone()).collect()
+    }
+
+    /// Names that were left out or awaited, are so no more, and that a service provides by now are
+    /// those of that service. One whose newer definition provides it does not before it follows
+    /// that: whoever needs the name waits on.
+    pub(super) fn free_names(&mut self, awaited: &BTreeSet<String>) {
+        let left_out = self.spec.left_out.iter().map(|one| &one.name);
+        let bare = left_out.chain(self.spec.templates.iter().map(|one| &one.name));
+        let bare: BTreeSet<&String> = bare.collect();
+        let may_go = |id: &NodeId| {
+            self.node(*id).is_some_and(|node| match node.body {
+                Body::LeftOut(_) => !bare.contains(&node.name),
+                Body::Template => awaited.contains(&node.name) && !bare.contains(&node.name),
+                Body::Service(_) | Body::Step(_) | Body::Milestone | Body::Target => false,
+            })
         };
-        names.retain(|name| spec.services.iter().any(|service| stands_for(service, name)));
-        for name in names {
-            let Some(id) = self.names.get(&name).copied() else { continue };
-            let is_bare = |node: &&mut Node| matches!(node.body, Body::Template | Body::LeftOut(_));
-            if let Some(node) = self.node_mut(id).filter(is_bare) {
-                node.removed = true;
-                node.hold = None;
-                self.names.remove(&name);
-            }
+        let candidates: Vec<NodeId> = self.names.values().copied().filter(may_go).collect();
+        if candidates.is_empty() {
+            return;
+        }
+        let providers = self.providers();
+        let stays = |id: &NodeId| self.node(*id).is_some_and(|node| !node.removed);
+        let provided =
+            |id: &NodeId| providers.get(self.name(*id)).is_some_and(|ids| ids.iter().any(stays));
+        for id in candidates.into_iter().filter(provided).collect::<Vec<_>>() {
+            let Some(node) = self.node_mut(id) else { continue };
+            node.removed = true;
+            node.hold = None;
+            let name = node.name.clone();
+            self.names.remove(&name);
         }
     }
 

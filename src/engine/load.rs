@@ -9,7 +9,7 @@ use super::id::{NodeId, Ticket};
 use super::node::{Body, Edges, Node};
 use super::{Cause, Effect, Engine, Extent, Level, graph};
 use crate::config::spec::{
-    FIND_INSTANCES, MILESTONES, STEPS, ServiceSpec, Stage, SystemSpec, TARGETS,
+    FIND_INSTANCES, MILESTONES, STEPS, ServiceSpec, Stage, SystemSpec, TARGETS, TemplateSpec,
 };
 use crate::config::steps;
 use crate::proto::Reply;
@@ -52,7 +52,7 @@ impl Engine {
             self.nodes.reserve(spec.services.len());
             self.add_fixed();
         }
-        self.free_names(&spec);
+        let awaited = self.awaited_names();
         let mut counts = Counts::default();
         for service in &spec.services {
             self.take_service(service, extent, &mut counts);
@@ -80,6 +80,7 @@ impl Engine {
         self.remove_missing(&spec, extent, &mut counts);
         let settings = self.follow_settings(&spec, extent);
         self.spec = spec;
+        self.free_names(&awaited);
         self.connect();
         let mut summary = counts.to_string();
         if !settings.is_empty() {
@@ -131,13 +132,18 @@ impl Engine {
     }
 
     /// Whether a mere look at a file leaves what has that name as it is, since it would be another
-    /// thing: that is followed with the file.
+    /// thing: that is followed with the file. What only waits for a thing is none.
     fn is_left_alone(&self, name: &str, new: &Body, extent: Extent) -> bool {
         let known = self.names.get(name).and_then(|id| self.node(*id));
+        let is_it = |one: &TemplateSpec| one.search.is_none() && one.name == name;
+        let is_thing = |node: &Node| match node.body {
+            Body::LeftOut(_) => false,
+            Body::Template => !self.spec.templates.iter().any(is_it),
+            Body::Service(_) | Body::Step(_) | Body::Milestone | Body::Target => true,
+        };
         let other = known.is_some_and(|node| {
-            !node.removed
-                && !matches!(node.body, Body::LeftOut(_))
-                && std::mem::discriminant(&node.body) != std::mem::discriminant(new)
+            let differs = std::mem::discriminant(&node.body) != std::mem::discriminant(new);
+            !node.removed && differs && is_thing(node)
         });
         other && !extent.is_followed()
     }

@@ -1,5 +1,6 @@
 //! The way up: sockets, `before-start` commands, the main command, readiness.
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -72,6 +73,7 @@ impl Engine {
         for (other, why) in others.filter_map(over).collect::<Vec<_>>() {
             self.change(other, |node| node.wish = why);
         }
+        self.free_names(&BTreeSet::new());
         self.connect();
         self.touch_all();
         let Some(node) = self.node(id) else { return };

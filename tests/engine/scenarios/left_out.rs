@@ -82,6 +82,35 @@ fn a_mended_file_brings_it_and_who_needs_it() {
     }
 }
 
+/// Somebody has edited the file, and started something.
+#[test]
+fn a_mere_look_gives_no_name_to_what_does_not_stand_for_it_yet() {
+    let others = || [service("web").needs("sql"), service("other")];
+    let parts = || others().into_iter().chain([service("db").provides("sql").runs("db 2")]);
+    for follows in [false, true] {
+        let mut rig = booted(without(others().into_iter().chain([service("db")]), "sql"));
+        for _ in 0..2 {
+            rig.load(machine(parts()), Extent::Definitions);
+            assert_eq!((rig.state("db"), rig.state("web")), ("up", "waiting"));
+        }
+        assert_eq!((rig.starts("web"), rig.starts("db"), rig.state("sql")), (0, 1, "failed"));
+        if follows {
+            rig.load(machine(parts()), Extent::Everything);
+        } else {
+            rig.restart("db");
+        }
+        assert_eq!((rig.starts("db"), rig.state("web"), rig.label("sql")), (2, "up", "unknown"));
+    }
+    // What is to be an instance is none of a service.
+    let mut rig = booted(without([service("web").needs("db@a"), service("db")], "db@a"));
+    let parts = || [service("web").needs("db@a"), service("db@a").instance_of("db")];
+    rig.load(machine(parts()), Extent::Definitions);
+    let states = ["db", "db@a", "web"].map(|name| rig.state(name));
+    assert_eq!((states, rig.starts("web")), (["up", "failed", "waiting"], 0));
+    rig.load(machine(parts()), Extent::Everything);
+    assert_eq!(["db", "db@a", "web"].map(|name| rig.state(name)), ["up"; 3]);
+}
+
 #[test]
 fn one_that_is_gone_from_the_file_is_gone() {
     let mut rig = booted(without([service("a")], "b"));
