@@ -7,7 +7,7 @@ use std::rc::Rc;
 use super::edit::{Followed, is_called_otherwise};
 use super::id::{NodeId, Ticket};
 use super::node::{Body, Edges, Node};
-use super::{Cause, Effect, Engine, Extent, Level, graph};
+use super::{Cause, Effect, Engine, Extent, Level};
 use crate::config::spec::{
     FIND_INSTANCES, MILESTONES, STEPS, ServiceSpec, Stage, SystemSpec, TARGETS, TemplateSpec,
 };
@@ -36,8 +36,7 @@ impl Engine {
         }
         let is_boot = *self.cause.cause() == Cause::Boot;
         if is_boot {
-            // They would be there already, had they been found before.
-            self.refresh_auto_from(first);
+            self.refresh_found(first);
         }
         let what = if is_boot { "instances found" } else { "configuration read again" };
         self.tell(Level::Progress, format!("{what}: {summary}"));
@@ -262,30 +261,6 @@ impl Engine {
             // Of a name that nobody else provides nothing is missing.
             self.connect();
             self.touch_all();
-        }
-    }
-
-    /// Whether the target wants each node.
-    pub(super) fn refresh_auto(&mut self) {
-        self.refresh_auto_from(0);
-    }
-
-    /// The same for nodes that are newer than the first so many.
-    fn refresh_auto_from(&mut self, first: usize) {
-        let target = self.target.clone();
-        for node in self.nodes.iter_mut().skip(first) {
-            node.auto = match &node.body {
-                Body::Step(_) | Body::Milestone => true,
-                Body::Target => node.name == target,
-                Body::Template | Body::LeftOut(_) => false,
-                Body::Service(_) => {
-                    node.newest_spec().is_some_and(|spec| graph::is_member(spec, &target))
-                }
-            };
-            node.timed = node.newest_spec().is_some_and(|spec| {
-                let comes = spec.schedule.is_some() || spec.watch.is_some();
-                comes && spec.enabled && spec.targets.contains(&target)
-            });
         }
     }
 

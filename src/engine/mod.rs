@@ -15,6 +15,7 @@
 
 mod ask;
 mod audit;
+mod auto;
 mod brought;
 mod choice;
 mod conditions;

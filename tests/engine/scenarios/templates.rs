@@ -1,7 +1,7 @@
 //! A template is the umbrella of its instances.
 
 use finit::config::spec::{
-    FIND_INSTANCES, LeftOut, Look, RestartWhen, Search, SystemSpec, TemplateSpec,
+    FIND_INSTANCES, LeftOut, Look, RestartWhen, Search, Start, SystemSpec, TemplateSpec,
 };
 use finit::engine::Extent;
 use finit::proto::Outcome;
@@ -218,6 +218,50 @@ fn what_the_boot_finds_starts_though_the_file_was_only_looked_at_meanwhile() {
             assert_eq!(rig.state("new"), "stopped");
         }
     }
+}
+
+/// Somebody has edited the file and started one of them, before all file systems were there.
+#[test]
+fn what_an_early_start_has_found_the_boot_starts_too() {
+    let search = Search {
+        look: Look::Glob { pattern: "/db/*".to_owned(), name: "$1".to_owned() },
+        timeout: secs(9),
+    };
+    let with = |found: &str| {
+        let template = TemplateSpec {
+            name: "db".to_owned(),
+            search: Some(search.clone()),
+            enabled: true,
+            listed: !found.is_empty(),
+            remark: None,
+        };
+        let of = |name: &str| {
+            let one = service(&format!("db@{name}")).instance_of("db").after(FIND_INSTANCES);
+            if name == "manual" { one.manual() } else { one }
+        };
+        let instances = found.split_whitespace().map(of);
+        let new = (!found.is_empty()).then(|| service("new"));
+        SystemSpec { templates: vec![template], ..machine(instances.chain(new)) }
+    };
+    let mut rig = Rig::cold(with(""), "default");
+    rig.step(FIND_INSTANCES, Some((secs(5), Ok(None))));
+    rig.boot();
+    rig.load(with("a b c manual"), Extent::Definitions);
+    rig.start("db@a");
+    rig.stop("db@c");
+    rig.world.find(with("a b c d manual"));
+    rig.pass(secs(5));
+    let names = ["db@a", "db@b", "db@c", "db@d", "db@manual", "new"];
+    let states = ["up", "up", "stopped", "up", "stopped", "stopped"];
+    assert_eq!(names.map(|name| rig.state(name)), states);
+    // What it has brought up it keeps, whatever the file says by now.
+    let mut edited = with("a b d manual");
+    for one in &mut edited.services {
+        std::rc::Rc::make_mut(one).start = Start::Manual;
+    }
+    rig.world.find(edited);
+    assert_eq!(names.map(|name| rig.state(name)), states);
+    assert_eq!(rig.starts("db@b"), 1);
 }
 
 /// Somebody has looked too early.

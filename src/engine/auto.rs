@@ -1,0 +1,49 @@
+//! What the machine brings up by itself: what its target wants, and has wanted for it at a time.
+
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
+use super::node::{Body, Node};
+use super::{Engine, graph};
+
+impl Engine {
+    /// Whether the target wants each node.
+    pub(super) fn refresh_auto(&mut self) {
+        let target = self.target.clone();
+        self.nodes.iter_mut().for_each(|node| node.refresh_auto(&target));
+    }
+
+    /// The same after the boot has looked for instances, for nodes that are newer than the first
+    /// so many and for instances that somebody has found before: they are as they would be, had
+    /// nobody looked before the boot.
+    pub(super) fn refresh_found(&mut self, first: usize) {
+        let (target, spec) = (self.target.clone(), Rc::clone(&self.spec));
+        let sought = spec.templates.iter().filter(|one| one.search.is_some());
+        let sought: BTreeSet<&String> = sought.map(|one| &one.name).collect();
+        for (number, node) in self.nodes.iter_mut().enumerate() {
+            let template = node.newest_spec().and_then(|spec| spec.template.as_ref());
+            let is_found = template.is_some_and(|name| sought.contains(name));
+            // What the machine has brought up already it keeps up, whatever the file says by now.
+            if number >= first || (is_found && !node.auto && !node.timed) {
+                node.refresh_auto(&target);
+            }
+        }
+    }
+}
+
+impl Node {
+    fn refresh_auto(&mut self, target: &str) {
+        self.auto = match &self.body {
+            Body::Step(_) | Body::Milestone => true,
+            Body::Target => self.name == target,
+            Body::Template | Body::LeftOut(_) => false,
+            Body::Service(_) => {
+                self.newest_spec().is_some_and(|spec| graph::is_member(spec, target))
+            }
+        };
+        self.timed = self.newest_spec().is_some_and(|spec| {
+            let comes = spec.schedule.is_some() || spec.watch.is_some();
+            comes && spec.enabled && spec.targets.iter().any(|one| one == target)
+        });
+    }
+}
