@@ -1,12 +1,14 @@
-//! Nothing may exclude what it cannot be up without: the two would stop one another for ever.
+//! Nothing may exclude what it cannot be up without: the two would stop one another for ever. Left
+//! out is who says so, or what was found on the machine between the two: that makes way for what is
+//! written.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use super::check::{Draft, Edge, Relation};
+use super::check::{Draft, Edge, Origin, Relation};
 use super::report::{Place, Problem, Report};
 
 /// Reports each service that excludes what it needs, or is needed by, however far below; the
-/// answer is the numbers of those that say so, and why they are left out.
+/// answer is the numbers of those that are left out, and why.
 pub(super) fn find(drafts: &[Draft], report: &mut Report<'_>) -> BTreeMap<usize, String> {
     let excludes = |draft: &Draft| draft.edges.iter().any(is_rival);
     let mut left_out = BTreeMap::new();
@@ -14,13 +16,19 @@ pub(super) fn find(drafts: &[Draft], report: &mut Report<'_>) -> BTreeMap<usize,
     if !drafts.iter().any(excludes) {
         return left_out;
     }
-    let names = Names::new(drafts);
+    let mut names = Names::new(drafts);
     for (number, draft) in drafts.iter().enumerate() {
-        let rivals = draft.edges.iter().filter(|edge| is_rival(edge));
-        for (edge, rival) in rivals.flat_map(|edge| names.of(&edge.to).map(move |to| (edge, to))) {
-            let way = names.way(number, rival).or_else(|| names.way(rival, number));
-            if let Some(way) = way.filter(|_| rival != number) {
-                left_out.insert(number, tell(edge.at, &way, report));
+        for edge in draft.edges.iter().filter(|edge| is_rival(edge)) {
+            for rival in names.of(&edge.to).filter(|rival| *rival != number).collect::<Vec<_>>() {
+                // Without one that makes way there may be another way.
+                while let Some(way) = names.way(number, rival).or_else(|| names.way(rival, number))
+                {
+                    let message = tell(edge.at, &names.told(&way), report);
+                    let makes_way = way.into_iter().filter(|number| names.is_found(*number)).max();
+                    left_out.insert(makes_way.unwrap_or(number), message);
+                    let Some(found) = makes_way else { break };
+                    names.gone.insert(found);
+                }
             }
         }
     }
@@ -45,6 +53,8 @@ struct Names<'a> {
     drafts: &'a [Draft],
     /// Own names, those of templates, and names that are taken beside them.
     numbers: BTreeMap<&'a str, Vec<usize>>,
+    /// Those that have made way.
+    gone: BTreeSet<usize>,
 }
 
 impl<'a> Names<'a> {
@@ -57,7 +67,7 @@ impl<'a> Names<'a> {
                 numbers.entry(name).or_default().push(number);
             }
         }
-        Self { drafts, numbers }
+        Self { drafts, numbers, gone: BTreeSet::new() }
     }
 
     fn of(&self, name: &str) -> impl Iterator<Item = usize> {
@@ -76,7 +86,10 @@ impl<'a> Names<'a> {
         for name in only.chain(&on.bound_to) {
             let numbers: Vec<usize> = self.of(name).collect();
             let template = |number: &usize| {
-                self.drafts.get(*number).is_some_and(|d| d.spec.template.as_ref() == Some(name))
+                self.drafts.get(*number).is_some_and(|Draft { origin, spec, .. }| {
+                    let is_whole = *origin == Origin::StandIn && spec.name == *name;
+                    is_whole || spec.template.as_ref() == Some(name)
+                })
             };
             if numbers.len() == 1 || numbers.iter().all(template) {
                 below.extend(numbers);
@@ -85,13 +98,20 @@ impl<'a> Names<'a> {
         below
     }
 
-    /// The names on the shortest way from one down to the other.
-    fn way(&self, from: usize, to: usize) -> Option<Vec<&'a str>> {
+    fn is_found(&self, number: usize) -> bool {
+        self.drafts.get(number).is_some_and(|draft| draft.origin == Origin::Found)
+    }
+
+    /// The shortest way from one down to the other.
+    fn way(&self, from: usize, to: usize) -> Option<Vec<usize>> {
         let mut came: BTreeMap<usize, usize> = BTreeMap::new();
         let mut open = VecDeque::from([from]);
+        if self.gone.contains(&from) {
+            return None;
+        }
         while let Some(number) = open.pop_front() {
             for below in self.below(number) {
-                if below != from && !came.contains_key(&below) {
+                if below != from && !came.contains_key(&below) && !self.gone.contains(&below) {
                     came.insert(below, number);
                     open.push_back(below);
                 }
@@ -101,7 +121,13 @@ impl<'a> Names<'a> {
         while let Some(above) = way.last().filter(|last| **last != from) {
             way.push(*came.get(above)?);
         }
+        way.reverse();
+        Some(way)
+    }
+
+    /// The names on a way.
+    fn told(&self, way: &[usize]) -> Vec<&'a str> {
         let name = |number: &usize| self.drafts.get(*number).map(|draft| draft.spec.name.as_str());
-        Some(way.iter().rev().filter_map(name).collect())
+        way.iter().filter_map(name).collect()
     }
 }

@@ -185,6 +185,37 @@ fn what_is_found_makes_way_for_what_is_written_before_and_after_it() {
     }
 }
 
+/// The same where two exclude each other.
+#[test]
+fn what_is_found_makes_way_where_it_ties_two_rivals() {
+    let others = "[service.x]\ncommand = \"/x\"\n[service.y]\ncommand = \"/x\"\nneeds = \"x\"\n\
+                  [service.z]\ncommand = \"/x\"\n";
+    let template = "[service.t]\ncommand = \"/x\"\nneeds = \"%i\"\ninstances.glob = \"/a/*\"\n";
+    for (web, lost) in [
+        ("conflicts = \"t\"", &["t@web"][..]),
+        ("conflicts = \"t@web\"", &["t@web"]),
+        ("conflicts = \"x\"\nneeds = \"t\"", &["t@x", "t@y"]),
+        ("conflicts = \"x\"\nneeds = \"t@x\"", &["t@x"]),
+    ] {
+        let web = format!("[service.web]\ncommand = \"/x\"\n{web}\n");
+        for text in [format!("{web}{template}{others}"), format!("{others}{template}{web}")] {
+            let mut found = vec!["x", "y", "z"];
+            found.extend(lost.contains(&"t@web").then_some("web"));
+            let loaded = on_machine(&text, &[("t", Ok(&found))]);
+            let (services, said) = names(&loaded);
+            let is_there = |name: &str| services.contains(&name);
+            let left_out: Vec<&str> = lost.iter().copied().filter(|one| !is_there(one)).collect();
+            assert_eq!((&*left_out, said.len()), (lost, lost.len()), "{text}{said:?}");
+            assert_eq!(services.len(), 4 + found.len() - lost.len(), "{text}{services:?}");
+            assert!(said.iter().all(|one| one.contains("exclude each other")), "{said:?}");
+        }
+    }
+    // What is written is wrong whatever is found.
+    let web = "[service.web]\ncommand = \"/x\"\nconflicts = \"t\"\n";
+    let text = format!("{web}{others}{}", template.replace("%i", "web"));
+    assert!(on_machine(&text, &[("t", Ok(&["x"]))]).errors()[0].contains("exclude each other"));
+}
+
 /// Whoever may make a file may give it any name, and a terminal shows what is said of it.
 #[test]
 fn nothing_in_the_name_of_what_is_found_is_obeyed_by_a_terminal() {
