@@ -185,7 +185,8 @@ fn terminal(path: Text) -> Result<c_int, c_int> {
 
 /// Every descriptor to its number. Sources below the last target are moved up first, so that
 /// no source is overwritten before its turn and none is its own target, which would leave it
-/// close-on-exec.
+/// close-on-exec. A number between them that has no source is free: PID 1 may have something there,
+/// which this has a copy of.
 fn place_descriptors(script: &Script) -> Result<(), Failure> {
     let failed = Failure::at(Stage::Descriptors);
     let targets = c_int::try_from(script.sources.len()).map_err(|_| failed(libc::E2BIG))?;
@@ -197,6 +198,8 @@ fn place_descriptors(script: &Script) -> Result<(), Failure> {
         let source = source.load(Relaxed);
         if source >= 0 {
             calls::dup3(source, target).map_err(failed)?;
+        } else if target > 2 {
+            calls::close(target).ok();
         }
     }
     if script.blocking_stdio {

@@ -73,6 +73,28 @@ fn a_pipe_that_nobody_writes_to_stops_nobody_but_its_service() {
     assert_eq!(machine.read("/out/heard"), "at last");
 }
 
+/// What PID 1 has open by these numbers would be kept open for as long as nobody writes.
+#[test]
+fn a_start_that_waits_has_nothing_below_the_descriptor_that_tells_that_it_is_ready() {
+    let machine = Machine::boot(
+        "[task.fifo]\ncommand = \"/usr/bin/mkfifo /run/fifo\"\n\
+         [service.waits]\ncommand = [\"/bin/sh\", \"-c\", \"ls /proc/self/fd >/out/has; cat >&7\"]\n\
+         stdin = \"file:/run/fifo\"\nready = \"fd:7\"\nneeds = \"fifo\"\nrestart = \"never\"\n",
+    );
+    machine.until("waits", "starting");
+    let pid = machine.opens("waits");
+    machine.wait("nothing but its own to be open", |m| {
+        let open = m.sh(&format!("ls /proc/{pid}/fd")).text;
+        // The last one is where it says what fails.
+        (open.split_whitespace().collect::<Vec<_>>() == ["0", "1", "2", "7", "8"]).then_some(())
+    });
+    machine.write("/run/fifo", "ready\n");
+    machine.until("waits", "stopped");
+    // One is what is looked at.
+    let has = machine.read("/out/has");
+    assert_eq!(has.split_whitespace().collect::<Vec<_>>(), ["0", "1", "2", "3", "7"]);
+}
+
 /// It takes one datagram, the one that started it, answers and ends.
 const SERVER: &str = "\
 import os, socket, stat, sys
