@@ -51,8 +51,12 @@ impl Looked {
 
 /// Who waits for looks.
 pub enum Wish {
-    /// A boot step, or none where finit was executed anew meanwhile.
-    Boot(Option<RunId>),
+    /// The boot step.
+    Boot(RunId),
+    /// Nobody any more: finit was executed anew while the boot step was looking.
+    Interrupted,
+    /// Nobody: finit was executed anew, and of some templates nothing is known.
+    Unknown,
     /// SIGHUP.
     Signal,
     /// A client.
@@ -111,7 +115,7 @@ impl Driver {
             }
             // One that waits already will do as much.
             Wish::Signal if waiting.iter().any(|one| matches!(one, Wish::Signal)) => return,
-            Wish::Call(_) | Wish::Signal | Wish::Boot(_) => {}
+            Wish::Call(_) | Wish::Signal | Wish::Boot(_) | Wish::Interrupted | Wish::Unknown => {}
         }
         self.searches.waiting.push(wish);
         self.begin_search();
@@ -123,12 +127,12 @@ impl Driver {
         }
         let wishes = std::mem::take(&mut self.searches.waiting);
         let mut looks: Vec<(String, Search)> = Vec::new();
-        if wishes.iter().any(|wish| matches!(wish, Wish::Boot(Some(_)))) {
+        if wishes.iter().any(|wish| matches!(wish, Wish::Boot(_) | Wish::Interrupted)) {
             looks.extend(self.configuration.all_sought());
-        } else if wishes.iter().any(|wish| matches!(wish, Wish::Boot(None))) {
+        } else if wishes.iter().any(|wish| matches!(wish, Wish::Unknown)) {
             looks.extend(self.configuration.unknown(&self.engine.spec().templates));
         }
-        if wishes.iter().any(|wish| !matches!(wish, Wish::Boot(_))) {
+        if wishes.iter().any(|wish| matches!(wish, Wish::Signal | Wish::Call(_))) {
             let templates = self.configuration.sought(&self.configuration.load(&[]));
             let found = templates.into_iter().filter_map(|one| Some((one.name, one.search?)));
             looks.extend(found);
@@ -151,7 +155,8 @@ impl Driver {
         self.tell_looked(looked, &wishes);
         for wish in wishes {
             match wish {
-                Wish::Boot(run) => self.booted_with(looked, run),
+                Wish::Boot(run) => self.booted_with(looked, Some(run)),
+                Wish::Interrupted | Wish::Unknown => self.booted_with(looked, None),
                 Wish::Signal => self.apply(Cause::Signal("SIGHUP".into()), looked),
                 Wish::Call(call) => self.answer_call(call, looked),
             }
@@ -162,7 +167,7 @@ impl Driver {
     /// Says at the console what nobody else is told: a client gets it with its answer, and a step
     /// of the boot that fails is told of as such.
     fn tell_looked(&mut self, looked: &[Looked], wishes: &[Wish]) {
-        let is_step = |wish: &Wish| matches!(wish, Wish::Boot(Some(_)));
+        let is_step = |wish: &Wish| matches!(wish, Wish::Boot(_));
         let is_call = |wish: &Wish| matches!(wish, Wish::Call(_));
         for one in looked {
             match &one.answer {

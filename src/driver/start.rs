@@ -199,15 +199,20 @@ impl Driver {
         let mut driver = Self::new(start, engine, configuration, context, console, descriptors)?;
         driver.panics = panics;
         driver.take_up(held, written);
+        let engine = &driver.engine;
+        let was_looking = engine.runs().iter().any(|run| engine.name(run.node) == FIND_INSTANCES);
         if let Some(unfinished) = unfinished {
             driver.make_up(unfinished);
         }
         let is_skipped = driver.context.boot.skip.iter().any(|step| step == FIND_INSTANCES)
             || driver.engine.target() == EMERGENCY;
         let mut templates = driver.engine.spec().templates.iter();
-        if !is_skipped && templates.any(|template| !template.listed) {
-            // Who was about to look went with the finit before.
-            driver.search_for(Wish::Boot(None));
+        let is_unknown = templates.any(|template| !template.listed);
+        // Who was about to look went with the finit before.
+        if !is_skipped && was_looking {
+            driver.search_for(Wish::Interrupted);
+        } else if !is_skipped && is_unknown {
+            driver.search_for(Wish::Unknown);
         }
         Ok(driver)
     }

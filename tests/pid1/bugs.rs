@@ -190,21 +190,35 @@ fn a_panic_in_the_boot_costs_the_steps_that_run_and_the_boot_goes_on() {
 #[cfg(target_arch = "x86_64")]
 #[test]
 fn a_panic_while_instances_are_looked_for_has_them_looked_for_again() {
-    let list =
-        "#!/bin/sh\necho x >> /out/list\nuntil [ -e /out/go ]; do sleep 0.01; done\necho a\n";
-    let machine = Plan::new()
-        .file("/etc/list", list)
-        .boot("[service.site]\ncommand = \"/programs/idle\"\ninstances.command = \"/etc/list\"\n");
-    machine.appears("/out/list");
-    let status = machine.until("site", "waiting");
-    assert_eq!(status["reason"], "its instances are not looked for yet");
-    machine.hang_up();
-    plant_a_panic(&machine, &["finit", "Driver", "on_asked"]);
-    machine.signal_pid1(libc::SIGWINCH);
-    goes_on(&machine, 1);
-    machine.wait("another look", |m| (m.read("/out/list") == "x\nx\n").then_some(()));
-    machine.write("/out/go", "");
-    machine.main_pid("site@a");
+    let list = "#!/bin/sh\necho x >> /out/list\n[ -e /out/mounted ] || exit 0\n\
+                until [ -e /out/go ]; do sleep 0.01; done\necho a\n";
+    let file = "[task.wait]\nstage = \"early\"\nbefore = \"mount-local\"\n\
+                command = \"/bin/sh -c 'until [ -e /out/mounted ]; do sleep 0.01; done'\"\n\
+                [service.site]\ncommand = \"/programs/idle\"\ninstances.command = \"/etc/list\"\n";
+    for is_early in [false, true] {
+        let machine = Plan::new().file("/etc/list", list).boot(file);
+        let mut looks = "x\n".to_owned();
+        if is_early {
+            // Whoever looks before the boot finds little, and is not believed.
+            machine.order(&["start", "--no-wait", "site"]);
+            assert_eq!(machine.read("/out/list"), looks);
+            looks.push_str("x\n");
+        }
+        machine.write("/out/mounted", "");
+        machine.wait("the boot to look", |m| (m.read("/out/list") == looks).then_some(()));
+        if !is_early {
+            let status = machine.until("site", "waiting");
+            assert_eq!(status["reason"], "its instances are not looked for yet");
+        }
+        machine.hang_up();
+        plant_a_panic(&machine, &["finit", "Driver", "on_asked"]);
+        machine.signal_pid1(libc::SIGWINCH);
+        goes_on(&machine, 1);
+        looks.push_str("x\n");
+        machine.wait("another look", |m| (m.read("/out/list") == looks).then_some(()));
+        machine.write("/out/go", "");
+        machine.main_pid("site@a");
+    }
 }
 
 /// Whether its program was executed would be told to nobody.
