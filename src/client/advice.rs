@@ -1,6 +1,6 @@
 //! What to do about a failure: the half sentence that a tired person would have to look up.
 
-use crate::config::spec;
+use crate::config::spec::{self, Remedy};
 use crate::proto::{ServiceReport, StateWord};
 
 /// Next steps by what a reason begins with; `{}` is the name of the service.
@@ -24,15 +24,11 @@ const STEPS: &[(&str, &str)] = &[
     ("stdin ", "make the file or fix `stdin` in /etc/finit.toml, and run: finitctl start {}"),
     ("tty ", "fix `tty` in /etc/finit.toml and run: finitctl start {}"),
     ("assert.", "see to that, or fix `assert` in /etc/finit.toml, and run: finitctl start {}"),
-    ("left out: ", MEND_THE_FILE),
     ("socket ", "fix its address in /etc/finit.toml and run: finitctl start {}"),
 ];
 
 /// For an address that another has.
 const FREE_THE_ADDRESS: &str = "see who holds it (ss -lptn), then run: finitctl start {}";
-
-/// For what the file leaves out, and for who needs it.
-const MEND_THE_FILE: &str = "mend the file, which finitctl check shows, and run: finitctl apply";
 
 /// For a step of the boot, which has no log.
 const MEND_A_STEP: &str = "see to that and run: finitctl start {}";
@@ -74,6 +70,12 @@ fn for_state(name: &str, state: StateWord, reason: &str) -> String {
     if state == StateWord::Waiting && reason.contains(&format!(" ({})", StateWord::Failed.word())) {
         return format!("see why: finitctl why {name}");
     }
+    let left_out = reason.strip_prefix("left out: ");
+    let needed = reason.split_once("which was left out: ").map(|(_, mistake)| mistake);
+    let needed = needed.filter(|_| state == StateWord::Waiting && waits_for.is_none());
+    if let Some(mistake) = left_out.or(needed) {
+        return mend(mistake).to_owned();
+    }
     // A path is waited for too, and nothing is to be done but to make it.
     let waits_for = waits_for.filter(|name| !name.starts_with('/'));
     let step = STEPS.iter().find(|(start, _)| reason.starts_with(start)).map(|(_, step)| *step);
@@ -84,13 +86,23 @@ fn for_state(name: &str, state: StateWord, reason: &str) -> String {
         (StateWord::Waiting, Some(other)) if reason.ends_with(StateWord::Failed.word()) => {
             format!("see why: finitctl status {other}")
         }
-        (StateWord::Waiting, None) if reason.contains("which was left out: ") => {
-            MEND_THE_FILE.to_owned()
-        }
         (StateWord::Failed | StateWord::Restarting, _) => {
             step.unwrap_or("see why: finitctl logs {}").replace("{}", name)
         }
         _ => String::new(),
+    }
+}
+
+/// For what is left out, and for who needs it.
+fn mend(mistake: &str) -> &'static str {
+    match Remedy::of(mistake) {
+        Remedy::File => "mend the file, which finitctl check shows, and run: finitctl apply",
+        Remedy::Look => {
+            "see to that, or fix `instances` in /etc/finit.toml, and run: finitctl apply"
+        }
+        Remedy::Instance => {
+            "make one where `instances` in /etc/finit.toml looks, and run: finitctl apply"
+        }
     }
 }
 

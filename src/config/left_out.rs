@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::check::{Draft, Relation, fixed};
-use super::spec::{LeftOut, SystemSpec, TemplateSpec};
+use super::spec::{LeftOut, NO_INSTANCE, SystemSpec, TemplateSpec};
 
 /// Names with the mistake that each was left out for; of several the first counts.
 #[derive(Default)]
@@ -57,7 +57,7 @@ impl Mistakes {
             match template_of(name, stand_ins, spec) {
                 Some(template) if !template.listed => awaited.push((*name).clone()),
                 Some(template) => {
-                    self.add(name, &format!("no instance of {} stands for it", template.name));
+                    self.add(name, &format!("{NO_INSTANCE}{} stands for it", template.name));
                 }
                 None => {
                     let mistake = self.of_template(name);

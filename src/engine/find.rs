@@ -6,6 +6,7 @@ use super::Engine;
 use super::id::NodeId;
 use super::node::{Body, Node};
 use super::state::State;
+use crate::config::spec::Remedy;
 use crate::facts::glob;
 use crate::proto::{Code, Refusal};
 
@@ -83,7 +84,16 @@ impl Engine {
             }
             Some(Body::LeftOut(mistake)) => {
                 let message = format!("`{name}` was left out: {mistake}");
-                Err(Refusal::new(Code::BrokenConfig, message).hint("see finitctl check"))
+                let hint = match Remedy::of(mistake) {
+                    Remedy::File => "see finitctl check",
+                    Remedy::Look => {
+                        "see to that, or fix `instances` in the file: the next start looks again"
+                    }
+                    Remedy::Instance => {
+                        "make one where `instances` in the file looks: the next start looks again"
+                    }
+                };
+                Err(Refusal::new(Code::BrokenConfig, message).hint(hint))
             }
             Some(Body::Service(_) | Body::Target | Body::Template) | None => Ok(()),
         }

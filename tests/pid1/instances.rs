@@ -205,6 +205,10 @@ fn at_the_boot_the_template_waits_for_them_and_nobody_else_but_who_needs_it() {
     assert_eq!(machine.until("none", "waiting")["reason"], why);
     let missing = machine.until("site@c", "failed");
     assert_eq!(missing["reason"], MISSING);
+    for words in [["start", "site@c"], ["status", "site@c"], ["status", "none"]] {
+        let said = machine.ctl(&words).text;
+        assert!(said.contains("make one where `instances` in "), "{said}");
+    }
     machine.write("/etc/sites", "a\nc\n");
     machine.order(&["apply"]);
     machine.main_pid("none");
@@ -232,6 +236,12 @@ fn a_boot_that_finds_nothing_out_says_so_and_a_start_looks_again() {
     assert_eq!(machine.status("web")["state"], "waiting");
     let said = machine.ctl(&["start", "site"]);
     assert!(said.code != 0 && said.text.contains("no such luck"), "{}", said.text);
+    let hint = "see to that, or fix `instances` in";
+    for words in [["start", "site"], ["status", "site"], ["status", "web"]] {
+        let said = machine.ctl(&words).text;
+        assert!(said.contains("no such luck") && said.contains(hint), "{said}");
+        assert!(!said.contains("finitctl check"), "a check finds nothing: {said}");
+    }
     machine.forget("/etc/fail");
     machine.order(&["start", "site"]);
     machine.main_pid("site@a");

@@ -14,7 +14,7 @@ use super::super::found::{Found, Known, bounded};
 use super::super::percent::Percent;
 use super::super::raw::{Table, Value};
 use super::super::report::{Place, Problem, Report, quoted};
-use super::super::spec::{FIND_INSTANCES, Listing, Look, Search, TemplateSpec};
+use super::super::spec::{FIND_INSTANCES, Listing, Look, NO_LOOK, Search, TemplateSpec};
 use super::super::values;
 use super::commands::command;
 use super::instances::{Made, Named};
@@ -69,7 +69,7 @@ pub(super) fn found(
         report.warning(at, Problem::new(note.clone()), &[]);
     }
     let lost = known.filter(|known| known.listing.is_none()).and_then(|known| known.failed.clone());
-    let lost = lost.map(|why| format!("its instances cannot be found: {why}"));
+    let lost = lost.map(|why| format!("{NO_LOOK}{why}"));
     let remark = remark(known, listing, drafts.is_empty(), &notes);
     if !drafts.is_empty() {
         // They stand for these names themselves.

@@ -54,3 +54,32 @@ pub struct Listing {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
 }
+
+/// What the mistake of a template begins with of which nothing is known, since a look has failed.
+pub const NO_LOOK: &str = "its instances cannot be found: ";
+/// What the mistake of a name begins with that an instance would have, and none was found.
+pub const NO_INSTANCE: &str = "no instance of ";
+
+/// What makes up for the mistake that a name was left out for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Remedy {
+    /// Another file.
+    File,
+    /// A look for instances that does not fail.
+    Look,
+    /// An instance.
+    Instance,
+}
+
+impl Remedy {
+    /// That for a mistake.
+    pub fn of(mistake: &str) -> Self {
+        if mistake.starts_with(NO_LOOK) {
+            Self::Look
+        } else if mistake.starts_with(NO_INSTANCE) {
+            Self::Instance
+        } else {
+            Self::File
+        }
+    }
+}

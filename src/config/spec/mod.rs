@@ -24,7 +24,7 @@ pub use conditions::{
 };
 pub use exec::{CommandLine, ExecSpec, Hook, Hooks, Missing, Piece, ReloadAction, Stdin, Word};
 pub use health::{Check, Health};
-pub use instances::{Listing, Look, Search, TemplateSpec};
+pub use instances::{Listing, Look, NO_INSTANCE, NO_LOOK, Remedy, Search, TemplateSpec};
 pub use lifecycle::{
     Exits, NotifyFrom, OkExit, Probe, Readiness, Ready, RestartSpec, RestartWhen, StopScope,
     StopSpec,
