@@ -370,6 +370,37 @@ fn who_looks_before_the_boot_keeps_it_from_nothing() {
     }
 }
 
+/// A machine that boots with the one file and is waiting for its file systems when the other one
+/// is put on trial for so long.
+fn with_early_trial(time: &str) -> Machine {
+    let file = |folder: &str| {
+        format!(
+            "[task.wait]\nstage = \"early\"\nbefore = \"mount-local\"\n\
+             command = \"/bin/sh -c 'until [ -e /out/go ]; do sleep 0.01; done'\"\n\
+             [service.site]\ncommand = \"/programs/idle\"\nprovides = \"web\"\n\
+             instances.glob = \"/etc/{folder}/*\"\n\
+             [service.other]\ncommand = \"/programs/idle\"\nneeds = \"web\"\n"
+        )
+    };
+    let machine = Plan::new().file("/etc/old/a", "").boot(&file("old"));
+    machine.until("wait", "starting");
+    machine.write("/etc/finit.toml", &file("new"));
+    machine.order(&["apply", "--confirm", time]);
+    machine.write("/etc/new/b", "");
+    machine.write("/out/go", "");
+    machine
+}
+
+/// The boot looks for what both files have.
+#[test]
+fn a_trial_from_before_the_boots_look_goes_back_to_what_the_boot_found() {
+    let machine = with_early_trial("2s");
+    machine.booted();
+    machine.wait("the way back", |m| m.console().contains("was not confirmed").then_some(()));
+    machine.main_pid("site@a");
+    machine.main_pid("other");
+}
+
 /// What is looked at may be the reason for the emergency.
 #[test]
 fn in_an_emergency_nobody_looks_and_the_next_finit_does_not_either() {

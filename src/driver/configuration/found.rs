@@ -29,10 +29,18 @@ impl Configuration {
         templates(&loaded.sources)
     }
 
-    /// Where the boot looks for instances: wherever what runs has any. What somebody has found
-    /// before that says little, since file systems may have been mounted since.
+    /// Where the boot looks for instances: wherever what runs has any, and what the machine may go
+    /// back to. What somebody has found before that says little, since file systems may have been
+    /// mounted since.
     pub fn all_sought(&self) -> Vec<(String, Search)> {
-        searches(self.runs()).collect()
+        let before = self.before_trial.iter().flat_map(|sources| searches(sources));
+        let mut sought: Vec<(String, Search)> = searches(self.runs()).collect();
+        for one in before {
+            if !sought.contains(&one) {
+                sought.push(one);
+            }
+        }
+        sought
     }
 
     /// Where is still to be looked for instances: for templates of what runs that nobody has
@@ -132,6 +140,19 @@ mod tests {
             assert_eq!(instances(&configuration.running().0), ["t@x"]);
             assert_eq!(instances(&configuration.load(&looks).spec), ["t@y"]);
         }
+        // Nobody has confirmed the other one: what it is gone back from is looked at too.
+        says("a");
+        let mut configuration = Configuration::boot(&path).configuration;
+        says("b");
+        let loaded = configuration.load(&[looked("b", "y")]);
+        configuration.reread(loaded).unwrap();
+        configuration.try_out();
+        let sought = configuration.all_sought();
+        let looks = ["b", "a"].map(|folder| looked(folder, folder));
+        assert_eq!(sought, looks.each_ref().map(|one| (one.template.clone(), one.search.clone())));
+        assert!(configuration.learn(&looks));
+        assert_eq!(instances(&configuration.running().0), ["t@b"]);
+        assert_eq!(instances(&configuration.go_back()), ["t@a"]);
         write("[service.other]\ncommand = \"/x\"\n");
         let without = configuration.load(&[looked("b", "y")]);
         std::fs::remove_file(&path).unwrap();
