@@ -189,10 +189,12 @@ impl Driver {
     /// What the boot step has found is taken in, before those who waited for the step go on.
     fn booted_with(&mut self, looked: &[Looked], run: Option<RunId>) {
         let changed = self.configuration.learn(looked);
-        // A file that was read since, and is on trial, has been looked at as a whole.
-        if changed && self.engine.may_apply(time::now()).is_ok() {
+        let is_on_trial = self.engine.is_on_trial();
+        if changed && (is_on_trial || self.engine.may_apply(time::now()).is_ok()) {
             let (spec, is_followed) = self.configuration.running();
-            let extent = if is_followed { Extent::Everything } else { Extent::Definitions };
+            // To follow a file would end its trial.
+            let follows = is_followed && !is_on_trial;
+            let extent = if follows { Extent::Everything } else { Extent::Definitions };
             self.loaded(spec, extent, Cause::Boot, None);
         }
         let Some(run) = run else { return };

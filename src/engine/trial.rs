@@ -70,6 +70,11 @@ impl Engine {
         Err(Refusal::new(Code::Busy, message))
     }
 
+    /// Whether a file is on trial, and the machine may go back.
+    pub fn is_on_trial(&self) -> bool {
+        self.trial.is_some() && !self.phase.is_down()
+    }
+
     /// Whether the machine would be another one with these definitions.
     pub fn differs(&self, spec: &Rc<SystemSpec>) -> bool {
         self.spec != *spec || !self.plan(Rc::clone(spec)).is_empty()

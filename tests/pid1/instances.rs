@@ -401,6 +401,16 @@ fn a_trial_from_before_the_boots_look_goes_back_to_what_the_boot_found() {
     machine.main_pid("other");
 }
 
+#[test]
+fn a_file_on_trial_has_what_the_boot_finds_and_stays_on_trial() {
+    let machine = with_early_trial("10m");
+    machine.main_pid("site@b");
+    machine.main_pid("other");
+    machine.booted();
+    machine.order(&["confirm"]);
+    assert_eq!(machine.order(&["plan"]).trim(), "nothing would change");
+}
+
 /// What is looked at may be the reason for the emergency.
 #[test]
 fn in_an_emergency_nobody_looks_and_the_next_finit_does_not_either() {
