@@ -4,6 +4,7 @@
 use super::connect::Failure;
 use super::{Environment, Form, Session, Status, unexpected};
 use crate::facts::glob;
+use crate::proto::frame::{self, Answer};
 use crate::proto::{Power, Reply, Request, words};
 
 /// Passes the words on to PID 1 and prints its answer; the exit code to end with. `status NAME`
@@ -99,6 +100,10 @@ fn exchange(words: &[String], session: &mut Session) -> Result<Status, Failure> 
         if let Some(error) = answer.strip_prefix("error: ") {
             session.output.complain(error);
             return Ok(Status::Failed);
+        }
+        // Who is turned away before anybody has heard how it asks is told so in JSON.
+        if let Ok(Answer::Refused(refusal)) = frame::decode_answer(&answer) {
+            return Err(Failure::Refused(refusal));
         }
         session.output.line(&answer);
         let dead = answer == "dead" || answer.ends_with(" dead");

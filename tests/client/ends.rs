@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use finit::client::status;
-use finit::proto::frame::Answer;
+use finit::proto::frame::{Answer, Spelling, encode_answer};
 use finit::proto::{Code, Refusal, Reply, Request, StateWord};
 
 use super::fake::*;
@@ -111,6 +111,16 @@ fn refusals_have_their_codes() {
         assert_eq!(ran.code, exit, "{code:?}");
         assert_eq!(ran.err, "finitctl: no; do this\n");
     }
+}
+
+/// The server has not heard how it asks, and answers in JSON.
+#[test]
+fn words_that_are_turned_away_unheard_are_refused_all_the_same() {
+    let refused = Answer::Refused(Refusal::new(Code::Busy, "too many clients").hint("try again"));
+    let line = encode_answer(&Spelling::Json(serde_json::Value::Null), &refused);
+    let ran = Server::raw(move |_| Some(line.clone())).run_as("init", &["status", "web"]);
+    assert_eq!((ran.code, ran.out.as_str()), (5, ""));
+    assert_eq!(ran.err, "init: too many clients; try again\n");
 }
 
 #[test]
