@@ -63,6 +63,7 @@ impl Failure {
                 Code::BadRequest => Status::Usage,
                 Code::NoSuchService => Status::NoSuchService,
                 Code::NotRunning => Status::NotRunning,
+                Code::FinitFailed => Status::NoConnection,
                 Code::NoSuchJob | Code::BrokenConfig | Code::NothingOnTrial => Status::Failed,
                 Code::UnknownMethod
                 | Code::Denied

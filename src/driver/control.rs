@@ -3,7 +3,7 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, ready};
@@ -210,11 +210,11 @@ fn hear(stream: &UnixStream, room: &mut [u8]) -> io::Result<usize> {
 
 /// Ends a conversation: what was sent and is not heard any more goes with the connection, and the
 /// descriptors in it are not to be closed by us.
-fn leave(stream: &UnixStream) {
-    socket::hear_no_more(stream.as_fd());
+pub fn leave(stream: BorrowedFd<'_>) {
+    socket::hear_no_more(stream);
     let mut room = [0; 4096];
     let mut fds = Vec::new();
-    while let Ok(Some(said)) = socket::receive(stream.as_fd(), &mut room) {
+    while let Ok(Some(said)) = socket::receive(stream, &mut room) {
         if said.length == 0 && said.fds.is_empty() {
             break;
         }
@@ -225,12 +225,16 @@ fn leave(stream: &UnixStream) {
 }
 
 async fn turn_away(mut stream: UnixStream) {
-    let refusal = Refusal::new(Code::Busy, "too many clients").hint("try again");
-    // How it would have asked is not known; finitctl must understand it.
-    let line = frame::encode_answer(&Spelling::Json(Value::Null), &Answer::Refused(refusal));
+    let line = to_unheard(Refusal::new(Code::Busy, "too many clients").hint("try again"));
     // Whoever does not read it has lost nothing.
     let _unread = timeout(ANSWER, stream.write_all(line.as_bytes())).await;
-    leave(&stream);
+    leave(stream.as_fd());
+}
+
+/// The line for a client who was not heard: how it would have asked is not known, and finitctl must
+/// understand it.
+pub fn to_unheard(refusal: Refusal) -> String {
+    frame::encode_answer(&Spelling::Json(Value::Null), &Answer::Refused(refusal))
 }
 
 /// A client, and the ways to the loop and back.
@@ -278,7 +282,7 @@ async fn read_requests(
         .await;
     }
     let stream: &UnixStream = reader.get_ref().0.as_ref();
-    leave(stream);
+    leave(stream.as_fd());
     if socket::is_hung_up(stream.as_fd()) {
         answering.abort();
     }

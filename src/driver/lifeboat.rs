@@ -1,15 +1,17 @@
 //! When finit itself fails: PID 1 does not end, since that would end the machine. The services
 //! run on without a supervisor, orphans are reaped, and whoever sits at the console gets a
-//! shell to save what there is; `reboot -f` works.
+//! shell to save what there is; `reboot -f` works. Who asks finitctl is told so.
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout};
 
+use super::control;
 use crate::facts::Pid;
 use crate::os::spawn::{Launch, Plan};
-use crate::os::{fault, fds, kmsg::Kmsg, proc, reboot, spawn, tty, wait};
+use crate::os::{closing, fault, fds, kmsg::Kmsg, proc, reboot, socket, spawn, tty, wait};
+use crate::proto::{Code, Refusal};
 
 /// Time between two looks at the children, in milliseconds: there is no loop any more that
 /// signals could wake.
@@ -17,6 +19,9 @@ const LOOK: u16 = 500;
 
 /// The level of the kernel's log for what is about finit itself; syslog(2).
 const CRITICAL: u8 = 2;
+
+/// What a person is to do.
+const ADVICE: &str = "save what there is, then `reboot -f`; Ctrl-Alt-Del restarts at once";
 
 const CONSOLE: &str = "/dev/console";
 
@@ -45,20 +50,20 @@ pub fn fault(words: &[String]) -> Option<String> {
 pub fn lifeboat(why: &str) -> ! {
     // Nobody hears the key any more, and it must not be without effect.
     let _none = reboot::release_ctrl_alt_del();
-    let text = format!(
-        "finit has failed: {why}. Services run on unsupervised. Save what there is, then \
-         `reboot -f`; Ctrl-Alt-Del restarts at once."
-    );
+    let failed = format!("finit has failed: {why}. Services run on unsupervised");
+    let text = format!("{failed}: {ADVICE}.");
     if let Ok(ring) = Kmsg::open() {
         // There is nobody left to tell that this failed.
         let _lost = ring.line(CRITICAL, text.as_bytes());
     }
+    let callers = Callers::new(Refusal::new(Code::FinitFailed, failed).hint(ADVICE));
     let mut at_console = Some(format!("\r\n{text}\r\n"));
     let mut login: Option<Pid> = None;
     let mut ended = true;
     loop {
         while let Some(dead) = wait::next() {
             ended = true;
+            closing::ended(dead.pid);
             if Some(dead.pid) == login {
                 login = None;
             }
@@ -72,8 +77,51 @@ pub fn lifeboat(why: &str) -> ! {
         }
         // Whoever has the console was started by us, and so comes to us when it ends.
         ended = false;
-        // A signal may end it early: then the children are looked at earlier.
-        let _early = nix::poll::poll(&mut [], LOOK);
+        callers.wait();
+    }
+}
+
+/// Whoever speaks to finit, or tries to: nobody is to wait for what never comes.
+struct Callers {
+    listeners: Vec<OwnedFd>,
+    /// What each is told.
+    words: String,
+}
+
+impl Callers {
+    /// Has those leave who are here.
+    fn new(refusal: Refusal) -> Self {
+        let words = control::to_unheard(refusal);
+        let (listeners, clients) = socket::find_control();
+        for client in clients {
+            socket::dismiss(client.as_fd(), words.as_bytes());
+        }
+        Self { listeners, words }
+    }
+
+    /// Waits for another one. A signal or a client may end it early: then the children are looked
+    /// at earlier.
+    fn wait(&self) {
+        // Each may bring what takes for ever to close.
+        let open = if closing::are_many() { &[] } else { self.listeners.as_slice() };
+        let fds = open.iter().map(OwnedFd::as_fd);
+        let mut polled: Vec<_> = fds.map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
+        let came = nix::poll::poll(&mut polled, LOOK).is_ok_and(|count| count > 0);
+        if came && !self.turn_away() {
+            // One who cannot be taken in waits.
+            let _early = nix::poll::poll(&mut [], LOOK);
+        }
+    }
+
+    /// Tells the next one; whether there was any.
+    fn turn_away(&self) -> bool {
+        let accepted = |listener: &OwnedFd| socket::accept(listener.as_fd()).ok().flatten();
+        let next = self.listeners.iter().find_map(accepted);
+        if let Some((client, _)) = &next {
+            socket::dismiss(client.as_fd(), self.words.as_bytes());
+            control::leave(client.as_fd());
+        }
+        next.is_some()
     }
 }
 

@@ -22,7 +22,7 @@ const FAULTS: [Signal; 6] = [
 ];
 
 /// Descriptors beyond are not kept open: PID 1 of a large machine has some thousands.
-const KEPT: c_int = 1 << 16;
+pub(super) const KEPT: c_int = 1 << 16;
 
 /// Has PID 1 outlive its faults. A program that it starts has the default again, execve(2).
 pub fn catch() {

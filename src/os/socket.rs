@@ -3,7 +3,7 @@
 //! No name is looked up: addresses are numbers.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -11,12 +11,12 @@ use std::path::{Path, PathBuf};
 use nix::fcntl::{AT_FDCWD, AtFlags, OFlag};
 use nix::poll::{PollFd, PollFlags, PollTimeout};
 use nix::sys::socket::{
-    AddressFamily, SockFlag, SockType, SockaddrStorage, UnixAddr, setsockopt, sockopt,
+    AddressFamily, SockFlag, SockType, SockaddrStorage, UnixAddr, getsockopt, setsockopt, sockopt,
 };
 use nix::sys::stat::Mode;
 use nix::unistd::{Gid, Uid};
 
-use super::fds;
+use super::{fault, fds};
 use crate::facts::Errno;
 
 pub use super::peer::{
@@ -297,6 +297,10 @@ fn fifo(path: &Path, options: &Options) -> Result<OwnedFd, Errno> {
     Ok(file)
 }
 
+/// The name that a control socket is bound under, in the folder of the one that it is given: it and
+/// each connection to it are known by that for ever. unix(7)
+const CONTROL: &str = ".finit";
+
 /// The socket that finitctl speaks to: bound under another name, given its mode, listening,
 /// and only then renamed to `path`, so that whoever finds it can use it, and an old one that
 /// is served by nobody is replaced. EEXIST if `path` is there and no socket.
@@ -305,13 +309,34 @@ pub fn control_socket(path: &Path, mode: u32) -> Result<OwnedFd, Errno> {
     if taken.is_ok_and(|stat| stat.st_mode & libc::S_IFMT != libc::S_IFSOCK) {
         return Err(Errno(libc::EEXIST));
     }
-    let mut temporary = path.as_os_str().to_owned();
-    temporary.push(".new");
-    let temporary = PathBuf::from(temporary);
+    let temporary = path.with_file_name(CONTROL);
     let options = Options { mode, backlog: 128, ..Options::default() };
     let socket = unix(&temporary, SockType::Stream, &options)?;
     nix::fcntl::renameat(AT_FDCWD, &temporary, AT_FDCWD, path)?;
     Ok(socket)
+}
+
+/// What this process has of control sockets, for whoever may have lost all memory of them: those
+/// that listen, and connections to them. Both are copies.
+pub fn find_control() -> (Vec<OwnedFd>, Vec<OwnedFd>) {
+    let is_control = |number: &RawFd| {
+        let name = nix::sys::socket::getsockname::<UnixAddr>(*number);
+        name.is_ok_and(|name| name.path().is_some_and(|path| path.ends_with(CONTROL)))
+    };
+    let numbers: Vec<RawFd> = (3..fault::KEPT).filter(is_control).collect();
+    let copy = |number| {
+        // SAFETY: it was open just now, and this thread alone closes what this process has.
+        fds::dup(unsafe { BorrowedFd::borrow_raw(number) }).ok()
+    };
+    let found = numbers.into_iter().filter_map(copy);
+    found.partition(|socket| getsockopt(socket, sockopt::AcceptConn).unwrap_or(false))
+}
+
+/// Ends a connection for both sides, whoever else has copies of it, with these last words.
+pub fn dismiss(fd: BorrowedFd<'_>, words: &[u8]) {
+    // Who is gone hears nothing, nor does one who has not read what came before.
+    let _unheard = fds::write(fd, words);
+    let _gone = nix::sys::socket::shutdown(fd.as_raw_fd(), nix::sys::socket::Shutdown::Both);
 }
 
 /// Connect to a stream socket of this machine, waiting if it must. ECONNREFUSED, ENOENT.

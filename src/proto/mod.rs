@@ -284,6 +284,8 @@ pub enum Code {
     ShuttingDown,
     /// Too many clients.
     Busy,
+    /// finit itself has failed, and does nothing any more.
+    FinitFailed,
     /// Waiting would wait for itself.
     SelfWait,
     /// No file is on trial.

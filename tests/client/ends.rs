@@ -101,6 +101,7 @@ fn refusals_have_their_codes() {
         (Code::BrokenConfig, 1),
         (Code::ShuttingDown, 5),
         (Code::Busy, 5),
+        (Code::FinitFailed, 7),
         (Code::SelfWait, 5),
         (Code::NotRunning, 3),
         (Code::NotSupported, 5),

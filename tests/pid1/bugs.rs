@@ -7,6 +7,7 @@ use std::process::Command;
 
 use crate::machine::{Machine, Plan};
 use crate::programs::SBIN;
+use crate::talk::{Line, Said};
 
 /// One that says a word a moment to whoever reads it, one that just is, and a socket.
 const FILE: &str = r#"
@@ -84,6 +85,14 @@ fn lets_a_person_in(machine: &Machine) {
     });
 }
 
+/// Has PID 1 come upon what is no instruction.
+fn fault(machine: &Machine) {
+    // ud2, where epoll_wait(2) returns to.
+    patch(machine, waits_at(machine), &[0x0f, 0x0b]);
+    machine.signal_pid1(libc::SIGWINCH);
+    machine.wait("the lifeboat", |m| m.console().contains("SIGILL, which is a bug").then_some(()));
+}
+
 #[test]
 fn a_fault_ends_nothing_but_the_supervision() {
     let machine = Machine::boot(FILE);
@@ -91,10 +100,7 @@ fn a_fault_ends_nothing_but_the_supervision() {
     let (says, is) = (machine.main_pid("says"), machine.main_pid("is"));
     machine.appears("/out/said");
     machine.hang_up();
-    // ud2, where epoll_wait(2) returns to.
-    patch(&machine, waits_at(&machine), &[0x0f, 0x0b]);
-    machine.signal_pid1(libc::SIGWINCH);
-    machine.wait("the lifeboat", |m| m.console().contains("SIGILL, which is a bug").then_some(()));
+    fault(&machine);
     lets_a_person_in(&machine);
     for pid in [says, is] {
         assert_eq!(machine.run(&["kill", "-0", &pid.to_string()]).code, 0, "{}", machine.story());
@@ -105,6 +111,38 @@ fn a_fault_ends_nothing_but_the_supervision() {
     machine.wait("the end of an orphan", |m| {
         (!fs::exists(m.path(&format!("/proc/{}", orphan.trim()))).unwrap()).then_some(())
     });
+}
+
+/// It says what has happened to whoever asks, and ends.
+fn tells_callers(said: &Said, why: &str) {
+    let text = format!("finitctl: finit has failed: {why}. Services run on unsupervised; save ");
+    assert!(said.code == 7 && said.text.contains(&text), "{said:?}");
+}
+
+#[test]
+fn who_waits_for_a_finit_that_failed_and_who_comes_later_is_told_so() {
+    let slow = "[service.slow]\ncommand = \"/programs/idle\"\nstart = \"manual\"\n\
+                before-start = \"/bin/sh -c 'touch /out/slow; sleep infinity'\"\n\
+                [service.named]\ncommand = \"/programs/serve\"\ninetd = \"unix:/run/named\"\n";
+    let machine = Machine::boot(&format!("{FILE}{slow}"));
+    machine.booted();
+    // One that never ends would be of no use to a person.
+    const CTL: [&str; 3] = ["timeout", "30", "/usr/sbin/finitctl"];
+    let waits = machine.begin(&[&CTL[..], &["start", "slow"]].concat());
+    machine.appears("/out/slow");
+    let mut silent = machine.connect();
+    fault(&machine);
+    const WHY: &str = "SIGILL, which is a bug";
+    tells_callers(&Said::from(waits.wait_with_output().unwrap()), WHY);
+    assert!(silent.hear().unwrap().contains(WHY));
+    assert_eq!(silent.hear().unwrap_err().kind(), std::io::ErrorKind::UnexpectedEof);
+    for _ in 0..3 {
+        tells_callers(&machine.run(&[&CTL[..], &["status"]].concat()), WHY);
+    }
+    // Nothing but that was closed: what services listen on takes connections, and what they say.
+    assert_eq!(machine.run(&["/bin/bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/7"]).code, 0);
+    assert!(Line::to(&machine.path("/run/named")).is_ok());
+    still_says(&machine);
 }
 
 #[test]
@@ -161,6 +199,7 @@ fn a_panic_costs_what_it_was_about_and_nothing_else() {
     plant_a_panic(&machine, &["finit", "Driver", "on_asked"]);
     machine.signal_pid1(libc::SIGWINCH);
     machine.wait("the lifeboat", |m| m.console().contains("4 panics in a minute").then_some(()));
+    tells_callers(&machine.ctl(&["status"]), "4 panics in a minute, which are bugs");
     still_says(&machine);
 }
 
