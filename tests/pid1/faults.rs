@@ -3,12 +3,12 @@
 use crate::machine::Machine;
 use crate::reap::{all_tasks_ended, no_zombie_is_left, reasons};
 
-/// A process under strace(1), which makes some of its system calls fail.
-struct Faults<'a>(&'a Machine, std::process::Child);
+/// A process under strace(1), which makes some of its system calls fail, or holds it there.
+pub struct Faults<'a>(&'a Machine, std::process::Child);
 
 impl<'a> Faults<'a> {
     /// From now on these, of the process that has that number on the host; strace(1), `inject`.
-    fn inject(machine: &'a Machine, pid: i32, what: &str) -> Self {
+    pub fn inject(machine: &'a Machine, pid: i32, what: &str) -> Self {
         let strace = std::process::Command::new("strace")
             .args(["-qq", "-e", &format!("inject={what}"), "-o"])
             .arg(format!("/proc/{}/root/out/strace", machine.pid))
@@ -24,7 +24,7 @@ impl<'a> Faults<'a> {
     }
 
     /// How many calls were made to fail.
-    fn end(mut self) -> usize {
+    pub fn end(mut self) -> usize {
         self.1.kill().unwrap();
         self.1.wait().unwrap();
         self.0.read("/out/strace").matches("(INJECTED)").count()

@@ -5,6 +5,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
+use crate::faults::Faults;
 use crate::machine::{Machine, Plan};
 use crate::programs::SBIN;
 use crate::talk::Said;
@@ -199,5 +200,50 @@ fn j3_what_is_cut_or_damaged_is_not_understood() {
             assert_eq!(said.code, 1, "{at}: {said:?}");
             assert!(!said.text.contains("understood"), "{at}: {said:?}");
         }
+    }
+}
+
+/// Where the turn from one finit to the other is held: the end of a system call, and its number.
+const TURNS: [(&str, libc::c_long); 3] = [
+    // The program that looked at the handover is reaped, and has not been heard yet.
+    ("waitid:delay_exit", libc::SYS_waitid),
+    ("execve:delay_enter", libc::SYS_execve),
+    // The first thing that a program does, and no other.
+    ("set_tid_address:delay_enter", libc::SYS_set_tid_address),
+];
+
+/// Has another finit take over, and this happen in the middle of the turn.
+fn meanwhile(machine: &Machine, (hold, call): (&str, libc::c_long), happens: impl Fn()) -> Said {
+    machine.hang_up();
+    // Longer than anything is waited for: it ends with strace.
+    let faults = Faults::inject(machine, machine.pid, &format!("{hold}=1000s:when=1"));
+    let asks = machine.begin(&["/usr/sbin/finitctl", "upgrade"]);
+    machine.wait(hold, |m| {
+        let now = std::fs::read_to_string(format!("/proc/{}/syscall", m.pid)).unwrap();
+        (now.split(' ').next() == Some(&call.to_string())).then_some(())
+    });
+    happens();
+    faults.end();
+    Said::from(asks.wait_with_output().unwrap())
+}
+
+#[test]
+fn a_signal_that_comes_in_the_turn_is_heard_by_one_of_the_two() {
+    let file = "[service.up]\ncommand = \"/programs/idle\"\nrestart.delay = \"10ms\"\n";
+    for turn in TURNS {
+        let machine = Machine::boot(file);
+        machine.booted();
+        let pid = machine.main_pid("up");
+        let more = file.replace("up", "more");
+        machine.write("/etc/finit.toml", &format!("{file}{more}"));
+        let said = meanwhile(&machine, turn, || {
+            machine.signal_pid1(libc::SIGHUP);
+            assert_eq!(machine.run(&["kill", "-9", &pid.to_string()]).code, 0);
+        });
+        assert!(said.text.contains("was executed; nothing was restarted"), "{turn:?}: {said:?}");
+        machine.wait("another process", |m| (m.main_pid("up") != pid).then_some(()));
+        machine.main_pid("more");
+        meanwhile(&machine, turn, || machine.signal_pid1(libc::SIGRTMIN() + 4));
+        assert_eq!(machine.ended(), "SIGNAL 2", "{turn:?}");
     }
 }
