@@ -166,6 +166,36 @@ fn without_descriptors_and_console_services_still_have_theirs() {
     }
 }
 
+/// L1: whatever a container does not give, alone and together: a console, devices, control groups
+/// that may be changed, capabilities, /proc.
+#[test]
+fn l1_a_poor_container_boots_runs_and_ends() {
+    for number in 0..32 {
+        let missing = "ndgcp".chars().enumerate().filter(|(bit, _)| number & 1 << bit != 0);
+        let lacks: String = missing.map(|(_, letter)| letter).collect();
+        let [no_console, no_capability, no_proc] = ['n', 'c', 'p'].map(|one| lacks.contains(one));
+        let plan = Plan::new().with(&format!("lacks={lacks}"));
+        let plan = if no_console { plan.without_console() } else { plan };
+        let file = "[service.is]\ncommand = \"/programs/idle /out/is\"\n";
+        let machine = plan.file("/etc/finit.toml", file).start();
+        machine.appears("/out/is");
+        if !no_proc {
+            // Its socket is given its mode there.
+            machine.wait("the control socket", |m| m.try_request(r#"{"method":"ping"}"#));
+            machine.booted();
+            let pid = machine.main_pid("is");
+            machine.order(&["restart", "is"]);
+            assert_ne!(machine.main_pid("is"), pid, "{lacks}");
+        } else if no_capability {
+            // It may not end the machine, nor does it know that this is none: who made it ends it.
+            continue;
+        }
+        machine.signal_pid1(libc::SIGRTMIN() + 4);
+        let end = if no_capability { "EXIT 0" } else { "SIGNAL 2" };
+        assert_eq!(machine.ended(), end, "{lacks}");
+    }
+}
+
 /// A11: another init crashed when its console was hung up.
 #[test]
 fn a11_a_console_that_is_hung_up_again_and_again_costs_no_line() {

@@ -8,6 +8,8 @@
  *     console=PATH  a terminal, becomes /dev/console; without it there is none
  *     cgroup=yes    a control group of its own, cgroup2 on /sys/fs/cgroup
  *     closed=N      bits 0 to 2: PROGRAM starts without these descriptors
+ *     lacks=WORD    one letter each: d no device in /dev, g control groups that nobody may change,
+ *                   c no capabilities, p no /proc, nor the right to mount one
  *     old=yes       the kernel is one before Linux 5.3: it has no descriptors for processes
  *     dirty=yes     PROGRAM starts with a mask, ignored signals, an open descriptor and
  *                   capabilities to be inherited
@@ -37,7 +39,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static const char *dir, *sbin, *programs, *console;
+static const char *dir, *sbin, *programs, *console, *lacks = "";
 static char *group;
 static int cgroup, closed, dirty, old;
 
@@ -93,6 +95,18 @@ static void write_to(const char *path, const char *text)
 	close(fd);
 }
 
+static void make_devices(void)
+{
+	node("dev/null", 1, 3);
+	node("dev/zero", 1, 5);
+	node("dev/random", 1, 8);
+	node("dev/urandom", 1, 9);
+	node("dev/tty", 5, 0);
+	put("devpts", "dev/pts", "devpts", 0, "newinstance,ptmxmode=666");
+	if (symlink("pts/ptmx", "dev/ptmx") || symlink("/proc/self/fd", "dev/fd"))
+		die("dev");
+}
+
 static void make_root(void)
 {
 	char *options, *root = in(dir, "root");
@@ -103,21 +117,18 @@ static void make_root(void)
 	put("overlay", root, "overlay", 0, options);
 	if (chdir(root))
 		die(root);
-	put("proc", "proc", "proc", 0, 0);
+	if (!strchr(lacks, 'p'))
+		put("proc", "proc", "proc", 0, 0);
 	put("sysfs", "sys", "sysfs", MS_RDONLY, 0);
 	if (cgroup)
 		put("cgroup2", "sys/fs/cgroup", "cgroup2", 0, 0);
+	if (strchr(lacks, 'g'))
+		read_only("sys/fs/cgroup");
 	put("tmpfs", "dev", "tmpfs", 0, "mode=755");
 	put("tmpfs", "run", "tmpfs", 0, "mode=755");
 	put("tmpfs", "tmp", "tmpfs", 0, "mode=1777");
-	node("dev/null", 1, 3);
-	node("dev/zero", 1, 5);
-	node("dev/random", 1, 8);
-	node("dev/urandom", 1, 9);
-	node("dev/tty", 5, 0);
-	put("devpts", "dev/pts", "devpts", 0, "newinstance,ptmxmode=666");
-	if (symlink("pts/ptmx", "dev/ptmx") || symlink("/proc/self/fd", "dev/fd"))
-		die("dev");
+	if (!strchr(lacks, 'd'))
+		make_devices();
 	if (console)
 		show(console, "dev/console");
 	mkdir("out", 0777);
@@ -129,7 +140,8 @@ static void make_root(void)
 	if (syscall(SYS_pivot_root, ".", "old") || chdir("/") || umount2("/old", MNT_DETACH) || rmdir("/old"))
 		die("pivot_root");
 	/* What belongs to the whole kernel stays out of reach. */
-	read_only("/proc/sys");
+	if (!strchr(lacks, 'p'))
+		read_only("/proc/sys");
 	if (!access("/proc/sysrq-trigger", F_OK))
 		read_only("/proc/sysrq-trigger");
 	int keep_off[] = { 16 /* SYS_MODULE */, 17 /* SYS_RAWIO */, 25 /* SYS_TIME */, 34 /* SYSLOG */ };
@@ -137,6 +149,13 @@ static void make_root(void)
 		prctl(PR_CAPBSET_DROP, keep_off[i], 0, 0, 0);
 	if (sethostname("machine", 7))
 		die("sethostname");
+	/* Without /proc finit takes it for a whole machine, which it must not change. */
+	if (strchr(lacks, 'p'))
+		if (prctl(PR_CAPBSET_DROP, 21 /* SYS_ADMIN */, 0, 0, 0) || prctl(PR_CAPBSET_DROP, 27 /* MKNOD */, 0, 0, 0))
+			die("capabilities");
+	if (strchr(lacks, 'c'))
+		for (int i = 0; !prctl(PR_CAPBSET_DROP, i, 0, 0, 0); i++)
+			;
 }
 
 /* What a careless parent leaves behind; none of it may reach a service. */
@@ -192,7 +211,7 @@ static void child(char **argv, int ready, int go)
 	if (write(ready, "", 1) != 1 || read(go, &byte, 1) != 1)
 		_exit(125);
 	for (int fd = 0; fd < 3; fd++)
-		if (closed & 1 << fd)
+		if (closed & 1 << fd || null < 0)
 			close(fd);
 		else
 			dup2(null, fd);
@@ -242,6 +261,8 @@ static void read_options(int argc, char **argv, int *at)
 			closed = atoi(value);
 		else if (!strcmp(key, "dirty"))
 			dirty = *value == 'y';
+		else if (!strcmp(key, "lacks"))
+			lacks = value;
 		else if (!strcmp(key, "old"))
 			old = *value == 'y';
 		else
