@@ -1,6 +1,6 @@
 //! PID 1 and its log writer while their system calls fail.
 
-use crate::machine::Machine;
+use crate::machine::{Machine, Plan};
 use crate::reap::{all_tasks_ended, no_zombie_is_left, reasons};
 
 /// A process under strace(1), which makes some of its system calls fail, or holds it there.
@@ -121,4 +121,24 @@ fn a13_pid_1_without_memory_loses_no_service() {
     line.send(b"{\"method\":\"apply\"}\n").unwrap();
     machine.wait("the lifeboat", |m| m.console().contains("SIGABRT, which is a bug").then_some(()));
     assert_eq!(machine.run(&["kill", "-0", &pid.to_string()]).code, 0, "{}", machine.story());
+}
+
+/// A12: whatever fails of what PID 1 asks of files and devices on the way down, the machine ends
+/// in order. What its loop needs to go on does not fail here: that is A9.
+#[test]
+fn a12_a_shutdown_in_which_files_and_devices_fail_ends_the_machine_all_the_same() {
+    const CALLS: &str = "ioctl,openat,pwrite64,mkdir,unlink,readlink,newfstatat,statfs";
+    for errno in ["EIO", "ENODEV"] {
+        // A group would be asked who is in it, and waited for.
+        let machine = Plan::new().with("cgroup=no").boot(
+            "[service.is]\ncommand = \"/programs/idle\"\nafter-stop = \"/bin/touch /out/stopped\"\n",
+        );
+        machine.booted();
+        machine.main_pid("is");
+        let faults = Faults::inject(&machine, machine.pid, &format!("{CALLS}:error={errno}"));
+        machine.signal_pid1(libc::SIGRTMIN() + 4);
+        assert_eq!(machine.ended(), "SIGNAL 2", "{errno}");
+        assert!(faults.end() > 0, "{errno}");
+        assert!(machine.exists("/out/stopped"), "{}", machine.console());
+    }
 }
