@@ -235,6 +235,38 @@ fn disks_are_released_layer_by_layer() {
     );
 }
 
+/// F3: each tool takes down what it is for and nothing lies upon, and finit asks again and again.
+#[test]
+fn f3_a_stack_of_everything_is_taken_down_from_its_top() {
+    const MOUNT: &str = "a mount";
+    // From the disk up.
+    let stack =
+        ["md127", "dm-0", MOUNT, "loop0", "dm-1", MOUNT, "loop1", "md126", MOUNT, "loop2", "dm-2"];
+    let about = |name: &&str| format!("/sys/block/{name}/loop/backing_file");
+    let files: Vec<String> = stack.iter().filter(|name| **name != MOUNT).map(about).collect();
+    let root = Root::new(&files.iter().map(|file| (file.as_str(), "")).collect::<Vec<_>>());
+    let folder = root.0.clone();
+    let height = AtomicUsize::new(stack.len());
+    let (tools, lines) = Fake::with_effect(&[], move |line| {
+        let kinds =
+            [("--unmount-gently", MOUNT), ("losetup", "loop"), ("dmsetup", "dm-"), ("mdadm", "md")];
+        let left = || &stack[..height.load(Ordering::Relaxed)];
+        for (_, kind) in kinds.iter().filter(|(word, _)| line.contains(word)) {
+            while let Some(top) = left().last().filter(|top| top.starts_with(kind)) {
+                height.fetch_sub(1, Ordering::Relaxed);
+                if *top != MOUNT {
+                    std::fs::remove_dir_all(folder.join("sys/block").join(top)).unwrap();
+                }
+            }
+        }
+        assert!(!line.ends_with("--unmount") || left().is_empty(), "{:?}", left());
+    });
+    go_down(&root.context(), &tools, &Stub::new(&tools, vec![]));
+    let lines: Vec<String> = lines.try_iter().collect();
+    let last = |count: usize| &lines[lines.len() - count];
+    assert_eq!([last(2), last(1)], ["/proc/self/exe --unmount", "reboot Poweroff at 0 s"]);
+}
+
 /// What a slow disk has not taken when the power goes is lost.
 #[test]
 fn a_slow_disk_is_waited_for_while_it_takes_something() {
