@@ -92,7 +92,12 @@ impl fmt::Display for RunError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Spawn(error) => error.fmt(f),
-            Self::TooLate(deadline) => write!(f, "not done after {} s, killed", deadline.as_secs()),
+            Self::TooLate(deadline) if deadline.subsec_millis() == 0 => {
+                write!(f, "not done after {} s, killed", deadline.as_secs())
+            }
+            Self::TooLate(deadline) => {
+                write!(f, "not done after {} ms, killed", deadline.as_millis())
+            }
         }
     }
 }

@@ -21,7 +21,7 @@ mod spec;
 mod words;
 mod zone;
 
-pub use civil::Civil;
+pub use civil::{Civil, DAY};
 pub use mistake::Mistake;
 pub use schedule::Schedule;
 pub use spec::CalendarSpec;

@@ -349,7 +349,7 @@ fn follow(path: &Path, root: &Path) -> Result<PathBuf, String> {
     for _ in 0..LINKS {
         let Ok(link) = fs::read_link(&at) else {
             let leads_nowhere = at != path && matches!(at.try_exists(), Ok(false));
-            return if leads_nowhere { Err("it is a link to nothing".to_owned()) } else { Ok(at) };
+            return if leads_nowhere { Err(config::TO_NOTHING.to_owned()) } else { Ok(at) };
         };
         at = match link.strip_prefix("/") {
             Ok(inside) => root.join(inside),

@@ -6,7 +6,7 @@ use clap::{Arg, ArgMatches, Command};
 
 use super::connect::Failure;
 use super::{Form, Session, Status};
-use crate::calendar::{Schedule, Zone};
+use crate::calendar::{DAY, Schedule, Zone};
 use crate::config;
 use crate::config::spec::{Kind, Look, ServiceSpec, SystemSpec};
 use crate::os::time;
@@ -14,8 +14,6 @@ use crate::os::users::Accounts;
 
 /// Where time zones are.
 const ZONES: &str = "/usr/share/zoneinfo";
-/// In seconds.
-const DAY: i64 = 86_400;
 
 /// The target of a boot without another word.
 const DEFAULT: &str = "default";

@@ -1,11 +1,8 @@
 //! Times of the past as people type them, for `finitctl logs --since`.
 
 use super::text;
-use crate::calendar::Civil;
+use crate::calendar::{Civil, DAY};
 use crate::os::time::{self, LocalTime};
-
-/// Seconds of a day.
-const DAY: i64 = 86_400;
 
 /// What the lines of a log from that time on are not less than, since each begins with its time
 /// in UTC: reads "10min", "2 h ago", "14:00" (the last time that the clock here said so),

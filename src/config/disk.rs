@@ -14,6 +14,9 @@ const FILES: usize = 1024;
 /// How often a file that changes is read again.
 const READINGS: usize = 5;
 
+/// What is wrong with a link whose file is gone.
+pub const TO_NOTHING: &str = "it is a link to nothing";
+
 /// The disk as the configuration sees it: small regular files, never a device that waits.
 pub struct Disk;
 
@@ -63,7 +66,7 @@ pub fn paths(pattern: &str, name: &str) -> Result<Listing, String> {
 /// What is there where nothing can be opened: nothing, unless a link says that something should
 /// be. What it led to is out of reach, and its services must not be stopped for that.
 fn missing<T: Default>(path: &Path) -> Result<T, String> {
-    if path.is_symlink() { Err("it is a link to nothing".to_owned()) } else { Ok(T::default()) }
+    if path.is_symlink() { Err(TO_NOTHING.to_owned()) } else { Ok(T::default()) }
 }
 
 /// What two readings in a row agree on; none if it changes all the time. Half an old file and half

@@ -33,7 +33,7 @@ mod values;
 pub use builtin::builtin;
 pub use command::expand;
 pub use diagnose::{Diagnostic, Label, Severity};
-pub use disk::{Disk, paths};
+pub use disk::{Disk, TO_NOTHING, paths};
 pub use found::{Found, put};
 pub use keys::explain;
 pub use load::{FILE_MAX, Reader, load, load_with};

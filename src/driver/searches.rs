@@ -5,7 +5,6 @@
 
 use std::os::fd::AsFd;
 use std::sync::{Arc, Weak};
-use std::time::Duration;
 
 use tokio::time::timeout;
 
@@ -13,7 +12,7 @@ use super::control::Call;
 use super::tools::{Hand, Started, wrote};
 use super::{Driver, Fact};
 use crate::boot::instances::{ANSWER_MAX, Answer, FIND};
-use crate::boot::{self, Done};
+use crate::boot::{self, Done, RunError};
 use crate::config::Loaded;
 use crate::config::spec::{FIND_INSTANCES, Listing, Search, TemplateSpec};
 use crate::engine::{Cause, Ended, Extent, Level, RunId};
@@ -289,14 +288,7 @@ async fn look(search: &Search, hand: &Hand, hanging: Weak<()>) -> Answer {
                 let _ended = exit.await;
                 drop(mark);
             });
-            Err(format!("not done after {}, killed", span(search.timeout)))
+            Err(RunError::TooLate(search.timeout).to_string())
         }
-    }
-}
-
-fn span(time: Duration) -> String {
-    match (time.as_secs(), time.subsec_millis()) {
-        (secs, 0) => format!("{secs} s"),
-        _ => format!("{} ms", time.as_millis()),
     }
 }

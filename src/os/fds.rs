@@ -10,6 +10,7 @@ use nix::fcntl::{FcntlArg, FdFlag, OFlag};
 use nix::sys::memfd::MFdFlags;
 use nix::sys::stat::Mode;
 
+use super::mount;
 use crate::facts::Errno;
 
 /// Flags of every open here: nothing is inherited, no terminal becomes ours, and a FIFO or a
@@ -120,7 +121,7 @@ pub fn is_of_program(fd: BorrowedFd<'_>) -> bool {
     if in_memory || link(fd).is_some_and(|link| !link.starts_with("/")) {
         return false;
     }
-    kind_of_mount(fd).is_none_or(|kind| kind.starts_with("fuse"))
+    kind_of_mount(fd).is_none_or(|kind| kind.starts_with(b"fuse"))
 }
 
 /// What the link in /proc says of it, which is asked of nobody.
@@ -130,15 +131,13 @@ fn link(fd: BorrowedFd<'_>) -> Option<String> {
 }
 
 /// The type of the file system that it is on, by the list of mounts, proc(5).
-fn kind_of_mount(fd: BorrowedFd<'_>) -> Option<String> {
+fn kind_of_mount(fd: BorrowedFd<'_>) -> Option<Vec<u8>> {
     const MOST: usize = 16 << 20;
     let path = format!("/proc/self/fdinfo/{}", fd.as_raw_fd());
     let about = String::from_utf8(read_small(Path::new(&path), MOST).ok()?).ok()?;
     let number = about.lines().find_map(|line| line.strip_prefix("mnt_id:"))?.trim();
-    let mounts = read_small(Path::new("/proc/self/mountinfo"), MOST).ok()?;
-    let mounts = String::from_utf8_lossy(&mounts);
-    let mount = mounts.lines().find(|line| line.split(' ').next() == Some(number))?;
-    Some(mount.split_once(" - ")?.1.split(' ').next()?.to_owned())
+    let mount = mount::mounts().ok()?.into_iter().find(|mount| mount.id == number.as_bytes())?;
+    Some(mount.fstype)
 }
 
 /// write(2), again when a signal interrupts it; may write less than all.

@@ -38,6 +38,8 @@ const NOTHING: [&str; 8] = ["", "defaults", "rw", "suid", "dev", "exec", "auto",
 /// One line of mountinfo: bytes, as file names are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mount {
+    /// Its number, as in /proc/PID/fdinfo.
+    pub id: Vec<u8>,
     /// Where it is mounted.
     pub target: Vec<u8>,
     /// Its type, as "ext4".
@@ -123,7 +125,8 @@ pub fn parse_mountinfo(text: &[u8]) -> Vec<Mount> {
 /// "36 35 98:0 /root /target options [tags] - type source options".
 fn parse_line(line: &[u8]) -> Option<Mount> {
     let mut words = line.split(|byte| *byte == b' ');
-    let target = unescape(words.nth(4)?);
+    let id = words.next()?.to_vec();
+    let target = unescape(words.nth(3)?);
     let mut options = words.next()?.to_vec();
     words.find(|word| *word == b"-")?;
     let fstype = words.next()?.to_vec();
@@ -133,7 +136,7 @@ fn parse_line(line: &[u8]) -> Option<Mount> {
         options.push(b',');
         options.extend_from_slice(special);
     }
-    target.starts_with(b"/").then_some(Mount { target, fstype, source, options })
+    target.starts_with(b"/").then_some(Mount { id, target, fstype, source, options })
 }
 
 /// Spaces and the like are written as a backslash and three octal digits.

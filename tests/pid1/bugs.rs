@@ -264,14 +264,7 @@ fn a_panic_while_instances_are_looked_for_has_them_looked_for_again() {
 #[cfg(target_arch = "x86_64")]
 #[test]
 fn a_start_that_does_not_get_on_is_ended_by_a_panic_and_begun_again() {
-    let machine = Machine::boot(
-        "[service.is]\ncommand = \"/programs/idle\"\nbefore-start = \"/usr/bin/mkfifo /run/fifo\"\n\
-         [service.waits]\ncommand = \"/programs/idle\"\nstdin = \"file:/run/fifo\"\n\
-         needs = \"is\"\nstart = \"manual\"\nrestart.delay = \"10ms\"\n",
-    );
-    machine.booted();
-    machine.order(&["start", "--no-wait", "waits"]);
-    let pid = machine.opens("waits");
+    let (machine, pid) = crate::upgrade::one_waits();
     machine.hang_up();
     plant_a_panic(&machine, &["finit", "Driver", "on_asked"]);
     machine.signal_pid1(libc::SIGWINCH);

@@ -133,16 +133,23 @@ fn a_program_that_cannot_take_over_is_refused_and_all_goes_on() {
     }
 }
 
-#[test]
-fn a_start_that_does_not_get_on_is_named_and_once_stopped_is_no_obstacle() {
+/// A machine in which the process of `waits` waits before its program: for somebody who opens
+/// /run/fifo, and nobody does.
+pub fn one_waits() -> (Machine, i64) {
     let machine = Machine::boot(
         "[service.up]\ncommand = \"/programs/idle\"\nbefore-start = \"/usr/bin/mkfifo /run/fifo\"\n\
          [service.waits]\ncommand = \"/programs/idle\"\nstdin = \"file:/run/fifo\"\n\
-         needs = \"up\"\nstart = \"manual\"\n",
+         needs = \"up\"\nstart = \"manual\"\nrestart.delay = \"10ms\"\n",
     );
     machine.booted();
     machine.order(&["start", "--no-wait", "waits"]);
-    machine.opens("waits");
+    let pid = machine.opens("waits");
+    (machine, pid)
+}
+
+#[test]
+fn a_start_that_does_not_get_on_is_named_and_once_stopped_is_no_obstacle() {
+    let (machine, _) = one_waits();
     machine.hang_up();
     let said = machine.ctl(&["upgrade"]);
     let why = "waits is being started and does not get on: stop it first";
