@@ -21,13 +21,13 @@ const FILE: &str = r#"
 "#;
 
 /// Puts these bytes into the code of PID 1. Its program on the disk stays what it is.
-fn patch(machine: &Machine, address: u64, code: &[u8]) {
+pub fn patch(machine: &Machine, address: u64, code: &[u8]) {
     let memory = File::options().write(true).open(format!("/proc/{}/mem", machine.pid)).unwrap();
     memory.write_all_at(code, address).unwrap();
 }
 
 /// Where PID 1 goes on when what it waits for comes; proc(5), `syscall`.
-fn waits_at(machine: &Machine) -> u64 {
+pub fn waits_at(machine: &Machine) -> u64 {
     machine.wait("PID 1 to rest", |m| {
         let text = fs::read_to_string(format!("/proc/{}/syscall", m.pid)).ok()?;
         let fields: Vec<&str> = text.split_whitespace().collect();
@@ -38,7 +38,7 @@ fn waits_at(machine: &Machine) -> u64 {
 
 /// Where the code of the function with these words in its name begins; the shortest name is the
 /// one, as others are of closures in it.
-fn function(words: &[&str]) -> u64 {
+pub fn function(words: &[&str]) -> u64 {
     let listed = Command::new("nm").arg(SBIN.join("finit")).output().expect("nm of binutils runs");
     let text = String::from_utf8(listed.stdout).unwrap();
     let named = text.lines().filter(|line| words.iter().all(|word| line.contains(word)));
