@@ -1,5 +1,6 @@
-//! The helper that finds the processes that carry the root file system: those whose first argument
-//! begins with `@`, a convention among those who write such daemons.
+//! The helper that finds the processes that carry the root file system: those of root whose first
+//! argument begins with `@`, a convention among those who write such daemons. Anybody can call a
+//! process so; only root is believed.
 //!
 //! The words of a process lie in its memory, and the kernel reads them only while nobody changes
 //! its mappings: of one that hangs there, since a server or a disk does not answer, they never
@@ -21,6 +22,9 @@ const EACH: Duration = Duration::from_millis(200);
 
 /// How long all of them may take.
 const ALL: Duration = Duration::from_secs(2);
+
+/// The beginning of /proc/PID/status, which has the user among its first lines.
+const STATUS: usize = 1024;
 
 /// Asks, and hears who carries: a thread that can be left behind.
 type Asker = (Sender<i32>, Receiver<bool>);
@@ -61,6 +65,18 @@ fn asker() -> Asker {
 }
 
 fn carries(pid: i32) -> bool {
-    let words = Path::new("/proc").join(pid.to_string()).join("cmdline");
-    os::fds::read_head(&words, 1).is_ok_and(|head| head == b"@")
+    let folder = Path::new("/proc").join(pid.to_string());
+    let head = os::fds::read_head(&folder.join("cmdline"), 1);
+    head.is_ok_and(|head| head == b"@")
+        && os::fds::read_head(&folder.join("status"), STATUS).is_ok_and(|text| is_of_root(&text))
+}
+
+/// Whether the real user is root: the effective one is too, while another waits in su(1).
+fn is_of_root(status: &[u8]) -> bool {
+    let mut lines = status.split(|byte| *byte == b'\n');
+    let users = lines.find_map(|line| line.strip_prefix(b"Uid:"));
+    users.is_some_and(|users| {
+        let mut words = users.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
+        words.next() == Some(b"0")
+    })
 }

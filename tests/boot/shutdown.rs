@@ -187,20 +187,23 @@ fn those_who_carry_the_root_are_spared() {
 #[test]
 #[allow(clippy::disallowed_methods, reason = "a test may wait for a program")]
 fn those_who_carry_the_root_are_found_by_their_first_word() {
-    let shell = |name: &str| {
+    let shell = |name: &str, user: u32| {
         let mut shell = Command::new("/bin/sh");
-        shell.arg0(name).args(["-c", "read word"]).stdin(Stdio::piped());
+        shell.arg0(name).args(["-c", "read word"]).uid(user).stdin(Stdio::piped());
         shell.spawn().unwrap()
     };
-    let (mut carrier, mut other) = (shell("@sh"), shell("sh"));
+    let (mut carrier, mut other) = (shell("@sh", 0), shell("sh", 0));
+    // As anybody may call what is to outlive the others.
+    let mut clever = shell("@sh", 65534);
     let found = Command::new(env!("CARGO_BIN_EXE_finit")).arg("--find-carriers").output().unwrap();
-    for child in [&mut carrier, &mut other] {
+    for child in [&mut carrier, &mut other, &mut clever] {
         drop(child.stdin.take());
         child.wait().unwrap();
     }
     let found = String::from_utf8(found.stdout).unwrap();
     let is_found = |child: &Child| found.lines().any(|line| line == child.id().to_string());
     assert!(is_found(&carrier) && !is_found(&other), "{found}");
+    assert!(!is_found(&clever), "{found}");
 }
 
 #[test]
