@@ -41,6 +41,8 @@ pub struct Start {
 
 /// The target in which the boot does the least.
 const EMERGENCY: &str = "emergency";
+/// The option with a path after it.
+const CONFIG: &str = "--config";
 /// Descriptors that PID 1 may have open.
 const DESCRIPTORS: u64 = 1 << 19;
 /// Questions that may come in one burst before clients have to wait.
@@ -100,18 +102,32 @@ pub fn run(mut start: Start) -> String {
 /// What the kernel command line says on a machine; in a container it is the host's, and only
 /// the words of finit itself count.
 fn words(place: Place, start: &Start) -> Vec<String> {
-    let mut words = match place {
-        Place::Machine => proc::boot_words(),
-        Place::Container => Vec::new(),
-    };
-    words.extend(start.words.iter().cloned());
+    match place {
+        Place::Machine => all_words(proc::boot_words(), &start.words),
+        Place::Container => start.words.clone(),
+    }
+}
+
+/// The words of the kernel command line and, after them, the own ones. Those that the kernel has
+/// handed on from there are not new, and no later than the rest of it.
+fn all_words(kernel: Vec<String>, own: &[String]) -> Vec<String> {
+    let mut words = kernel.clone();
+    let mut own = own.iter();
+    while let Some(word) = own.next() {
+        if word == CONFIG {
+            words.push(word.clone());
+            words.extend(own.next().cloned());
+        } else if !kernel.contains(word) {
+            words.push(word.clone());
+        }
+    }
     words
 }
 
 /// The file to read: `finit.config=PATH`, or `--config PATH`, from the folder that PID 1 was
 /// started in, for it does not stay there.
 fn file(words: &[String]) -> PathBuf {
-    let option = words.iter().position(|word| word == "--config");
+    let option = words.iter().position(|word| word == CONFIG);
     let option = option.and_then(|at| words.get(at.checked_add(1)?));
     let word = words.iter().rev().find_map(|word| word.strip_prefix("finit.config="));
     let path = PathBuf::from(option.map(String::as_str).or(word).unwrap_or(FILE));
@@ -299,6 +315,24 @@ mod tests {
             let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
             assert_eq!(target(&words), expected, "{line}");
         }
+    }
+
+    /// The kernel hands on what it does not know itself, but nothing with a point in it.
+    #[test]
+    fn what_the_kernel_hands_on_is_no_later_word() {
+        let split = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+        for (kernel, own, expected) in [
+            ("single finit.target=lean", "single", "lean"),
+            ("finit.target=lean single", "single", "rescue"),
+            ("ro finit.target=lean", "single", "rescue"),
+            ("ro", "emergency", "emergency"),
+            ("", "single", "rescue"),
+        ] {
+            let words = all_words(split(kernel), &split(own));
+            assert_eq!(target(&words), expected, "{kernel} / {own}");
+        }
+        let words = all_words(split("ro /a -- --config /a"), &split("--config /a s"));
+        assert_eq!(words, split("ro /a -- --config /a --config /a s"));
     }
 
     #[test]
