@@ -12,6 +12,7 @@
 //! another disk or on the network is the business of a child.
 
 pub mod conditions;
+pub mod initramfs;
 pub mod instances;
 pub mod session;
 pub mod shutdown;

@@ -24,7 +24,7 @@ use super::site::Sites;
 use super::tools::Hand;
 use super::watch::Watch;
 use super::watcher::Watchers;
-use crate::boot::{Context, Place};
+use crate::boot::{Context, Place, initramfs};
 use crate::config::spec::{FIND_INSTANCES, STEPS};
 use crate::engine::{Engine, Level};
 use crate::facts::{Errno, Moment};
@@ -196,6 +196,9 @@ impl Driver {
         let seed = u64::from_ne_bytes(seed);
         let engine = Engine::new(Rc::new(spec), &target, warnings, seed, began);
         let context = context(&engine, words, place);
+        if place == Place::Machine {
+            initramfs::forget(&context);
+        }
         Self::new(start, engine, configuration, context, console, raise_descriptors())
     }
 

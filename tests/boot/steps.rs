@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use finit::boot::{Context, Done, Place, steps};
+use finit::boot::{Context, Done, Place, initramfs, steps};
 use finit::config::spec::{Devices, STEPS};
 
 use super::stage::{Act, Fake, Root, block, play, worked};
@@ -80,6 +80,15 @@ fn what_a_module_brings_is_mounted() {
     let begin = format!("bpf {} bpf rw,nosuid,nodev,noexec,", place.display());
     assert!(own.len() == 1 && own[0].starts_with(&begin) && own[0].contains("mode=700"), "{own:?}");
     assert!(!root.path("/dev/mqueue").exists());
+}
+
+#[test]
+fn the_mark_of_a_systemd_that_ran_the_initramfs_goes() {
+    let root = Root::new(&[("/run/systemd/system/x.service", ""), ("/run/systemd/x/y", "")]);
+    initramfs::forget(&root.context());
+    assert!(!root.path("/run/systemd/system").exists());
+    assert!(root.path("/run/systemd/x/y").exists(), "what udev knows stays");
+    initramfs::forget(&root.context());
 }
 
 #[test]
