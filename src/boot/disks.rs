@@ -55,6 +55,12 @@ pub(super) async fn remount_root(context: &Context, tools: &impl Tools) -> Repor
     }
 }
 
+/// The lines of fstab(5) that [`mount_local`] is to mount, or has mounted.
+pub(super) fn will_mount(context: &Context) -> Vec<Entry> {
+    let is_skipped = context.boot.skip.iter().any(|step| step == "mount-local");
+    if is_skipped || !context.boot.fstab { Vec::new() } else { fstab::mounted(context).0 }
+}
+
 /// Mounts what does not need the network.
 pub(super) async fn mount_local(context: &Context, tools: &impl Tools) -> Report {
     let (local, _) = fstab::mounted(context);

@@ -6,7 +6,7 @@ use std::io::ErrorKind;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
-use super::{Context, Done, Place, Report, conf};
+use super::{Context, Done, Place, Report, conf, disks};
 use crate::facts::Errno;
 use crate::os;
 use crate::os::mount::Mount;
@@ -100,11 +100,14 @@ pub(super) fn mount_virtual(context: &Context) -> Report {
     if troubles.is_empty() { Ok(Done::Worked) } else { Err(troubles.join("; ")) }
 }
 
-/// Mounts what the kernel knows of the rest. No failure is told: the boot needs none of it, and
+/// Mounts what the kernel knows of the rest, but for what fstab(5) has a line for: not all of them
+/// take its options once they are mounted, and some say nothing of it. No failure is told: the boot needs none of it, and
 /// `debugfs=off` on the kernel command line is a wish.
 pub(super) fn mount_for_tools(context: &Context) {
     let known = known(context);
-    for (fstype, place, options) in TOOLS {
+    let others = disks::will_mount(context);
+    let is_ours = |place: &str| !others.iter().any(|entry| entry.target == place);
+    for (fstype, place, options) in TOOLS.into_iter().filter(|(_, place, _)| is_ours(place)) {
         let target = context.path(place);
         if known.iter().any(|known| known == fstype) && !os::mount::is_mount_point(&target) {
             // In /dev; what is missing in /sys is not there to be made.

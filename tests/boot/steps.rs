@@ -82,6 +82,28 @@ fn what_a_module_brings_is_mounted() {
     assert!(!root.path("/dev/mqueue").exists());
 }
 
+/// Some take no options any more once they are mounted, as the huge pages do, and say nothing.
+#[test]
+fn what_fstab_has_a_line_for_is_left_to_it() {
+    let root = Root::new(&[
+        ("/proc/filesystems", "nodev\tbpf\n"),
+        ("/etc/fstab", "none /sys/fs/bpf/ bpf mode=0770\n"),
+    ]);
+    let place = root.path("/sys/fs/bpf");
+    std::fs::create_dir_all(&place).unwrap();
+    play("modules", &root.context(), &[]).0.unwrap();
+    assert!(nix::mount::umount(&place).is_err());
+
+    let mut context = root.context();
+    context.boot.fstab = false;
+    play("modules", &context, &[]).0.unwrap();
+    nix::mount::umount(&place).unwrap();
+    context.boot.fstab = true;
+    context.boot.skip = vec!["mount-local".to_owned()];
+    play("modules", &context, &[]).0.unwrap();
+    nix::mount::umount(&place).unwrap();
+}
+
 #[test]
 fn the_mark_of_a_systemd_that_ran_the_initramfs_goes() {
     let root = Root::new(&[("/run/systemd/system/x.service", ""), ("/run/systemd/x/y", "")]);
