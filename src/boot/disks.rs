@@ -3,9 +3,14 @@
 use std::time::Duration;
 
 use super::fstab::Entry;
-use super::{Context, Done, MYSELF, Report, Tools, fsck, fstab, mount_point, mounts, program};
+use super::{
+    Context, Done, MYSELF, Report, Tools, fsck, fstab, mount_point, mounts, notes, program,
+};
 use crate::facts::Exit;
 use crate::os::mount::Mount;
+
+/// Note of the targets without the network that are not mounted, for what lies on them.
+const MISSING: &str = "missing";
 
 /// How some file systems are mounted.
 struct Way {
@@ -64,12 +69,16 @@ pub(super) fn will_mount(context: &Context) -> Vec<Entry> {
 /// Mounts what does not need the network.
 pub(super) async fn mount_local(context: &Context, tools: &impl Tools) -> Report {
     let (local, _) = fstab::mounted(context);
-    if local.is_empty() {
-        return Ok(Done::Skipped("fstab names no local file systems"));
-    }
+    let is_none = local.is_empty();
     let mut troubles = remount(&local, context, tools).await;
-    troubles.extend(mount_all(local, LOCAL, context, tools).await);
-    if troubles.is_empty() { Ok(Done::Worked) } else { Err(troubles.join("; ")) }
+    let (more, missing) = mount_all(local, fsck::damaged(context), LOCAL, context, tools).await;
+    troubles.extend(more);
+    notes::write(MISSING, missing.iter().map(String::as_str), context);
+    match troubles.is_empty() {
+        true if is_none => Ok(Done::Skipped("fstab names no local file systems")),
+        true => Ok(Done::Worked),
+        false => Err(troubles.join("; ")),
+    }
 }
 
 /// Mounts what needs the network, or lies on something that does.
@@ -78,22 +87,24 @@ pub(super) async fn mount_network(context: &Context, tools: &impl Tools) -> Repo
     if network.is_empty() {
         return Ok(Done::Skipped("fstab names no network file systems"));
     }
-    let troubles = mount_all(network, NETWORK, context, tools).await;
+    let mut missing = fsck::damaged(context);
+    missing.extend(notes::read(MISSING, context));
+    let (troubles, _) = mount_all(network, missing, NETWORK, context, tools).await;
     if troubles.is_empty() { Ok(Done::Worked) } else { Err(troubles.join("; ")) }
 }
 
 /// Mounts them, each after what it lies on, whatever the order of the lines; what lies on something
 /// that is not mounted stays away, since it would be hidden or filled from an empty folder. What
-/// went wrong.
+/// went wrong, and all targets that are missing, those that were before among them.
 async fn mount_all(
     mut wanted: Vec<Entry>,
+    mut missing: Vec<String>,
     way: Way,
     context: &Context,
     tools: &impl Tools,
-) -> Vec<String> {
+) -> (Vec<String>, Vec<String>) {
     let mounts = mounts::now(context);
     let is_there = |target: &str| mounts.iter().any(|mount| mount.target == target.as_bytes());
-    let mut missing = fsck::damaged(context);
     missing.retain(|target| target != "/" && !is_there(target));
     wanted.retain(|entry| !is_there(&entry.target));
     let damaged = wanted.extract_if(.., |entry| missing.contains(&entry.target));
@@ -115,13 +126,14 @@ async fn mount_all(
             troubles.extend(below.filter(|_| !may_fail).map(told));
             missing.push(entry.target);
         }
-        let Some((target, result)) = program::any(&mut tries).await else { return troubles };
+        let Some((target, result)) = program::any(&mut tries).await else { break };
         busy.retain(|other| *other != target);
         if let Err(why) = result {
             troubles.push(format!("{target}: {why}"));
             missing.push(target);
         }
     }
+    (troubles, missing)
 }
 
 /// Mounts one, and makes its mount point; which one it was, and how that went.

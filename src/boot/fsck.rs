@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use super::fstab::Entry;
-use super::{Context, Done, MYSELF, Report, Tools, conf, fstab, mounts, program};
+use super::{Context, Done, MYSELF, Report, Tools, conf, fstab, mounts, notes, program};
 use crate::facts::Exit;
-use crate::os;
 use crate::os::mount::Mount;
 
 /// Repairing a large disk takes hours, and stopping in the middle makes it worse: this only
@@ -15,8 +14,8 @@ const DEADLINE: Duration = Duration::from_secs(8 * 60 * 60);
 /// Checks that run side by side.
 const AT_ONCE: usize = 8;
 
-/// Targets whose file systems still have errors, one a line, for the steps that mount.
-const DAMAGED: &str = "/run/finitd/damaged";
+/// Note of the targets whose file systems still have errors, for the steps that mount.
+const DAMAGED: &str = "damaged";
 
 /// The initramfs of Debian has checked the root itself, and says so.
 const ROOT_IS_CHECKED: &str = "/run/initramfs/fsck-root";
@@ -81,21 +80,12 @@ pub(super) async fn fsck(context: &Context, tools: &impl Tools) -> Report {
 /// For the steps after this one; a later check of the same takes the note back.
 fn note_damaged(context: &Context, troubles: &[(&Entry, Trouble)]) {
     let damaged = troubles.iter().filter(|(_, trouble)| trouble.then != Then::Mount);
-    let text: String = damaged.map(|(entry, _)| format!("{}\n", entry.target)).collect();
-    let note = context.path(DAMAGED);
-    // Without a /run, where nothing can be noted, there are greater worries.
-    let _lost = match text.is_empty() {
-        true => std::fs::remove_file(&note).map_err(Into::into),
-        false => std::fs::create_dir_all(context.path("/run/finitd"))
-            .map_err(Into::into)
-            .and_then(|()| os::fds::create_file(&note, text.as_bytes(), 0o644)),
-    };
+    notes::write(DAMAGED, damaged.map(|(entry, _)| entry.target.as_str()), context);
 }
 
 /// Targets of file systems that the last check has left with errors.
 pub(super) fn damaged(context: &Context) -> Vec<String> {
-    let text = conf::read(&context.path(DAMAGED)).unwrap_or_default();
-    text.lines().map(str::to_owned).collect()
+    notes::read(DAMAGED, context)
 }
 
 /// `fsck.mode=` and `fsck.repair=` as systemd-fsck(8) has them, `forcefsck` as everybody had.

@@ -35,6 +35,7 @@ mod modules;
 mod mount_point;
 mod mounts;
 mod names;
+mod notes;
 mod program;
 mod record;
 mod seed;

@@ -299,6 +299,29 @@ fn what_lies_on_a_server_waits_for_the_network() {
     assert!(!ran.iter().any(|line| line.contains("/www")), "no mount point for it either");
 }
 
+/// Else it would be hidden once the disk is there, or what it is made of would be looked for in an
+/// empty folder.
+#[test]
+fn what_lies_on_a_local_disk_that_is_missing_is_not_mounted_from_the_network() {
+    let text = "/dev/sda1 /data ext4\n/dev/gone /maybe ext4 nofail\nnas:/a /data/a nfs\n\
+                nas:/b /maybe/b nfs nofail\nnas:/c /c nfs\n";
+    let root = Root::new(&[("/etc/fstab", text)]);
+    let (report, _) =
+        play("mount-local", &root.context(), &[("mount /data", Act::Exits(32, "no"))]);
+    assert_eq!(report.unwrap_err(), "/data: mount: exited with status 32: no");
+    let (report, ran) = play("mount-network", &root.context(), &[]);
+    assert_eq!(report.unwrap_err(), "/data/a: /data is not mounted, on which it lies");
+    assert_eq!(mounts(&ran), ["mount /c"]);
+    // Mounted by hand, and by the step.
+    root.write("/proc/self/mountinfo", "9 1 8:1 / /data rw - ext4 /dev/sda1 rw\n");
+    let (report, ran) = play("mount-network", &root.context(), &[]);
+    assert_eq!((report, mounts(&ran)), (worked(), vec!["mount /data/a", "mount /c"]));
+    root.write("/proc/self/mountinfo", "");
+    assert_eq!(play("mount-local", &root.context(), &[]).0, worked());
+    let (report, ran) = play("mount-network", &root.context(), &[]);
+    assert_eq!((report, mounts(&ran)), (worked(), vec!["mount /data/a", "mount /c"]));
+}
+
 #[test]
 fn what_lies_on_a_disk_that_may_be_missing_is_told() {
     let text = "LABEL=usb /usb ext4 nofail\n/usb/a /a none bind\n/usb/b /b none bind,nofail\n";
