@@ -177,6 +177,7 @@ pub fn helper_about(word: &str, subject: &str) -> Option<u8> {
         watcher::WORD => Some(watcher::watch(subject)),
         session::WORD => Some(session::note(subject)),
         mount_point::MAKE => Some(mount_point::make(subject)),
+        settings::writer::WRITE => Some(settings::writer::write(subject)),
         _ => None,
     }
 }

@@ -1,14 +1,15 @@
 //! Kernel settings below /proc/sys: sysctl.d(5), /etc/sysctl.conf and `boot.sysctl`, written
-//! directly. The order is sysctl.d's: files by name, later lines win, explicit names win over
+//! without another program. The order is sysctl.d's: files by name, later lines win, explicit names win over
 //! patterns.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::program::Printable;
-use super::{Context, Done, Place, Report, conf};
+use super::{Context, Done, Place, Report, Tools, conf};
 use crate::facts::Errno;
-use crate::os;
+
+pub(super) mod writer;
 
 /// Most settings that one pattern may stand for: an interface has about fifty.
 const MOST_MATCHES: usize = 4096;
@@ -35,17 +36,23 @@ enum Failure {
 }
 
 /// Makes the settings.
-pub(super) fn sysctl(context: &Context) -> Report {
+pub(super) async fn sysctl(context: &Context, tools: &impl Tools) -> Report {
     let mut troubles = Vec::new();
     let settings = collect(context, &mut troubles);
     let base = context.path("/proc/sys");
-    for (path, value, failure) in resolve(&base, &settings) {
-        // With its line end: the kernel takes some words, as printk_devkmsg's, only so.
-        let line = format!("{value}\n");
-        let error = match os::fds::write_file(&base.join(&path), line.as_bytes()) {
-            Ok(()) => continue,
-            Err(error) => error,
-        };
+    let resolved = resolve(&base, &settings);
+    // With its line end: the kernel takes some words, as printk_devkmsg's, only so.
+    let write = |(path, value, _): &(String, String, _)| (base.join(path), format!("{value}\n"));
+    let writes: Vec<(PathBuf, String)> = resolved.iter().map(write).collect();
+    let failed = match writer::order(&writes, tools).await {
+        Ok(failed) => failed,
+        Err(why) => {
+            troubles.push(why);
+            Vec::new()
+        }
+    };
+    for (place, error) in failed {
+        let Some((path, _, failure)) = resolved.get(place) else { continue };
         match (error, failure) {
             (Errno(libc::EROFS), _) if context.place == Place::Container => {
                 return Ok(Done::Skipped("/proc/sys is read-only"));
@@ -53,7 +60,7 @@ pub(super) fn sysctl(context: &Context) -> Report {
             (_, Failure::Overlooked) | (Errno(libc::ENOENT), Failure::ToldIfKnown) => {}
             // Most of them belong to the machine around it.
             (Errno(libc::EACCES | libc::EPERM), _) if context.place == Place::Container => {}
-            _ => troubles.push(format!("{}: {error}", Printable(&path))),
+            _ => troubles.push(format!("{}: {error}", Printable(path))),
         }
     }
     if troubles.is_empty() { Ok(Done::Worked) } else { Err(troubles.join("; ")) }

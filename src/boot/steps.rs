@@ -44,7 +44,7 @@ pub async fn run(name: &str, context: &Context, tools: &impl Tools) -> Report {
         "loopback" => loopback(context),
         "modules" => modules::modules(context, tools).await,
         "devices" => devices::devices(context, tools).await,
-        "sysctl" => settings::sysctl(context),
+        "sysctl" => settings::sysctl(context, tools).await,
         "fsck" => fsck::fsck(context, tools).await,
         "remount-root" => disks::remount_root(context, tools).await,
         "mount-local" => disks::mount_local(context, tools).await,

@@ -349,6 +349,22 @@ fn settings_are_written_in_order() {
     }
 }
 
+/// The kernel may look for memory for minutes, and PID 1 has other things to do.
+#[test]
+fn settings_are_written_by_a_helper() {
+    let root = Root::new(&[("/proc/sys/vm/nr_hugepages", "0\n")]);
+    let mut context = root.context();
+    context.boot.sysctl = vec![("vm.nr_hugepages".to_owned(), "64".to_owned())];
+    let (report, ran) = play("sysctl", &context, &[("--write-settings", Act::Hangs)]);
+    assert_eq!(report.unwrap_err(), "writing the settings: not done after 300 s, killed");
+    assert!(ran.len() == 1 && ran[0].contains("nr_hugepages"), "{ran:?}");
+    assert_eq!(root.read("/proc/sys/vm/nr_hugepages"), "0\n");
+    let (report, _) = play("sysctl", &context, &[("--write-settings", Act::Exits(1, ""))]);
+    assert_eq!(report.unwrap_err(), "writing the settings: exited with status 1");
+    assert_eq!(play("sysctl", &context, &[]).0, worked());
+    assert_eq!(root.read("/proc/sys/vm/nr_hugepages"), "64\n");
+}
+
 #[test]
 fn a_lost_init_restarts_the_machine_unless_told_otherwise() {
     let root = Root::new(&[("/proc/sys/kernel/panic", "")]);
