@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::fstab::Entry;
-use super::{Context, Done, Report, Tools, conf, crypt, fstab, program};
+use super::{Context, Done, Report, Tools, conf, crypt, fstab, program, settings};
 use crate::config::spec::Devices;
 
 /// systemd's udevd first, then eudev's: its old name is a link to udevadm where both are.
@@ -44,6 +44,7 @@ const NOTICE: Duration = Duration::from_secs(2);
 /// crypttab(5) and fstab(5) are there.
 pub(super) async fn devices(context: &Context, tools: &impl Tools) -> Report {
     let report = discover(context, tools).await;
+    settings::sysctl_of_devices(context, tools).await;
     let opened = open_disks(context, tools).await;
     let is_udev = context.boot.devices == Devices::Udev && conf::first(context, &UDEVD).is_some();
     if is_udev && context.boot.fstab {

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::program::Printable;
-use super::{Context, Done, Place, Report, Tools, conf};
+use super::{Context, Done, Place, Report, Tools, conf, notes};
 use crate::facts::Errno;
 
 pub(super) mod writer;
@@ -35,35 +35,85 @@ enum Failure {
     Overlooked,
 }
 
+/// Note of the settings that were there to be made.
+const MADE: &str = "settings";
+
+/// What is written: the name below /proc/sys, the value, and what becomes of a failure.
+type Resolved = (String, String, Failure);
+
 /// Makes the settings.
 pub(super) async fn sysctl(context: &Context, tools: &impl Tools) -> Report {
     let mut troubles = Vec::new();
     let settings = collect(context, &mut troubles);
     let base = context.path("/proc/sys");
-    let resolved = resolve(&base, &settings);
+    let mut resolved = resolve(&base, &settings);
+    if devices_come(context) {
+        let there = resolved.iter().filter(|(path, _, _)| base.join(path).exists());
+        notes::write(MADE, there.map(|(path, _, _)| path.as_str()), context);
+        resolved.retain(|(path, _, _)| !is_of_device(path) || base.join(path).exists());
+    }
+    match make(&base, &resolved, context, tools).await {
+        None => return Ok(Done::Skipped("/proc/sys is read-only")),
+        Some(more) => troubles.extend(more),
+    }
+    if troubles.is_empty() { Ok(Done::Worked) } else { Err(troubles.join("; ")) }
+}
+
+/// Makes those that were not there before the devices were, such as a network interface's whose
+/// driver is a module; the others may have been changed since.
+pub(super) async fn sysctl_of_devices(context: &Context, tools: &impl Tools) {
+    let made: BTreeSet<String> = notes::read(MADE, context).into_iter().collect();
+    if made.is_empty() || !devices_come(context) {
+        // They are made later, all of them, or not at all.
+        return;
+    }
+    let base = context.path("/proc/sys");
+    let mut resolved = resolve(&base, &collect(context, &mut Vec::new()));
+    resolved.retain(|(path, _, _)| {
+        !made.contains(path) && (is_of_device(path) || base.join(path).exists())
+    });
+    for trouble in make(&base, &resolved, context, tools).await.unwrap_or_default() {
+        tools.say(&format!("sysctl: {trouble}"));
+    }
+}
+
+/// Whether both steps run, this one and the one that finds the devices.
+fn devices_come(context: &Context) -> bool {
+    let is_skipped = |name: &str| context.boot.skip.iter().any(|step| step == name);
+    context.place == Place::Machine && !is_skipped("devices") && !is_skipped("sysctl")
+}
+
+/// Whether it is a setting of one network interface, which is there with its device.
+fn is_of_device(path: &str) -> bool {
+    path.starts_with("net/") && (path.contains("/conf/") || path.contains("/neigh/"))
+}
+
+/// Has them written, and tells what went wrong; none where a container may write nothing.
+async fn make(
+    base: &Path,
+    resolved: &[Resolved],
+    context: &Context,
+    tools: &impl Tools,
+) -> Option<Vec<String>> {
     // With its line end: the kernel takes some words, as printk_devkmsg's, only so.
-    let write = |(path, value, _): &(String, String, _)| (base.join(path), format!("{value}\n"));
+    let write = |(path, value, _): &Resolved| (base.join(path), format!("{value}\n"));
     let writes: Vec<(PathBuf, String)> = resolved.iter().map(write).collect();
     let failed = match writer::order(&writes, tools).await {
         Ok(failed) => failed,
-        Err(why) => {
-            troubles.push(why);
-            Vec::new()
-        }
+        Err(why) => return Some(vec![why]),
     };
+    let mut troubles = Vec::new();
     for (place, error) in failed {
         let Some((path, _, failure)) = resolved.get(place) else { continue };
         match (error, failure) {
-            (Errno(libc::EROFS), _) if context.place == Place::Container => {
-                return Ok(Done::Skipped("/proc/sys is read-only"));
-            }
+            (Errno(libc::EROFS), _) if context.place == Place::Container => return None,
             (_, Failure::Overlooked) | (Errno(libc::ENOENT), Failure::ToldIfKnown) => {}
             // Most of them belong to the machine around it.
             (Errno(libc::EACCES | libc::EPERM), _) if context.place == Place::Container => {}
             _ => troubles.push(format!("{}: {error}", Printable(path))),
         }
     }
-    if troubles.is_empty() { Ok(Done::Worked) } else { Err(troubles.join("; ")) }
+    Some(troubles)
 }
 
 /// Whether /etc/sysctl.conf has its place among the files of sysctl.d.
@@ -152,11 +202,11 @@ fn swapped(mark: char) -> char {
 
 /// What is written, in order. A name that is given in full is out of reach of all patterns,
 /// before and after it; of several values for it the last one counts.
-fn resolve(base: &Path, settings: &[Setting]) -> Vec<(String, String, Failure)> {
+fn resolve(base: &Path, settings: &[Setting]) -> Vec<Resolved> {
     let is_pattern = |setting: &Setting| setting.path.contains(['*', '?']);
     let explicit: BTreeSet<&str> =
         settings.iter().filter(|s| !is_pattern(s)).map(|s| s.path.as_str()).collect();
-    let mut writes: Vec<(String, String, Failure)> = Vec::new();
+    let mut writes: Vec<Resolved> = Vec::new();
     for setting in settings {
         let Some(value) = &setting.value else { continue };
         let paths = if is_pattern(setting) {

@@ -14,6 +14,7 @@
 mod conditions;
 mod disks;
 mod mounting;
+mod settings;
 mod shutdown;
 mod stage;
 mod steps;
