@@ -25,6 +25,8 @@ pub(super) struct Line {
     /// The node of what is encrypted, unless that is an image.
     device: Option<String>,
     may_be_missing: bool,
+    /// Whether it is there only with the network.
+    network: bool,
     /// Whether a person may be asked.
     asks: bool,
 }
@@ -36,10 +38,11 @@ impl Line {
     }
 }
 
-/// What is to be open and is not; an initramfs opens what the root lies on.
-pub(super) fn closed(context: &Context) -> Vec<Line> {
+/// What is to be open and is not, of those that need the network or of the others; an initramfs
+/// opens what the root lies on.
+pub(super) fn closed(network: bool, context: &Context) -> Vec<Line> {
     let text = conf::read(&context.path(FILE)).unwrap_or_default();
-    let lines = conf::lines(&text).filter_map(parse);
+    let lines = conf::lines(&text).filter_map(parse).filter(|line| line.network == network);
     lines.filter(|line| !is_open(line, context)).collect()
 }
 
@@ -51,12 +54,15 @@ fn parse(line: &str) -> Option<Line> {
     let mut fields = line.split_ascii_whitespace();
     let (name, source, key) = (fields.next()?, fields.next()?, fields.next()?);
     let options: Vec<&str> = fields.next().unwrap_or_default().split(',').collect();
-    let asks = ["none", "-"].contains(&key)
-        || options.iter().any(|option| option.starts_with("keyscript="));
+    let network = options.contains(&"_netdev");
+    let is_scripted = options.iter().any(|option| option.starts_with("keyscript="));
+    // By the time of the network the console is somebody else's, and a script has to do without.
+    let asks = is_scripted && !network || !is_scripted && ["none", "-"].contains(&key);
     (!options.contains(&"noauto")).then(|| Line {
         name: name.to_owned(),
         device: Some(fstab::device(source)).filter(|device| device.starts_with("/dev/")),
         may_be_missing: options.contains(&"nofail"),
+        network,
         asks,
     })
 }
@@ -67,8 +73,8 @@ pub(super) async fn open(
     context: &Context,
     tools: &impl Tools,
 ) -> Result<(), String> {
-    let is_there = |device: &String| context.path(device).exists();
-    lines.retain(|line| !line.may_be_missing || line.device.as_ref().is_none_or(is_there));
+    let is_absent = |device: &String| fstab::is_absent(device, context);
+    lines.retain(|line| !line.may_be_missing || !line.device.as_ref().is_some_and(is_absent));
     if lines.is_empty() {
         return Ok(());
     }
@@ -83,6 +89,7 @@ pub(super) async fn open(
         let opened = program::call(tools, &program.collect::<Vec<_>>(), WITH_KEYS).await;
         troubles.extend(opened.err().map(|trouble| trouble.fatal(OPENER)));
     }
+    let asking: Vec<&Line> = asking.into_iter().filter(|line| !line.network).collect();
     if !asking.is_empty() {
         let most = WITH_PERSON.as_secs();
         let names = names(asking.iter().copied());
@@ -94,9 +101,10 @@ pub(super) async fn open(
     }
     // The word of the kernel counts: without the program cryptsetup, its tool is content.
     lines.retain(|line| !is_open(line, context));
-    if !lines.is_empty() {
+    if let Some(line) = lines.first() {
         let left = format!("{FILE}: {} not opened: run {OPENER} by hand", names(lines.iter()));
-        troubles.push(format!("{left}, then finitctl start fsck mount-local"));
+        let steps = if line.network { "mount-network" } else { "fsck mount-local" };
+        troubles.push(format!("{left}, then finitctl start {steps}"));
     }
     if troubles.is_empty() { Ok(()) } else { Err(troubles.join("; ")) }
 }

@@ -45,9 +45,8 @@ const NOTICE: Duration = Duration::from_secs(2);
 pub(super) async fn devices(context: &Context, tools: &impl Tools) -> Report {
     let report = discover(context, tools).await;
     settings::sysctl_of_devices(context, tools).await;
-    let opened = open_disks(context, tools).await;
-    let is_udev = context.boot.devices == Devices::Udev && conf::first(context, &UDEVD).is_some();
-    if is_udev && context.boot.fstab {
+    let opened = open_disks(crypt::closed(false, context), context, tools).await;
+    if is_udev(context) && context.boot.fstab {
         let needed = fstab::read(context).iter().filter_map(Entry::needed_device).collect();
         await_disks(needed, "/etc/fstab", context, tools).await;
     }
@@ -56,6 +55,11 @@ pub(super) async fn devices(context: &Context, tools: &impl Tools) -> Report {
         (Ok(_), Err(why)) => Err(why),
         (Err(first), Err(second)) => Err(format!("{first}; {second}")),
     }
+}
+
+/// Whether the links to disks are made that are named by what is on them.
+fn is_udev(context: &Context) -> bool {
+    context.boot.devices == Devices::Udev && conf::first(context, &UDEVD).is_some()
 }
 
 async fn discover(context: &Context, tools: &impl Tools) -> Report {
@@ -74,12 +78,17 @@ async fn discover(context: &Context, tools: &impl Tools) -> Report {
 }
 
 /// Opens what is encrypted, and activates the volume groups that were hidden in it.
-async fn open_disks(context: &Context, tools: &impl Tools) -> Result<(), String> {
-    let closed = crypt::closed(context);
+pub(super) async fn open_disks(
+    closed: Vec<crypt::Line>,
+    context: &Context,
+    tools: &impl Tools,
+) -> Result<(), String> {
     if closed.is_empty() {
         return Ok(());
     }
-    let needed = closed.iter().filter_map(crypt::Line::needed_device).collect();
+    let mut needed: Vec<String> = closed.iter().filter_map(crypt::Line::needed_device).collect();
+    // For a link that nobody makes it would be waited in vain.
+    needed.retain(|node| is_udev(context) || fstab::is_absent(node, context));
     await_disks(needed, "/etc/crypttab", context, tools).await;
     let opened = crypt::open(closed, context, tools).await;
     if conf::has_program(context, "lvm") {

@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use super::fstab::Entry;
-use super::{
-    Context, Done, MYSELF, Report, Tools, fsck, fstab, mount_point, mounts, notes, program,
-};
+use super::{Context, Done, MYSELF, Report, Tools};
+use super::{crypt, devices, fsck, fstab, mount_point, mounts, notes, program};
 use crate::facts::Exit;
 use crate::os::mount::Mount;
 
@@ -81,15 +80,18 @@ pub(super) async fn mount_local(context: &Context, tools: &impl Tools) -> Report
     }
 }
 
-/// Mounts what needs the network, or lies on something that does.
+/// Opens and mounts what needs the network, or lies on something that does.
 pub(super) async fn mount_network(context: &Context, tools: &impl Tools) -> Report {
     let (_, network) = fstab::mounted(context);
-    if network.is_empty() {
+    let closed = crypt::closed(true, context);
+    if network.is_empty() && closed.is_empty() {
         return Ok(Done::Skipped("fstab names no network file systems"));
     }
+    let opened = devices::open_disks(closed, context, tools).await;
     let mut missing = fsck::damaged(context);
     missing.extend(notes::read(MISSING, context));
-    let (troubles, _) = mount_all(network, missing, NETWORK, context, tools).await;
+    let mut troubles = Vec::from_iter(opened.err());
+    troubles.extend(mount_all(network, missing, NETWORK, context, tools).await.0);
     if troubles.is_empty() { Ok(Done::Worked) } else { Err(troubles.join("; ")) }
 }
 

@@ -115,12 +115,9 @@ impl Entry {
         Some(device(&self.source)).filter(|device| device.starts_with("/dev/"))
     }
 
-    /// Whether the device that it lies on is known to be missing. Without udev, which makes the
-    /// links, mount(8) finds a disk by what is on it.
+    /// Whether the device that it lies on is known to be missing.
     pub(super) fn is_absent(&self, context: &Context) -> bool {
-        let is_there = |path: &str| context.path(path).exists();
-        self.device_node()
-            .is_some_and(|node| !is_there(&node) && (!node.starts_with(LINKS) || is_there(LINKS)))
+        self.device_node().is_some_and(|node| is_absent(&node, context))
     }
 
     /// Whether it is mounted at boot; the root is there before.
@@ -130,6 +127,13 @@ impl Entry {
             && self.target.starts_with('/')
             && self.target != "/"
     }
+}
+
+/// Whether that device node is known to be missing. Without udev, which makes the links, others find
+/// a disk by what is on it.
+pub(super) fn is_absent(node: &str, context: &Context) -> bool {
+    let is_there = |path: &str| context.path(path).exists();
+    !is_there(node) && (!node.starts_with(LINKS) || is_there(LINKS))
 }
 
 /// Where udev has made its link to the device node that is named by what is on it; any other name

@@ -258,7 +258,7 @@ fn disks_that_stay_closed_are_told() {
     let (report, ran) = play("devices", &root.context(), &[]);
     let why = "/etc/crypttab: a, b not opened: install cryptsetup for cryptdisks_start";
     assert_eq!(report.unwrap_err(), why);
-    let say = "say: devices: waiting up to 30 s for /dev/disk/by-label/a, /dev/b of /etc/crypttab";
+    let say = "say: devices: waiting up to 30 s for /dev/b of /etc/crypttab";
     assert_eq!(ran, [say]);
 
     root.write("/sbin/cryptdisks_start", "");
@@ -272,6 +272,55 @@ fn disks_that_stay_closed_are_told() {
     );
     let context = Context { place: Place::Container, ..root.context() };
     assert_eq!(play("devices", &context, &[]).0, Ok(Done::Skipped("in a container")));
+}
+
+/// What an iSCSI disk holds is not there before the network, and nobody waits for it.
+#[test]
+fn encrypted_disks_on_the_network_are_opened_with_it() {
+    let root = Root::new(&[
+        ("/etc/crypttab", "net /dev/sdn /etc/key luks,_netdev\nask /dev/sdm none luks,_netdev\n"),
+        ("/etc/fstab", "/dev/mapper/net /net ext4 _netdev\n"),
+        ("/sbin/cryptdisks_start", ""),
+        ("/sbin/udevd", ""),
+    ]);
+    let (tools, lines) = Fake::new(&[]);
+    assert_eq!(block(steps::run("devices", &root.context(), &tools)), worked());
+    assert_eq!(lines.try_iter().last().unwrap(), "udevadm settle");
+    assert_eq!(tools.time(), 0);
+
+    root.write("/dev/sdn", "");
+    root.write("/dev/sdm", "");
+    let mapped = root.path("/dev/mapper/net");
+    let (tools, lines) = Fake::with_effect(&[], move |line| {
+        if line == "cryptdisks_start net" {
+            std::fs::create_dir_all(mapped.parent().unwrap()).unwrap();
+            std::fs::write(&mapped, "").unwrap();
+        }
+    });
+    let report = block(steps::run("mount-network", &root.context(), &tools));
+    // At a console where somebody logs in by now nobody is asked.
+    let why = "/etc/crypttab: ask not opened: run cryptdisks_start by hand, \
+               then finitctl start mount-network";
+    assert_eq!(report.unwrap_err(), why);
+    let ran: Vec<String> = lines.try_iter().collect();
+    let expected = ["cryptdisks_start net", "/proc/self/exe --make-mount-point /net", "mount /net"];
+    assert_eq!(ran, expected);
+}
+
+#[test]
+fn for_names_that_only_udev_makes_nobody_waits_without_it() {
+    let root = Root::new(&[
+        ("/etc/crypttab", "a UUID=1-2 /key luks\nb LABEL=b /key luks,nofail\n"),
+        ("/sbin/cryptdisks_start", ""),
+    ]);
+    for devices in [Devices::Mdev, Devices::None, Devices::Udev] {
+        let mut context = root.context();
+        context.boot.devices = devices;
+        let (tools, lines) = Fake::new(&[]);
+        block(steps::run("devices", &context, &tools)).unwrap_err();
+        assert_eq!(lines.try_iter().last().unwrap(), "cryptdisks_start a b");
+        assert_eq!(tools.time(), 0);
+    }
 }
 
 #[test]
