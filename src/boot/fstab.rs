@@ -198,6 +198,12 @@ pub(super) fn line(target: &str) -> Option<Entry> {
     parse(&text).into_iter().find(|entry| entry.target == target)
 }
 
+/// Targets of this machine's own fstab(5) that need the network; for helpers.
+pub(super) fn network_targets() -> Vec<String> {
+    let lines = parse(&conf::read(Path::new(FILE)).unwrap_or_default());
+    lines.into_iter().filter(Entry::is_network).map(|entry| entry.target).collect()
+}
+
 /// Lines without at least a source and a target mean nothing to mount(8) either.
 fn parse(text: &str) -> Vec<Entry> {
     let lines = text.lines().map(str::trim).filter(|line| !line.starts_with('#'));
@@ -220,7 +226,7 @@ fn parse_line(line: &str) -> Option<Entry> {
 }
 
 /// `\040` is a space, as getmntent(3) has it; any other backslash stands for itself.
-fn unescape(field: &str) -> String {
+pub(super) fn unescape(field: &str) -> String {
     let mut bytes = Vec::with_capacity(field.len());
     let mut rest = field.as_bytes();
     while let Some((&first, tail)) = rest.split_first() {

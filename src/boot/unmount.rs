@@ -2,19 +2,23 @@
 //! them `finit --write-out`.
 //!
 //! umount(2) waits for servers that do not answer and disks that do not write, so that PID 1
-//! never calls it; if a helper hangs, it is left behind and the next one goes on. The first
-//! word only unmounts what nobody uses, and is repeated while loop devices, mappings and swap
-//! files are released in between; the second one ends it, whatever is left.
+//! never calls it; a call that hangs is left behind, and the helper goes on with the others. The
+//! first word only unmounts what nobody uses, and is repeated while loop devices, mappings and
+//! swap files are released in between; the second one ends it, whatever is left.
 
 use std::cmp::Reverse;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::time::Duration;
 
-use super::fstab;
+use self::crew::{Crew, Way};
+use super::{conf, fstab};
 use crate::facts::Errno;
 use crate::os;
 use crate::os::mount::Mount;
+
+mod crew;
 
 /// Word for [`unmount_gently`].
 pub(super) const GENTLY: &str = "--unmount-gently";
@@ -33,6 +37,9 @@ pub(super) const BUSY: u8 = 1;
 
 /// Where the kernel's own file systems stay until the end.
 const KEPT: [&str; 5] = ["/proc", "/sys", "/dev", "/run", "/"];
+
+/// Where mount(8) keeps the options that are its own.
+const USER_TABLE: &str = "/run/mount/utab";
 
 /// Types without a disk behind them.
 const VIRTUAL: [&str; 24] = [
@@ -65,12 +72,22 @@ const VIRTUAL: [&str; 24] = [
 /// Types that are virtual too, and only ever found below /sys.
 const TRACING: [&str; 2] = ["tracefs", "selinuxfs"];
 
-/// How one mount is taken away.
-type Way = fn(&Path) -> Result<(), Errno>;
+/// How long the last helper waits for what is slow, before it does without.
+const LATE: Duration = Duration::from_secs(5);
+
+/// Its end comes from who has started it.
+const FOR_EVER: Duration = Duration::MAX;
 
 /// Unmounts what nobody uses.
 pub fn unmount_gently() -> u8 {
-    if rounds(unmount, |_| true) == 0 { CLEAN } else { BUSY }
+    let mut crew = Crew::default();
+    loop {
+        let left = rounds(unmount, |_| true, &mut crew);
+        if !crew.is_late() {
+            return if left == 0 { CLEAN } else { BUSY };
+        }
+        crew.wait(FOR_EVER);
+    }
 }
 
 /// Has everything written to the disks. sync(2)
@@ -82,13 +99,21 @@ pub fn write_out() -> u8 {
 /// Unmounts everything: what is still in use is made read-only and taken out of the tree. Then
 /// the root becomes read-only and everything is written to disk.
 pub fn unmount_all() -> u8 {
+    let mut crew = Crew::default();
     // Servers had their chance when it was done gently: no more waiting for them.
-    rounds(detach, is_remote);
-    let left = rounds(unmount, |_| true);
+    rounds(detach, is_served, &mut crew);
+    let mut left = rounds(unmount, |_| true, &mut crew);
+    if crew.is_late() {
+        // The root at once, whatever becomes of those; it may be busy as long as they are.
+        make_read_only(Path::new("/")).ok();
+        crew.wait(LATE);
+        left = rounds(unmount, |_| true, &mut crew);
+    }
     // Read-only first, which ends its journal: once out of the tree it has no name.
-    let busy = removable(mounts()).iter().filter(|mount| !makes_read_only(path(mount))).count();
-    rounds(detach, |_| true);
-    let root_busy = !makes_read_only(Path::new("/"));
+    let found = removable(mounts(), &network());
+    let busy = found.iter().filter(|mount| !crew.manages(make_read_only, path(mount))).count();
+    rounds(detach, |_| true, &mut crew);
+    let root_busy = make_read_only(Path::new("/")).is_err();
     if busy > 0 || root_busy {
         // A file is open for writing, by somebody who could not be killed, or it is the one
         // that this finit was started from and that an upgrade has replaced. The kernel can
@@ -96,19 +121,22 @@ pub fn unmount_all() -> u8 {
         os::fds::write_file(Path::new("/proc/sysrq-trigger"), b"u").ok();
     }
     os::reboot::sync();
+    crew.wait(FOR_EVER);
     if left == 0 && !root_busy { CLEAN } else { BUSY }
 }
 
-fn makes_read_only(target: &Path) -> bool {
-    os::mount::remount_read_only(target).is_ok()
+fn make_read_only(target: &Path) -> Result<(), Errno> {
+    os::mount::remount_read_only(target)
 }
 
 /// Goes over the mounts again and again until a round brings nothing: a mount below or a loop
 /// device may have kept one busy. How many are left.
-fn rounds(way: Way, wanted: fn(&Mount) -> bool) -> usize {
+fn rounds(way: Way, wanted: fn(&Mount) -> bool, crew: &mut Crew) -> usize {
+    let network = network();
     loop {
-        let found: Vec<Mount> = removable(mounts()).into_iter().filter(wanted).collect();
-        let gone = found.iter().filter(|mount| way(path(mount)).is_ok()).count();
+        let mut found = removable(mounts(), &network);
+        found.retain(wanted);
+        let gone = found.iter().filter(|mount| crew.manages(way, path(mount))).count();
         if gone == 0 {
             return found.len();
         }
@@ -128,9 +156,30 @@ fn mounts() -> Vec<Mount> {
     os::mount::mounts().unwrap_or_default()
 }
 
+/// Targets that are on the network by word alone: mount(8) keeps it to itself, and the kernel has
+/// never heard of it.
+fn network() -> Vec<String> {
+    let mut targets = fstab::network_targets();
+    let text = conf::read(Path::new(USER_TABLE)).unwrap_or_default();
+    targets.extend(text.lines().filter_map(network_target));
+    targets
+}
+
+/// `SRC=/dev/sda TARGET=/mnt ROOT=/ OPTS=_netdev,user`, for one that was mounted by hand.
+fn network_target(line: &str) -> Option<String> {
+    let value = |key: &str| {
+        let mut fields = line.split_ascii_whitespace().filter_map(|field| field.split_once('='));
+        fields.find_map(|(name, value)| (name == key).then(|| fstab::unescape(value)))
+    };
+    value("OPTS")?.split(',').any(|option| option == "_netdev").then(|| value("TARGET"))?
+}
+
 /// What has to go, in order: those that need the network first, while there may be one, the
 /// deepest first, the latest first.
-fn removable(mounts: Vec<Mount>) -> Vec<Mount> {
+fn removable(mounts: Vec<Mount>, network: &[String]) -> Vec<Mount> {
+    let is_remote = |mount: &Mount| {
+        is_served(mount) || network.iter().any(|target| target.as_bytes() == mount.target)
+    };
     let mut found: Vec<Mount> = mounts.into_iter().rev().filter(|mount| !is_kept(mount)).collect();
     found.sort_by_key(|mount| (!is_remote(mount), Reverse(depth(mount))));
     found
@@ -147,12 +196,11 @@ fn is_kept(mount: &Mount) -> bool {
 }
 
 /// Whether a server or another program has to answer before it is unmounted.
-fn is_remote(mount: &Mount) -> bool {
+fn is_served(mount: &Mount) -> bool {
     let fstype = String::from_utf8_lossy(&mount.fstype);
-    let options = mount.options.split(|byte| *byte == b',');
     // fuseblk is a disk, though a program of its own serves it.
     let by_program = fstype == "fuse" || fstype.starts_with("fuse.") || fstype == "9p";
-    by_program || fstab::is_network(&fstype) || options.clone().any(|word| word == b"_netdev")
+    by_program || fstab::is_network(&fstype)
 }
 
 fn depth(mount: &Mount) -> usize {
@@ -187,14 +235,19 @@ mod tests {
 15 10 8:4 / /home rw - xfs /dev/sda4 rw
 16 1 0:33 / /sys/kernel/tracing rw - tracefs t rw
 17 1 0:34 / /runner rw - tmpfs t rw
+18 1 8:9 / /mnt/i\\040scsi rw - ext4 /dev/sdc rw
 ";
-        let order: Vec<String> = removable(os::mount::parse_mountinfo(table))
+        let table_of_mount = "SRC=/dev/sda2 TARGET=/home ROOT=/ OPTS=user,nofail\n\
+                              SRC=/dev/sdc TARGET=/mnt/i\\040scsi ROOT=/ OPTS=x,_netdev\n";
+        let network: Vec<String> = table_of_mount.lines().filter_map(network_target).collect();
+        let order: Vec<String> = removable(os::mount::parse_mountinfo(table), &network)
             .iter()
             .map(|mount| format!("{} {}", path(mount).display(), mount.fstype.escape_ascii()))
             .collect();
         assert_eq!(
             order,
             [
+                "/mnt/i scsi ext4",
                 "/mnt/with space fuse.sshfs",
                 "/srv nfs4",
                 "/home/a/b ext4",

@@ -140,3 +140,14 @@ fn nobody_keeps_a_machine_from_going_down() {
     assert_eq!(machine.ended(), OFF);
     assert!(machine.read("/out/kept").contains("asked"), "asked with everybody at the end");
 }
+
+/// One by one and from the top, as they lie on each other.
+#[test]
+fn what_nobody_uses_is_unmounted_layer_by_layer() {
+    let machine = Machine::boot("[service.idle]\ncommand = \"/programs/idle\"\n");
+    let layers = "for name in a b; do mount -t tmpfs $name /mnt; done; mkdir /mnt/c && \
+                  mount -t tmpfs c /mnt/c && findmnt -rno TARGET | grep ^/mnt";
+    assert_eq!(machine.sh(layers).text.trim(), "/mnt\n/mnt\n/mnt/c");
+    machine.run(&["/usr/sbin/finit", "--unmount-gently"]);
+    assert_eq!(machine.sh("grep ' /mnt' /proc/self/mountinfo").text.trim(), "");
+}
