@@ -181,3 +181,24 @@ fn one_whose_first_thread_has_ended_is_up_until_it_is_stopped() {
     machine.sh(&format!("kill -9 {}", machine.main_pid("l")));
     machine.wait("another one", |m| (m.status("l")["restarts"] == 1).then_some(()));
 }
+
+/// The shipped file's; what is yet to be written to a server would be lost without it.
+#[test]
+fn the_network_stays_while_a_file_system_comes_over_it() {
+    let shipped = include_str!("../../config/finit.toml");
+    let begin = shipped.find("[task.networking]").unwrap();
+    let task = shipped[begin..].split("\n\n").next().unwrap();
+    let note = "#!/bin/sh\necho ${0##*/} $@ >>/out/diary\n";
+    let plan = Plan::new().file("/sbin/ifup", note).file("/sbin/ifdown", note);
+    let machine = plan.boot(task);
+    machine.until("networking", "done");
+    let said = machine.sh("mount -t tmpfs -o _netdev disk /mnt && findmnt -mn /mnt");
+    assert!(said.text.contains("_netdev"), "{said:?}");
+    machine.order(&["stop", "networking"]);
+    assert_eq!(machine.read("/out/diary"), "ifup -a\n");
+
+    assert_eq!(machine.sh("umount /mnt").code, 0);
+    machine.order(&["start", "networking"]);
+    machine.order(&["stop", "networking"]);
+    assert_eq!(machine.read("/out/diary"), "ifup -a\nifup -a\nifdown -a --exclude=lo\n");
+}
