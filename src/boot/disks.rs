@@ -11,6 +11,9 @@ use crate::os::mount::Mount;
 /// Note of the targets without the network that are not mounted, for what lies on them.
 const MISSING: &str = "missing";
 
+/// Note of the targets that may be missing and were, for a second look.
+const LATE: &str = "late";
+
 /// How some file systems are mounted.
 struct Way {
     /// For one of them.
@@ -70,9 +73,10 @@ pub(super) async fn mount_local(context: &Context, tools: &impl Tools) -> Report
     let (local, _) = fstab::mounted(context);
     let is_none = local.is_empty();
     let mut troubles = remount(&local, context, tools).await;
-    let (more, missing) = mount_all(local, fsck::damaged(context), LOCAL, context, tools).await;
-    troubles.extend(more);
-    notes::write(MISSING, missing.iter().map(String::as_str), context);
+    let outcome = mount_all(local, fsck::damaged(context), LOCAL, context, tools).await;
+    troubles.extend(outcome.troubles);
+    notes::write(MISSING, outcome.missing.iter().map(String::as_str), context);
+    notes::write(LATE, outcome.late.iter().map(String::as_str), context);
     match troubles.is_empty() {
         true if is_none => Ok(Done::Skipped("fstab names no local file systems")),
         true => Ok(Done::Worked),
@@ -80,31 +84,74 @@ pub(super) async fn mount_local(context: &Context, tools: &impl Tools) -> Report
     }
 }
 
-/// Opens and mounts what needs the network, or lies on something that does.
+/// Opens and mounts what needs the network, or lies on something that does; and what has come late.
 pub(super) async fn mount_network(context: &Context, tools: &impl Tools) -> Report {
+    let late = mount_late(context, tools).await;
     let (_, network) = fstab::mounted(context);
     let closed = crypt::closed(true, context);
-    if network.is_empty() && closed.is_empty() {
+    if late.is_none() && network.is_empty() && closed.is_empty() {
         return Ok(Done::Skipped("fstab names no network file systems"));
     }
-    let opened = devices::open_disks(closed, context, tools).await;
+    let mut troubles = late.unwrap_or_default();
+    troubles.extend(devices::open_disks(closed, context, tools).await.err());
     let mut missing = fsck::damaged(context);
     missing.extend(notes::read(MISSING, context));
-    let mut troubles = Vec::from_iter(opened.err());
-    troubles.extend(mount_all(network, missing, NETWORK, context, tools).await.0);
+    troubles.extend(mount_all(network, missing, NETWORK, context, tools).await.troubles);
     if troubles.is_empty() { Ok(Done::Worked) } else { Err(troubles.join("; ")) }
 }
 
+/// Checks and mounts local disks that may be missing and have come since the others were mounted,
+/// for which nobody was held up, and tells which have not. What went wrong, if one has come.
+async fn mount_late(context: &Context, tools: &impl Tools) -> Option<Vec<String>> {
+    let late = notes::read(LATE, context);
+    let mut entries = fstab::mounted(context).0;
+    entries.retain(|entry| late.contains(&entry.target));
+    let mounts = mounts::now(context);
+    entries.retain(|entry| mounts.iter().all(|mount| mount.target != entry.target.as_bytes()));
+    for entry in entries.iter().filter(|entry| entry.is_absent(context)) {
+        let node = entry.device_node().unwrap_or_default();
+        let then = "once it is, finitctl start fsck mount-local";
+        let target = &entry.target;
+        tools.say(&format!("mount-network: {target} is not mounted, {node} is not there; {then}"));
+    }
+    // With what lies on them, which has no device.
+    let has_come = |entry: &Entry| entry.device_node().is_some() && !entry.is_absent(context);
+    if !entries.iter().any(has_come) {
+        return None;
+    }
+    let there: Vec<Entry> = entries.iter().filter(|entry| has_come(entry)).cloned().collect();
+    let mut troubles = fsck::fsck_late(&there, context, tools).await;
+    let mut missing = notes::read(MISSING, context);
+    missing.retain(|target| entries.iter().all(|entry| entry.target != *target));
+    missing.extend(fsck::damaged(context));
+    let outcome = mount_all(entries, missing, LOCAL, context, tools).await;
+    troubles.extend(outcome.troubles);
+    notes::write(MISSING, outcome.missing.iter().map(String::as_str), context);
+    notes::write(LATE, outcome.late.iter().map(String::as_str), context);
+    Some(troubles)
+}
+
+/// What became of mounting.
+#[derive(Debug, Default)]
+struct Outcome {
+    /// What went wrong.
+    troubles: Vec<String>,
+    /// All targets that are missing, those that were before among them.
+    missing: Vec<String>,
+    /// Those of them that may be, and that were not tried.
+    late: Vec<String>,
+}
+
 /// Mounts them, each after what it lies on, whatever the order of the lines; what lies on something
-/// that is not mounted stays away, since it would be hidden or filled from an empty folder. What
-/// went wrong, and all targets that are missing, those that were before among them.
+/// that is not mounted stays away, since it would be hidden or filled from an empty folder.
 async fn mount_all(
     mut wanted: Vec<Entry>,
     mut missing: Vec<String>,
     way: Way,
     context: &Context,
     tools: &impl Tools,
-) -> (Vec<String>, Vec<String>) {
+) -> Outcome {
+    let mut late = Vec::new();
     let mounts = mounts::now(context);
     let is_there = |target: &str| mounts.iter().any(|mount| mount.target == target.as_bytes());
     missing.retain(|target| target != "/" && !is_there(target));
@@ -126,6 +173,7 @@ async fn mount_all(
             let told =
                 |below| format!("{}: {below} is not mounted, on which it lies", entry.target);
             troubles.extend(below.filter(|_| !may_fail).map(told));
+            late.extend(may_fail.then(|| entry.target.clone()));
             missing.push(entry.target);
         }
         let Some((target, result)) = program::any(&mut tries).await else { break };
@@ -135,7 +183,7 @@ async fn mount_all(
             missing.push(target);
         }
     }
-    (troubles, missing)
+    Outcome { troubles, missing, late }
 }
 
 /// Mounts one, and makes its mount point; which one it was, and how that went.

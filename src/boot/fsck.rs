@@ -45,7 +45,7 @@ enum Then {
 /// on, since a machine that can be reached is easier to mend than one that waits at its console.
 pub(super) async fn fsck(context: &Context, tools: &impl Tools) -> Report {
     let mode = context.value("fsck.mode").unwrap_or("auto");
-    if mode == "skip" || context.has_word("fastboot") {
+    if is_skipped(context, mode) {
         return Ok(Done::Skipped("the kernel command line says so"));
     }
     let flags = flags(context, mode);
@@ -77,6 +77,34 @@ pub(super) async fn fsck(context: &Context, tools: &impl Tools) -> Report {
     if troubles.is_empty() { Ok(Done::Worked) } else { Err(troubles.join("; ")) }
 }
 
+/// Checks these, which were not there when the others were checked. What went wrong; what has errors
+/// left is noted with the rest.
+pub(super) async fn fsck_late(
+    entries: &[Entry],
+    context: &Context,
+    tools: &impl Tools,
+) -> Vec<String> {
+    let mode = context.value("fsck.mode").unwrap_or("auto");
+    if is_skipped(context, mode) {
+        return Vec::new();
+    }
+    let flags = flags(context, mode);
+    let checked: Vec<&Entry> = entries.iter().filter(|entry| is_checked(context, entry)).collect();
+    let results = program::together(checked.iter().map(|entry| check(entry, &flags, tools))).await;
+    let (mut damaged, mut troubles) = (damaged(context), Vec::new());
+    for (entry, result) in checked.into_iter().zip(results) {
+        let Err(Trouble { why, then }) = result else { continue };
+        damaged.extend((then != Then::Mount).then(|| entry.target.clone()));
+        troubles.push(why);
+    }
+    notes::write(DAMAGED, damaged.iter().map(String::as_str), context);
+    troubles
+}
+
+fn is_skipped(context: &Context, mode: &str) -> bool {
+    mode == "skip" || context.has_word("fastboot")
+}
+
 /// For the steps after this one; a later check of the same takes the note back.
 fn note_damaged(context: &Context, troubles: &[(&Entry, Trouble)]) {
     let damaged = troubles.iter().filter(|(_, trouble)| trouble.then != Then::Mount);
@@ -104,16 +132,10 @@ fn flags(context: &Context, mode: &str) -> Vec<&'static str> {
 /// What is to be checked: the root, and the rest.
 fn plan(context: &Context) -> (Option<Entry>, Vec<Entry>) {
     let mounts = mounts::now(context);
-    let checked = fstab::read(context).into_iter().filter(|entry| {
-        entry.pass > 0 && !entry.has("noauto") && !entry.is_bind() && !entry.is_network()
-    });
-    let checked = checked.filter(|entry| has_checker(context, entry));
-    let checked = checked.filter(|entry| {
-        // An image lies on what is mounted later; as systemd has it, only devices are checked.
-        let device = entry.device_node();
-        device.is_some_and(|device| !entry.has("nofail") || context.path(&device).exists())
-    });
-    let (roots, others): (Vec<Entry>, Vec<Entry>) = checked.partition(|entry| entry.target == "/");
+    let mut checked = fstab::read(context);
+    checked.retain(|entry| is_checked(context, entry));
+    let (roots, others): (Vec<Entry>, Vec<Entry>) =
+        checked.into_iter().partition(|entry| entry.target == "/");
     let is_checked = context.path(ROOT_IS_CHECKED).exists();
     let root = roots.into_iter().next().filter(|_| !is_checked && may_check_root(&mounts));
     // A file system that is in use already, mounted by an initramfs or an early service, is
@@ -121,6 +143,18 @@ fn plan(context: &Context) -> (Option<Entry>, Vec<Entry>) {
     let is_mounted =
         |entry: &Entry| mounts.iter().any(|mount| mount.target == entry.target.as_bytes());
     (root, others.into_iter().filter(|entry| !is_mounted(entry)).collect())
+}
+
+/// Whether its line asks for it, and it can be.
+fn is_checked(context: &Context, entry: &Entry) -> bool {
+    let is_wanted = entry.pass > 0 && !entry.has("noauto");
+    // An image lies on what is mounted later; as systemd has it, only devices are checked.
+    let is_there = |device: String| !entry.has("nofail") || context.path(&device).exists();
+    is_wanted
+        && !entry.is_bind()
+        && !entry.is_network()
+        && has_checker(context, entry)
+        && entry.device_node().is_some_and(is_there)
 }
 
 /// The root can be checked where it is on a block device and nothing writes to it yet.

@@ -335,6 +335,49 @@ fn what_lies_on_a_disk_that_may_be_missing_is_told() {
     assert_eq!((report, mounts(&ran)), (worked(), vec!["mount /usb", "mount /a", "mount /b"]));
 }
 
+/// As one on USB is, a second after the others were mounted, and nobody has waited for it.
+#[test]
+fn a_disk_that_may_be_missing_and_comes_late_is_checked_and_mounted() {
+    let text = "LABEL=usb /usb ext4 nofail 0 2\n/usb/b /b none bind,nofail\n\
+                LABEL=away /away ext4 nofail 0 2\n/dev/bad /bad ext4 nofail\n";
+    let root = Root::new(&[
+        ("/etc/fstab", text),
+        ("/dev/disk/by-label/root", ""),
+        ("/dev/bad", ""),
+        ("/sbin/fsck.ext4", ""),
+    ]);
+    let bad = ("mount /bad", Act::Exits(32, "no"));
+    let (report, ran) = play("mount-local", &root.context(), std::slice::from_ref(&bad));
+    assert_eq!(report.unwrap_err(), "/bad: mount: exited with status 32: no");
+    assert_eq!(mounts(&ran), ["mount /bad"]);
+    let say = |target: &str| {
+        format!(
+            "say: mount-network: /{target} is not mounted, /dev/disk/by-label/{target} is not there; \
+             once it is, finitctl start fsck mount-local"
+        )
+    };
+    let (report, ran) = play("mount-network", &root.context(), &[]);
+    let none = Done::Skipped("fstab names no network file systems");
+    assert_eq!((report, ran), (Ok(none.clone()), vec![say("usb"), say("away")]));
+
+    root.write("/dev/disk/by-label/usb", "");
+    let broken = ("fsck", Act::Exits(4, ""));
+    let damaged = Root::new(&[("/etc/fstab", text), ("/sbin/fsck.ext4", "")]);
+    damaged.write("/dev/disk/by-label/root", "");
+    play("mount-local", &damaged.context(), &[]).0.unwrap();
+    damaged.write("/dev/disk/by-label/usb", "");
+    let (report, ran) = play("mount-network", &damaged.context(), &[broken]);
+    assert!(report.unwrap_err().starts_with("LABEL=usb: errors are left"));
+    assert!(mounts(&ran).is_empty(), "{ran:?}");
+
+    let (report, ran) = play("mount-network", &root.context(), &[bad]);
+    assert_eq!(report, worked(), "the bad one was told");
+    assert_eq!(ran[..2], [say("away"), "fsck -T -a LABEL=usb".to_owned()]);
+    assert_eq!(mounts(&ran), ["mount /usb", "mount /b"]);
+    let (report, ran) = play("mount-network", &root.context(), &[]);
+    assert_eq!((report, ran), (Ok(none), vec![say("away")]));
+}
+
 #[test]
 fn a_mount_point_in_use_or_that_cannot_be_made_is_not_mounted_on() {
     let root = Root::new(&[("/etc/fstab", "tmpfs /a tmpfs\ntmpfs /b tmpfs\ntmpfs /c tmpfs\n")]);
