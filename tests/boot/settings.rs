@@ -125,3 +125,24 @@ fn wrong_settings_are_told_and_the_others_made() {
     assert!(why.contains("vm/nosuch: No such file or directory"), "{why}");
     assert_eq!(root.read("/proc/sys/vm/a"), "1\n");
 }
+
+/// That may be a server that does not answer.
+#[test]
+fn what_is_mounted_at_usr_local_is_not_looked_into() {
+    let root = Root::new(&[
+        ("/proc/sys/kernel/panic", ""),
+        ("/usr/local/lib/sysctl.d/a.conf", "kernel.panic = 3\n"),
+        ("/usr/lib/sysctl.d/a.conf", "kernel.panic = 4\n"),
+        ("/usr/local/sbin/lvm", ""),
+        ("/sbin/udevd", ""),
+        ("/proc/self/mountinfo", "9 1 0:9 / /usr/local/x rw - nfs nas:/ rw\n"),
+    ]);
+    let volumes = |ran: &[String]| ran.iter().any(|line| line.starts_with("lvm "));
+    play("sysctl", &root.context(), &[]).0.unwrap();
+    assert_eq!(root.read("/proc/sys/kernel/panic"), "3\n");
+    assert!(volumes(&play("devices", &root.context(), &[]).1));
+    root.write("/proc/self/mountinfo", "9 1 0:9 / /usr/local rw - nfs nas:/ rw\n");
+    play("sysctl", &root.context(), &[]).0.unwrap();
+    assert_eq!(root.read("/proc/sys/kernel/panic"), "4\n");
+    assert!(!volumes(&play("devices", &root.context(), &[]).1));
+}
