@@ -112,8 +112,10 @@ pub(super) fn check(
         // All of that is told. What it costs is found without those that are not there anyway.
         let silent = &mut Report::new(&[]);
         take_out(&mut drafts, &mut mistakes);
-        let on_cycles = cycle::find(&drafts, &spec.targets, silent);
-        leave_out(&mut drafts, on_cycles, &mut mistakes);
+        let on_cycles = cycle::find(definitions, &drafts, &spec.targets, silent);
+        leave_out(&mut drafts, on_cycles.drafts, &mut mistakes);
+        on_cycles.targets.iter().for_each(|(name, mistake)| mistakes.add(name, mistake));
+        spec.targets.retain(|target| !on_cycles.targets.contains_key(&target.name));
         let rivals = rivals::find(&drafts, silent);
         leave_out(&mut drafts, rivals, &mut mistakes);
         let second = second_on_terminal(&drafts, silent);
@@ -149,7 +151,7 @@ pub(super) fn check_names(
         let mistake = is_fixed.then(|| format!("{} is a name of finit itself", quoted(own)));
         broken.extend(report.since(before).or(mistake).map(|mistake| (number, mistake)));
     }
-    check_twice(drafts, &mut broken, report);
+    check_twice(definitions, drafts, &mut broken, report);
     names.check_own(report);
     broken
 }
@@ -162,10 +164,11 @@ fn are_tied_badly(
     report: &mut Report<'_>,
 ) -> bool {
     let targets = [targets, &definitions.lost_targets].concat();
-    let on_cycles = cycle::find(drafts, &targets, report);
+    let on_cycles = cycle::find(definitions, drafts, &targets, report);
     let rivals = rivals::find(drafts, report);
     let second = second_on_terminal(drafts, report);
-    !(on_cycles.is_empty() && rivals.is_empty() && second.is_empty())
+    let no_cycles = on_cycles.drafts.is_empty() && on_cycles.targets.is_empty();
+    !(no_cycles && rivals.is_empty() && second.is_empty())
 }
 
 /// Keeps what is wrong with these; of what is known of one already, that counts.
@@ -354,10 +357,25 @@ pub(super) fn fixed<'a>() -> impl Iterator<Item = &'a str> {
 }
 
 /// Two services cannot have one alias, and no instance can be called as something else is.
-fn check_twice(drafts: &[Draft], broken: &mut BTreeMap<usize, String>, report: &mut Report<'_>) {
-    let instances = drafts.iter().filter(|draft| draft.spec.template.is_some());
-    let mut owners: BTreeMap<&str, Place> =
-        instances.map(|draft| (draft.spec.name.as_str(), draft.at)).collect();
+fn check_twice(
+    definitions: &Definitions,
+    drafts: &[Draft],
+    broken: &mut BTreeMap<usize, String>,
+    report: &mut Report<'_>,
+) {
+    let mut owners: BTreeMap<&str, Place> = BTreeMap::new();
+    for (number, draft) in found_last(drafts).filter(|(_, draft)| draft.spec.template.is_some()) {
+        let name = draft.spec.name.as_str();
+        let defined = definitions.places.get(name).map(|(_, at)| *at);
+        if let Some(first) = defined.or(owners.insert(name, draft.at)) {
+            let message = format!("{} is defined twice", quoted(name));
+            let problem = Problem::new(message.clone());
+            let hint = "name another instance, or take the other definition out";
+            let label = (first, "defined here too".to_owned());
+            report.error_with(draft.at, problem.hint(hint), &[label]);
+            broken.entry(number).or_insert(message);
+        }
+    }
     for (number, draft) in found_last(drafts) {
         let aliases = draft.takes.iter().filter(|(name, _)| draft.spec.alias.contains(name));
         for (name, at) in aliases {

@@ -9,30 +9,47 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use super::check::{Draft, Edge, Origin, Relation};
+use super::check::{Definitions, Draft, Edge, Origin, Relation};
 use super::report::{Place, Problem, Report};
 use super::spec::{MILESTONES, STEPS, Stage, TargetSpec};
 use super::steps;
 
-/// Reports every circle; the answer is the numbers of the services that are left out, and why.
+/// What is left out, each with its circle.
+#[derive(Default)]
+pub(super) struct LeftOut {
+    /// Services, by their numbers.
+    pub drafts: BTreeMap<usize, String>,
+    /// Targets of circles in which no service is, by their names.
+    pub targets: BTreeMap<String, String>,
+}
+
+/// Reports every circle; the answer is what is left out.
 pub(super) fn find(
+    definitions: &Definitions,
     drafts: &[Draft],
     targets: &[Rc<TargetSpec>],
     report: &mut Report<'_>,
-) -> BTreeMap<usize, String> {
-    let graph = Graph::new(drafts, targets);
-    let mut left_out = BTreeMap::new();
+) -> LeftOut {
+    let graph = Graph::new(definitions, drafts, targets);
+    let mut left_out = LeftOut::default();
     let mut search = Search::new(&graph);
     let is_found =
         |number: usize| drafts.get(number).is_some_and(|one| one.origin == Origin::Found);
     while let Some(circle) = search.circle() {
-        let message = graph.tell(&circle, report);
-        let numbers = circle.iter().map(|(node, _)| *node).filter(|node| *node < drafts.len());
+        let nodes = || circle.iter().map(|(node, _)| *node);
+        let numbers = nodes().filter(|node| *node < drafts.len());
         let last = numbers.max_by_key(|number| (is_found(*number), *number));
+        let place = last.and_then(|last| drafts.get(last)).map(|draft| draft.at);
+        let message = graph.tell(&circle, place, report);
+        let is_target = |node: &usize| targets.iter().any(|one| one.name == graph.name(*node));
         // A circle of steps and milestones alone would be ours.
-        let first = circle.first().map_or(0, |(node, _)| *node);
-        search.remove(last.unwrap_or(first));
-        left_out.extend(last.map(|last| (last, message)));
+        let target = nodes().filter(is_target).max();
+        search.remove(last.or(target).or_else(|| nodes().next()).unwrap_or_default());
+        if let Some(last) = last {
+            left_out.drafts.insert(last, message);
+        } else if let Some(target) = target {
+            left_out.targets.insert(graph.name(target).to_owned(), message);
+        }
     }
     left_out
 }
@@ -52,13 +69,20 @@ struct Graph<'a> {
 }
 
 impl<'a> Graph<'a> {
-    fn new(drafts: &'a [Draft], targets: &'a [Rc<TargetSpec>]) -> Self {
+    fn new(definitions: &Definitions, drafts: &'a [Draft], targets: &'a [Rc<TargetSpec>]) -> Self {
         let mut graph = Self { names: Vec::new(), ties: Vec::new() };
         let mut fixed: BTreeMap<&'a str, usize> = BTreeMap::new();
+        // Each has a node of its own, also where one name means two things, which is told elsewhere.
+        for (number, draft) in drafts.iter().enumerate() {
+            fixed.entry(&draft.spec.name).or_insert(number);
+            graph.names.push(&draft.spec.name);
+        }
+        for name in STEPS.into_iter().chain(MILESTONES) {
+            fixed.insert(name, graph.names.len());
+            graph.names.push(name);
+        }
         let templates = drafts.iter().filter_map(|draft| draft.spec.template.as_deref());
-        let named = drafts.iter().map(|draft| draft.spec.name.as_str());
-        let others = templates.chain(targets.iter().map(|target| target.name.as_str()));
-        for name in named.chain(STEPS).chain(MILESTONES).chain(others) {
+        for name in templates.chain(targets.iter().map(|target| target.name.as_str())) {
             if let std::collections::btree_map::Entry::Vacant(free) = fixed.entry(name) {
                 free.insert(graph.names.len());
                 graph.names.push(name);
@@ -71,8 +95,10 @@ impl<'a> Graph<'a> {
         graph.tie_fixed(&names);
         for target in targets {
             let wanted = target.wants.iter().chain(target.needs.iter().flatten());
+            let own = names.resolve(&target.name);
+            let at = definitions.places.get(&target.name).map(|(_, at)| *at);
             for name in wanted {
-                graph.tie(&names, &target.name, name, "is made of", None);
+                graph.tie(own, names.resolve(name), "is made of", at);
             }
         }
         graph
@@ -81,16 +107,17 @@ impl<'a> Graph<'a> {
     fn tie_services(&mut self, drafts: &'a [Draft], names: &Resolver<'a>) {
         let main = names.resolve(steps::MAIN).first().copied();
         for (number, draft) in drafts.iter().enumerate() {
-            let own = draft.spec.name.as_str();
+            let own = &draft.spec.name;
+            let node = &[number];
             if let Some(template) = &draft.spec.template {
-                self.tie(names, template, own, "is made of", None);
+                self.tie(names.resolve(template), node, "is made of", None);
             }
             if draft.spec.sockets.is_some() {
-                self.tie(names, "sockets", own, "is reached by", None);
+                self.tie(names.resolve("sockets"), node, "is reached by", None);
             }
             for (name, at) in &draft.takes {
                 if MILESTONES.contains(&name.as_str()) {
-                    self.tie(names, name, own, "is provided by", Some(*at));
+                    self.tie(names.resolve(name), node, "is provided by", Some(*at));
                 }
             }
             // Whoever speaks of itself is told that already.
@@ -98,18 +125,19 @@ impl<'a> Graph<'a> {
                 |edge: &&Edge| edge.to == *own || draft.spec.template.as_ref() == Some(&edge.to);
             for edge in draft.edges.iter().filter(|edge| !is_own(edge)) {
                 let at = Some(edge.at);
+                let other = names.resolve(&edge.to);
                 match edge.relation {
-                    Relation::Needs => self.tie(names, own, &edge.to, "needs", at),
-                    Relation::Wants => self.tie(names, own, &edge.to, "wants", at),
-                    Relation::After => self.tie(names, own, &edge.to, "comes after", at),
+                    Relation::Needs => self.tie(node, other, "needs", at),
+                    Relation::Wants => self.tie(node, other, "wants", at),
+                    Relation::After => self.tie(node, other, "comes after", at),
                     Relation::Before => {
-                        self.tie(names, &edge.to, own, "comes after", at);
+                        self.tie(other, node, "comes after", at);
                         // An umbrella orders its instances too, be it open or not.
                         for later in names.instances(&edge.to) {
-                            self.tie(names, later, own, "comes after", at);
+                            self.tie(names.resolve(later), node, "comes after", at);
                         }
                     }
-                    Relation::BoundTo => self.tie(names, own, &edge.to, "is bound to", at),
+                    Relation::BoundTo => self.tie(node, other, "is bound to", at),
                     // Nobody waits for these.
                     Relation::PartOf
                     | Relation::Conflicts
@@ -126,7 +154,7 @@ impl<'a> Graph<'a> {
                 }
                 Stage::Early => {
                     for step in steps::EARLY {
-                        self.tie(names, own, step, "comes after", None);
+                        self.tie(node, names.resolve(step), "comes after", None);
                     }
                 }
             }
@@ -136,26 +164,19 @@ impl<'a> Graph<'a> {
     fn tie_fixed(&mut self, names: &Resolver<'a>) {
         for step in STEPS {
             for earlier in steps::after(step) {
-                self.tie(names, step, earlier, "comes after", None);
+                self.tie(names.resolve(step), names.resolve(earlier), "comes after", None);
             }
         }
         for milestone in MILESTONES {
             for step in steps::reached_by(milestone) {
-                self.tie(names, milestone, step, "is reached by", None);
+                self.tie(names.resolve(milestone), names.resolve(step), "is reached by", None);
             }
         }
     }
 
-    fn tie(
-        &mut self,
-        names: &Resolver<'_>,
-        from: &str,
-        to: &str,
-        words: &'static str,
-        at: Option<Place>,
-    ) {
-        for from in names.resolve(from) {
-            for to in names.resolve(to) {
+    fn tie(&mut self, from: &[usize], to: &[usize], words: &'static str, at: Option<Place>) {
+        for from in from {
+            for to in to {
                 self.tie_nodes(*from, Tie { to: *to, words, at });
             }
         }
@@ -171,7 +192,13 @@ impl<'a> Graph<'a> {
         self.names.get(node).copied().unwrap_or_default()
     }
 
-    fn tell(&self, circle: &[(usize, Tie)], report: &mut Report<'_>) -> String {
+    /// Reports a circle, for want of another place at that one.
+    fn tell(
+        &self,
+        circle: &[(usize, Tie)],
+        place: Option<Place>,
+        report: &mut Report<'_>,
+    ) -> String {
         let mut path: String =
             circle.iter().map(|(node, _)| format!("{} -> ", self.name(*node))).collect();
         path.push_str(circle.first().map_or("", |(node, _)| self.name(*node)));
@@ -183,6 +210,10 @@ impl<'a> Graph<'a> {
             })
             .collect();
         let message = format!("a circle in which each waits for the next: {path}");
+        if labels.is_empty() {
+            let hint = "one of them is left out".to_owned();
+            labels.extend(place.map(|place| (place, hint)));
+        }
         if labels.is_empty() {
             return message;
         }

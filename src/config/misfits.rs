@@ -47,7 +47,7 @@ fn misfits(
     let silent = &mut Report::new(&[]);
     let mut broken = check_names(definitions, drafts, silent);
     let targets = [&*spec.targets, &definitions.lost_targets].concat();
-    broken.extend(cycle::find(drafts, &targets, silent));
+    broken.extend(cycle::find(definitions, drafts, &targets, silent).drafts);
     broken.extend(rivals::find(drafts, silent));
     broken.extend(second_on_terminal(drafts, silent));
     let aliases: BTreeSet<&String> = drafts.iter().flat_map(|draft| &draft.spec.alias).collect();

@@ -41,6 +41,29 @@ fn each_kind_of_mistake_leaves_its_name_behind() {
     check(&[("fsck", ""), ("a", "")], &[], &["a"]);
 }
 
+/// An instance that is called as something else costs that instance, and nobody else.
+#[test]
+fn a_name_that_is_defined_twice_costs_the_second_one_alone() {
+    let web = ("web", "instances = [\"a\", \"b\"]");
+    let units = [web, ("\"web@a\"", ""), ("db", "")];
+    check(&units, &[], &["web@b", "web@a", "db"]);
+    let text = units.map(|(name, lines)| unit(name, lines)).concat();
+    let text = format!("{text}[task.backup]\ncommand = \"/x\"\n");
+    let errors = read(&text).errors();
+    assert_eq!(errors.len(), 1, "{errors:?}");
+    assert!(errors[0].starts_with("error: `web@a` is defined twice"), "{errors:?}");
+    assert_eq!(left_out(&text).1, ["web@b", "web@a", "db", "backup"]);
+}
+
+#[test]
+fn a_circle_of_targets_costs_the_last_of_them() {
+    let targets = "[target.a]\nwants = \"b\"\n[target.b]\nneeds = \"a\"\n";
+    let (out, services) = left_out(&format!("{}{targets}", unit("x", "")));
+    let circle = "a circle in which each waits for the next: a -> b -> a";
+    assert_eq!(out, [("b".to_owned(), circle.to_owned())]);
+    assert_eq!(services, ["x"]);
+}
+
 /// An editor's mark before the first header hides no owner of a mistake.
 #[test]
 fn a_mark_at_the_beginning_of_a_file_makes_no_second_mistake() {
