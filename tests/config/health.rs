@@ -43,7 +43,12 @@ fn pages_in_all_their_forms() {
 
 #[test]
 fn commands_are_those_of_a_hook() {
-    for text in [r#""/bin/ask me""#, r#"["/bin/ask", "me"]"#, r#"{ run = "/bin/ask me" }"#] {
+    for text in [
+        r#""/bin/ask me""#,
+        r#"["/bin/ask", "me"]"#,
+        r#"{ run = "/bin/ask me" }"#,
+        r#"{ run = ["/bin/ask", "me"] }"#,
+    ] {
         let Check::Command(hook) = health(&format!("command = {text}")).check else {
             panic!("{text}");
         };

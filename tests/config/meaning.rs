@@ -351,6 +351,20 @@ fn hooks_reloads_and_exits_that_are_fine() {
     assert_eq!(*service(&format!("{RUN}ok-exit = 'any'\n")).ok_exit, OkExit::Any);
 }
 
+/// A list in `run` is what a list in its place is: commands, or the words of the only one.
+#[test]
+fn a_list_in_run_loses_nothing() {
+    let spec = service(&format!(
+        "{RUN}before-start = {{ run = ['/a b', ['/c', 'd e']] }}\n\
+         stop.command = {{ run = ['/ctl', '--stop', 'a b'] }}\n"
+    ));
+    let [first, second] = &*spec.hooks.before_start else { panic!("{:?}", spec.hooks) };
+    assert_eq!(words(&first.command), ["/a", "b"]);
+    assert_eq!(words(&second.command), ["/c", "d e"]);
+    let stop = spec.stop.command.as_ref().expect("a command");
+    assert_eq!(words(&stop.command), ["/ctl", "--stop", "a b"]);
+}
+
 #[test]
 fn the_environment_in_order() {
     let spec = service(&format!(

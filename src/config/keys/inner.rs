@@ -194,7 +194,16 @@ pub(super) const KEYS: [Key; 46] = [
         r#"[75, "HUP"]"#,
         "Further ends after which it comes back.",
     ),
-    key(HOOK, "run", STRINGS, "", r#""/bin/true""#, "What is run, written as `command` is."),
+    key(
+        HOOK,
+        "run",
+        STRINGS,
+        "",
+        r#""/bin/true""#,
+        "What is run, written as `command` is. Where there can be several commands, as in \
+         `before-start`, each item of a list is one: [\"/bin/a b\", [\"/bin/c\", \"d\"]]; in \
+         `stop.command`, `ready.command` and `health.command` a list is the words of the only one.",
+    ),
     key(HOOK, "may-fail", BOOLEAN, "false", "true", "Whether its failure is overlooked."),
     key(HOOK, "user", USER, "the service's own", r#""root""#, "Who runs it."),
     key(HOOK, "timeout", DURATION, "the service's own", r#""10s""#, "How long it may take."),

@@ -54,13 +54,29 @@ pub(super) fn script(text: &str) -> CommandLine {
 pub(super) fn hooks(s: &mut Section<'_, '_, '_>, key: &'static str) -> Vec<Hook> {
     let Some(entry) = s.entry(key) else { return Vec::new() };
     match &entry.node.value {
-        Value::Array(items) => items.iter().flat_map(|item| hook(s, key, item)).collect(),
-        _ => hook(s, key, &entry.node),
+        Value::Array(items) => {
+            items.iter().flat_map(|item| hook(s, key, item, List::Many)).collect()
+        }
+        _ => hook(s, key, &entry.node, List::Many),
     }
 }
 
+/// What a list in `run` is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum List {
+    /// The words of one command.
+    One,
+    /// Commands.
+    Many,
+}
+
 /// One hook, or the hooks of one table.
-fn hook<'t>(s: &mut Section<'t, '_, '_>, key: &'static str, node: &'t Node) -> Vec<Hook> {
+fn hook<'t>(
+    s: &mut Section<'t, '_, '_>,
+    key: &'static str,
+    node: &'t Node,
+    list: List,
+) -> Vec<Hook> {
     let Value::Table(table) = &node.value else {
         let plain = |command| Hook { command, may_fail: false, user: None, timeout: None };
         return command(s, key, node).map(plain).into_iter().collect();
@@ -76,7 +92,7 @@ fn hook<'t>(s: &mut Section<'t, '_, '_>, key: &'static str, node: &'t Node) -> V
         return Vec::new();
     };
     let nodes = match &run.node.value {
-        Value::Array(items) => items.as_slice(),
+        Value::Array(items) if list == List::Many => items.as_slice(),
         _ => std::slice::from_ref(&run.node),
     };
     nodes
@@ -99,7 +115,8 @@ pub(super) fn reload(s: &mut Section<'_, '_, '_>) -> Vec<ReloadAction> {
             Value::String(text) if SignalNumber::parse(text).is_some() => {
                 actions.extend(SignalNumber::parse(text).map(ReloadAction::Signal));
             }
-            _ => actions.extend(hook(s, "reload", node).into_iter().map(ReloadAction::Run)),
+            _ => actions
+                .extend(hook(s, "reload", node, List::Many).into_iter().map(ReloadAction::Run)),
         }
     }
     actions
@@ -114,6 +131,6 @@ pub(super) fn one_hook<'t>(s: &mut Section<'t, '_, '_>, key: &'static str) -> Op
             let command = command(s, key, node)?;
             Some(Hook { command, may_fail: false, user: None, timeout: None })
         }
-        _ => hook(s, key, node).into_iter().next(),
+        _ => hook(s, key, node, List::One).into_iter().next(),
     }
 }
