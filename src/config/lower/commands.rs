@@ -84,7 +84,7 @@ fn hook<'t>(
     let mut inner = s.inner(table, "service.hook");
     let may_fail = inner.flag("may-fail").unwrap_or(false);
     let user = inner.user("user");
-    let timeout = inner.patience("timeout").flatten();
+    let timeout = inner.duration("timeout");
     let Some(run) = inner.entry("run") else {
         inner
             .report
