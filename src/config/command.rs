@@ -1,16 +1,20 @@
 //! Command lines: words as a shell would split them, without a shell.
 //!
 //! Single quotes keep everything, double quotes keep white space, a backslash keeps the next
-//! character. `$VAR` alone in a word becomes as many words as its value has; `${VAR}`, and
-//! `$VAR` within a word or in quotes, is its value as it is; `$$` is a dollar. What only a
-//! shell could carry out (pipes, redirections, `$(…)`) is an error instead of an argument that
-//! the program would not understand.
+//! character, or goes with the end of its line. `$VAR` alone in a word becomes as many words as
+//! its value has; `${VAR}`, and `$VAR` within a word or in quotes, is its value as it is; `$$` is
+//! a dollar. What only a shell could carry out (pipes, redirections, `$(…)`) is an error instead
+//! of an argument that the program would not understand.
 
 use super::report::{Problem, quoted};
 use super::spec::{CommandLine, Piece, Word};
 
 /// Words that mean something to a shell and nothing to execve(2), where they are not quoted.
-const SHELL_WORDS: [&str; 9] = ["|", "||", "&", "&&", ";", ">", ">>", "<", "2>&1"];
+const SHELL_WORDS: [&str; 3] = ["&", "&&", ";"];
+/// What means that wherever it stands in a word: `2>>/var/log/x`, `a|b`.
+const SHELL_SIGNS: [char; 3] = ['<', '>', '|'];
+/// What lets a line go on in the next one.
+const LINE_ENDS: [&str; 2] = ["\\\n", "\\\r\n"];
 
 /// Splits a command line.
 ///
@@ -22,6 +26,9 @@ pub(super) fn split(text: &str) -> Result<CommandLine, Problem> {
     let mut reader = Reader { text, rest: text };
     loop {
         reader.rest = reader.rest.trim_start();
+        if reader.skip_line_end() {
+            continue;
+        }
         if reader.rest.is_empty() {
             break;
         }
@@ -85,11 +92,22 @@ impl Reader<'_> {
         }
     }
 
+    /// Passes over a line's end behind a backslash.
+    fn skip_line_end(&mut self) -> bool {
+        let rest = LINE_ENDS.iter().find_map(|end| self.rest.strip_prefix(end));
+        self.rest = rest.unwrap_or(self.rest);
+        rest.is_some()
+    }
+
     /// The next word; the text begins with one.
     fn word(&mut self) -> Result<Word, Problem> {
         let start = self.offset();
         let mut pieces = Pieces::default();
+        let mut is_for_shell = false;
         while let Some(c) = self.rest.chars().next().filter(|c| !c.is_whitespace()) {
+            if self.skip_line_end() {
+                continue;
+            }
             let here = self.offset();
             self.next();
             match c {
@@ -106,12 +124,15 @@ impl Reader<'_> {
                 _ => {
                     let means = |c: char| c.is_whitespace() || "'\"\\$".contains(c);
                     self.rest = self.rest.trim_start_matches(|c| !means(c));
-                    pieces.text(self.text.get(here..self.offset()).unwrap_or_default());
+                    let plain = self.text.get(here..self.offset()).unwrap_or_default();
+                    is_for_shell |= plain.contains(SHELL_SIGNS);
+                    pieces.text(plain);
                 }
             }
         }
         let raw = self.text.get(start..self.offset()).unwrap_or_default();
-        if SHELL_WORDS.contains(&raw) {
+        let raw = &*LINE_ENDS.iter().fold(raw.to_owned(), |raw, end| raw.replace(end, ""));
+        if is_for_shell || SHELL_WORDS.contains(&raw) {
             let message = format!("{} means nothing here, there is no shell", quoted(raw));
             let hint = "use `script` for shell commands, or put it in quotes";
             return Err(Problem::new(message).hint(hint).at(start..self.offset()));
@@ -130,6 +151,9 @@ impl Reader<'_> {
 
     fn double_quotes(&mut self, here: usize, pieces: &mut Pieces) -> Result<(), Problem> {
         loop {
+            if self.skip_line_end() {
+                continue;
+            }
             let at = self.offset();
             match self.next() {
                 None => return Err(unclosed(here)),

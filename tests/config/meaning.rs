@@ -81,7 +81,7 @@ fn a_task_ends_and_counts_as_up() {
 #[test]
 fn commands_are_split_as_by_a_shell() {
     let value = |name: &str| (name == "V").then(|| "one  two".to_owned());
-    let cases: [(&str, &[&str]); 14] = [
+    let cases: [(&str, &[&str]); 19] = [
         ("/a  b\tc", &["/a", "b", "c"]),
         (r#"/a 'b  c' "d  e""#, &["/a", "b  c", "d  e"]),
         (r#"/a b\ c \'d "\"e\\\x""#, &["/a", "b c", "'d", r#""e\\x"#]),
@@ -94,8 +94,13 @@ fn commands_are_split_as_by_a_shell() {
         ("/a $NONE b", &["/a", "b"]),
         ("/a ${NONE} b", &["/a", "", "b"]),
         ("/a '$V' $$V \\$V", &["/a", "$V", "$V", "$V"]),
-        ("/a ';' \\| a>b", &["/a", ";", "|", "a>b"]),
+        ("/a ';' \\| a\\>'b'", &["/a", ";", "|", "a>b"]),
         ("/a ä 漢字", &["/a", "ä", "漢字"]),
+        ("/a \\\n  --b", &["/a", "--b"]),
+        ("/a b\\\nc \\\r\n d\\\n", &["/a", "bc", "d"]),
+        ("\\\n/a \"b\\\nc\" 'b\\\nc'", &["/a", "bc", "b\\\nc"]),
+        ("/a $V\\\n", &["/a", "one", "two"]),
+        ("/a \\\n\\\n", &["/a"]),
     ];
     for (text, expected) in cases {
         let spec = service(&format!("[service.x]\ncommand = '''{text}'''\n"));

@@ -4,6 +4,7 @@ use super::super::command::{exact, split};
 use super::super::raw::{Node, Value};
 use super::super::report::Problem;
 use super::super::spec::{CommandLine, Hook, Piece, ReloadAction};
+use super::super::values;
 use super::section::Section;
 use crate::facts::SignalNumber;
 
@@ -114,6 +115,10 @@ pub(super) fn reload(s: &mut Section<'_, '_, '_>) -> Vec<ReloadAction> {
         match &node.value {
             Value::String(text) if SignalNumber::parse(text).is_some() => {
                 actions.extend(SignalNumber::parse(text).map(ReloadAction::Signal));
+            }
+            // No program is called so.
+            Value::String(text) if text.starts_with("SIG") && !text.contains([' ', '/']) => {
+                let _told = s.read("reload", node, values::signal);
             }
             _ => actions
                 .extend(hook(s, "reload", node, List::Many).into_iter().map(ReloadAction::Run)),
