@@ -1,11 +1,12 @@
 //! The loop of the log writer: messages of PID 1, bytes of services, and no timer unless a disk
-//! has failed, or memory that the start of services needed is to be given back.
+//! has failed, syslog is full, or memory that the start of services needed is to be given back.
 //!
 //! A pipe that has bytes gets one turn a round. Level-triggered, the kernel puts it behind all
 //! others that have some, so a flood takes its share and no more.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::time::Duration;
+use std::os::unix::net::UnixDatagram;
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -20,6 +21,8 @@ use crate::os::passing::receive_with_fds;
 
 /// The socket among the numbers of pipes.
 const SOCKET: u64 = u64::MAX;
+/// That of syslog, while it is full.
+const SYSLOG: u64 = u64::MAX - 1;
 
 /// So long after PID 1 said something, it has probably said all.
 const QUIET: Duration = Duration::from_secs(1);
@@ -43,6 +46,10 @@ struct Watch<'a> {
     writer: Writer,
     /// Memory that messages needed is given back.
     trimmed: bool,
+    /// What has no room for lines, and when they are given to it anyway.
+    full: Option<(UnixDatagram, Instant)>,
+    /// Pipes that are not watched until then.
+    held: Vec<u32>,
 }
 
 /// Writes logs until PID 1 ends it.
@@ -52,7 +59,7 @@ pub fn watch(socket: BorrowedFd<'_>) -> Result<(), Errno> {
     let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
     epoll.add(socket, EpollEvent::new(EpollFlags::EPOLLIN, SOCKET))?;
     let writer = Writer::new(kept)?;
-    let mut watch = Watch { socket, epoll, writer, trimmed: false };
+    let mut watch = Watch { socket, epoll, writer, trimmed: false, full: None, held: Vec::new() };
     let mut next = watch.obey(messages)?;
     while next == Next::Go {
         next = watch.turn()?;
@@ -88,10 +95,17 @@ impl Watch<'_> {
         if self.writer.store.retry_in() == Some(Duration::ZERO) {
             self.writer.store.retry(now());
         }
+        let has_room = events.iter().take(count).any(|event| event.data() == SYSLOG);
+        if has_room || self.full.as_ref().is_some_and(|(_, until)| *until <= Instant::now()) {
+            self.release()?;
+        }
         for event in events.iter().take(count) {
             let Ok(id) = u32::try_from(event.data()) else { continue };
             let nobody = event.events() == EpollFlags::EPOLLHUP;
-            if self.writer.turn(id, Tail::Wait) == 0 && nobody {
+            let count = self.writer.turn(id, Tail::Wait);
+            if let Some((socket, until)) = self.writer.full() {
+                self.hold(id, socket, until)?;
+            } else if count == 0 && nobody {
                 // PID 1 has let go of its end: nothing can come any more.
                 self.writer.drain(id, Tail::Line);
                 self.forget(id)?;
@@ -104,10 +118,37 @@ impl Watch<'_> {
     fn timeout(&self) -> EpollTimeout {
         let retry = self.writer.store.retry_in();
         let quiet = (!self.trimmed).then_some(QUIET);
-        let wait = retry.into_iter().chain(quiet).min();
+        let full = self.full.as_ref().map(|(_, until)| *until);
+        let full = full.map(|until| until.saturating_duration_since(Instant::now()));
+        let wait = retry.into_iter().chain(quiet).chain(full).min();
         wait.map(|wait| wait.as_millis().saturating_add(1)).map_or(EpollTimeout::NONE, |wait| {
             EpollTimeout::try_from(wait).unwrap_or(EpollTimeout::NONE)
         })
+    }
+
+    /// Leaves a pipe alone until there is room for its lines: the others go on.
+    fn hold(&mut self, id: u32, socket: UnixDatagram, until: Instant) -> Result<(), Errno> {
+        if self.full.is_none() {
+            self.epoll.add(&socket, EpollEvent::new(EpollFlags::EPOLLOUT, SYSLOG))?;
+            self.full = Some((socket, until));
+        }
+        if let Some(fd) = self.writer.fd(id) {
+            self.epoll.delete(fd)?;
+            self.held.push(id);
+        }
+        Ok(())
+    }
+
+    /// Watches those pipes again.
+    fn release(&mut self) -> Result<(), Errno> {
+        // Closed, it is not watched any more.
+        self.full = None;
+        for id in std::mem::take(&mut self.held) {
+            if let Some(fd) = self.writer.fd(id) {
+                self.epoll.add(fd, EpollEvent::new(EpollFlags::EPOLLIN, u64::from(id)))?;
+            }
+        }
+        Ok(())
     }
 
     /// Takes all messages that are there.
@@ -155,7 +196,9 @@ impl Watch<'_> {
     /// Forgets a pipe. The kernel would go on watching it: it watches what PID 1's descriptor
     /// refers to as well (epoll(7), question 6).
     fn forget(&mut self, id: u32) -> Result<(), Errno> {
-        if let Some(fd) = self.writer.fd(id) {
+        let is_held = self.held.contains(&id);
+        self.held.retain(|held| *held != id);
+        if let Some(fd) = self.writer.fd(id).filter(|_| !is_held) {
             self.epoll.delete(fd)?;
         }
         self.writer.forget(id);

@@ -1,11 +1,12 @@
 //! The pipes that are open, and one turn of one pipe: look, make lines, stage, write, unstage.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::os::unix::net::UnixDatagram;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use nix::errno::Errno;
 
-use super::devices::{Devices, Kind};
+use super::devices::{Devices, Kind, PATIENCE};
 use super::kept::Kept;
 use super::message::Output;
 use super::pipes::Pipes;
@@ -106,22 +107,39 @@ impl Writer {
 
     /// Writes what a pipe holds at this moment, however fast its service is.
     pub fn drain(&mut self, id: u32, tail: Tail) {
-        let mut rest = self.fd(id).and_then(|fd| unread(fd).ok()).unwrap_or(0);
-        while rest > 0 {
-            match self.turn(id, Tail::Wait) {
-                0 => break,
-                count => rest = rest.saturating_sub(count),
-            }
-        }
-        if self.pipe(id).is_some_and(|pipe| tail == Tail::Line && !pipe.begun.is_empty()) {
-            self.turn(id, Tail::Line);
-        }
+        self.drain_until(id, tail, patience());
     }
 
     /// Writes what all pipes hold.
     pub fn drain_all(&mut self, tail: Tail) {
+        let until = patience();
         let ids: Vec<u32> = self.open.iter().map(|pipe| pipe.id).collect();
-        ids.into_iter().for_each(|id| self.drain(id, tail));
+        ids.into_iter().for_each(|id| self.drain_until(id, tail, until));
+    }
+
+    /// The same; what a syslog daemon has not taken by then is lost.
+    fn drain_until(&mut self, id: u32, tail: Tail, until: Instant) {
+        let mut rest = self.fd(id).and_then(|fd| unread(fd).ok()).unwrap_or(0);
+        while rest > 0 {
+            let count = self.turn(id, Tail::Wait);
+            rest = rest.saturating_sub(count);
+            // What waits for its newline is for the next writer, and so is what finds no room.
+            let waited = tail != Tail::Wait && self.devices.wait(until);
+            if count == 0 && !waited {
+                break;
+            }
+        }
+        while self.pipe(id).is_some_and(|pipe| tail == Tail::Line && !pipe.begun.is_empty()) {
+            self.turn(id, Tail::Line);
+            if !self.devices.wait(until) {
+                break;
+            }
+        }
+    }
+
+    /// What a device has to have before the last turn can go on, and when it goes on anyway.
+    pub fn full(&mut self) -> Option<(UnixDatagram, Instant)> {
+        self.devices.full()
     }
 
     /// One turn of a pipe; the answer is how many bytes it took.
@@ -142,8 +160,21 @@ impl Writer {
         let joined = (!pipe.begun.is_empty()).then(|| [&*pipe.begun, raw].concat());
         let source = joined.as_deref().unwrap_or(raw);
         self.out.clear();
-        let taken = text::lines(source, prefix.as_bytes(), tail, ROOM, &mut self.out);
-        let full = self.out.len() >= ROOM;
+        let mut taken = text::lines(source, prefix.as_bytes(), tail, ROOM, &mut self.out);
+        let mut full = self.out.len() >= ROOM;
+        // A device is given its lines before they are taken: a death in between gives them
+        // twice. So it is when there is no memory for a note.
+        if let Route::Device(kind, tag) = &pipe.route {
+            let given = self.devices.put(*kind, tag, &self.out);
+            if given < self.out.len() {
+                self.out.clear();
+                taken = text::lines(source, prefix.as_bytes(), tail, given, &mut self.out);
+                full = true;
+            }
+            if full && taken == 0 {
+                return 0;
+            }
+        }
         // What found no room stays in the pipe; what found no newline begins a line.
         let count = if full { taken.saturating_sub(pipe.begun.len()) } else { raw.len() };
         let rest = if full { &[] } else { source.get(taken..).unwrap_or_default() };
@@ -152,15 +183,13 @@ impl Writer {
         let place =
             if device { Place::File(0) } else { self.store.place(&path, self.out.len(), millis) };
         let note = Note { id, path, tag, errors, millis, tail, place };
-        // A device is given its lines before they are taken: a death in between gives them
-        // twice. So it is when there is no memory for a note.
         let staged = if !device && self.store.spool.set_note(&note, &begun).is_ok() {
             self.pipes.stage(fd, count)
         } else {
             0
         };
         match &pipe.route {
-            Route::Device(kind, tag) => self.devices.put(*kind, tag, &self.out),
+            Route::Device(..) => {}
             Route::Own(_) | Route::File(_) => self.store.put(&note, &begun, &self.out),
         }
         if !(begun.is_empty() && pipe.begun.is_empty()) {
@@ -177,7 +206,7 @@ impl Writer {
     /// Tells what is wrong with files where it does not need one: in the kernel's ring.
     pub fn tell_news(&mut self) {
         for line in self.store.news.drain(..) {
-            self.devices.put(Kind::Kmsg, "finit", format!("{line}\n").as_bytes());
+            let _lost = self.devices.put(Kind::Kmsg, "finit", format!("{line}\n").as_bytes());
         }
     }
 
@@ -220,6 +249,12 @@ fn forget_own(store: &mut Store, directory: &str, pipe: &Pipe) {
     if let (Some(path), Some(_)) = (pipe.route.path(directory), pipe.route.max_size()) {
         store.files.forget_own(path, pipe.id);
     }
+}
+
+/// How long a syslog daemon is waited for, from now.
+fn patience() -> Instant {
+    let now = Instant::now();
+    now.checked_add(PATIENCE).unwrap_or(now)
 }
 
 /// Milliseconds since 1970.

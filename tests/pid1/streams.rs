@@ -112,6 +112,54 @@ fn a_name_stands_before_lines_for_syslog_for_the_ring_and_on_the_console() {
     assert!(!machine.console().contains("bare: bare out"), "{}", machine.console());
 }
 
+/// A task that says so many lines to syslog.
+fn burst(name: &str, lines: u32, rest: &str) -> String {
+    format!(
+        "[task.{name}]\nlog = \"syslog\"\n{rest}script = \"\"\"\n\
+         i=0; while [ $i -lt {lines} ]; do i=$((i+1)); echo \"line $i of a burst\"; done\n\"\"\"\n"
+    )
+}
+
+/// The kernel queues ten of them for the daemon.
+#[test]
+fn a_burst_to_syslog_loses_no_line() {
+    let ear = "[service.ear]\ncommand = \"/usr/bin/python3 /etc/ear.py\"\nlog = \"none\"\n\
+               ready = \"file:/out/ear\"\n";
+    let toml = [ear, &burst("web", 3000, "needs = \"ear\"\n")].concat();
+    let machine = Plan::new().file("/etc/ear.py", include_str!("ear.py")).boot(&toml);
+    hears(&machine, "/out/heard", "line 3000 of a burst|");
+    let heard = machine.read("/out/heard");
+    let heard: Vec<&str> = heard.lines().filter(|line| line.contains("web: ")).collect();
+    let said: Vec<String> =
+        (1..=3000).map(|n| format!("syslog <30>web: line {n} of a burst|")).collect();
+    assert!(heard == said, "{} lines", heard.len());
+}
+
+/// Its lines are lost then, which is told once it listens; nobody waits for it.
+#[test]
+fn a_syslog_daemon_that_does_not_listen_stops_no_service() {
+    let deaf = "import os, socket\n\
+                log = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)\n\
+                log.bind('/dev/log')\nos.mkfifo('/out/begin')\n\
+                open('/out/ear', 'w').close()\nopen('/out/begin').close()\n\
+                heard = open('/out/heard', 'a', buffering=1)\n\
+                while True:\n    heard.write(log.recv(65536).decode() + '|\\n')\n";
+    let toml = [
+        "[service.deaf]\ncommand = \"/usr/bin/python3 /etc/deaf.py\"\nlog = \"none\"\n\
+         ready = \"file:/out/ear\"\n",
+        &burst("flood", 9000, "needs = \"deaf\"\n"),
+        "[task.other]\nneeds = \"flood\"\nscript = \"echo here\"\nlog = \"file:/out/other\"\n",
+        &burst("last", 1, "start = \"manual\"\n"),
+    ];
+    let machine = Plan::new().file("/etc/deaf.py", deaf).boot(&toml.concat());
+    hears(&machine, "/out/other", "other: here");
+    machine.sh("echo > /out/begin");
+    hears(&machine, "/out/heard", "<30>flood: line 1 of a burst|");
+    machine.order(&["start", "last"]);
+    hears(&machine, "/out/heard", "<30>last: line 1 of a burst|");
+    hears(&machine, "/out/heard", " lines lost|");
+}
+
 #[test]
 fn another_finit_keeps_both_pipes() {
     let both = parrot("log = \"file:/out/out\"\nlog-stderr = \"file:/out/err\"\n");
