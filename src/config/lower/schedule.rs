@@ -28,7 +28,13 @@ pub(super) fn schedule(s: &mut Section<'_, '_, '_>, kind: Kind) -> Option<Rc<Sch
         Value::Table(table) => {
             let mut inner = s.inner(table, "service.schedule");
             unknown = inner.is_mistyped(&["at", "every", "after-boot", "after-enable"]);
-            let mut schedule = times(&mut inner, "at");
+            let mut zoned = Schedule::default();
+            if let Some(name) = inner.text("zone")
+                && let (Err(mistake), Some(place)) = (zoned.set_zone(&name), inner.place("zone"))
+            {
+                inner.report.error(place, Problem { at: None, ..mistake.into() });
+            }
+            let mut schedule = times(&mut inner, "at", zoned);
             schedule.every = inner.duration("every");
             schedule.after_boot = inner.duration("after-boot");
             schedule.after_enable = inner.duration("after-enable");
@@ -39,14 +45,9 @@ pub(super) fn schedule(s: &mut Section<'_, '_, '_>, kind: Kind) -> Option<Rc<Sch
             {
                 inner.report.error(place, Problem::new("`every` is no time to wait"));
             }
-            if let Some(name) = inner.text("zone")
-                && let (Err(mistake), Some(place)) = (schedule.set_zone(&name), inner.place("zone"))
-            {
-                inner.report.error(place, Problem { at: None, ..mistake.into() });
-            }
             schedule
         }
-        Value::Array(_) => times(s, "schedule"),
+        Value::Array(_) => times(s, "schedule", Schedule::default()),
         _ => s.get("schedule", |text| Ok(Schedule::parse(text)?)).unwrap_or_default(),
     };
     let once = [schedule.every, schedule.after_boot, schedule.after_enable];
@@ -58,12 +59,24 @@ pub(super) fn schedule(s: &mut Section<'_, '_, '_>, kind: Kind) -> Option<Rc<Sch
     Some(Rc::new(schedule))
 }
 
-/// The times of the calendar in that key.
-fn times(s: &mut Section<'_, '_, '_>, key: &str) -> Schedule {
-    let mut schedule = Schedule::default();
+/// The times of the calendar in that key. Unless the key `zone` has said it for all of them, each
+/// says its zone or none does: whose times they are is one thing.
+fn times(s: &mut Section<'_, '_, '_>, key: &str, mut schedule: Schedule) -> Schedule {
     let Some(nodes) = s.entry(key).and_then(|_| s.nodes(key)) else { return schedule };
+    let is_said = schedule.zone.is_some();
     for node in nodes {
         let more = s.read(key, node, |text| {
+            let mut alone = Schedule::default();
+            alone.add(text)?;
+            let is_like = schedule.at.is_empty() || alone.zone.is_some() == schedule.zone.is_some();
+            if let (false, false, Some(zone)) =
+                (is_said, is_like, alone.zone.as_ref().or(schedule.zone.as_ref()))
+            {
+                let hint = format!("say it for all: {{ at = [...], zone = \"{zone}\" }}");
+                return Err(
+                    Problem::new("some of the times have a zone and some have not").hint(hint)
+                );
+            }
             let mut more = schedule.clone();
             more.add(text)?;
             Ok(more)
