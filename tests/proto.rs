@@ -191,6 +191,23 @@ fn the_line_of_the_contract_is_read() {
     assert_eq!(answer.trim_end(), expected);
 }
 
+/// Parameters that need not be there need no object, either.
+#[test]
+fn a_method_all_of_whose_parameters_may_be_missing_needs_none() {
+    for (method, request) in [
+        ("graph", Request::Graph { name: None }),
+        ("upgrade", Request::Upgrade { program: None }),
+        ("cancel-power", Request::CancelPower { message: String::new(), quiet: false }),
+    ] {
+        for rest in ["", r#","params":null"#, r#","params":{}"#] {
+            let call = decode(&format!(r#"{{"id":1,"method":"{method}"{rest}}}"#));
+            assert_eq!(call.unwrap().request, request, "{method}{rest}");
+        }
+    }
+    let (_, refusal) = decode(r#"{"id":1,"method":"status"}"#).unwrap_err();
+    assert_eq!(refusal.message, "status: missing field `name`");
+}
+
 #[test]
 fn ids_come_back_as_they_were_sent() {
     for id in [json!(0), json!("seven"), json!([1, 2]), json!({"a": null}), json!(1.5)] {

@@ -87,12 +87,15 @@ fn exchange(words: &[String], session: &mut Session) -> Result<Status, Failure> 
     let connection = session.connection()?;
     connection.send_line(&format!("{line}\n"))?;
     let mut status = None;
-    // A list has no end mark, so it ends with the connection; other answers are one line.
-    let is_list = match &request {
-        Request::List => true,
+    let may_be_empty = match &request {
+        Request::List | Request::Plan => true,
         Request::Status { name } => glob::is_pattern(name),
         _ => false,
     };
+    // A list has no end mark, so it ends with the connection; other answers are one line.
+    let is_list = may_be_empty || matches!(request, Request::Why { .. } | Request::Graph { .. });
+    // What others tell may end with that word, too.
+    let is_state = matches!(request, Request::List | Request::Status { .. });
     if is_list {
         connection.finish();
     }
@@ -106,7 +109,7 @@ fn exchange(words: &[String], session: &mut Session) -> Result<Status, Failure> 
             return Err(Failure::Refused(refusal));
         }
         session.output.line(&answer);
-        let dead = answer == "dead" || answer.ends_with(" dead");
+        let dead = is_state && (answer == "dead" || answer.ends_with(" dead"));
         let of_this = if dead { Status::Failed } else { Status::Done };
         status = Some(status.unwrap_or(Status::Done).or(of_this));
         if !is_list {
@@ -114,7 +117,7 @@ fn exchange(words: &[String], session: &mut Session) -> Result<Status, Failure> 
         }
     }
     match status {
-        None if !is_list => Err(Failure::Lost("finit closed it".to_owned())),
+        None if !may_be_empty => Err(Failure::Lost("finit closed it".to_owned())),
         status => Ok(status.unwrap_or(Status::Done)),
     }
 }

@@ -103,6 +103,8 @@ fn request(method: &str, params: serde_json::Value) -> Result<Request, Refusal> 
         let message = format!("`{method}` is not understood by this version of finit");
         return Err(Refusal::new(Code::UnknownMethod, message));
     }
+    // Without them, those that need not be there are not.
+    let params = if params.is_null() { serde_json::Map::new().into() } else { params };
     object.insert("params".to_owned(), params);
     Request::deserialize(serde_json::Value::Object(object)).map_err(|error| {
         let text = error.to_string();

@@ -222,6 +222,17 @@ fn init_passes_words_on() {
             vec![Answer::Reply(Reply::Service(Box::new(service(name, state))))]
         }
         Request::List => vec![Answer::Reply(Reply::Machine(Box::new(machine())))],
+        Request::Plan => vec![Answer::Reply(Reply::Plan(Vec::new()))],
+        Request::Why { .. } => {
+            let why = r#"{"name":"db","state":"failed","since_ms":0,"reason":"is dead",
+                "because":[{"ago_ms":1000,"text":"dead"}]}"#;
+            vec![Answer::Reply(Reply::Why(vec![serde_json::from_str(why).unwrap()]))]
+        }
+        Request::Graph { .. } => {
+            let graph = r#"{"root":"db","vertices":[{"name":"db","kind":"service","state":"up",
+                "needs":[["a","b"]],"wants":[],"after":[]}]}"#;
+            vec![Answer::Reply(Reply::Graph(serde_json::from_str(graph).unwrap()))]
+        }
         _ => vec![job(&[], &[])],
     });
     let ran = |words: &[&str]| {
@@ -237,6 +248,9 @@ fn init_passes_words_on() {
     assert_eq!((code, out.as_str(), err.as_str()), (1, "", "init: nothing is called nix\n"));
     let (code, out, _) = ran(&["list"]);
     assert_eq!((code, out.lines().count()), (0, 5), "{out}");
+    assert_eq!(ran(&["plan"]), plain(0, ""));
+    assert_eq!(ran(&["why", "db"]), plain(0, "db failed is dead\n  1 s ago: dead\n"));
+    assert_eq!(ran(&["graph"]), plain(0, "db up\n  needs a|b\n"));
     server.requests();
     for words in [&["--help-me"] as &[&str], &["poweroff", "now"], &["status", "a\npoweroff"], &[]]
     {
