@@ -13,6 +13,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use super::connect::Failure;
 use super::status::{ask_machine, ask_services, hidden};
 use super::{Form, Session, Status, since};
+use crate::proto::ServiceReport;
 use crate::proto::report::Detail;
 
 /// How often a followed file is looked at, in milliseconds.
@@ -57,7 +58,8 @@ pub fn arguments(command: Command) -> Command {
 
 /// One log file that is followed.
 struct Log {
-    service: String,
+    /// Whose lines are in it.
+    services: Vec<String>,
     path: String,
     /// The file that was read last, which keeps its lines when it is rotated away.
     open: Option<OpenLog>,
@@ -89,7 +91,7 @@ pub fn run(session: &mut Session, matches: &ArgMatches) -> Result<Status, Failur
             status = Status::Failed;
             Vec::new()
         });
-        lines.extend(last.into_iter().map(|line| (log.service.clone(), line)));
+        lines.extend(last.into_iter().map(|line| (log.owner(&line), line)));
     }
     if logs.len() > 1 {
         sort(&mut lines);
@@ -117,9 +119,9 @@ fn find(session: &mut Session, names: &[String]) -> Result<(Vec<Log>, Status), F
             .map(|entry| entry.name)
             .collect(),
     };
-    let (mut logs, mut status) = (Vec::new(), Status::Done);
+    let (mut logs, mut status): (Vec<Log>, Status) = (Vec::new(), Status::Done);
     for name in names {
-        let services = match ask_services(session, &name) {
+        let services = match services(session, &name) {
             Ok(services) => services,
             Err(failure @ Failure::Refused(_)) if !everyone => {
                 session.complain(&failure);
@@ -139,15 +141,35 @@ fn find(session: &mut Session, names: &[String]) -> Result<(Vec<Log>, Status), F
                 )));
                 status = Status::Failed;
             }
-            logs.extend(files.map(|path| Log {
-                service: service.name.clone(),
-                path: path.to_owned(),
-                open: None,
-                partial: Vec::new(),
-            }));
+            files.for_each(|path| add(&mut logs, &service.name, path));
         }
     }
     Ok((logs, status))
+}
+
+/// The services of that name, or those of a pattern; of a template, its instances.
+fn services(session: &mut Session, name: &str) -> Result<Vec<ServiceReport>, Failure> {
+    let (templates, mut services): (Vec<_>, Vec<_>) =
+        ask_services(session, name)?.into_iter().partition(|one| one.kind == "template");
+    for template in templates {
+        services.extend(ask_services(session, &format!("{}@*", template.name))?);
+    }
+    Ok(services)
+}
+
+/// Adds a file of a service, which may be that of others too.
+fn add(logs: &mut Vec<Log>, service: &str, path: &str) {
+    let service = service.to_owned();
+    match logs.iter_mut().find(|log| log.path == path) {
+        Some(log) if log.services.contains(&service) => {}
+        Some(log) => log.services.push(service),
+        None => logs.push(Log {
+            services: vec![service],
+            path: path.to_owned(),
+            open: None,
+            partial: Vec::new(),
+        }),
+    }
 }
 
 /// Opens the files that there are, and says what of that failed. A terminal or a pipe, which keeps
@@ -158,11 +180,12 @@ fn open(logs: &mut [Log]) -> Vec<String> {
         match OpenLog::open(&log.path) {
             Ok(open) => log.open = Some(open),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => troubles.push((log.service.clone(), log.path.clone(), error)),
+            Err(error) => troubles.push((log.services.clone(), log.path.clone(), error)),
         }
     }
-    let has_file = |name: &str| logs.iter().any(|log| log.service == name && log.open.is_some());
-    troubles.retain(|(service, path, _)| !is_no_file(path) || !has_file(service));
+    let has_file =
+        |name: &String| logs.iter().any(|log| log.services.contains(name) && log.open.is_some());
+    troubles.retain(|(services, path, _)| !is_no_file(path) || !services.iter().all(has_file));
     troubles.into_iter().map(|(_, path, error)| format!("{path}: {error}")).collect()
 }
 
@@ -177,7 +200,9 @@ fn files(detail: &Detail) -> impl Iterator<Item = &str> {
 
 /// Whether these are of more than one service.
 fn are_several(logs: &[Log]) -> bool {
-    logs.windows(2).any(|pair| matches!(pair, [one, other] if one.service != other.service))
+    let mut services = logs.iter().flat_map(|log| &log.services);
+    let first = services.next();
+    services.any(|service| Some(service) != first)
 }
 
 /// Each line begins with its time, so sorting by text is sorting by time.
@@ -215,7 +240,7 @@ fn follow(session: &mut Session, logs: &mut [Log]) {
 fn news(logs: &mut [Log]) -> Vec<(String, String)> {
     let mut lines = Vec::new();
     for log in &mut *logs {
-        lines.extend(log.news().into_iter().map(|line| (log.service.clone(), line)));
+        lines.extend(log.news().into_iter().map(|line| (log.owner(&line), line)));
     }
     if logs.len() > 1 {
         sort(&mut lines);
@@ -232,6 +257,14 @@ fn is_unread() -> bool {
 }
 
 impl Log {
+    /// Whose line that is. In a file of several services a name stands behind the time; where it
+    /// is a tag that none of them is called, it is the file that is known.
+    fn owner(&self, line: &str) -> String {
+        let tag = line.split(' ').nth(1).and_then(|word| word.strip_suffix(':'));
+        let is_it = |service: &&String| self.services.len() == 1 || Some(service.as_str()) == tag;
+        self.services.iter().find(is_it).unwrap_or(&self.path).clone()
+    }
+
     /// Lines that were completed since the last look: the rest of a file that was rotated
     /// away, then the one that took its place from its beginning.
     fn news(&mut self) -> Vec<String> {
@@ -354,7 +387,7 @@ mod tests {
             let name = format!("finit-{stream}-{}", std::process::id());
             let path = std::env::temp_dir().join(name).to_str().unwrap().to_owned();
             std::fs::write(&path, text).unwrap();
-            Log { service: "web".to_owned(), path, open: None, partial: Vec::new() }
+            Log { services: vec!["web".to_owned()], path, open: None, partial: Vec::new() }
         };
         let mut logs = [
             of("out", "00:01 one\n00:03 three\n00:03 four\n"),
