@@ -20,6 +20,7 @@
 )]
 
 mod conditions;
+mod defaults;
 mod files;
 mod golden;
 mod health;

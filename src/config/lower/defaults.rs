@@ -6,8 +6,10 @@ use super::super::spec::Kind;
 use super::gather::lay;
 use super::identity::fit;
 use super::output;
+use super::ready;
 use super::section::check_keys;
 use super::service::{self, Subject};
+use super::sockets::OF_INETD;
 
 /// Keys of `[defaults]` that are for services alone, a task having its own default.
 const OF_SERVICES: [&str; 6] = ["restart", "ready", "pidfile", "notify-from", "watchdog", "health"];
@@ -19,17 +21,30 @@ const OF_TASKS: [&str; 3] = ["steps", "remain", "schedule"];
 const NOT_OF_INETD: [&str; 7] =
     ["ready", "pidfile", "notify-from", "watchdog", "health", "watch", "stdin"];
 
-/// Keys of `[defaults]` that are for services with `inetd` alone.
-const OF_INETD: [&str; 3] = ["inetd-max", "inetd-max-per-source", "inetd-rate"];
-
 /// Keys of `[defaults]` that are for services with a terminal alone.
 const OF_TERMINALS: [&str; 1] = ["utmp"];
+
+/// Keys of `[defaults]` that speak of others; who is one of them does not speak of itself.
+const OF_OTHERS: [&str; 10] = [
+    "needs",
+    "wants",
+    "after",
+    "before",
+    "bound-to",
+    "part-of",
+    "conflicts",
+    "on-failure",
+    "reload-with",
+    "wanted-by",
+];
 
 /// What a service is made up to say.
 type Said<'a> = &'a [(&'a str, &'a str)];
 
-/// A service that says nothing else, for keys of `[defaults]` that are looked at alone.
-const PLAIN: [(&str, &str); 1] = [("command", "/bin/true")];
+/// A service for keys of `[defaults]` that are looked at alone: what is said about its readiness
+/// is about something.
+const TELLING: [(&str, &str); 3] =
+    [("command", "/bin/true"), ("ready", "forked"), ("watchdog", "1m")];
 
 /// The same on a terminal.
 const ON_TERMINAL: [(&str, &str); 2] = [("command", "/bin/true"), ("tty", "tty1")];
@@ -52,7 +67,14 @@ pub(super) fn check_defaults(defaults: &Table, report: &mut Report<'_>) {
     }
     // No service has both these and `inetd`, but different ones may: they are looked at alone.
     let mut table = defaults.clone();
-    let alone: [(&[&str], Said<'_>); 2] = [(&NOT_OF_INETD, &PLAIN), (&OF_TERMINALS, &ON_TERMINAL)];
+    let telling = TELLING.into_iter().filter(|(key, _)| match *key {
+        "ready" => has(&["pidfile"]) && !has(&["ready"]),
+        "watchdog" => has(&["notify-from"]) && !has(&["watchdog"]),
+        _ => true,
+    });
+    let telling: Vec<(&str, &str)> = telling.collect();
+    let alone: [(&[&str], Said<'_>); 2] =
+        [(&NOT_OF_INETD, &telling), (&OF_TERMINALS, &ON_TERMINAL)];
     for (keys, made_up) in alone {
         let entries: Vec<Entry> =
             keys.iter().filter_map(|key| defaults.get(key).cloned()).collect();
@@ -69,7 +91,8 @@ pub(super) fn check_defaults(defaults: &Table, report: &mut Report<'_>) {
         check_as(Kind::Service, Table { entries }, &made_up, report);
         output::KEYS.iter().for_each(|key| table.remove(key));
     }
-    if !has(&["inetd", "listen"]) {
+    // It is about those that have connections, or are started by something.
+    if !has(&["inetd", "listen"]) && (has(&OF_INETD) || has(&["start"])) {
         made_up.push(("inetd", "22"));
     }
     let kind = if has(&OF_TASKS) { Kind::Task } else { Kind::Service };
@@ -96,7 +119,7 @@ fn check_as(kind: Kind, mut table: Table, made_up: Said<'_>, report: &mut Report
 }
 
 /// A definition over those defaults that say something about it.
-pub(super) fn over_defaults(kind: Kind, defaults: &Table, table: Table) -> Table {
+pub(super) fn over_defaults(kind: Kind, name: &str, defaults: &Table, table: Table) -> Table {
     if defaults.entries.is_empty() {
         return table;
     }
@@ -111,13 +134,36 @@ pub(super) fn over_defaults(kind: Kind, defaults: &Table, table: Table) -> Table
     // What has a terminal reads from that.
     let without: &[&str] = if table.get("tty").is_some() { &["stdin"] } else { &OF_TERMINALS };
     without.iter().for_each(|key| whole.remove(key));
-    let own: Vec<&str> = output::KEYS.into_iter().filter(|key| table.get(key).is_some()).collect();
+    leave_out(name, &mut whole);
+    let keys = output::KEYS.into_iter().chain(ready::OF_ONE_WAY);
+    let inherited: Vec<&str> = keys.filter(|key| table.get(key).is_none()).collect();
     lay(&mut whole, table);
     fit(&mut whole, says_capabilities);
-    for key in output::KEYS {
-        if !own.contains(&key) && output::is_idle(key, &whole).is_some() {
+    for key in inherited {
+        if output::is_idle(key, &whole).is_some() || ready::is_idle(key, &whole) {
             whole.remove(key);
         }
     }
     whole
+}
+
+/// Takes a name, and those of its instances, out of what defaults say of others.
+fn leave_out(name: &str, defaults: &mut Table) {
+    let is_own = |one: &str| {
+        let rest = one.trim().strip_prefix(name);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('@'))
+    };
+    let speaks = |node: &Node| match &node.value {
+        Value::String(text) => text.split('|').any(is_own),
+        _ => false,
+    };
+    defaults.entries.retain_mut(|entry| {
+        if !OF_OTHERS.contains(&&*entry.key) {
+            return true;
+        }
+        if let Value::Array(items) = &mut entry.node.value {
+            items.retain(|item| !speaks(item));
+        }
+        !speaks(&entry.node)
+    });
 }

@@ -8,8 +8,8 @@ use super::super::keys;
 use super::super::raw::{Entry, Owner, Table, Value};
 use super::super::report::{Place, Problem, Report, quoted};
 use super::super::values;
-use super::identity;
 use super::section::check_keys;
+use super::{identity, ready, sockets};
 
 /// A named table of a file, what is laid over it included.
 pub(super) struct Definition {
@@ -203,6 +203,10 @@ pub(super) fn lay_over(gathered: &mut Gathered, has_broken: bool, report: &mut R
 pub(super) fn lay(below: &mut Table, above: Table) {
     make_way(below, &above, &ALTERNATIVES);
     identity::make_way(below, &above);
+    ready::make_way(below, &above);
+    if above.get("listen").is_some() {
+        sockets::OF_INETD.iter().for_each(|key| below.remove(key));
+    }
     for (key, alternatives) in WITHIN {
         let inner = below.entries.iter_mut().find(|entry| entry.key == key);
         let over = above.get(key).map(|entry| &entry.node.value);

@@ -80,6 +80,23 @@ pub(super) fn make_way(below: &mut Table, above: &Table) {
     } else if above.get("user").is_some() && above.get("dynamic-user").is_none() {
         below.remove("dynamic-user");
     }
+    if above.get("user").is_some_and(|entry| pair(&entry.node.value).is_some()) {
+        below.remove("group");
+    } else if above.get("group").is_some()
+        && let Some(user) = below.entries.iter_mut().find(|entry| entry.key == "user")
+        && let Some(length) = pair(&user.node.value)
+        && let Value::String(text) = &mut user.node.value
+    {
+        text.truncate(length);
+    }
+}
+
+/// The length of the user in `"u:g"`, if it is that.
+fn pair(user: &Value) -> Option<usize> {
+    match user {
+        Value::String(text) => text.find(':'),
+        _ => None,
+    }
 }
 
 fn is_dynamic(table: &Table) -> bool {
@@ -90,9 +107,7 @@ fn is_dynamic(table: &Table) -> bool {
 /// User and group: `"u"`, `"u:g"` or a number.
 fn user_and_group(s: &mut Section<'_, '_, '_>) -> (Option<String>, Option<String>) {
     let group = s.user("group");
-    let is_pair = |text: &str| text.contains(':');
-    let entry = s.entry("user");
-    if !entry.is_some_and(|e| matches!(&e.node.value, Value::String(text) if is_pair(text))) {
+    if s.entry("user").is_none_or(|entry| pair(&entry.node.value).is_none()) {
         return (s.user("user"), group);
     }
     let pair = s.get("user", |text| {

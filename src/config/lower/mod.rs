@@ -87,7 +87,7 @@ pub(super) fn lower(
             continue;
         }
         let kind = if kind == "task" { Kind::Task } else { Kind::Service };
-        let whole = over_defaults(kind, &defaults, table);
+        let whole = over_defaults(kind, &name, &defaults, table);
         let named = Named { kind, name: &name, table: &whole, at };
         let Made { drafts: made, template, lost } = instances(named, &machine, report);
         let mistake = mistake.or_else(|| report.since(before));
@@ -143,7 +143,7 @@ fn read_second(
     }
     check_keys(&table, "service", &format_args!("[{kind}.{name}]"), report);
     let kind = if kind == "task" { Kind::Task } else { Kind::Service };
-    let table = &over_defaults(kind, defaults, table);
+    let table = &over_defaults(kind, name, defaults, table);
     let machine = Machine { found: &Found::default(), defined: &BTreeSet::new() };
     let _told = instances(Named { kind, name, table, at }, &machine, report);
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::super::address::address;
-use super::super::raw::Value;
+use super::super::raw::{Table, Value};
 use super::super::report::{Problem, quoted};
 use super::super::spec::{
     Address, Kind, NotifyFrom, Probe, Readiness, Ready, SocketMode, SocketsSpec,
@@ -51,6 +51,40 @@ pub(super) fn readiness(
         s.report.error(place, problem);
     }
     readiness
+}
+
+/// Whether that key says nothing in a table, as nothing there is up in the way that it is about.
+pub(super) fn is_idle(key: &str, table: &Table) -> bool {
+    let is_text = |key: &str, is_it: &dyn Fn(&str) -> bool| {
+        let said = table.get(key).map(|entry| &entry.node.value);
+        matches!(said, Some(Value::String(text)) if is_it(text))
+    };
+    let is_never =
+        |text: &str| values::patience(text).is_ok_and(|time| time.is_none_or(|t| t.is_zero()));
+    match key {
+        "pidfile" => !is_text("ready", &|text| text == "forked"),
+        "notify-from" => {
+            let is_watched = table.get("watchdog").is_some() && !is_text("watchdog", &is_never);
+            !is_watched && !is_text("ready", &|text| text == "notify")
+        }
+        _ => false,
+    }
+}
+
+/// Keys that are about one way to be up, which another one leaves nothing of.
+pub(super) const OF_ONE_WAY: [&str; 2] = ["pidfile", "notify-from"];
+
+/// Takes out of a table what says nothing any more with what is laid over it.
+pub(super) fn make_way(below: &mut Table, above: &Table) {
+    let mut whole = below.clone();
+    whole.entries.retain(|entry| matches!(&*entry.key, "ready" | "watchdog"));
+    whole.overlay(above.clone());
+    let says = |key: &str| above.get(key).is_some();
+    for key in OF_ONE_WAY.into_iter().filter(|key| !says(key)) {
+        if (says("ready") || says("watchdog")) && is_idle(key, &whole) {
+            below.remove(key);
+        }
+    }
 }
 
 fn ready(s: &mut Section<'_, '_, '_>, pidfile: Option<&PathBuf>) -> Option<Ready> {

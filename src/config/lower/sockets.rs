@@ -63,9 +63,12 @@ pub(super) fn sockets(s: &mut Section<'_, '_, '_>) -> Option<SocketsSpec> {
     })
 }
 
+/// Keys that are for services with `inetd` alone.
+pub(super) const OF_INETD: [&str; 3] = ["inetd-max", "inetd-max-per-source", "inetd-rate"];
+
 /// Of a service that accepts by itself finit counts no connections.
 fn need_inetd(s: &mut Section<'_, '_, '_>) {
-    for key in ["inetd-max", "inetd-max-per-source", "inetd-rate"] {
+    for key in OF_INETD {
         if let Some(place) = s.place(key) {
             s.report.error(place, Problem::new(format!("`{key}` needs `inetd`")));
         }

@@ -1,0 +1,92 @@
+//! What `[defaults]` and overrides say does not get in the way of what is laid over them.
+
+use std::rc::Rc;
+
+use finit::config::spec::{NotifyFrom, Probe, Ready, ServiceSpec, SocketMode};
+
+use crate::{said, services};
+
+/// The services below those defaults.
+fn below(defaults: &str, rest: &str) -> Vec<Rc<ServiceSpec>> {
+    services(&format!("[defaults]\n{defaults}\n{rest}"))
+}
+
+/// A service, and what an override says of it.
+fn overridden(service: &str, above: &str) -> Rc<ServiceSpec> {
+    let text = format!("[service.a]\ncommand = '/a'\n{service}\n[override.service.a]\n{above}\n");
+    Rc::clone(&services(&text)[0])
+}
+
+#[test]
+fn nobody_speaks_of_itself_because_of_the_defaults() {
+    let all = below(
+        "on-failure = 'tell'\nneeds = ['db', 'log|db']\nwanted-by = 'group'",
+        "[service.a]\ncommand = '/a'\n[service.log]\ncommand = '/l'\nneeds = []\n\
+         [service.db]\ncommand = '/d'\n[task.tell]\ncommand = '/t %i'\ninstances = ['x']\n\
+         needs = []\n[task.group]\ncommand = '/g'\nneeds = []\n",
+    );
+    let of = |name: &str| {
+        let found = all.iter().find(|service| service.name == name).expect(name);
+        (found.dependencies.on_failure.join(" "), found.dependencies.needs.len())
+    };
+    assert_eq!(of("a"), ("tell".to_owned(), 2));
+    assert_eq!(of("db"), ("tell".to_owned(), 0));
+    assert_eq!(of("tell@x"), (String::new(), 0));
+}
+
+#[test]
+fn a_group_and_a_pair_of_user_and_group_displace_each_other() {
+    let who = |service: &ServiceSpec| (service.exec.user.clone(), service.exec.group.clone());
+    let is = |user: &str, group: &str| (Some(user.to_owned()), Some(group.to_owned()));
+    let all = below(
+        "group = 'adm'",
+        "[service.a]\ncommand = '/a'\nuser = 'u:g'\n[service.b]\ncommand = '/b'\nuser = 'u'\n",
+    );
+    assert_eq!((who(&all[0]), who(&all[1])), (is("u", "g"), is("u", "adm")));
+    let all = below("user = 'u:g'", "[service.a]\ncommand = '/a'\ngroup = 'adm'\n");
+    assert_eq!(who(&all[0]), is("u", "adm"));
+    assert_eq!(who(&overridden("group = 'adm'", "user = 'u:g'")), is("u", "g"));
+    assert_eq!(who(&overridden("user = 'u:g'", "group = 'adm'")), is("u", "adm"));
+    let both = "[service.a]\ncommand = '/a'\nuser = 'u:g'\ngroup = 'h'\n";
+    assert!(said(both).contains("the group is said twice"), "{}", said(both));
+}
+
+#[test]
+fn what_is_about_one_way_to_be_up_makes_way_for_another() {
+    let all = below(
+        "notify-from = 'any'\npidfile = '/run/%n.pid'",
+        "[service.a]\ncommand = '/a'\nready = 'exec'\n\
+         [service.b]\ncommand = '/b'\nready = 'notify'\n[service.c]\ncommand = '/c'\n\
+         [service.d]\ncommand = '/d'\nready = 'forked'\nwatchdog = '1m'\n",
+    );
+    let from: Vec<NotifyFrom> = all.iter().map(|one| one.ready.notify_from).collect();
+    let [main, any] = [NotifyFrom::Main, NotifyFrom::Any];
+    assert_eq!(from, [main, any, main, any]);
+    assert_eq!(all[3].ready.when, Ready::Found(Probe::Forked("/run/d.pid".into())));
+    let forked = "ready = 'forked'\npidfile = '/run/a.pid'";
+    assert_eq!(overridden(forked, "ready = 'notify'").ready.when, Ready::Notify);
+    assert!(overridden(forked, "start-timeout = '1s'").ready.when.pidfile().is_some());
+    let telling = "ready = 'notify'\nnotify-from = 'any'";
+    assert_eq!(overridden(telling, "ready = 'exec'").ready.notify_from, main);
+    assert_eq!(overridden(telling, "watchdog = '1m'").ready.notify_from, any);
+    // Of what stands beside it, it is said still.
+    let beside = "[service.a]\ncommand = '/a'\nready = 'exec'\nnotify-from = 'any'\n";
+    assert!(said(beside).contains("`notify-from` needs"), "{}", said(beside));
+}
+
+#[test]
+fn a_service_that_accepts_itself_leaves_nothing_of_inetd() {
+    let inetd = "inetd = '22'\ninetd-max = 3\ninetd-rate = '5/1s'";
+    let service = overridden(inetd, "listen = '22'");
+    assert_eq!(service.sockets.as_ref().expect("sockets").mode, SocketMode::Listen);
+}
+
+#[test]
+fn defaults_for_terminals_and_descriptors_are_good_alone() {
+    let all =
+        below("tty = 'tty9'\nready = 'fd:3'\nenabled = false", "[service.a]\ncommand = '/a'\n");
+    assert_eq!(all[0].exec.tty.as_deref(), Some("tty9"));
+    assert_eq!(all[0].ready.when, Ready::Descriptor(3));
+    assert_eq!(said("[defaults]\ninetd-max = 3\nstart = 'demand'\n"), "");
+    assert_eq!(said("[defaults]\ninetd-max = 0\n").matches("error").count(), 1);
+}
