@@ -119,7 +119,7 @@ pub(super) fn read(number: usize, text: &str, report: &mut Report<'_>) -> Docume
         let root = convert_table(number, table.into_inner());
         return Document { root, broken: BTreeMap::new() };
     }
-    let blocks = blocks(text);
+    let blocks = whole_blocks(text, &blocks(text));
     let mut broken = BTreeMap::new();
     let mut masked = text.as_bytes().to_vec();
     for block in &blocks {
@@ -163,8 +163,47 @@ struct Block {
     owner: Option<Owner>,
 }
 
-/// Splits a text at the lines that look like headers of finit's own tables. A line within a
-/// multi-line string may look like one, too; that matters only in a file that has mistakes.
+/// So many headers within one multi-line string are looked through for its end.
+const PIECES: usize = 32;
+
+/// The same blocks, those put together again that one multi-line string goes through: a script
+/// may hold lines that look like headers.
+fn whole_blocks(text: &str, pieces: &[Block]) -> Vec<Block> {
+    let mut blocks = Vec::new();
+    let mut rest = pieces;
+    while let Some((first, others)) = rest.split_first() {
+        let count = belonging(text, first, others);
+        let last = count.checked_sub(1).and_then(|last| others.get(last)).unwrap_or(first);
+        let span = first.span.start..last.span.end;
+        blocks.push(Block { span, header: first.header.clone(), owner: first.owner.clone() });
+        rest = others.get(count..).unwrap_or_default();
+    }
+    blocks
+}
+
+/// How many of the blocks that follow belong to the first one: with them it is without mistakes,
+/// and with less its string has no end. One that is really never closed ends somewhere else, if at
+/// all, and what follows then is no TOML.
+fn belonging(text: &str, first: &Block, others: &[Block]) -> usize {
+    let ends_string = |block: &Block| {
+        let text = text.get(block.span.clone()).unwrap_or_default();
+        text.contains("\"\"\"") || text.contains("'''")
+    };
+    let blocks = std::iter::once(first).chain(others).take(PIECES).enumerate();
+    for (count, last) in blocks.filter(|(count, block)| *count == 0 || ends_string(block)) {
+        let piece = text.get(first.span.start..last.span.end).unwrap_or_default();
+        let (_, errors) = DeTable::parse_recoverable(piece);
+        if errors.is_empty() {
+            return count;
+        }
+        if !errors.iter().any(|error| is_unclosed(error.message())) {
+            break;
+        }
+    }
+    0
+}
+
+/// Splits a text at the lines that look like headers of finit's own tables.
 fn blocks(text: &str) -> Vec<Block> {
     let mut blocks = vec![Block { span: 0..text.len(), header: 0..0, owner: None }];
     let mut offset = 0usize;
@@ -253,6 +292,11 @@ fn explain(
     report.error(Place::new(number, span), problem);
 }
 
+/// Whether the end of a multi-line string is missing.
+fn is_unclosed(message: &str) -> bool {
+    message.starts_with("invalid multi-line")
+}
+
 /// The quotes that open the multi-line string whose end is missing.
 fn opening_quotes(
     text: &str,
@@ -260,7 +304,7 @@ fn opening_quotes(
     message: &str,
     span: &Range<usize>,
 ) -> Option<Range<usize>> {
-    if !message.starts_with("invalid multi-line") {
+    if !is_unclosed(message) {
         return None;
     }
     let quotes = if message.contains("basic") { "\"\"\"" } else { "'''" };

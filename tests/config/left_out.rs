@@ -64,6 +64,22 @@ fn a_circle_of_targets_costs_the_last_of_them() {
     assert_eq!(services, ["x"]);
 }
 
+/// Lines of a script that look like headers cut no service in two, nor what follows it.
+#[test]
+fn a_script_that_holds_headers_is_one_service_whatever_else_is_wrong() {
+    let script = "script = \"\"\"\ncat >/x <<END\n[log]\nlevel = 3\n[service.y]\nEND\n\"\"\"\n";
+    let text = format!("[service.a]\n{script}{}{}", unit("b", "user = \"x"), unit("c", ""));
+    let unreadable = "a part of the file cannot be read".to_owned();
+    assert_eq!(left_out(&text), (vec![("b".to_owned(), unreadable)], vec!["a".into(), "c".into()]));
+    assert_eq!(read(&text).errors().len(), 1);
+    // One that is never closed takes nothing along that ends a string of its own.
+    let text = format!("[service.a]\nscript = \"\"\"\necho\n[service.d]\n{script}");
+    assert_eq!(left_out(&text).1, ["d"]);
+    // What it runs may stand in what cannot be read.
+    let text = "[service.a]\ncommand = \"/x\n[service.a.stop]\ntimeout = \"1s\"\n";
+    assert_eq!(read(text).errors().len(), 1, "{:?}", read(text).errors());
+}
+
 /// An editor's mark before the first header hides no owner of a mistake.
 #[test]
 fn a_mark_at_the_beginning_of_a_file_makes_no_second_mistake() {

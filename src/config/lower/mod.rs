@@ -26,7 +26,7 @@ use std::rc::Rc;
 use super::check::{self, Definitions, Draft};
 use super::found::Found;
 use super::left_out::{Mistakes, UNREADABLE};
-use super::raw::{Document, Owner, Table};
+use super::raw::{Document, Entry, Node, Owner, Table, Value};
 use super::report::{Place, Report};
 use super::spec::{Kind, SystemSpec};
 use defaults::{check_defaults, over_defaults};
@@ -86,8 +86,12 @@ pub(super) fn lower(
             }
             continue;
         }
+        let is_broken = broken.contains_key(&(kind.to_owned(), name.clone()));
         let kind = if kind == "task" { Kind::Task } else { Kind::Service };
-        let whole = over_defaults(kind, &name, &defaults, table);
+        let mut whole = over_defaults(kind, &name, &defaults, table);
+        if is_broken {
+            make_up_command(&mut whole);
+        }
         let named = Named { kind, name: &name, table: &whole, at };
         let Made { drafts: made, template, lost } = instances(named, &machine, report);
         let mistake = mistake.or_else(|| report.since(before));
@@ -126,6 +130,15 @@ pub(super) fn lower(
     }
     check::check(&definitions, drafts, mistakes, &mut spec, report);
     spec
+}
+
+/// What a definition runs may stand in the part of it that cannot be read, which is told.
+fn make_up_command(table: &mut Table) {
+    if ["command", "script", "steps"].iter().all(|key| table.get(key).is_none()) {
+        let at = Place::default();
+        let node = Node { at, value: Value::String("/bin/true".to_owned()) };
+        table.entries.push(Entry { key: "command".to_owned(), at, node });
+    }
 }
 
 /// A definition of a name that is taken: what else is wrong with it is told at once, too.
