@@ -1,14 +1,17 @@
 //! `check` and `explain`: what needs the file or the table of keys, and no running finit.
 
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use clap::{Arg, ArgMatches, Command};
 
 use super::connect::Failure;
 use super::{Form, Session, Status};
 use crate::calendar::{DAY, Schedule, Zone};
-use crate::config;
 use crate::config::spec::{Kind, Look, ServiceSpec, SystemSpec};
+use crate::config::{self, Diagnostic};
 use crate::os::time;
 use crate::os::users::Accounts;
 
@@ -81,15 +84,63 @@ struct Found {
 }
 
 fn examine(path: &Path) -> Found {
+    match whole_of(path) {
+        Some((whole, own)) => examine_part(&whole, &own),
+        None => examine_whole(path),
+    }
+}
+
+/// The file that a drop-in belongs to, and how that file knows it; none for what is no drop-in.
+fn whole_of(path: &Path) -> Option<(PathBuf, PathBuf)> {
+    let folder = match path.parent()? {
+        here if here.as_os_str().is_empty() => std::env::current_dir().ok()?,
+        folder => folder.to_owned(),
+    };
+    let whole = is_drop_in_folder(&folder).then(|| folder.with_extension(""))?;
+    if path.extension() != Some(OsStr::new("toml")) || !path.exists() || !whole.is_file() {
+        return None;
+    }
+    Some((whole, folder.join(path.file_name()?)))
+}
+
+/// A drop-in within what it is a part of: it may speak of all that is defined there.
+fn examine_part(whole: &Path, own: &Path) -> Found {
+    let (found, _) = look_for_instances(&config::load(whole, &config::Disk).spec);
+    let config::Loaded { spec, diagnostics, .. } =
+        config::load_with(whole, &config::Disk, |_| found);
+    let alone = config::load(own, &config::Disk).spec;
+    let names: BTreeSet<&String> = (alone.services.iter().map(|service| &service.name))
+        .chain(alone.left_out.iter().map(|one| &one.name))
+        .chain(alone.templates.iter().map(|template| &template.name))
+        .collect();
+    let is_own = |service: &ServiceSpec| {
+        service.template.iter().chain([&service.name]).any(|name| names.contains(name))
+    };
+    let services = || spec.services.iter().map(Rc::as_ref).filter(|service| is_own(service));
+    let of_kind = |kind| services().filter(|service| service.kind == kind).count();
+    let said: Vec<&Diagnostic> = diagnostics
+        .iter()
+        .filter(|said| said.path == own || said.labels.iter().any(|label| label.path == own))
+        .collect();
+    Found {
+        services: of_kind(Kind::Service),
+        tasks: of_kind(Kind::Task),
+        errors: said.iter().filter(|said| said.is_error()).count(),
+        said: said
+            .into_iter()
+            .map(ToString::to_string)
+            .chain(services().filter_map(never).map(|said| format!("warning: {said}")))
+            .collect(),
+    }
+}
+
+fn examine_whole(path: &Path) -> Found {
     let (found, unsaid) = look_for_instances(&config::load(path, &config::Disk).spec);
     let config::Loaded { spec, diagnostics, .. } =
         config::load_with(path, &config::Disk, |_| found);
     let of_kind = |kind| spec.services.iter().filter(|service| service.kind == kind).count();
     let errors = diagnostics.iter().filter(|diagnostic| diagnostic.is_error()).count();
-    let never = spec.services.iter().filter_map(|service| {
-        let why = never_due(service.schedule.as_deref()?)?;
-        Some(format!("{} is never due: {why}", service.name))
-    });
+    let never = spec.services.iter().filter_map(|service| never(service));
     let power = spec.control.power_group.as_deref().filter(|name| is_unknown(name));
     let power = power.map(|name| {
         format!("control.power-group: there is no group `{name}` in /etc/group of this machine")
@@ -111,6 +162,12 @@ fn examine(path: &Path) -> Found {
         errors,
         said: diagnostics.iter().map(ToString::to_string).chain(warnings).collect(),
     }
+}
+
+/// That a service is never due, if it is so.
+fn never(service: &ServiceSpec) -> Option<String> {
+    let why = never_due(service.schedule.as_deref()?)?;
+    Some(format!("{} is never due: {why}", service.name))
 }
 
 /// Looks for the instances of templates as PID 1 would, but for those that only a command knows:

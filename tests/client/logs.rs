@@ -280,6 +280,38 @@ fn a_file_is_checked_without_a_running_finit() {
     assert_eq!((ran.code, ran.err.contains("/nonexistent.toml")), (1, true), "{}", ran.err);
 }
 
+/// It may need, and override, what the file defines that it belongs to.
+#[test]
+fn a_drop_in_is_checked_within_its_file() {
+    let folder = folder();
+    let drop_ins = folder.join("finit.toml.d");
+    fs::create_dir(&drop_ins).unwrap();
+    let main = "[service.db]\ncommand = \"/db\"\nbad = 1\n[service.dns]\ncommand = \"/dns\"\n";
+    fs::write(folder.join("finit.toml"), main).unwrap();
+    let app = "[service.app]\ncommand = \"/app %i\"\nneeds = \"dns\"\ninstances = [\"a\", \"b\"]\n\
+               [override.service.dns]\nuser = \"nobody\"\n";
+    let part = drop_ins.join("app.toml");
+    fs::write(&part, app).unwrap();
+    let check = |file: &str, from: &std::path::Path| {
+        Ran::of(command(&folder, "finitctl", &["check", file]).current_dir(from))
+    };
+    let path = part.to_str().unwrap();
+    for (file, from) in [(path, &*folder), ("app.toml", &drop_ins)] {
+        let ran = check(file, from);
+        assert_eq!(ran.out, format!("{file}: 2 services, 0 tasks: no errors\n"), "{}", ran.err);
+    }
+    fs::write(drop_ins.join("other.toml"), "[service.other]\ncommand = \"/o\"\n").unwrap();
+    fs::write(&part, format!("{app}[service.other]\ncommand = \"/x\"\nneeds = \"zebra\"\n"))
+        .unwrap();
+    let ran = check(path, &folder);
+    assert_eq!((ran.code, ran.err.matches("error: ").count()), (1, 2), "{}", ran.err);
+    assert!(
+        ran.err.contains("`zebra`") && ran.err.contains("`other` is defined twice"),
+        "{}",
+        ran.err
+    );
+}
+
 #[test]
 fn a_check_looks_for_instances_and_runs_no_command() {
     let folder = folder();
