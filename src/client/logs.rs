@@ -6,6 +6,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::time::SystemTime;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -266,7 +267,7 @@ impl Log {
     }
 
     /// Lines that were completed since the last look: the rest of a file that was rotated
-    /// away, then the one that took its place from its beginning.
+    /// away, those that followed it and are rotated away too, then the one that took their place.
     fn news(&mut self) -> Vec<String> {
         let mut bytes = Vec::new();
         if let Some(open) = &mut self.open {
@@ -275,8 +276,10 @@ impl Log {
         if let Ok(mut newest) = OpenLog::open(&self.path)
             && self.open.as_ref().is_none_or(|open| open.inode != newest.inode)
         {
-            newest.length = 0;
-            bytes.append(&mut newest.grown());
+            let known = self.open.as_ref().map(|open| (open.inode, open.changed()));
+            let between = known.map(|known| newest.since(&self.path, known));
+            between.into_iter().flatten().for_each(|mut one| bytes.append(&mut one.whole()));
+            bytes.append(&mut newest.whole());
             self.open = Some(newest);
         }
         let mut lines = Vec::new();
@@ -320,6 +323,39 @@ impl OpenLog {
             return Err(io::Error::other("not a regular file"));
         }
         Ok(Self { file, length: metadata.len(), inode: metadata.ino() })
+    }
+
+    /// The files before this one that came after the known one, oldest first. Where that is gone,
+    /// they are those that were written to after it.
+    fn since(&self, path: &str, (known, changed): (u64, Option<SystemTime>)) -> Vec<Self> {
+        let mut between: Vec<Self> = Vec::new();
+        let mut is_gone = true;
+        for number in 1..=u32::MAX {
+            let Ok(older) = Self::open(&format!("{path}.{number}")) else { break };
+            if older.inode == known {
+                is_gone = false;
+                break;
+            }
+            // Another rotation meanwhile shows the one before again.
+            let is_there = between.iter().chain([self]).any(|one| one.inode == older.inode);
+            between.extend((!is_there).then_some(older));
+        }
+        if is_gone {
+            between.retain(|one| one.changed() > changed);
+        }
+        between.reverse();
+        between
+    }
+
+    /// When something was written last.
+    fn changed(&self) -> Option<SystemTime> {
+        self.file.metadata().and_then(|metadata| metadata.modified()).ok()
+    }
+
+    /// All of it.
+    fn whole(&mut self) -> Vec<u8> {
+        self.length = 0;
+        self.grown()
     }
 
     /// What was added since; all of it where it was cut short.

@@ -229,6 +229,20 @@ fn logs_are_followed_through_a_rotation() {
     fs::rename(&path, logs.join("a.log.1")).unwrap();
     append("five\n");
     assert_eq!([line(), line(), line()], ["three\n", "four\n", "five\n"]);
+    // Three files later; one that was shown long before is none of them.
+    append("six\n");
+    fs::rename(logs.join("a.log.1"), logs.join("a.log.4")).unwrap();
+    fs::rename(&path, logs.join("a.log.3")).unwrap();
+    fs::write(logs.join("a.log.2"), "seven\n").unwrap();
+    fs::write(logs.join("a.log.1"), "eight\n").unwrap();
+    append("nine\n");
+    let lines = [line(), line(), line(), line()];
+    assert_eq!(lines, ["six\n", "seven\n", "eight\n", "nine\n"]);
+    // The known one is gone, and its time says what came after it.
+    fs::rename(&path, logs.join("gone")).unwrap();
+    fs::remove_file(logs.join("gone")).unwrap();
+    append("ten\n");
+    assert_eq!(line(), "ten\n");
     // Nobody reads any more: it ends by itself, without a new line to write.
     drop(reader);
     assert_eq!(child.wait().unwrap().code(), Some(0));

@@ -165,10 +165,10 @@ pub(super) const KEYS: [Key; 21] = [
     key(
         "log",
         "max-size",
-        "a size",
+        r#"a size or "never""#,
         r#""1M""#,
         r#""512K""#,
-        "Bytes after which a log file is rotated.",
+        "Bytes after which a log file is rotated, `64K` or more.",
     ),
     key("log", "keep", "an integer", "4", "4", "How many rotated files are kept of each log."),
 ];

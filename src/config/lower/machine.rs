@@ -10,6 +10,7 @@ use super::super::spec::{
     BootSpec, ControlSpec, Devices, LogSpec, PowerKey, STEPS, ShutdownSpec, TargetSpec,
 };
 use super::super::{keys, values};
+use super::output;
 use super::section::{Section, check_keys};
 use super::service::alternatives;
 
@@ -137,7 +138,7 @@ pub(super) fn log(table: &Table, report: &mut Report<'_>) -> LogSpec {
     let directory = s.get("directory", values::absolute).map(PathBuf::from);
     LogSpec {
         directory: directory.unwrap_or(spec.directory),
-        max_size: s.get("max-size", values::size).unwrap_or(spec.max_size),
+        max_size: s.get("max-size", output::log_max).unwrap_or(spec.max_size),
         keep: s.integer("keep", 0, 1000).unwrap_or(spec.keep),
     }
 }

@@ -97,7 +97,7 @@ fn tag(text: &str) -> Result<String, Problem> {
 }
 
 /// A size, or none at all: 0.
-fn log_max(text: &str) -> Result<u64, Problem> {
+pub(super) fn log_max(text: &str) -> Result<u64, Problem> {
     if text == "never" {
         return Ok(0);
     }
