@@ -125,8 +125,8 @@ fn range_end(
     unit: &Unit,
     notation: Notation,
 ) -> Result<u16, Mistake> {
-    // cron's Sunday is 0 and 7, and friday to sunday means the later one.
-    let is_sunday = unit.last == 7 && last == 0;
+    // cron's Sunday is 0 and 7, and friday to sunday means the later one; sunday to sunday is one.
+    let is_sunday = unit.last == 7 && last == 0 && first > 0;
     let last = if is_sunday { 7 } else { last };
     if first <= last {
         return Ok(last);

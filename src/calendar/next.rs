@@ -17,7 +17,8 @@ impl CalendarSpec {
     /// * A time that is skipped is made up for at the moment when the skipping ends, once:
     ///   "02:30" comes at 03:00 on the day on which 02:00 becomes 03:00. (systemd leaves that
     ///   day out: a backup each night would miss one.)
-    /// * A time that the clocks show twice comes the first time only.
+    /// * A time that the clocks show twice comes the first time only, unless the schedule is
+    ///   [of every minute](Self::is_of_every_minute), which comes in both hours, as with cron(8).
     /// * A schedule [of every hour](Self::is_of_every_hour) counts on by the hours that really
     ///   pass: nothing is made up for, and what the clocks show twice comes twice. (systemd
     ///   stays silent for the second hour.) This is the rule of cron(8) for `*`.
@@ -30,7 +31,8 @@ impl CalendarSpec {
             if at == stretch.start && self.is_made_up_for(shown, here) {
                 return Some(at);
             }
-            let from = if self.is_of_every_hour() { here } else { here.max(shown) };
+            let goes_on = self.is_of_every_hour() || self.is_of_every_minute();
+            let from = if goes_on { here } else { here.max(shown) };
             let local = self.next_local(from);
             let moment = local.map(|local| local.saturating_sub(stretch.offset));
             if let Some(moment) = moment.filter(|moment| *moment < stretch.end) {

@@ -112,6 +112,12 @@ impl CalendarSpec {
         self.hours == Among::steps(0, 23, 1)
     }
 
+    /// Whether it means every minute of its hours: that hour is one that goes on, however often
+    /// the clock on the wall shows it.
+    pub fn is_of_every_minute(&self) -> bool {
+        self.minutes == Among::steps(0, 59, 1)
+    }
+
     /// The first time from `from` on that is meant, both as a clock on the wall shows them and
     /// in seconds. None if there is no more up to [`LAST_YEAR`]: some 85,000 days of months are
     /// looked at then, which takes less than a millisecond.

@@ -64,7 +64,8 @@ fn is_due(spec: &CalendarSpec, at: i64, zone: &Zone) -> bool {
     }
     let is_made_up_for =
         || (before..shown.seconds()).step_by(60).any(|local| spec.matches(Civil::of(local)));
-    (spec.matches(shown) && zone.moments(shown).first() == at) || is_made_up_for()
+    let is_in_time = || spec.is_of_every_minute() || zone.moments(shown).first() == at;
+    (spec.matches(shown) && is_in_time()) || is_made_up_for()
 }
 
 #[test]

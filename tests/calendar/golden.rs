@@ -52,6 +52,17 @@ fn times_of_cron_come_as_croniter_says() {
     compare(include_str!("cron.txt"), 38, |text| format!("cron: {text}"), |_| true);
 }
 
+/// The rule of cron(8) for a star as minutes.
+#[test]
+fn each_minute_of_an_hour_comes_as_often_as_the_clocks_show_it() {
+    for text in ["cron: * 2 * * * Europe/Berlin", "02:* Europe/Berlin"] {
+        let of = |from: &str, count| first_times(&schedule(text), from, count);
+        let twice = ["2025-10-26 00:59:00", "2025-10-26 01:00:00", "2025-10-26 01:01:00"];
+        assert_eq!(of("2025-10-26 00:58:30", 3), twice, "{text}");
+        assert_eq!(of("2025-10-26 01:58:30", 2), ["2025-10-26 01:59:00", "2025-10-27 01:00:00"]);
+    }
+}
+
 /// A line with `+` is ours alone, one with `-` is systemd's alone.
 #[test]
 fn no_time_is_lost_or_doubled_when_clocks_are_changed() {
