@@ -159,8 +159,11 @@ impl Engine {
     fn start_named(&mut self, names: &[String]) -> Result<Reply, Refusal> {
         let ids = self.find_startable(names)?;
         self.heed_holds(&ids, Some(Goal::Up))?;
-        let also = self.brought_up_with(&ids);
-        let notes = self.make_way(&ids)?;
+        let mut also = Vec::new();
+        let notes = self.by_the_newest(&self.that_begin(&ids), |engine| {
+            also = engine.brought_up_with(&ids);
+            engine.make_way(&ids)
+        })?;
         for id in &ids {
             let why = self.cause.clone();
             if self.node(*id).is_some_and(|node| matches!(node.state, State::Down(_))) {
@@ -212,6 +215,15 @@ impl Engine {
             self.touch(*id);
         }
         Ok(away)
+    }
+
+    /// Those of these that begin anew if they are asked for.
+    fn that_begin(&self, ids: &[NodeId]) -> Vec<NodeId> {
+        let begins = |node: &Node| {
+            let pauses = matches!(node.state, State::Backoff { .. });
+            !node.state.is_active() || node.state.goes_down() || pauses
+        };
+        ids.iter().copied().filter(|id| self.node(*id).is_some_and(begins)).collect()
     }
 
     /// Services that are down and come up with these, by name.
@@ -272,7 +284,7 @@ impl Engine {
     fn restart_named(&mut self, names: &[String]) -> Result<Reply, Refusal> {
         let ids = self.find_all(names)?;
         self.heed_holds(&ids, None)?;
-        let mut notes = self.make_way(&ids)?;
+        let mut notes = self.by_the_newest(&ids, |engine| engine.make_way(&ids))?;
         let parts = self.parts_of(&ids);
         let (also, held) = self.dependents(&ids, &parts);
         notes.extend(held);

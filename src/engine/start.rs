@@ -15,6 +15,7 @@ use super::why::Why;
 use super::{Cause, Effect, Engine, Group, Level, Spawn, What};
 use crate::config::spec::{Hook, Ready, ServiceSpec};
 use crate::facts::{Exit, Moment, Pid, SpawnError};
+use crate::proto::Refusal;
 
 impl Engine {
     /// Starts a node whose dependencies are there.
@@ -63,27 +64,82 @@ impl Engine {
 
     /// What that node stands on changes with its definition; it brings these no longer, maybe.
     fn stand_anew(&mut self, id: NodeId, brought: &[NodeId]) {
-        let Some(edges) = self.node(id).map(|node| node.edges.clone()) else { return };
-        let waits = |other: &&Node| other.state.waits_for() == Some(id);
-        let over = |other: &NodeId| {
-            let why = self.node(*other).filter(waits).and_then(|node| self.wait_over(node))?;
-            Some((*other, why))
-        };
-        let others = edges.ordered_by.iter().chain(edges.rivals());
-        for (other, why) in others.filter_map(over).collect::<Vec<_>>() {
+        for (other, why) in self.waits_over(id) {
             self.change(other, |node| node.wish = why);
         }
         self.free_names(&BTreeSet::new());
         self.connect();
         self.touch_all();
-        let Some(node) = self.node(id) else { return };
-        let cause = Cause::LetGo(node.name.clone());
-        let why = Why::behind(self.now, cause, node.wish.clone());
+        if let Some(why) = self.node(id).map(|node| node.wish.clone()) {
+            self.release_brought(id, brought, why);
+        }
+    }
+
+    /// Those that wait for that node, and why they might need to no longer.
+    fn waits_over(&self, id: NodeId) -> Vec<(NodeId, Why)> {
+        let Some(edges) = self.node(id).map(|node| &node.edges) else { return Vec::new() };
+        let waits = |other: &&Node| other.state.waits_for() == Some(id);
+        let over = |other: &NodeId| {
+            let why = self.node(*other).filter(waits).and_then(|node| self.wait_over(node))?;
+            Some((*other, why))
+        };
+        edges.ordered_by.iter().chain(edges.rivals()).filter_map(over).collect()
+    }
+
+    /// What a node has brought by its older definition goes, unless others want it.
+    fn release_brought(&mut self, id: NodeId, brought: &[NodeId], behind: Why) {
+        let why = Why::behind(self.now, Cause::LetGo(self.name(id).to_owned()), behind);
         self.with_cause(why, |engine| {
             for below in brought {
                 engine.refresh_wanted(*below);
             }
         });
+    }
+
+    /// Way is made for these by their newest definitions, which a mere look may have found: from
+    /// now on they stand on what those say. That takes one new graph, however many they are, and
+    /// where no way can be made all stays as it was.
+    ///
+    /// # Errors
+    /// That of `make_way`.
+    pub(super) fn by_the_newest(
+        &mut self,
+        ids: &[NodeId],
+        make_way: impl FnOnce(&mut Self) -> Result<Vec<String>, Refusal>,
+    ) -> Result<Vec<String>, Refusal> {
+        let brings = |id: &NodeId| {
+            let takes = |node: &&Node| node.behind && node.hung.is_none() && !node.is_held();
+            let node = self.node(*id).filter(takes)?;
+            Some((*id, node.edges.brings().collect::<Vec<_>>()))
+        };
+        let behind: Vec<_> = ids.iter().filter_map(brings).collect();
+        if behind.is_empty() {
+            return make_way(self);
+        }
+        let over: Vec<_> = behind.iter().flat_map(|(id, _)| self.waits_over(*id)).collect();
+        let stand = |engine: &mut Self, by_older| {
+            for (id, _) in &behind {
+                engine.change(*id, |node| node.behind = by_older);
+            }
+            engine.connect();
+        };
+        stand(self, false);
+        let made = make_way(self);
+        if made.is_err() {
+            stand(self, true);
+            return made;
+        }
+        // Only now: a name that is given away never comes back.
+        self.free_names(&BTreeSet::new());
+        self.connect();
+        for (other, why) in over {
+            self.change(other, |node| node.wish = why);
+        }
+        for (id, brought) in &behind {
+            self.release_brought(*id, brought, self.cause.clone());
+        }
+        self.touch_all();
+        made
     }
 
     pub(super) fn start_service(&mut self, id: NodeId, spec: &Rc<ServiceSpec>) {

@@ -233,7 +233,7 @@ impl Engine {
 
     /// Has a node run that rests, as if a person asked for it. False, and told, if it may not.
     pub(super) fn run_now(&mut self, id: NodeId, why: &str) -> bool {
-        if let Err(refusal) = self.make_way(&[id]) {
+        if let Err(refusal) = self.by_the_newest(&[id], |engine| engine.make_way(&[id])) {
             let text = format!("{}: {why}, but {}", self.name(id), refusal.message);
             self.tell(Level::Trouble, text);
             return false;

@@ -1,7 +1,7 @@
 //! The work of settling grows with the machine and not with its square: looks at nodes are
 //! counted, not time.
 
-use finit::proto::Power;
+use finit::proto::{Power, Request};
 
 use crate::build::{Part, machine, service};
 use crate::rig::Rig;
@@ -82,4 +82,26 @@ fn settles_in_linear_work() {
     }
     let [small, large] = [1_000, 10_000].map(|count| life("dense", count, dense(count)));
     assert!(large < 10 * LOOKS && large <= small + small / 4, "{small} looks a node, then {large}");
+}
+
+/// Looks that a node takes to be restarted with all others, after they were edited.
+fn edited(count: u64) -> u64 {
+    let edit = |part: Part, number: u64| part.runs(&format!("/opt/s{number}"));
+    let mut rig = Rig::cold(machine(star(count)), "default");
+    rig.world.oracle = None;
+    rig.world.diary.lines = None;
+    rig.boot();
+    rig.look_at(star(count).into_iter().zip(0..).map(|(part, number)| edit(part, number)));
+    let before = rig.world.engine.looks();
+    let names = (0..count).map(|number| format!("s{number}")).collect();
+    rig.ask(Request::Restart { names }).expect("they are restarted");
+    assert!((0..count).all(|number| rig.starts(&format!("s{number}")) == 2));
+    (rig.world.engine.looks() - before) / count
+}
+
+/// What all of them stand on is made anew once, and not once for each.
+#[test]
+fn edited_services_are_restarted_in_linear_work() {
+    let [small, large] = [200, 800].map(edited);
+    assert!(large <= small + small / 4, "{small} looks a node, then {large}");
 }

@@ -1,7 +1,7 @@
 //! An edited file: only what changed is touched.
 
 use finit::engine::{Extent, Verdict};
-use finit::proto::Outcome;
+use finit::proto::{Outcome, Request};
 
 use crate::build::{machine, millis, secs, service, task, with_targets};
 use crate::rig::Rig;
@@ -55,6 +55,50 @@ fn a_mere_look_takes_from_nobody_what_it_stands_on() {
     assert_eq!((rig.state("db"), rig.state("x")), ("up", "stopped"));
     rig.restart("web");
     assert_eq!((rig.starts("web"), rig.state("x"), rig.state("db")), (2, "up", "stopped"));
+}
+
+/// Way is made for whoever is asked for by what the file says now.
+#[test]
+fn who_is_restarted_or_started_after_an_edit_gets_what_the_edited_definition_needs() {
+    let parts = |needed: bool| {
+        let web = if needed { service("web").needs("db") } else { service("web") };
+        [web.restart_never(), service("db").manual()]
+    };
+    let mut rig = Rig::booted(parts(false));
+    rig.start("db");
+    rig.stop("db");
+    rig.look_at(parts(true));
+    let job = rig.restart("web");
+    assert_eq!(rig.outcome(job), Some(Outcome::Done));
+    assert_eq!((rig.state("web"), rig.state("db"), rig.starts("web")), ("up", "up", 2));
+    let mut rig = Rig::booted_but(parts(false), |rig| rig.ends("web", millis(0), 1));
+    rig.mends("web");
+    rig.start("db");
+    rig.stop("db");
+    rig.look_at(parts(true));
+    let job = rig.start("web");
+    assert_eq!(rig.outcome(job), Some(Outcome::Done));
+    assert_eq!((rig.state("web"), rig.state("db")), ("up", "up"));
+}
+
+/// And what it excludes now goes; if that may not go, all stays.
+#[test]
+fn who_is_restarted_after_an_edit_displaces_what_the_edited_definition_excludes() {
+    let parts = |rival: bool| {
+        let web = service("web").needs("old");
+        let web = if rival { service("web").conflicts("apache") } else { web };
+        [web, service("apache"), service("old").manual()]
+    };
+    let states = |rig: &mut Rig| ["web", "apache", "old"].map(|name| rig.state(name));
+    let mut rig = Rig::booted(parts(false));
+    rig.ask(Request::Hold { name: "apache".to_owned() }).unwrap();
+    rig.look_at(parts(true));
+    rig.ask(Request::Restart { names: vec!["web".to_owned()] }).unwrap_err();
+    assert_eq!(states(&mut rig), ["up", "up", "up"]);
+    rig.ask(Request::Unhold { name: "apache".to_owned() }).unwrap();
+    assert_eq!((states(&mut rig), rig.starts("web")), (["up", "up", "up"], 1));
+    rig.restart("web");
+    assert_eq!((states(&mut rig), rig.starts("web")), (["up", "stopped", "stopped"], 2));
 }
 
 /// Nor does an upgrade, which looks at the same again (seed 21322).
