@@ -182,6 +182,7 @@ fn verdict(ended: Ended, output: &OwnedFd) -> Result<Verdict, SpawnError> {
         Ended::Exit(Exit::Code(conditions::FAILS | conditions::UNKNOWN)) => Verdict::Fails(line()),
         Ended::Exit(Exit::Code(conditions::MISSING)) => Verdict::Missing(line()),
         Ended::NotExecuted(error) => return Err(error),
+        // It has seen nothing, whatever has ended it: too little memory, in most cases.
         Ended::Exit(_)
         | Ended::Unseen
         | Ended::Early { .. }
@@ -190,7 +191,8 @@ fn verdict(ended: Ended, output: &OwnedFd) -> Result<Verdict, SpawnError> {
         | Ended::GaveUp
         | Ended::Lingering(_)
         | Ended::Unhealthy { .. } => {
-            Verdict::Fails(format!("its conditions could not be looked at: the look {ended}"))
+            let subject = format!("a look at conditions (it {ended})");
+            return Err(SpawnError { subject, ..failed(Errno(libc::EAGAIN)) });
         }
     })
 }
@@ -207,4 +209,19 @@ fn variables_in(ended: Ended, output: &OwnedFd) -> variables::Answer {
 
 fn failed(errno: Errno) -> SpawnError {
     SpawnError { stage: Stage::Clone, errno, subject: "a look at conditions".to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_look_that_was_killed_says_nothing_of_what_must_hold() {
+        let (output, _writer) = fds::pipe().unwrap();
+        let kill = Exit::Signal { number: SignalNumber::KILL, core: false };
+        let error = verdict(Ended::Exit(kill), &output).unwrap_err();
+        assert!(error.is_shortage(), "{error}");
+        let holds = verdict(Ended::Exit(Exit::Code(conditions::HOLDS)), &output);
+        assert_eq!(holds, Ok(Verdict::Holds));
+    }
 }

@@ -289,7 +289,14 @@ impl Oracle {
         self.check(old.is_some(), || format!("{name} is unbound, and was not bound"));
         let spec = engine.definition(node);
         let same = old.zip(spec).is_some_and(|(old, new)| old.sockets == new.sockets);
-        let wanted = peek(engine, node).wanted && peek(engine, node).label != "skipped";
+        // Nor does one answer that must not start.
+        let asserts = spec.and_then(|spec| spec.conditions.as_ref());
+        let refused = asserts.is_some_and(|conditions| !conditions.assert.is_empty());
+        let wanted = match peek(engine, node).label {
+            "skipped" => false,
+            "failed" if refused => false,
+            _ => peek(engine, node).wanted,
+        };
         // That it is the turn of one of several may be known only once a better one was looked at.
         let needs = all(engine).into_iter().flat_map(|other| other.needs);
         let mut chosen = needs.filter(|need| need.len() > 1 && need.contains(&node));

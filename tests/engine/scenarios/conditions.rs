@@ -188,6 +188,20 @@ fn an_assertion_that_does_not_hold_is_a_failure_until_somebody_asks() {
     assert_eq!([rig.state("web"), rig.state("a")], ["up"; 2]);
 }
 
+/// Nor does anybody answer meanwhile, so it holds no sockets: who connects is told at once.
+#[test]
+fn an_assertion_that_does_not_hold_any_more_leaves_nobody_waiting_at_its_sockets() {
+    let mut rig = Rig::booted([service("web").listens(80).asserts("/srv")]);
+    let is_bound = |rig: &Rig| !rig.world.bound.is_empty();
+    assert_eq!((rig.state("web"), is_bound(&rig)), ("listening", true));
+    rig.fails("web", "no /srv");
+    rig.connect("web", "10.0.0.1");
+    assert_eq!((rig.state("web"), is_bound(&rig)), ("failed", false));
+    rig.mends("web");
+    rig.start("web");
+    assert_eq!((rig.state("web"), is_bound(&rig)), ("listening", true));
+}
+
 #[test]
 fn a_failed_assertion_calls_for_help() {
     let parts = [service("web").asserts("/srv").on_failure("help"), task("help").manual()];
