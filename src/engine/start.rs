@@ -359,5 +359,6 @@ impl Engine {
                 self.tell(Level::Trouble, format!("{name} failed: {why} ({ms} ms)"));
             }
         }
+        self.ask_times_after(run.node);
     }
 }

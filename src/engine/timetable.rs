@@ -15,6 +15,10 @@ use crate::calendar::Schedule;
 use crate::facts::Moment;
 use crate::proto::TimerReport;
 
+/// The boot steps after which the machine knows the time: one sets the clock, the other mounts
+/// where the zones are.
+const TELL_TIME: [&str; 2] = ["clock", "mount-local"];
+
 /// When a task runs next.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Timetable {
@@ -90,6 +94,24 @@ impl Engine {
         self.find_next(id, After::Arming);
     }
 
+    /// Whether the machine knows what time it is, and in which zone: before, each time of the
+    /// calendar would be one that was missed.
+    fn knows_time(&self) -> bool {
+        TELL_TIME.iter().all(|step| {
+            let node = self.names.get(*step).and_then(|id| self.node(*id));
+            node.is_none_or(|node| matches!(node.state, State::Done(_) | State::Failed(_)))
+        })
+    }
+
+    /// A boot step is over: the machine may know the time by now.
+    pub(super) fn ask_times_after(&mut self, step: NodeId) {
+        if TELL_TIME.contains(&self.name(step)) {
+            for id in self.ids() {
+                self.ask_times_again(id);
+            }
+        }
+    }
+
     /// An answer that was not there yet comes to nobody any more: it is asked for again.
     pub(super) fn ask_times_again(&mut self, id: NodeId) {
         let table = self.node(id).and_then(|node| node.timetable.as_ref());
@@ -103,7 +125,8 @@ impl Engine {
         self.set_due(id);
         let Some(table) = self.node(id).and_then(|node| node.timetable.as_ref()) else { return };
         let schedule = Rc::clone(&table.schedule);
-        if !schedule.at.is_empty() {
+        let too_early = table.is_asked() && !self.knows_time();
+        if !schedule.at.is_empty() && !too_early {
             self.emit(Effect::AskCalendar { node: id, schedule, after });
         }
     }

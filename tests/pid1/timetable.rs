@@ -92,6 +92,7 @@ fn a_task_that_can_never_be_due_says_so_before_and_after_it_is_loaded() {
         schedule = { at = "daily 03:00", zone = "Europe/Berlin" }
         "#,
     );
+    machine.booted();
     let reason = machine.status("lost")["reason"].as_str().unwrap().to_owned();
     assert!(reason.starts_with("never due: no time zone Europe/Berln"), "{reason}");
     assert_eq!(machine.status("past")["reason"], "never due: no time left");

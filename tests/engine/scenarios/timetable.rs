@@ -36,6 +36,27 @@ fn a_task_runs_at_its_times_and_not_at_boot() {
     assert_eq!(rig.starts("backup"), 3);
 }
 
+/// A machine whose clock begins in 1970 has missed no time by that.
+#[test]
+fn times_of_the_calendar_are_asked_for_once_the_boot_has_set_the_clock() {
+    for step in ["clock", "mount-local"] {
+        let mut rig = Rig::booted_but([backup("03:00")], |rig| {
+            rig.step(step, Some((secs(2), Ok(None))));
+            rig.ends("backup", secs(1), 0);
+        });
+        assert!(rig.world.asked.is_empty());
+        assert_eq!(rig.status("backup").timer.unwrap().never, "not known yet");
+        rig.world.ahead += secs(50 * 365 * 86_400);
+        rig.world.turn(Event::ClockSet);
+        rig.pass(secs(2));
+        assert_eq!(rig.world.asked, [("backup".to_owned(), After::Arming)]);
+        rig.pass(secs(6));
+        assert_eq!(rig.starts("backup"), 0);
+        rig.pass(secs(1));
+        assert_eq!(rig.starts("backup"), 1);
+    }
+}
+
 #[test]
 fn times_are_told_with_the_last_run_and_how_it_went() {
     let mut rig = booted(backup("every 15m"));
