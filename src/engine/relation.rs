@@ -7,6 +7,8 @@
 //!   there stays, and the other waits.
 //! * *On failure*: started when the other has failed for good.
 
+use std::collections::BTreeSet;
+
 use super::id::NodeId;
 use super::load::Names;
 use super::node::{Asked, Edges, Node, Ties};
@@ -86,6 +88,17 @@ impl Engine {
                 self.touch(*id);
             }
         }
+    }
+
+    /// Nothing holds down those that are no parts of anything in the file any more: these.
+    pub(super) fn rejoin_orphans(&mut self) -> Vec<NodeId> {
+        let wholes = self.nodes.iter().filter(|node| !node.removed);
+        let parts: BTreeSet<NodeId> = wholes.flat_map(|node| node.edges.parts()).copied().collect();
+        let is_orphan =
+            |id: &NodeId| self.node(*id).is_some_and(|node| node.parted) && !parts.contains(id);
+        let orphans: Vec<NodeId> = self.ids().filter(is_orphan).collect();
+        self.rejoin(&orphans);
+        orphans
     }
 
     /// The same for the parts of these, and theirs: unless what makes those come speaks for all,

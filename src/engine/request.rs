@@ -207,6 +207,8 @@ impl Engine {
                 )
             };
             self.with_cause(why, |engine| {
+                // A whole that comes because of these brings its parts.
+                engine.rejoin_parts(&[*id]);
                 if !engine.node(*id).is_some_and(is_done) {
                     engine.clear(*id);
                 }

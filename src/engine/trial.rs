@@ -32,6 +32,9 @@ pub struct Trial {
     /// What people had asked for of services that are not in the file.
     #[serde(default)]
     gone: BTreeMap<String, Wishes>,
+    /// Those that went down with a whole that they are no parts of in the file.
+    #[serde(default)]
+    parted: Vec<String>,
 }
 
 /// What people want of a service, whatever the file says.
@@ -90,11 +93,13 @@ impl Engine {
             }
         };
         let ended = self.trial.take();
+        let parted = self.rejoin_orphans();
         match (extent, ended) {
             (Extent::Trial(time), _) => {
                 let (until, by) = (self.now.after(time), self.cause.clone());
                 let (target, gone) = (None, self.wishes_of_gone());
-                self.trial = Some(Trial { until, by, warnings, target, gone });
+                let parted = parted.iter().map(|id| self.name(*id).to_owned()).collect();
+                self.trial = Some(Trial { until, by, warnings, target, gone, parted });
                 summary.push_str(&format!(
                     "; on trial for {}: finitctl confirm keeps it, or the machine goes back by \
                      itself",
@@ -109,6 +114,7 @@ impl Engine {
                     trial.by
                 );
                 self.take_back(trial.gone);
+                self.part_again(&trial.parted);
                 self.warnings = trial.warnings;
                 self.warnings.push(warning.clone());
                 self.tell(Level::Trouble, warning);
@@ -136,6 +142,15 @@ impl Engine {
             if let Some(node) = self.node_mut(id) {
                 (node.asked, node.hold, node.wish) = (asked, hold, wish);
             }
+        }
+    }
+
+    /// They are parts again of a whole that is stopped.
+    fn part_again(&mut self, names: &[String]) {
+        for name in names {
+            let Some(id) = self.names.get(name).copied() else { continue };
+            self.change(id, |node| node.parted = true);
+            self.touch(id);
         }
     }
 

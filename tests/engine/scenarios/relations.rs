@@ -3,7 +3,7 @@
 use finit::config::spec::RestartWhen;
 use finit::proto::{Code, Outcome, Refusal, Reply, Request};
 
-use crate::build::{Part, millis, secs, service, task};
+use crate::build::{Part, machine, millis, secs, service, task};
 use crate::rig::Rig;
 
 #[test]
@@ -40,6 +40,30 @@ fn a_bound_service_waits_for_the_other_and_brings_it_up() {
     let job = rig.start("app");
     assert_eq!(rig.outcome(job), Some(Outcome::Done));
     assert_eq!(rig.started(), ["/sbin/vpn", "/sbin/app"]);
+}
+
+#[test]
+fn parts_come_back_with_a_whole_that_somebody_else_needs() {
+    let front = service("front").needs("web").manual();
+    let mut rig = Rig::booted([service("web"), service("cache").part_of("web"), front]);
+    rig.stop("web");
+    assert_eq!((rig.state("web"), rig.state("cache")), ("stopped", "stopped"));
+    rig.start("front");
+    assert_eq!([rig.state("web"), rig.state("cache"), rig.state("front")], ["up"; 3]);
+}
+
+#[test]
+fn a_part_whose_whole_is_not_in_the_file_any_more_is_a_service_like_any_other() {
+    let parts = || [service("web"), service("cache").part_of("web"), service("log")];
+    let alone = || [service("cache"), service("log")];
+    let mut rig = Rig::booted(parts());
+    rig.stop("web");
+    rig.try_out(machine(alone()), secs(60));
+    assert_eq!((rig.label("web"), rig.state("cache")), ("unknown", "up"));
+    rig.pass(secs(61));
+    assert_eq!((rig.state("web"), rig.state("cache")), ("stopped", "stopped"), "as before");
+    rig.apply(alone());
+    assert_eq!((rig.label("web"), rig.state("cache")), ("unknown", "up"));
 }
 
 #[test]
