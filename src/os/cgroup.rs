@@ -83,18 +83,17 @@ impl Tree {
     }
 
     /// Have the groups in it controlled, as by "memory" or "pids". On demand: each controller
-    /// makes every new group dearer. ENOENT if the kernel has it not, EBUSY if processes are in
-    /// the way.
+    /// makes every new group dearer. The first error, though all are tried: ENOENT if the kernel
+    /// has one not, EBUSY if processes are in the way.
     pub fn enable(&self, controllers: &[&str]) -> Result<(), Errno> {
-        for controller in controllers {
+        try_all(controllers, |controller| {
             let order = format!("+{controller}");
             if let Some(above) = self.path.parent() {
                 fds::write_file(&above.join("cgroup.subtree_control"), order.as_bytes())?;
             }
             let file = Path::new("cgroup.subtree_control");
-            fds::write_file_at(self.fd.as_fd(), file, order.as_bytes())?;
-        }
-        Ok(())
+            fds::write_file_at(self.fd.as_fd(), file, order.as_bytes())
+        })
     }
 
     /// A new group of that name, and whether it is new: one that is there already goes first,
@@ -356,4 +355,24 @@ fn unescape(escaped: &str) -> Option<String> {
         }
     }
     String::from_utf8(bytes).ok()
+}
+
+/// Tries that with each, whatever becomes of those before; the first error.
+fn try_all<T>(all: &[T], mut attempt: impl FnMut(&T) -> Result<(), Errno>) -> Result<(), Errno> {
+    all.iter().map(&mut attempt).fold(Ok(()), Result::and)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_missing_costs_no_other() {
+        let mut tried = Vec::new();
+        let first = try_all(&["cpu", "memory", "pids"], |controller| {
+            tried.push(*controller);
+            if *controller == "pids" { Ok(()) } else { Err(Errno(libc::ENOENT)) }
+        });
+        assert_eq!((tried, first), (vec!["cpu", "memory", "pids"], Err(Errno(libc::ENOENT))));
+    }
 }
