@@ -12,7 +12,7 @@ use crate::os::{kill, pidfd, time};
 use crate::proto::frame::{self, Answer};
 use crate::proto::{Refusal, Reply, ServiceReport};
 
-use super::groups::Way;
+use super::groups::{End, Way};
 use super::searches::Wish;
 use super::watch::Token;
 use super::{control, foreign, groups};
@@ -232,7 +232,9 @@ impl Driver {
     fn is_empty(&mut self, node: NodeId) -> bool {
         let Some(site) = self.sites.of(node) else { return true };
         if let Some(group) = &site.group {
-            return self.groups.watch(node, group);
+            let end = self.groups.watch(node, group);
+            site.empty_wanted = end == End::Untold;
+            return end == End::Here;
         }
         site.review_sessions(kill::group_exists);
         let empty = site.runs.is_empty() && site.rare().sessions.is_empty();
@@ -264,8 +266,8 @@ impl Driver {
         }
     }
 
-    /// Nodes without a control group whose emptiness is awaited: asked again after each reaping,
-    /// since the last member is, or becomes, a child of ours.
+    /// Nodes without a control group, or whose group nobody watches, and whose emptiness is awaited:
+    /// asked again after each reaping, since the last member is, or becomes, a child of ours.
     pub(super) fn review_sessions(&mut self) {
         let wanted: Vec<NodeId> =
             self.sites.iter().filter(|(_, site)| site.empty_wanted).map(|(node, _)| node).collect();

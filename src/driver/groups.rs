@@ -42,6 +42,17 @@ pub enum Way {
     Moves,
 }
 
+/// What is known of the end of a group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// Nobody lives in it.
+    Here,
+    /// The kernel tells when it comes.
+    Told,
+    /// Nobody tells, as when the watches that root may have are used up: it is to be asked for.
+    Untold,
+}
+
 /// The tree, if there is one, and what is waited for.
 #[derive(Default)]
 pub struct Groups {
@@ -102,17 +113,16 @@ impl Groups {
         }
     }
 
-    /// Tells of this group when it becomes empty. True: it is already.
-    pub fn watch(&mut self, node: NodeId, group: &Group) -> bool {
-        // Without a watch nobody tells, but for the next look.
-        let _unwatched = self.watch_group(node, group);
+    /// Tells of this group when it becomes empty, if it is not already.
+    pub fn watch(&mut self, node: NodeId, group: &Group) -> End {
+        let _untold = self.watch_group(node, group);
         self.wait_for(node, |waiting| waiting.empty = true);
         // Asked after the watch is there, so that no end falls between the two.
-        let empty = !group.populated().unwrap_or(false);
-        if empty {
-            self.wait_for(node, |waiting| waiting.empty = false);
+        if group.populated().unwrap_or(false) {
+            return if self.waits_for_end(node) { End::Told } else { End::Untold };
         }
-        empty
+        self.wait_for(node, |waiting| waiting.empty = false);
+        End::Here
     }
 
     /// Has everybody in a group stand still, or go on, for this order. True: they do already;
@@ -189,5 +199,25 @@ pub fn signal(group: &Group, signal: SignalNumber) -> Result<(), Errno> {
         // Somebody took the empty group away.
         Err(Errno(libc::ENOENT | libc::ENODEV)) => Ok(()),
         answer => answer,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_a_group_that_cannot_be_watched_is_to_be_asked_for() {
+        let base = std::env::temp_dir().join(format!("finit-groups-{}", std::process::id()));
+        std::fs::create_dir_all(&base).unwrap();
+        let (group, _) = Tree::open(&base, NAME).unwrap().make_anew("web").unwrap();
+        let events = base.join(NAME).join(group.folder()).join("cgroup.events");
+        let node = NodeId::from_number(1);
+        let mut groups = Groups::default();
+        std::fs::write(&events, "populated 1\n").unwrap();
+        assert_eq!(groups.watch(node, &group), End::Untold);
+        std::fs::write(&events, "populated 0\n").unwrap();
+        assert_eq!(groups.watch(node, &group), End::Here);
+        std::fs::remove_dir_all(&base).unwrap();
     }
 }
