@@ -23,6 +23,7 @@ use super::storm::Storm;
 use super::trial::Trial;
 use super::{Effect, Engine, Extent};
 use crate::config::spec::{STEPS, ServiceSpec, SystemSpec};
+use crate::config::steps;
 use crate::facts::Moment;
 
 /// All of it. Moments are of CLOCK_MONOTONIC, which goes on through execve(2).
@@ -136,7 +137,9 @@ impl Engine {
     /// # Errors
     /// In words, why this is no time for it.
     pub fn memory(&self) -> Result<Memory, String> {
-        if !self.is_running() {
+        let sysinit = self.names.get(steps::MAIN).and_then(|id| self.node(*id));
+        // A task that the boot waits for is no reason, as long as it may take.
+        if self.phase.is_down() || !sysinit.is_some_and(|sysinit| sysinit.state.is_up()) {
             return Err(format!("it is {}", self.phase));
         }
         let runs = |node: &&Node| {

@@ -111,6 +111,23 @@ fn the_boot_is_not_over_while_something_that_is_wanted_still_starts() {
     assert_eq!(rig.said("boot finished"), 0);
 }
 
+/// A task that takes hours, and that the boot waits for, keeps nobody from replacing finit.
+#[test]
+fn finit_is_replaced_in_a_boot_that_is_about_its_tasks_and_goes_on_with_it() {
+    let mut rig = Rig::booted_but([task("import"), service("udevd").early()], |rig| {
+        rig.step("fsck", Some((secs(5), Ok(None))));
+        rig.step("tmpfiles", Some((secs(5), Ok(None))));
+        rig.ends("import", secs(10_000), 0);
+    });
+    assert_eq!(rig.world.engine.memory().err().as_deref(), Some("it is booting"));
+    rig.pass(secs(10));
+    assert_eq!((rig.machine().phase.as_str(), rig.state("import")), ("booting", "starting"));
+    assert!(rig.world.engine.memory().is_ok());
+    rig.world.anew();
+    rig.pass(secs(10_000));
+    assert_eq!((rig.machine().phase.as_str(), rig.starts("import")), ("running", 1));
+}
+
 #[test]
 fn a_target_brings_its_own_up_and_others_down() {
     let spec = || {
