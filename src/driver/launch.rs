@@ -16,6 +16,7 @@ use crate::config::spec::{
 use crate::engine::{NodeId, RunId, Spawn, What};
 use crate::facts::capability::Capabilities;
 use crate::facts::{Errno, Pid, SpawnError, Stage};
+use crate::os::cgroup::Group;
 use crate::os::fds;
 use crate::os::spawn::{self, Identity, Launch, Plan, Spawned};
 use crate::os::users::{Accounts, User};
@@ -29,6 +30,9 @@ use super::watch::Token;
 
 /// What clone3 says of a group that is no longer there.
 const GONE: [Errno; 2] = [Errno(libc::ENOENT), Errno(libc::ENODEV)];
+/// What it says of one that hands controllers to groups in it, or is threaded: the service has
+/// made it so for itself.
+const CLOSED: [Errno; 2] = [Errno(libc::EBUSY), Errno(libc::EOPNOTSUPP)];
 
 impl Driver {
     /// Starts a program. The pid is registered before anything else can happen.
@@ -41,10 +45,10 @@ impl Driver {
         let answer = self.launch_program(order, connection.as_ref());
         let site = self.sites.of(order.run.node);
         match (answer, site) {
-            // Somebody took the empty group away: its descriptor leads nowhere.
             (Err(SpawnError { stage: Stage::Cgroup, errno, .. }), Some(site))
-                if GONE.contains(&errno) && site.group.is_some() =>
+                if site.group.as_ref().is_some_and(|group| is_of_no_use(group, errno)) =>
             {
+                // Made anew.
                 site.group = None;
                 self.launch_program(order, connection.as_ref())
             }
@@ -229,6 +233,12 @@ impl Driver {
     }
 }
 
+/// Whether nothing is born in a group any more of which clone3 says that, and nobody is in it.
+fn is_of_no_use(group: &Group, errno: Errno) -> bool {
+    // Of one that somebody took away the descriptor leads nowhere.
+    GONE.contains(&errno) || CLOSED.contains(&errno) && group.populated() == Ok(false)
+}
+
 /// Where a service can tell of itself, and how often it has to; sd_notify(3).
 fn tell_how_to_notify(environment: &mut Environment, node: NodeId, spec: &ServiceSpec) {
     if !spec.ready.listens() {
@@ -328,4 +338,28 @@ fn socket_name<'a>(service: &'a str, socket: &'a SocketSpec) -> Cow<'a, str> {
 
 fn internal(errno: i32) -> SpawnError {
     SpawnError { stage: Stage::Clone, errno: Errno(errno), subject: String::new() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::os::cgroup::Tree;
+
+    /// As podman does with `--cgroups=split`, and whoever makes his group a threaded one.
+    #[test]
+    fn a_group_that_hands_controllers_on_is_made_anew_once_it_is_empty() {
+        let base = std::env::temp_dir().join(format!("finit-launch-{}", std::process::id()));
+        std::fs::create_dir_all(&base).unwrap();
+        let (group, _) = Tree::open(&base, "finit").unwrap().make_anew("podman").unwrap();
+        let events = base.join("finit").join(group.folder()).join("cgroup.events");
+        let useless = |errno, lives: u8| {
+            std::fs::write(&events, format!("populated {lives}\n")).unwrap();
+            is_of_no_use(&group, Errno(errno))
+        };
+        assert!(useless(libc::EBUSY, 0) && useless(libc::EOPNOTSUPP, 0));
+        assert!(!useless(libc::EBUSY, 1) && !useless(libc::EOPNOTSUPP, 1));
+        assert!(useless(libc::ENOENT, 1) && useless(libc::ENODEV, 1));
+        assert!(!useless(libc::EAGAIN, 0));
+        std::fs::remove_dir_all(&base).unwrap();
+    }
 }
