@@ -152,7 +152,7 @@ impl Driver {
             return self.search_for(Wish::Boot(run));
         }
         let (context, hand, facts) = (self.context.clone(), self.hand.clone(), self.facts.clone());
-        tokio::spawn(async move {
+        self.beside(async move {
             let report = boot::steps::run(step, &context, &hand).await;
             // The loop never ends before its facts do.
             let _end = facts.send(Fact::StepEnded { run, step, report }).await;

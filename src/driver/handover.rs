@@ -209,7 +209,7 @@ impl Driver {
             Err(why) => return self.stay(&why),
         };
         let (hand, facts) = (self.hand.clone(), self.facts.clone());
-        tokio::spawn(async move {
+        self.beside(async move {
             let path = format!("/proc/1/fd/{}", file.as_raw_fd());
             let words = [program.as_str(), CHECK, &path];
             let answer = match hand.run(&words, PATIENCE).await {

@@ -40,6 +40,7 @@ mod tools;
 mod watch;
 mod watcher;
 
+use std::any::Any;
 use std::collections::{BTreeMap, VecDeque};
 use std::future::poll_fn;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -117,6 +118,8 @@ enum Fact {
     Searched(Vec<Looked>),
     /// Whether the program that is to take over understands what it would get.
     Checked(Result<(), String>),
+    /// A panic took away what finit was about beside the loop.
+    Panicked(Box<dyn Any + Send>),
 }
 
 /// Everything that wakes the loop.
@@ -305,6 +308,7 @@ impl Driver {
         match fact {
             Fact::StepEnded { run, step, report } => self.on_step_ended(run, step, report),
             Fact::Checked(answer) => self.on_checked(answer),
+            Fact::Panicked(panic) => std::panic::resume_unwind(panic),
             Fact::Searched(looked) => self.on_searched(&looked),
             Fact::Quieted(node) => self.on_notify(node),
             Fact::ConsoleRested => self.console.rested(),

@@ -378,7 +378,7 @@ impl Driver {
         let (context, hand) = (self.context.clone(), self.hand.clone());
         let spec = self.engine.shutdown_settings().clone();
         let left = self.engine.shutdown_left(time::now());
-        tokio::spawn(async move {
+        self.beside(async move {
             let kernel = boot::shutdown::Real;
             let errno = boot::shutdown::finish(how, &spec, &context, left, &hand, &kernel).await;
             boot::Tools::say(&hand, &format!("reboot(2): {errno}"));

@@ -141,7 +141,7 @@ impl Driver {
         self.searches.served = Some(wishes);
         let (hand, facts) = (self.hand.clone(), self.facts.clone());
         let hanging = Arc::downgrade(&self.searches.hanging);
-        tokio::spawn(async move {
+        self.beside(async move {
             let looked = look_for(looks, &hand, &hanging).await;
             // The loop never ends before its facts do.
             let _end = facts.send(Fact::Searched(looked)).await;

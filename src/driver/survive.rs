@@ -6,10 +6,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use tokio::runtime::Runtime;
+use tokio::task::JoinError;
 
 use super::handover::Unfinished;
 use super::reaper::{Owner, Reaped};
-use super::{Driver, lifeboat};
+use super::{Driver, Fact, lifeboat};
 use crate::engine::{Ended, Event, Group, Level, RunId};
 use crate::facts::{Pid, SignalNumber};
 use crate::os::{kill, proc, time};
@@ -22,6 +23,18 @@ const LOOK: u8 = 10;
 const LOOKS: u32 = 300;
 
 impl Driver {
+    /// Has a part of finit carried out beside the loop. A panic in that is one of the loop: tokio
+    /// would keep it to itself, and who waits for what comes of that part would wait for ever.
+    pub(super) fn beside(&self, part: impl Future<Output = ()> + Send + 'static) {
+        let (part, facts) = (tokio::spawn(part), self.facts.clone());
+        tokio::spawn(async move {
+            if let Err(Ok(panic)) = part.await.map_err(JoinError::try_into_panic) {
+                // The loop never ends before its facts do.
+                let _end = facts.send(Fact::Panicked(panic)).await;
+            }
+        });
+    }
+
     /// The loop, and after a panic in it the next finit. If that one cannot be had, the lifeboat:
     /// nothing of what is held is let go.
     pub(super) fn outlive(mut self, runtime: &Runtime) -> ! {

@@ -88,7 +88,7 @@ impl Driver {
     fn recall_run(&self, node: NodeId) {
         let (hand, facts) = (self.hand.clone(), self.facts.clone());
         let name = self.engine.name(node).to_owned();
-        tokio::spawn(async move {
+        self.beside(async move {
             let at = match hand.run(&[boot::MYSELF, RECALL, &name], PATIENCE).await {
                 Ok(Finished { exit: Exit::SUCCESS, output }) => output.parse().ok(),
                 Ok(_) | Err(_) => None,

@@ -294,6 +294,19 @@ fn a_panic_in_the_shutdown_does_not_keep_the_machine_up() {
     assert_eq!(machine.ended(), "SIGNAL 2");
 }
 
+/// What is left to do after the services is not a part of the loop, and its end is waited for.
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn a_panic_beside_the_loop_is_met_like_one_in_it() {
+    let machine = Machine::boot(FILE);
+    machine.booted();
+    plant_a_panic(&machine, &["finit", "everyone", "Real", "processes"]);
+    // Its answer may come, or the end.
+    machine.ctl(&["poweroff"]);
+    assert_eq!(machine.ended(), "SIGNAL 2");
+    assert!(machine.console().contains("panicked at a-planted-bug:7:8"), "{}", machine.story());
+}
+
 /// Of two that end at once, the bug takes the news of the first away.
 #[cfg(target_arch = "x86_64")]
 #[test]
