@@ -356,6 +356,10 @@ impl SpawnError {
     }
 }
 
+/// The status with which whoever looks for the daemon that a program has left behind says that
+/// nobody is left who could be it.
+pub const NOBODY_LEFT: u8 = 3;
+
 /// Longest span of time that can be written: a hundred years. Everything longer is a slip of the
 /// keyboard, and adding it to any moment stays far from the end of the numbers.
 const SPAN_MAX: Duration = Duration::from_secs(100 * 366 * 86_400);

@@ -25,7 +25,7 @@ impl Engine {
         }
         if node.asides.contains_key(&run.generation) {
             self.carry_on(id);
-            self.on_aside_ended(id, run, &ended);
+            self.on_aside_ended(id, run, &ended, group);
             return;
         }
         if !node.is_main(run) {
@@ -79,6 +79,16 @@ impl Engine {
             | State::Failed(_)
             | State::Done(_) => {}
         }
+    }
+
+    /// The daemon that a program has left behind has ended before anybody knew which it was.
+    fn daemon_is_dead(&mut self, id: NodeId) {
+        let Some(node) = self.node(id) else { return };
+        let (Some(run), Some(spec)) = (node.state.run(), node.spec()) else { return };
+        let ended = Ended::Early { exit: None, ready: spec.ready.when.to_string() };
+        self.cause = self.end_of(run, &ended);
+        self.blame(id, Fault::of(&ended));
+        self.main_ended(id, ended, Group::Empty);
     }
 
     /// The main process ended by itself.
@@ -288,11 +298,12 @@ impl Engine {
 
     /// A command beside a service ended: the next one of its row, if the service is still
     /// there, or a word about it.
-    fn on_aside_ended(&mut self, id: NodeId, run: RunId, ended: &Ended) {
+    fn on_aside_ended(&mut self, id: NodeId, run: RunId, ended: &Ended, group: Group) {
         let beside = self.change(id, |node| node.asides.remove(&run.generation)).flatten();
         let Some(Beside { aside, .. }) = beside else { return };
         match aside {
             Aside::Stop => self.on_stop_command_ended(id, Some(ended)),
+            Aside::Probe if self.is_dead(id, ended, group) => self.daemon_is_dead(id),
             Aside::Probe => {
                 self.note_probe(id, ended);
                 self.on_probe_ended(id, *ended == Ended::Exit(Exit::SUCCESS));
@@ -352,7 +363,7 @@ impl Engine {
             }
             Aside::Probe => {
                 let killed = Exit::Signal { number: SignalNumber::KILL, core: false };
-                self.on_aside_ended(id, run, &Ended::Exit(killed));
+                self.on_aside_ended(id, run, &Ended::Exit(killed), Group::Inhabited);
             }
         }
     }

@@ -11,9 +11,9 @@ use super::id::{NodeId, RunId};
 use super::node::{Aside, Node};
 use super::notice::{Notice, Watchdog};
 use super::state::{Rung, StartStep, State};
-use super::{Aim, Cause, Effect, Engine, Level, Spawn, What, conditions, view};
+use super::{Aim, Cause, Effect, Engine, Group, Level, Spawn, What, conditions, view};
 use crate::config::spec::{CommandLine, NotifyFrom, Probe, Ready, ServiceSpec};
-use crate::facts::{Moment, Pid, SignalNumber};
+use crate::facts::{Exit, Moment, NOBODY_LEFT, Pid, SignalNumber};
 
 /// How long until a look that came to nothing is taken again.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -232,6 +232,16 @@ impl Engine {
         };
         let at = self.now.after(every);
         self.change(id, |node| node.tidings.get_or_insert_default().probe_at = Some(at));
+    }
+
+    /// Whether nobody is left who could be the daemon that is looked for.
+    pub(super) fn is_dead(&self, id: NodeId, ended: &Ended, group: Group) -> bool {
+        let adopts = |node: &Node| {
+            matches!(node.state, State::Starting { step: StartStep::Adopt, .. })
+                && node.pid.is_none()
+        };
+        let nobody = *ended == Ended::Exit(Exit::Code(NOBODY_LEFT));
+        group == Group::Empty && nobody && self.node(id).is_some_and(adopts)
     }
 
     /// Keeps how the command that tells whether it is up has ended.

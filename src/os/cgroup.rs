@@ -41,15 +41,35 @@ pub fn find() -> Option<PathBuf> {
     Some(base)
 }
 
-/// Our place below the mount, from the line "0::/place".
+/// Whether nobody but the calling process is in its group and below; false where there is none, or
+/// it cannot be told.
+pub fn is_alone() -> bool {
+    let own = std::process::id().to_string();
+    let group = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"].iter().find_map(|top| {
+        let group = Path::new(top).join(own_line()?);
+        group.join("cgroup.procs").is_file().then_some(group)
+    });
+    let Some(group) = group else { return false };
+    whole(&group).iter().all(|below| {
+        let text = fds::read_head(&group.join(below).join("cgroup.procs"), FILE_MAX);
+        let text = text.unwrap_or_else(|_| b"?".to_vec());
+        String::from_utf8_lossy(&text).lines().all(|pid| pid == own)
+    })
+}
+
+/// Our place below the mount, or that of the tree that our leaf is in, as a finit that takes over
+/// finds itself.
 fn own_place() -> Option<PathBuf> {
+    let place = own_line()?;
+    let parent = place.ends_with("finit/init").then(|| place.parent()?.parent()).flatten();
+    Some(parent.unwrap_or(&place).to_path_buf())
+}
+
+/// The group that we are in, from the line "0::/place".
+fn own_line() -> Option<PathBuf> {
     let text = fds::read_head(Path::new("/proc/self/cgroup"), FILE_MAX).ok()?;
     let text = String::from_utf8_lossy(&text);
-    let place = text.lines().find_map(|line| line.strip_prefix("0::/"))?;
-    // After we have moved into our leaf, as a finit that takes over finds itself.
-    let place = Path::new(place);
-    let parent = place.ends_with("finit/init").then(|| place.parent()?.parent()).flatten();
-    Some(parent.unwrap_or(place).to_path_buf())
+    text.lines().find_map(|line| line.strip_prefix("0::/")).map(PathBuf::from)
 }
 
 /// The directory that all our groups are in.

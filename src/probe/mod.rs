@@ -16,8 +16,8 @@ use std::time::Duration;
 use nix::poll::PollTimeout;
 
 use crate::config::spec::{Address, Check, Health, Probe, Ready, UnixPath};
-use crate::facts::Pid;
-use crate::os::{fds, proc};
+use crate::facts::{NOBODY_LEFT, Pid};
+use crate::os::{cgroup, fds, proc};
 
 /// The word before the readiness, as JSON.
 pub const WORD: &str = "--await";
@@ -29,8 +29,8 @@ const LAST: Duration = Duration::from_millis(250);
 /// How long one connection may take.
 const CONNECT: Duration = Duration::from_secs(5);
 
-/// Waits until the service is up; the exit status is 0 then, and 1 where there is nothing to
-/// look for.
+/// Waits until the service is up; the exit status is 0 then, 1 where there is nothing to look for,
+/// and [`NOBODY_LEFT`] where that is a daemon of whose service nobody lives.
 pub fn run(readiness: &str) -> u8 {
     let Ok(Ready::Found(probe)) = serde_json::from_str(readiness) else { return 1 };
     let mut pause = FIRST;
@@ -43,6 +43,10 @@ pub fn run(readiness: &str) -> u8 {
         if why != told && pause > FIRST {
             say(&format!("not ready yet: {why}"));
             told = why;
+        }
+        // A while after its parent, which has waited for it or has not.
+        if pause >= LAST && matches!(probe, Probe::Forked(_)) && cgroup::is_alone() {
+            return NOBODY_LEFT;
         }
         let pause_ms = u16::try_from(pause.as_millis()).unwrap_or(u16::MAX);
         // A wait that a signal cuts short does no harm.

@@ -304,6 +304,22 @@ fn a_daemon_that_never_becomes_known_goes_with_its_start() {
     assert!(!machine.exists(&format!("/proc/{pid}")), "{}", machine.story());
 }
 
+/// The first dies of its configuration, as nobody but itself has seen; the time for a start is not
+/// waited for.
+#[test]
+fn a_daemon_that_dies_after_its_parent_has_gone_is_started_again_at_once() {
+    let daemon = "read x < /out/conf || exit 3; echo $$ > /run/app.pid; exec sleep 1000";
+    let machine = Machine::boot(&format!(
+        "[service.app]\ncommand = [\"/bin/sh\", \"-c\", \"setsid sh -c 'echo x >> /out/began; {daemon}' &\"]\n\
+         ready = \"forked\"\npidfile = \"/run/app.pid\"\nstart-timeout = \"1h\"\n\
+         restart.delay = \"10ms\"\n"
+    ));
+    let began = |m: &Machine| m.read("/out/began").lines().count();
+    machine.wait("another daemon", |m| (began(m) > 1).then_some(()));
+    machine.write("/out/conf", "x\n");
+    machine.until("app", "up");
+}
+
 #[test]
 fn a_stale_or_foreign_pid_file_makes_nobody_the_main_process() {
     let machine = Machine::boot(

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use finit::config::spec::RestartWhen::OnFailure;
 use finit::config::spec::{NotifyFrom, Ready, StopScope};
 use finit::engine::{Descriptors, Ended, Engine, Event, Group, Notice};
-use finit::facts::Exit;
+use finit::facts::{Exit, NOBODY_LEFT};
 use finit::proto::Outcome;
 
 use crate::build::{Part, millis, secs, service};
@@ -327,6 +327,21 @@ fn a_daemon_that_nobody_finds_is_stopped_with_all_that_is_left_of_it() {
     let lacks = "no pid file /run/app.pid that names a process of it";
     assert_eq!(rig.reason("nginx"), format!("not ready after 60s (start-timeout): {lacks}"));
     assert_eq!(rig.signals("nginx"), ["SIGKILL", "SIGTERM"], "who looks, and the group");
+}
+
+/// It is not waited for when nobody is there to wait for.
+#[test]
+fn a_daemon_that_died_before_anybody_knew_it_has_ended_early() {
+    let mut rig = Rig::booted_but([service("nginx").forks().restart_never()], |rig| {
+        rig.ends("nginx?", secs(1), NOBODY_LEFT);
+    });
+    // Its end is one that nobody has seen, the oracle neither.
+    rig.world.oracle = None;
+    rig.world.strays.clear();
+    rig.pass(secs(1));
+    let why = rig.reason("nginx");
+    assert_eq!(rig.state("nginx"), "failed", "{why}");
+    assert!(why.starts_with("ended before it was ready (forked"), "{why}");
 }
 
 #[test]
