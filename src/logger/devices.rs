@@ -35,7 +35,7 @@ const KMSG_LINE: usize = 900;
 const PRIORITY: &str = "<30>";
 
 /// How long lines stay in their pipe for a syslog daemon that takes none.
-pub const PATIENCE: Duration = Duration::from_secs(2);
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Lines that each of them did not take.
 #[derive(Debug, Default)]
@@ -106,9 +106,13 @@ impl Devices {
 
 /// Whether lines stay in their pipe still, which begins now if it has not.
 fn is_early(until: &mut Option<Instant>) -> bool {
+    Instant::now() < *until.get_or_insert_with(patience)
+}
+
+/// How long a syslog daemon is waited for, from now.
+pub fn patience() -> Instant {
     let now = Instant::now();
-    let until = *until.get_or_insert_with(|| now.checked_add(PATIENCE).unwrap_or(now));
-    now < until
+    now.checked_add(PATIENCE).unwrap_or(now)
 }
 
 /// What became of a line.

@@ -6,7 +6,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use nix::errno::Errno;
 
-use super::devices::{Devices, Kind, PATIENCE};
+use super::devices::{Devices, Kind, patience};
 use super::kept::Kept;
 use super::message::Output;
 use super::pipes::Pipes;
@@ -249,12 +249,6 @@ fn forget_own(store: &mut Store, directory: &str, pipe: &Pipe) {
     if let (Some(path), Some(_)) = (pipe.route.path(directory), pipe.route.max_size()) {
         store.files.forget_own(path, pipe.id);
     }
-}
-
-/// How long a syslog daemon is waited for, from now.
-fn patience() -> Instant {
-    let now = Instant::now();
-    now.checked_add(PATIENCE).unwrap_or(now)
 }
 
 /// Milliseconds since 1970.
