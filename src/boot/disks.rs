@@ -64,8 +64,11 @@ pub(super) async fn remount_root(context: &Context, tools: &impl Tools) -> Repor
 
 /// The lines of fstab(5) that [`mount_local`] is to mount, or has mounted.
 pub(super) fn will_mount(context: &Context) -> Vec<Entry> {
-    let is_skipped = context.boot.skip.iter().any(|step| step == "mount-local");
-    if is_skipped || !context.boot.fstab { Vec::new() } else { fstab::mounted(context).0 }
+    if context.boot.skips("mount-local") || !context.boot.fstab {
+        Vec::new()
+    } else {
+        fstab::mounted(context).0
+    }
 }
 
 /// Mounts what does not need the network.
@@ -74,9 +77,7 @@ pub(super) async fn mount_local(context: &Context, tools: &impl Tools) -> Report
     let is_none = local.is_empty();
     let mut troubles = remount(&local, context, tools).await;
     let outcome = mount_all(local, fsck::damaged(context), LOCAL, context, tools).await;
-    troubles.extend(outcome.troubles);
-    notes::write(MISSING, outcome.missing.iter().map(String::as_str), context);
-    notes::write(LATE, outcome.late.iter().map(String::as_str), context);
+    troubles.extend(outcome.noted(context));
     match troubles.is_empty() {
         true if is_none => Ok(Done::Skipped("fstab names no local file systems")),
         true => Ok(Done::Worked),
@@ -125,9 +126,7 @@ async fn mount_late(context: &Context, tools: &impl Tools) -> Option<Vec<String>
     missing.retain(|target| entries.iter().all(|entry| entry.target != *target));
     missing.extend(fsck::damaged(context));
     let outcome = mount_all(entries, missing, LOCAL, context, tools).await;
-    troubles.extend(outcome.troubles);
-    notes::write(MISSING, outcome.missing.iter().map(String::as_str), context);
-    notes::write(LATE, outcome.late.iter().map(String::as_str), context);
+    troubles.extend(outcome.noted(context));
     Some(troubles)
 }
 
@@ -140,6 +139,15 @@ struct Outcome {
     missing: Vec<String>,
     /// Those of them that may be, and that were not tried.
     late: Vec<String>,
+}
+
+impl Outcome {
+    /// Notes what is missing, for later steps; what went wrong.
+    fn noted(self, context: &Context) -> Vec<String> {
+        notes::write(MISSING, self.missing.iter().map(String::as_str), context);
+        notes::write(LATE, self.late.iter().map(String::as_str), context);
+        self.troubles
+    }
 }
 
 /// Mounts them, each after what it lies on, whatever the order of the lines; what lies on something

@@ -44,15 +44,13 @@ enum Then {
 /// writes to it: it is not mounted, and the root stays read-only. The others are, and the boot goes
 /// on, since a machine that can be reached is easier to mend than one that waits at its console.
 pub(super) async fn fsck(context: &Context, tools: &impl Tools) -> Report {
-    let mode = context.value("fsck.mode").unwrap_or("auto");
-    if is_skipped(context, mode) {
+    let Some(flags) = flags(context) else {
         return Ok(Done::Skipped("the kernel command line says so"));
-    }
-    let flags = flags(context, mode);
+    };
     let (root, others) = plan(context);
     if root.is_none() && others.is_empty() {
         // What had errors may have been mended and mounted by hand.
-        note_damaged(context, &[]);
+        note_damaged(Vec::new(), &[], context);
         return Ok(Done::Skipped("nothing is to be checked"));
     }
     let mut troubles: Vec<(&Entry, Trouble)> = Vec::new();
@@ -67,12 +65,8 @@ pub(super) async fn fsck(context: &Context, tools: &impl Tools) -> Report {
         }
     }
     let others = if restart { Vec::new() } else { others };
-    for some in others.chunks(AT_ONCE) {
-        let results = program::together(some.iter().map(|entry| check(entry, &flags, tools))).await;
-        let failed = some.iter().zip(results);
-        troubles.extend(failed.filter_map(|(entry, result)| Some((entry, result.err()?))));
-    }
-    note_damaged(context, &troubles);
+    troubles.extend(check_all(&others, &flags, tools).await);
+    note_damaged(Vec::new(), &troubles, context);
     let troubles: Vec<String> = troubles.into_iter().map(|(_, trouble)| trouble.why).collect();
     if troubles.is_empty() { Ok(Done::Worked) } else { Err(troubles.join("; ")) }
 }
@@ -84,31 +78,35 @@ pub(super) async fn fsck_late(
     context: &Context,
     tools: &impl Tools,
 ) -> Vec<String> {
-    let mode = context.value("fsck.mode").unwrap_or("auto");
-    if is_skipped(context, mode) {
-        return Vec::new();
+    let Some(flags) = flags(context) else { return Vec::new() };
+    let mut checked = entries.to_vec();
+    checked.retain(|entry| is_checked(context, entry));
+    let troubles = check_all(&checked, &flags, tools).await;
+    note_damaged(damaged(context), &troubles, context);
+    troubles.into_iter().map(|(_, trouble)| trouble.why).collect()
+}
+
+/// Checks them, some side by side; those with which something went wrong.
+async fn check_all<'e>(
+    entries: &'e [Entry],
+    flags: &[&str],
+    tools: &impl Tools,
+) -> Vec<(&'e Entry, Trouble)> {
+    let mut troubles = Vec::new();
+    for some in entries.chunks(AT_ONCE) {
+        let results = program::together(some.iter().map(|entry| check(entry, flags, tools))).await;
+        let failed = some.iter().zip(results);
+        troubles.extend(failed.filter_map(|(entry, result)| Some((entry, result.err()?))));
     }
-    let flags = flags(context, mode);
-    let checked: Vec<&Entry> = entries.iter().filter(|entry| is_checked(context, entry)).collect();
-    let results = program::together(checked.iter().map(|entry| check(entry, &flags, tools))).await;
-    let (mut damaged, mut troubles) = (damaged(context), Vec::new());
-    for (entry, result) in checked.into_iter().zip(results) {
-        let Err(Trouble { why, then }) = result else { continue };
-        damaged.extend((then != Then::Mount).then(|| entry.target.clone()));
-        troubles.push(why);
-    }
-    notes::write(DAMAGED, damaged.iter().map(String::as_str), context);
     troubles
 }
 
-fn is_skipped(context: &Context, mode: &str) -> bool {
-    mode == "skip" || context.has_word("fastboot")
-}
-
-/// For the steps after this one; a later check of the same takes the note back.
-fn note_damaged(context: &Context, troubles: &[(&Entry, Trouble)]) {
-    let damaged = troubles.iter().filter(|(_, trouble)| trouble.then != Then::Mount);
-    notes::write(DAMAGED, damaged.map(|(entry, _)| entry.target.as_str()), context);
+/// For the steps after this one, beside those that it is known of; a later check of all takes the
+/// note back.
+fn note_damaged(mut damaged: Vec<String>, troubles: &[(&Entry, Trouble)], context: &Context) {
+    let more = troubles.iter().filter(|(_, trouble)| trouble.then != Then::Mount);
+    damaged.extend(more.map(|(entry, _)| entry.target.clone()));
+    notes::write(DAMAGED, damaged.iter().map(String::as_str), context);
 }
 
 /// Targets of file systems that the last check has left with errors.
@@ -117,7 +115,12 @@ pub(super) fn damaged(context: &Context) -> Vec<String> {
 }
 
 /// `fsck.mode=` and `fsck.repair=` as systemd-fsck(8) has them, `forcefsck` as everybody had.
-fn flags(context: &Context, mode: &str) -> Vec<&'static str> {
+/// None: nothing is to be checked.
+fn flags(context: &Context) -> Option<Vec<&'static str>> {
+    let mode = context.value("fsck.mode").unwrap_or("auto");
+    if mode == "skip" || context.has_word("fastboot") {
+        return None;
+    }
     let mut flags = match context.value("fsck.repair") {
         Some("yes") => vec!["-y"],
         Some("no") => vec!["-n"],
@@ -126,7 +129,7 @@ fn flags(context: &Context, mode: &str) -> Vec<&'static str> {
     if mode == "force" || context.has_word("forcefsck") {
         flags.push("-f");
     }
-    flags
+    Some(flags)
 }
 
 /// What is to be checked: the root, and the rest.

@@ -101,8 +101,8 @@ pub(super) fn mount_virtual(context: &Context) -> Report {
 }
 
 /// Mounts what the kernel knows of the rest, but for what fstab(5) has a line for: not all of them
-/// take its options once they are mounted, and some say nothing of it. No failure is told: the boot needs none of it, and
-/// `debugfs=off` on the kernel command line is a wish.
+/// take its options once they are mounted, and some say nothing of it. No failure is told: the boot
+/// needs none of it, and `debugfs=off` on the kernel command line is a wish.
 pub(super) fn mount_for_tools(context: &Context) {
     let known = known(context);
     let others = disks::will_mount(context);

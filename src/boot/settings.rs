@@ -1,6 +1,6 @@
 //! Kernel settings below /proc/sys: sysctl.d(5), /etc/sysctl.conf and `boot.sysctl`, written
-//! without another program. The order is sysctl.d's: files by name, later lines win, explicit names win over
-//! patterns.
+//! without another program. The order is sysctl.d's: files by name, later lines win, explicit names
+//! win over patterns.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -79,8 +79,8 @@ pub(super) async fn sysctl_of_devices(context: &Context, tools: &impl Tools) {
 
 /// Whether both steps run, this one and the one that finds the devices.
 fn devices_come(context: &Context) -> bool {
-    let is_skipped = |name: &str| context.boot.skip.iter().any(|step| step == name);
-    context.place == Place::Machine && !is_skipped("devices") && !is_skipped("sysctl")
+    let is_skipped = context.boot.skips("devices") || context.boot.skips("sysctl");
+    context.place == Place::Machine && !is_skipped
 }
 
 /// Whether it is a setting of one network interface, which is there with its device.

@@ -65,8 +65,7 @@ pub async fn finish(
 
 /// Leaves a random seed for the next boot.
 async fn save_seed(context: &Context, tools: &impl Tools, left: Duration) {
-    let skipped = context.boot.skip.iter().any(|step| step == "random-seed");
-    if context.boot.random_seed && !skipped {
+    if context.boot.random_seed && !context.boot.skips("random-seed") {
         seed::leave(seed::SAVE, SEED.min(left), tools).await.ok();
     }
 }

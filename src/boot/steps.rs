@@ -27,7 +27,7 @@ const FSTAB: [&str; 4] = ["fsck", "mount-local", "swap", "mount-network"];
 
 /// Runs the step of that name, one of `config::spec::STEPS`.
 pub async fn run(name: &str, context: &Context, tools: &impl Tools) -> Report {
-    if context.boot.skip.iter().any(|skipped| skipped == name) {
+    if context.boot.skips(name) {
         return Ok(Done::Skipped("left out by boot.skip"));
     }
     if context.place == Place::Container && HARDWARE.contains(&name) {

@@ -148,7 +148,7 @@ impl Driver {
 
     /// A boot step is a future of its own; its end comes back as a fact.
     fn run_step(&mut self, run: RunId, step: &'static str) {
-        if step == FIND_INSTANCES && !self.context.boot.skip.iter().any(|skipped| skipped == step) {
+        if step == FIND_INSTANCES && !self.context.boot.skips(step) {
             return self.search_for(Wish::Boot(run));
         }
         let (context, hand, facts) = (self.context.clone(), self.hand.clone(), self.facts.clone());

@@ -223,8 +223,8 @@ impl Driver {
         if let Some(unfinished) = unfinished {
             driver.make_up(unfinished);
         }
-        let is_skipped = driver.context.boot.skip.iter().any(|step| step == FIND_INSTANCES)
-            || driver.engine.target() == EMERGENCY;
+        let is_skipped =
+            driver.context.boot.skips(FIND_INSTANCES) || driver.engine.target() == EMERGENCY;
         let mut templates = driver.engine.spec().templates.iter();
         let is_unknown = templates.any(|template| !template.listed);
         // Who was about to look went with the finit before.

@@ -41,6 +41,13 @@ pub struct BootSpec {
     pub skip: Vec<String>,
 }
 
+impl BootSpec {
+    /// Whether that step is left out.
+    pub fn skips(&self, step: &str) -> bool {
+        self.skip.iter().any(|skipped| skipped == step)
+    }
+}
+
 impl Default for BootSpec {
     fn default() -> Self {
         Self {
