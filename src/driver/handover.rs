@@ -11,7 +11,6 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::path::Path;
 use std::time::Duration;
 
-use nix::sys::signal::SigSet;
 use serde::{Deserialize, Serialize};
 
 use super::configuration::Configuration;
@@ -185,8 +184,6 @@ pub struct Successor {
     asked_by: Option<Call>,
     /// How often to look still whether this finit has the peace for it.
     looks: u32,
-    /// Signals wait for it already.
-    deaf: bool,
 }
 
 impl Driver {
@@ -202,7 +199,7 @@ impl Driver {
         }
         let found = program.map_or_else(proc::own_program, Ok);
         let program = found.clone().unwrap_or_default();
-        self.successor = Some(Successor { program, asked_by, looks: LOOKS, deaf: false });
+        self.successor = Some(Successor { program, asked_by, looks: LOOKS });
         let written = found.and_then(|program| Ok((program, self.handover(None)?.0)));
         let (program, file) = match written {
             Ok(written) => written,
@@ -262,9 +259,6 @@ impl Driver {
         let searching = self.searches.are_taken();
         let starting = self.reaper.starting().next();
         if answering || searching || starting.is_some() {
-            if std::mem::take(&mut successor.deaf) {
-                let _unblocked = SigSet::all().thread_unblock();
-            }
             match successor.looks.checked_sub(1) {
                 Some(looks) => {
                     successor.looks = looks;
@@ -280,12 +274,6 @@ impl Driver {
             }
             return;
         }
-        if !std::mem::replace(&mut successor.deaf, true) {
-            // One that has come is with tokio, and no more with the kernel: another turn takes it.
-            let _blocked = SigSet::all().thread_block();
-            self.later(Duration::ZERO, Fact::Checked(Ok(())));
-            return;
-        }
         let program = successor.program.clone();
         let why = self.make_way(&program, None);
         self.stay(&why);
@@ -294,14 +282,11 @@ impl Driver {
     /// Hands all on to that program and executes it. Returns only if that fails, and why.
     pub(super) fn make_way(&mut self, program: &str, unfinished: Option<Unfinished>) -> String {
         self.flush_logs();
-        // What comes meanwhile waits for the next finit.
-        let _blocked = SigSet::all().thread_block();
-        let why = match self.handover(unfinished) {
+        self.signals.put_back();
+        match self.handover(unfinished) {
             Ok((file, kept)) => self.execute(program, &file, &kept),
             Err(why) => why,
-        };
-        let _unblocked = SigSet::all().thread_unblock();
-        why
+        }
     }
 
     fn execute(&self, program: &str, file: &OwnedFd, kept: &[BorrowedFd<'_>]) -> String {
@@ -440,8 +425,6 @@ impl Driver {
         if listener.is_none_or(|listener| self.serve_control(listener).is_err()) {
             self.open_control();
         }
-        // What has come since the other one blocked them is told now.
-        let _unblocked = SigSet::all().thread_unblock();
         let took = time::now().since(written).as_millis();
         let text = format!("finit was executed anew in {took} ms; {count} processes run on");
         self.console.tell(Level::Trouble, &text);

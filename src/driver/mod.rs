@@ -250,7 +250,7 @@ impl Driver {
         if self.signals.poll_child(cx).is_ready() || std::mem::take(&mut self.more_children) {
             return Poll::Ready(Wake::Children);
         }
-        if let Poll::Ready(asked) = self.signals.poll_asked(cx) {
+        if let Some(asked) = self.signals.asked() {
             return Poll::Ready(Wake::Asked(asked));
         }
         if self.clock.poll(cx).is_ready() {

@@ -1,11 +1,13 @@
-//! Signals to PID 1, all streams made at the start: the first one made takes descriptors, and
-//! must not be made when none are left.
+//! Signals to PID 1, from one descriptor that is made at the start: it is there when none are
+//! left.
 
 use std::task::{Context, Poll};
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 
 use crate::facts::Errno;
+use crate::os::signals::{self, SignalFd, bit};
 
 /// What a signal asks for; the contract's list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,39 +50,57 @@ const KINDS: [(i32, Asked); 10] = [
     (SIGRTMIN + 5, Asked::Reboot),
 ];
 
-/// All streams.
+/// What PID 1 hears.
 #[derive(Debug)]
 pub struct Signals {
-    child: Signal,
-    asked: Vec<(Signal, Asked)>,
+    source: AsyncFd<SignalFd>,
+    /// What has come and is not told yet, a bit each.
+    came: u64,
 }
 
 impl Signals {
-    /// Begins to listen.
+    /// Begins to listen: from now on each waits until it is told, over an execve(2) too.
     ///
     /// # Errors
-    /// The kernel's, for a signal that cannot be caught.
+    /// The kernel's, when it gives no descriptor.
     pub fn new() -> Result<Self, Errno> {
-        let child = signal(SignalKind::child())?;
-        let mut asked = Vec::with_capacity(KINDS.len());
-        for (number, meaning) in KINDS {
-            asked.push((signal(SignalKind::from_raw(number))?, meaning));
-        }
-        Ok(Self { child, asked })
+        let asked = KINDS.iter().fold(0, |bits, (number, _)| bits | bit(*number));
+        let fd = SignalFd::new(asked | bit(libc::SIGCHLD))?;
+        #[expect(deprecated, reason = "it owns its descriptor for as long as it is registered")]
+        let source = AsyncFd::with_interest(fd, Interest::READABLE)?;
+        Ok(Self { source, came: 0 })
     }
 
     /// Whether a child may have ended.
     pub fn poll_child(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.child.poll_recv(cx).map(|_| ())
-    }
-
-    /// What was asked for.
-    pub fn poll_asked(&mut self, cx: &mut Context<'_>) -> Poll<Asked> {
-        for (stream, meaning) in &mut self.asked {
-            if stream.poll_recv(cx).is_ready() {
-                return Poll::Ready(*meaning);
+        while let Poll::Ready(Ok(mut guard)) = self.source.poll_read_ready(cx) {
+            let (came, is_all) = self.source.get_ref().read();
+            self.came |= came;
+            if is_all {
+                guard.clear_ready();
             }
         }
-        Poll::Pending
+        if self.take(libc::SIGCHLD) { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    /// What was asked for, if [`Signals::poll_child`] has just heard of it.
+    pub fn asked(&mut self) -> Option<Asked> {
+        KINDS.iter().find(|(number, _)| self.take(*number)).map(|(_, meaning)| *meaning)
+    }
+
+    /// Has those come again that are not told: the next finit is to hear them. Of children it asks
+    /// the kernel anyhow.
+    pub fn put_back(&mut self) {
+        for (number, _) in KINDS {
+            if self.take(number) {
+                signals::raise(number);
+            }
+        }
+    }
+
+    fn take(&mut self, number: i32) -> bool {
+        let came = self.came & bit(number) != 0;
+        self.came &= !bit(number);
+        came
     }
 }

@@ -49,6 +49,7 @@ pub mod paths;
 pub mod pidfd;
 pub mod proc;
 pub mod reboot;
+pub mod signals;
 pub mod socket;
 pub mod spawn;
 pub mod time;

@@ -16,7 +16,7 @@ use std::sync::atomic::Ordering::{Acquire, Relaxed};
 use std::sync::{Arc, OnceLock};
 
 use super::plan::Script;
-use super::{child, fds, lanes, stack, syscall};
+use super::{child, fds, lanes, signals, stack, syscall};
 use crate::facts::{Errno, Pid, SpawnError, Stage};
 
 pub use super::launch::{Identity, Launch};
@@ -222,7 +222,7 @@ fn ignored() -> u64 {
     *KNOWN.get_or_init(|| {
         (1..=64)
             .filter(|signal| is_ignored(*signal))
-            .fold(0, |bits, signal| bits | 1u64.rotate_left(signal.cast_unsigned().wrapping_sub(1)))
+            .fold(0, |bits, signal| bits | signals::bit(signal))
     })
 }
 

@@ -159,6 +159,16 @@ pub(super) fn pending() -> u64 {
     signals
 }
 
+/// A descriptor to read signals from, all 64 of them as with [`set_mask`]; signalfd(2).
+pub(super) fn signalfd(mask: u64, flags: c_int) -> Result<c_int, c_int> {
+    let new = usize::MAX;
+    let flags = usize::try_from(flags).unwrap_or(0);
+    let arguments = [new, (&raw const mask).addr(), size_of::<u64>(), flags, 0, 0];
+    // SAFETY: the pointer is to a local word of the size that is passed.
+    let answer = unsafe { call(libc::SYS_signalfd4, arguments) };
+    outcome(answer).map(|fd| c_int::try_from(fd).unwrap_or(-1))
+}
+
 /// The answer of a system call as a plain number or an errno.
 pub(super) fn outcome(answer: isize) -> Result<usize, c_int> {
     usize::try_from(answer).map_err(|_| c_int::try_from(answer.wrapping_neg()).unwrap_or(libc::EIO))

@@ -89,7 +89,7 @@ fn lets_a_person_in(machine: &Machine) {
 fn fault(machine: &Machine) {
     // ud2, where epoll_wait(2) returns to.
     patch(machine, waits_at(machine), &[0x0f, 0x0b]);
-    machine.signal_pid1(libc::SIGWINCH);
+    machine.signal_pid1(libc::SIGUSR1);
     machine.wait("the lifeboat", |m| m.console().contains("SIGILL, which is a bug").then_some(()));
 }
 
@@ -182,12 +182,12 @@ fn a_panic_costs_what_it_was_about_and_nothing_else() {
     let bugs = [
         ["finit", "Driver", "on_asked"],
         ["tokio", "Driver", "turn"],
-        ["finit", "Signals", "poll_asked"],
+        ["finit", "Signals", "asked"],
     ];
     for (before, bug) in bugs.into_iter().enumerate() {
         machine.hang_up();
         plant_a_panic(&machine, &bug);
-        machine.signal_pid1(libc::SIGWINCH);
+        machine.signal_pid1(libc::SIGUSR1);
         goes_on(&machine, before + 1);
         assert_eq!(["says", "is"].map(|name| machine.main_pid(name)), pids);
         assert_eq!(machine.status("echo")["state"], "listening");
@@ -197,10 +197,27 @@ fn a_panic_costs_what_it_was_about_and_nothing_else() {
     // A fourth in a minute is one too many.
     machine.hang_up();
     plant_a_panic(&machine, &["finit", "Driver", "on_asked"]);
-    machine.signal_pid1(libc::SIGWINCH);
+    machine.signal_pid1(libc::SIGUSR1);
     machine.wait("the lifeboat", |m| m.console().contains("4 panics in a minute").then_some(()));
     tells_callers(&machine.ctl(&["status"]), "4 panics in a minute, which are bugs");
     still_says(&machine);
+}
+
+/// It comes together with what finit panics at, which is handled before it.
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn a_signal_that_was_read_before_a_panic_is_heard_by_the_next_finit() {
+    let machine = Machine::boot(FILE);
+    machine.booted();
+    let pid = machine.main_pid("is");
+    machine.hang_up();
+    plant_a_panic(&machine, &["finit", "Driver", "4reap"]);
+    machine.signal_pid1(libc::SIGSTOP);
+    assert_eq!(machine.run(&["kill", "-9", &pid.to_string()]).code, 0);
+    machine.signal_pid1(libc::SIGRTMIN() + 4);
+    machine.signal_pid1(libc::SIGCONT);
+    assert_eq!(machine.ended(), "SIGNAL 2", "{}", machine.story());
+    assert!(machine.console().contains("panicked at a-planted-bug"), "{}", machine.console());
 }
 
 /// A step is a part of finit, and its program is not: what that does, it does. Nothing is done
@@ -213,7 +230,7 @@ fn a_panic_in_the_boot_costs_the_steps_that_run_and_the_boot_goes_on() {
     machine.appears("/out/step");
     machine.hang_up();
     plant_a_panic(&machine, &["finit", "Driver", "on_asked"]);
-    machine.signal_pid1(libc::SIGWINCH);
+    machine.signal_pid1(libc::SIGUSR1);
     goes_on(&machine, 1);
     machine.booted();
     machine.until("is", "up");
@@ -251,7 +268,7 @@ fn a_panic_while_instances_are_looked_for_has_them_looked_for_again() {
         }
         machine.hang_up();
         plant_a_panic(&machine, &["finit", "Driver", "on_asked"]);
-        machine.signal_pid1(libc::SIGWINCH);
+        machine.signal_pid1(libc::SIGUSR1);
         goes_on(&machine, 1);
         looks.push_str("x\n");
         machine.wait("another look", |m| (m.read("/out/list") == looks).then_some(()));
@@ -267,7 +284,7 @@ fn a_start_that_does_not_get_on_is_ended_by_a_panic_and_begun_again() {
     let (machine, pid) = crate::upgrade::one_waits();
     machine.hang_up();
     plant_a_panic(&machine, &["finit", "Driver", "on_asked"]);
-    machine.signal_pid1(libc::SIGWINCH);
+    machine.signal_pid1(libc::SIGUSR1);
     goes_on(&machine, 1);
     machine.wait("another process", |m| (m.opens("waits") != pid).then_some(()));
     let status = machine.status("waits");
@@ -289,7 +306,7 @@ fn a_panic_in_the_shutdown_does_not_keep_the_machine_up() {
     machine.appears("/out/asked");
     machine.hang_up();
     plant_a_panic(&machine, &["finit", "Driver", "on_asked"]);
-    machine.signal_pid1(libc::SIGWINCH);
+    machine.signal_pid1(libc::SIGUSR1);
     goes_on(&machine, 1);
     assert_eq!(machine.ended(), "SIGNAL 2");
 }
@@ -348,7 +365,7 @@ fn k7_who_dies_with_its_parent_lives_on_with_another_finit() {
     let pid = machine.main_pid("m");
     machine.hang_up();
     plant_a_panic(&machine, &["finit", "Driver", "on_asked"]);
-    machine.signal_pid1(libc::SIGWINCH);
+    machine.signal_pid1(libc::SIGUSR1);
     goes_on(&machine, 1);
     assert_eq!(machine.main_pid("m"), pid);
     machine.hang_up();
@@ -379,7 +396,7 @@ fn k3_a_panic_needs_no_program_on_the_disk() {
         assert_eq!(machine.sh(loss).code, 0, "{loss}");
         machine.hang_up();
         plant_a_panic(&machine, &["finit", "Driver", "on_asked"]);
-        machine.signal_pid1(libc::SIGWINCH);
+        machine.signal_pid1(libc::SIGUSR1);
         machine.wait("another finit", |m| {
             (m.console().matches("executed anew in ").count() == 2).then_some(())
         });

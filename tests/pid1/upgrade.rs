@@ -254,36 +254,3 @@ fn a_signal_that_comes_in_the_turn_is_heard_by_one_of_the_two() {
         assert_eq!(machine.ended(), "SIGNAL 2", "{turn:?}");
     }
 }
-
-/// It is with tokio by then, and no more with the kernel.
-#[cfg(target_arch = "x86_64")]
-#[test]
-fn a_signal_that_comes_just_before_signals_are_blocked_is_heard() {
-    // What blocks signals sends SIGHUP to its own process first, unless that is blocked already.
-    const CODE: &[&[u8]] = &[
-        // push rdi; push rsi; push rdx; sub rsp, 8
-        &[0x57, 0x56, 0x52, 0x48, 0x83, 0xec, 0x08],
-        // rt_sigprocmask(0, NULL, rsp, 8)
-        &[0xb8, 14, 0, 0, 0, 0x31, 0xff, 0x31, 0xf6, 0x48, 0x89, 0xe2, 0x41, 0xba, 8, 0, 0, 0],
-        // syscall; test byte [rsp], 1; jnz over the next two
-        &[0x0f, 0x05, 0xf6, 0x04, 0x24, 1, 0x75, 17],
-        // kill(1, SIGHUP)
-        &[0xb8, 62, 0, 0, 0, 0xbf, 1, 0, 0, 0, 0xbe, 1, 0, 0, 0],
-        // syscall
-        &[0x0f, 0x05],
-        // add rsp, 8; pop rdx; pop rsi; pop rdi
-        &[0x48, 0x83, 0xc4, 0x08, 0x5a, 0x5e, 0x5f],
-        // rt_sigprocmask(rdi, rsi, rdx, 8)
-        &[0xb8, 14, 0, 0, 0, 0x41, 0xba, 8, 0, 0, 0, 0x0f, 0x05, 0xc3],
-    ];
-    let file = "[service.up]\ncommand = \"/programs/idle\"\n";
-    let machine = Machine::boot(file);
-    machine.booted();
-    let pid = machine.main_pid("up");
-    machine.write("/etc/finit.toml", &format!("{file}{}", file.replace("up", "more")));
-    crate::bugs::waits_at(&machine);
-    crate::bugs::patch(&machine, crate::bugs::function(&["pthread_sigmask"]), &CODE.concat());
-    upgrade(&machine);
-    machine.main_pid("more");
-    assert_eq!(machine.main_pid("up"), pid);
-}
