@@ -233,13 +233,22 @@ impl Driver {
         let Some(site) = self.sites.of(node) else { return true };
         if let Some(group) = &site.group {
             let end = self.groups.watch(node, group);
-            site.empty_wanted = end == End::Untold;
+            self.await_end(node, end == End::Untold);
             return end == End::Here;
         }
         site.review_sessions(kill::group_exists);
         let empty = site.runs.is_empty() && site.rare().sessions.is_empty();
-        site.empty_wanted = !empty;
+        self.await_end(node, !empty);
         empty
+    }
+
+    /// Whether a node is among those whose emptiness nobody tells.
+    fn await_end(&mut self, node: NodeId, is_awaited: bool) {
+        if is_awaited {
+            self.unwatched.insert(node);
+        } else {
+            self.unwatched.remove(&node);
+        }
     }
 
     /// Has all processes of a node stand still, or go on.
@@ -269,9 +278,7 @@ impl Driver {
     /// Nodes without a control group, or whose group nobody watches, and whose emptiness is awaited:
     /// asked again after each reaping, since the last member is, or becomes, a child of ours.
     pub(super) fn review_sessions(&mut self) {
-        let wanted: Vec<NodeId> =
-            self.sites.iter().filter(|(_, site)| site.empty_wanted).map(|(node, _)| node).collect();
-        for node in wanted {
+        for node in self.unwatched.clone() {
             if self.is_empty(node) {
                 self.turn(Event::Emptied { node });
             }

@@ -41,7 +41,7 @@ mod watch;
 mod watcher;
 
 use std::any::Any;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::future::poll_fn;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::task::{Context, Poll};
@@ -149,6 +149,8 @@ struct Driver {
     tokens: Vec<Token>,
     reaper: Reaper,
     sites: Sites,
+    /// Whose emptiness is awaited and told by nobody: it is looked at after each reaping.
+    unwatched: BTreeSet<NodeId>,
     groups: Groups,
     logs: Logs,
     looks: Looks,

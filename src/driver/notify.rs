@@ -141,6 +141,10 @@ impl Driver {
     /// Reads what a service has said and tells the engine; what follows is not carried out yet.
     /// True if there may be more.
     pub(super) fn hear(&mut self, node: NodeId) -> bool {
+        // Most have none, and then the room for what it says need not be wiped.
+        if self.sites.get(node).is_none_or(|site| site.rare().notify.is_none()) {
+            return false;
+        }
         let mut buffer = [0; LONGEST];
         for _ in 0..BATCH {
             let Some(site) = self.sites.get(node) else { return false };

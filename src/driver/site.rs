@@ -33,8 +33,6 @@ pub struct Site {
     rare: Option<Box<Rare>>,
     /// Whether connections are to be told.
     pub watched: bool,
-    /// Whether its emptiness is to be told.
-    pub empty_wanted: bool,
 }
 
 /// What is held for some nodes: nothing of it takes room where there is nothing.

@@ -1,6 +1,6 @@
 //! The first moments of PID 1: enough of a world for the loop to begin.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -258,6 +258,7 @@ impl Driver {
             tokens: Vec::new(),
             reaper: Reaper::default(),
             sites: Sites::default(),
+            unwatched: BTreeSet::new(),
             groups: Groups::default(),
             logs: Logs::default(),
             looks: Looks::default(),

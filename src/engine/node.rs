@@ -399,14 +399,14 @@ impl Node {
             Some(freeze) => freeze.deadline(),
             None => self.own_deadline(),
         };
-        [own, self.throttled, due, pause].into_iter().flatten().min()
+        Moment::first(Moment::first(own, self.throttled), Moment::first(due, pause))
     }
 
     /// The first of the clocks that stand still with it while it is frozen.
     fn own_deadline(&self) -> Option<Moment> {
-        let asides = self.asides.values().map(|beside| beside.until);
         let tidings = self.tidings.as_ref().and_then(|tidings| tidings.deadline());
-        asides.chain([self.state.deadline(), tidings]).flatten().min()
+        let own = Moment::first(self.state.deadline(), tidings);
+        self.asides.values().fold(own, |first, beside| Moment::first(first, beside.until))
     }
 
     /// Whether something makes it run again that is neither a person nor another node.

@@ -65,7 +65,8 @@ impl Tidings {
     /// When something happens by itself.
     pub fn deadline(&self) -> Option<Moment> {
         let check_at = self.health.as_ref().and_then(|health| health.check_at);
-        [self.silent_at, self.probe_at, self.over_at, check_at].into_iter().flatten().min()
+        let look = Moment::first(self.probe_at, check_at);
+        Moment::first(Moment::first(self.silent_at, self.over_at), look)
     }
 
     /// The words for a status; empty where there are none.

@@ -1,7 +1,7 @@
 //! The start of a program, worked out in the parent: every string ended, every array built,
 //! every number checked, so that the child only walks through it.
 
-use std::ffi::CString;
+use std::ffi::CStr;
 use std::marker::PhantomData;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::sync::atomic::Ordering::{Acquire, Relaxed};
@@ -17,6 +17,8 @@ const PASSED_MAX: usize = 240;
 /// Room for all arguments and variables: what every kernel grants is a quarter of an 8 MiB
 /// stack, execve(2).
 const TEXT_MAX: usize = 2 << 20;
+/// What is usual for one start, in bytes.
+const BLOCK: usize = 512;
 /// "LISTEN_PID=" with room for ten digits and the NUL.
 const LISTEN_PID: [u8; 22] = *b"LISTEN_PID=\0\0\0\0\0\0\0\0\0\0\0";
 
@@ -29,20 +31,27 @@ pub(super) struct Text(*const u8);
 
 impl Text {
     /// A text that lives for ever.
-    pub(super) const fn fixed(text: &'static std::ffi::CStr) -> Self {
+    pub(super) const fn fixed(text: &'static CStr) -> Self {
         Self(text.as_ptr().cast())
     }
 
     pub(super) fn pointer(self) -> *const u8 {
         self.0
     }
+
+    /// The same for people.
+    fn words(self) -> String {
+        // SAFETY: what the script holds, and what lives for ever, ends with a NUL.
+        unsafe { CStr::from_ptr(self.0.cast()) }.to_string_lossy().into_owned()
+    }
 }
 
 /// What the child reads, and the few words it writes: those are atomics, because the parent
 /// may look at them at the same time. It does not move or change until the child has gone.
 pub(super) struct Script {
-    /// Owner of every string below; a CString's bytes stay where they are.
-    texts: Vec<CString>,
+    /// Owner of every string below, many in one block; none of the blocks ever grows, so that
+    /// they stay where they are.
+    texts: Vec<Vec<u8>>,
     bytes: usize,
     /// Null-terminated, as execve takes them.
     pub(super) argv: Vec<*const u8>,
@@ -123,7 +132,7 @@ fn refuse(stage: Stage, errno: i32, subject: &[u8]) -> SpawnError {
 impl Script {
     fn blank(launch: &Launch<'_>) -> Self {
         Self {
-            texts: Vec::with_capacity(launch.argv.len().saturating_add(launch.env.len())),
+            texts: Vec::new(),
             bytes: 0,
             argv: Vec::with_capacity(launch.argv.len().saturating_add(1)),
             envp: Vec::with_capacity(launch.env.len().saturating_add(4)),
@@ -155,19 +164,29 @@ impl Script {
         }
     }
 
-    /// Take a string over. The stage and the first bytes of it go into the error.
-    fn keep(&mut self, stage: Stage, bytes: Vec<u8>) -> Result<Text, SpawnError> {
-        self.bytes = self.bytes.saturating_add(bytes.len());
+    /// Take a copy of a string, which is given in parts. The stage and the first bytes of it go
+    /// into the error.
+    fn keep(&mut self, stage: Stage, parts: &[&[u8]]) -> Result<Text, SpawnError> {
+        let length = parts.iter().fold(1, |sum: usize, part| sum.saturating_add(part.len()));
+        self.bytes = self.bytes.saturating_add(length);
         if self.bytes > TEXT_MAX {
             return Err(refuse(stage, libc::E2BIG, b""));
         }
-        let text = CString::new(bytes).map_err(|error| {
-            let bytes = error.into_vec();
-            refuse(stage, libc::EINVAL, bytes.get(..40).unwrap_or(&bytes))
-        })?;
-        let pointer = text.as_ptr().cast();
-        self.texts.push(text);
-        Ok(Text(pointer))
+        if parts.iter().any(|part| part.contains(&0)) {
+            let bytes = parts.concat();
+            return Err(refuse(stage, libc::EINVAL, bytes.get(..40).unwrap_or(&bytes)));
+        }
+        let room = |block: &Vec<u8>| block.capacity().saturating_sub(block.len());
+        if self.texts.last().is_none_or(|block| room(block) < length) {
+            self.texts.push(Vec::with_capacity(length.max(BLOCK)));
+        }
+        let Some(block) = self.texts.last_mut() else {
+            return Err(refuse(stage, libc::ENOMEM, b""));
+        };
+        let text = block.as_ptr().wrapping_add(block.len());
+        parts.iter().for_each(|part| block.extend_from_slice(part));
+        block.push(0);
+        Ok(Text(text))
     }
 
     fn add_program(&mut self, launch: &Launch<'_>) -> Result<(), SpawnError> {
@@ -175,7 +194,7 @@ impl Script {
             return Err(refuse(Stage::Exec, libc::EINVAL, b"no program"));
         };
         for word in launch.argv {
-            let text = self.keep(Stage::Exec, word.clone())?;
+            let text = self.keep(Stage::Exec, &[word])?;
             self.argv.push(text.pointer());
             if self.programs.is_empty() && name.contains(&b'/') {
                 self.programs.push(text);
@@ -185,8 +204,7 @@ impl Script {
         if !name.contains(&b'/') {
             for directory in launch.path.split(|byte| *byte == b':').filter(|part| !part.is_empty())
             {
-                let path = [directory, b"/", name].concat();
-                let text = self.keep(Stage::Exec, path)?;
+                let text = self.keep(Stage::Exec, &[directory, b"/", name])?;
                 self.programs.push(text);
             }
         }
@@ -216,26 +234,26 @@ impl Script {
     }
 
     fn add_variable(&mut self, name: &[u8], value: &[u8]) -> Result<(), SpawnError> {
-        let text = self.keep(Stage::EnvFile, [name, b"=", value].concat())?;
+        let text = self.keep(Stage::EnvFile, &[name, b"=", value])?;
         self.envp.push(text.pointer());
         Ok(())
     }
 
     fn add_places(&mut self, launch: &Launch<'_>) -> Result<(), SpawnError> {
         if !launch.cwd.is_empty() {
-            self.cwd = self.keep(Stage::Chdir, launch.cwd.to_vec())?;
+            self.cwd = self.keep(Stage::Chdir, &[launch.cwd])?;
         }
         if let Some(root) = launch.root {
-            self.root = Some(self.keep(Stage::Root, root.to_vec())?);
+            self.root = Some(self.keep(Stage::Root, &[root])?);
         }
         if let Some(tty) = launch.tty {
-            self.tty = Some(self.keep(Stage::Tty, tty.to_vec())?);
+            self.tty = Some(self.keep(Stage::Tty, &[tty])?);
         }
         if let Some(input) = launch.input {
-            self.input = Some(self.keep(Stage::Stdin, input.to_vec())?);
+            self.input = Some(self.keep(Stage::Stdin, &[input])?);
         }
         if let Some(score) = launch.oom_score {
-            self.oom_score = Some(self.keep(Stage::OomScore, score.to_string().into_bytes())?);
+            self.oom_score = Some(self.keep(Stage::OomScore, &[score.to_string().as_bytes()])?);
         }
         // The kernel takes -1 as "leave it": then the child would go on as root.
         match &launch.identity {
@@ -289,7 +307,7 @@ impl Script {
     /// What an error at that stage is about, for people.
     pub(super) fn subject(&self, stage: Stage, detail: u8) -> String {
         let text = match stage {
-            Stage::Exec => return self.words(self.argv.first().copied()),
+            Stage::Exec => self.argv.first().filter(|text| !text.is_null()).map(|text| Text(*text)),
             Stage::Chdir => Some(self.cwd),
             Stage::Root => self.root,
             Stage::Tty => self.tty,
@@ -306,15 +324,7 @@ impl Script {
             Stage::Nice => return self.nice.map_or_else(String::new, |nice| nice.to_string()),
             _ => None,
         };
-        self.words(text.map(Text::pointer))
-    }
-
-    /// The text at that address, as one of ours.
-    fn words(&self, pointer: Option<*const u8>) -> String {
-        self.texts
-            .iter()
-            .find(|text| Some(text.as_ptr().cast()) == pointer)
-            .map_or_else(String::new, |text| text.to_string_lossy().into_owned())
+        text.map_or_else(String::new, Text::words)
     }
 }
 
