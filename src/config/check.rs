@@ -459,7 +459,7 @@ fn apply_wanted_by(definitions: &Definitions, drafts: &mut [Draft]) {
             if let Some(draft) = drafts.get_mut(number)
                 && !draft.spec.targets.contains(&name)
             {
-                draft.spec.targets.push(name);
+                Rc::make_mut(&mut draft.spec.targets).push(name);
             }
             continue;
         }
@@ -479,7 +479,7 @@ fn apply_wanted_by(definitions: &Definitions, drafts: &mut [Draft]) {
     for Draft { spec, wanted_by, .. } in drafts {
         let comes_by_itself = spec.schedule.is_some() || spec.watch.is_some();
         if !wanted_by.is_empty() && comes_by_itself && spec.targets.is_empty() {
-            spec.targets.push("default".to_owned());
+            spec.targets = Rc::new(vec!["default".to_owned()]);
         }
     }
 }

@@ -28,7 +28,7 @@ fn the_shortest_file_is_a_daemon_with_every_default() {
         (sshd.start, sshd.ready.when.clone(), sshd.enabled),
         (Start::Boot, Ready::Exec, true)
     );
-    assert_eq!(sshd.targets, ["default"]);
+    assert_eq!(*sshd.targets, ["default"]);
     assert_eq!(sshd.start_timeout, Some(Duration::from_secs(60)));
     assert_eq!(sshd.restart.when, RestartWhen::Always);
     assert_eq!(sshd.restart.delay, Duration::from_millis(100));
@@ -410,7 +410,7 @@ fn wanted_by_is_written_from_the_other_side() {
          [target.mine]\nneeds = 'a|b'\n",
     );
     assert_eq!(all[0].dependencies.wants, ["b"]);
-    assert_eq!(all[1].targets, ["mine"]);
+    assert_eq!(*all[1].targets, ["mine"]);
     // Who comes at its times does so, whoever wants it beside them.
     let all = services(
         "[service.a]\ncommand = '/a'\n\
@@ -418,9 +418,9 @@ fn wanted_by_is_written_from_the_other_side() {
          [task.c]\ncommand = '/c'\nwanted-by = 'mine'\nwatch.exists = '/c'\n\
          [task.d]\ncommand = '/d'\nwanted-by = 'a'\n[target.mine]\n",
     );
-    assert_eq!(all[1].targets, ["default"]);
-    assert_eq!(all[2].targets, ["mine"]);
-    assert_eq!(all[3].targets, <[String; 0]>::default());
+    assert_eq!(*all[1].targets, ["default"]);
+    assert_eq!(*all[2].targets, ["mine"]);
+    assert_eq!(*all[3].targets, <[String; 0]>::default());
 }
 
 #[test]

@@ -237,10 +237,10 @@ fn part(draft: Draft) -> Part {
     spec.remain = dice.percent(80);
     spec.enabled = dice.percent(90);
     if dice.percent(15) {
-        spec.targets = vec!["other".to_owned()];
+        spec.targets = Rc::new(vec!["other".to_owned()]);
     }
     if dice.percent(15) {
-        spec.targets.push("other".to_owned());
+        Rc::make_mut(&mut spec.targets).push("other".to_owned());
     }
     if dice.percent(10) && spec.sockets.is_none() {
         part = part.manual();

@@ -47,7 +47,7 @@ pub fn service(name: &str) -> Part {
         enabled: true,
         start: Start::Boot,
         stage: Stage::Main,
-        targets: vec!["default".to_owned()],
+        targets: Rc::new(vec!["default".to_owned()]),
         schedule: None,
         watch: None,
         commands: vec![command(&format!("/sbin/{name}"))],
@@ -267,7 +267,7 @@ impl Part {
     }
 
     pub fn in_target(self, target: &str) -> Self {
-        self.with(|spec| spec.targets = vec![target.to_owned()])
+        self.with(|spec| spec.targets = Rc::new(vec![target.to_owned()]))
     }
 
     pub fn manual(self) -> Self {

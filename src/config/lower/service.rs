@@ -106,7 +106,7 @@ pub(super) fn service(subject: Subject<'_>, report: &mut Report<'_>) -> Draft {
         enabled,
         start: start.unwrap_or(by_default),
         stage: stage.unwrap_or(Stage::Main),
-        targets: names(&targets),
+        targets: Rc::new(names(&targets)),
         hooks: Rc::new(Hooks {
             before_start: hooks(s, "before-start"),
             after_start: hooks(s, "after-start"),

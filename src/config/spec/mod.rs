@@ -89,7 +89,7 @@ pub struct ServiceSpec {
     /// Early ones do not wait for the boot steps.
     pub stage: Stage,
     /// Targets that it belongs to.
-    pub targets: Vec<String>,
+    pub targets: Rc<Vec<String>>,
     /// Times at which it runs.
     pub schedule: Option<Rc<Schedule>>,
     /// Paths that start it.
@@ -134,6 +134,7 @@ impl ServiceSpec {
                 *ours = Rc::clone(theirs);
             }
         }
+        one(&mut self.targets, &other.targets);
         one(&mut self.exec, &other.exec);
         one(&mut self.dependencies, &other.dependencies);
         one(&mut self.hooks, &other.hooks);

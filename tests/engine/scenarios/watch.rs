@@ -259,7 +259,7 @@ fn what_is_disabled_or_of_another_target_is_not_watched_for() {
     let mut off = build();
     off.0.enabled = false;
     let mut other = task("other").watches(Trigger::Changed, "/x");
-    other.0.targets = vec!["rescue".to_owned()];
+    other.0.targets = vec!["rescue".to_owned()].into();
     let mut rig = Rig::booted([off, other]);
     assert_eq!((rig.watcher("build"), rig.watcher("other")), (None, None));
     rig.target("rescue");
