@@ -13,7 +13,7 @@ use super::told::Ending;
 use super::view::short;
 use super::why::Why;
 use super::{Cause, Effect, Engine, Group, Level, Spawn, What};
-use crate::config::spec::{Hook, Ready, ServiceSpec};
+use crate::config::spec::{Hook, ServiceSpec};
 use crate::facts::{Exit, Moment, Pid, SpawnError};
 use crate::proto::Refusal;
 
@@ -310,7 +310,7 @@ impl Engine {
             StartStep::Main(index) => {
                 let next = index.saturating_add(1);
                 let good = super::respawn::is_success(&spec, &ended);
-                let more = spec.ready.when == Ready::Exit && next < spec.commands.len();
+                let more = next < spec.commands.len();
                 if let (true, Some(run)) = (good, self.forks(id, &spec)) {
                     self.adopt(id, run, &spec);
                     return;

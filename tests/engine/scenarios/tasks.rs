@@ -1,6 +1,6 @@
 //! Tasks run to their end.
 
-use finit::config::spec::{RestartWhen, StopScope};
+use finit::config::spec::{Ready, RestartWhen, StopScope};
 use finit::facts::Stage;
 use finit::proto::{Outcome, Power};
 
@@ -65,6 +65,20 @@ fn steps_run_one_after_the_other_and_the_first_failure_is_the_last() {
     let mut rig = Rig::booted_but(parts, |rig| rig.ends("setup", secs(1), 1));
     rig.pass(secs(9));
     assert_eq!((rig.started().len(), rig.state("setup")), (1, "failed"));
+}
+
+#[test]
+fn a_task_that_is_up_once_its_last_step_runs_runs_them_all() {
+    let steps = task("setup").runs("/one").then_runs("/two").then_runs("/three");
+    let parts = [steps.ready(Ready::Exec), service("web").needs("setup")];
+    let mut rig = Rig::booted_but(parts, |rig| rig.ends("setup", secs(1), 0));
+    rig.pass(secs(1));
+    assert_eq!((rig.state("setup"), rig.started()), ("starting", vec!["/one", "/two"]));
+    rig.pass(secs(1));
+    assert_eq!(rig.started(), ["/one", "/two", "/three", "/sbin/web"]);
+    assert_eq!(rig.state("setup"), "up");
+    rig.pass(secs(1));
+    assert_eq!((rig.state("setup"), rig.state("web")), ("done", "up"));
 }
 
 #[test]
