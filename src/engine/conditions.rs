@@ -44,6 +44,7 @@ pub(super) fn hook(spec: &ServiceSpec, step: StartStep) -> Option<&Hook> {
     match step {
         StartStep::OnlyIf(index) => spec.conditions.as_ref()?.commands.get(index),
         StartStep::Before(index) => spec.hooks.before_start.get(index),
+        StartStep::After(index) => spec.hooks.after_start.get(index),
         StartStep::Check
         | StartStep::Bind
         | StartStep::Main(_)

@@ -113,7 +113,7 @@ impl Engine {
         let was = old.start_timeout.map(|timeout| node.since.after(timeout));
         let is = node.spec().and_then(|spec| Some(node.since.after(spec.start_timeout?)));
         let until = match (until, was) {
-            _ if step == StartStep::Bind => until,
+            _ if matches!(step, StartStep::Bind | StartStep::After(_)) => until,
             (until, was) if until == was => is,
             (Some(until), Some(was)) if until > was => is.map(|is| is.max(until)),
             (until, _) => until.into_iter().chain(is).min(),

@@ -129,6 +129,7 @@ impl Node {
             | StartStep::OnlyIf(_)
             | StartStep::Bind
             | StartStep::Before(_)
+            | StartStep::After(_)
             | StartStep::Read(_) => false,
         };
         last.then_some(*run)

@@ -83,6 +83,7 @@ impl Engine {
             (None, State::Starting { step, .. }) => match step {
                 StartStep::OnlyIf(_) => ("only-if-command", true, true),
                 StartStep::Before(_) => ("before-start", true, true),
+                StartStep::After(_) => ("after-start", true, true),
                 StartStep::Main(_) if node.spec()?.ready.when == Ready::Exit => {
                     ("command", true, false)
                 }

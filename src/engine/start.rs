@@ -12,9 +12,9 @@ use super::state::{Program, StartStep, State, Then};
 use super::told::Ending;
 use super::view::short;
 use super::why::Why;
-use super::{Cause, Effect, Engine, Group, Level, Spawn, What};
-use crate::config::spec::{Hook, ServiceSpec};
-use crate::facts::{Exit, Moment, Pid, SpawnError};
+use super::{Aim, Cause, Effect, Engine, Group, Level, Spawn, What};
+use crate::config::spec::{Hook, Ready, ServiceSpec};
+use crate::facts::{Exit, Moment, Pid, SignalNumber, SpawnError};
 use crate::proto::Refusal;
 
 impl Engine {
@@ -197,6 +197,13 @@ impl Engine {
                 until = until.into_iter().chain(own).min();
                 (What::Hook, hook.command.clone(), hook.user.clone())
             }
+            Program::After(index) => {
+                let Some(hook) = spec.hooks.after_start.get(index) else { return };
+                let patience = hook.timeout.or(spec.start_timeout);
+                until = patience.map(|patience| self.now.after(patience));
+                told = None;
+                (What::Hook, hook.command.clone(), hook.user.clone())
+            }
             Program::Main(_) if spec.is_inetd() => {
                 self.listen(id);
                 return;
@@ -307,21 +314,76 @@ impl Engine {
                 let program = if more { Program::Before(next) } else { Program::Main(0) };
                 self.launch(id, &spec, program);
             }
-            StartStep::Main(index) => {
-                let next = index.saturating_add(1);
-                let good = super::respawn::is_success(&spec, &ended);
-                let more = next < spec.commands.len();
-                if let (true, Some(run)) = (good, self.forks(id, &spec)) {
-                    self.adopt(id, run, &spec);
-                    return;
+            StartStep::Main(index) => self.on_command_over(id, &spec, index, ended, group),
+            StartStep::After(index) => {
+                let may_fail = spec.hooks.after_start.get(index).is_some_and(|hook| hook.may_fail);
+                if ended != Ended::Exit(Exit::SUCCESS) && !may_fail {
+                    self.tell_slip(id, format!("after-start: {ended}"));
                 }
-                match (good && more, leaving) {
-                    (true, false) => self.launch(id, &spec, Program::Main(next)),
-                    (true, true) => self.end_with_group(id, &spec, Then::Down, group),
-                    (false, _) => self.main_ended(id, ended, group),
-                }
+                self.after_task(id, &spec, index.saturating_add(1), group);
             }
         }
+    }
+
+    /// The main command, or a step of a task, ended before the service was up by it.
+    fn on_command_over(
+        &mut self,
+        id: NodeId,
+        spec: &Rc<ServiceSpec>,
+        index: usize,
+        ended: Ended,
+        group: Group,
+    ) {
+        let leaving = self.node(id).is_some_and(|node| node.leaving);
+        let next = index.saturating_add(1);
+        let good = super::respawn::is_success(spec, &ended);
+        let more = next < spec.commands.len();
+        if let (true, Some(run)) = (good, self.forks(id, spec)) {
+            self.adopt(id, run, spec);
+            return;
+        }
+        let is_done = good && spec.ready.when == Ready::Exit;
+        match (good && more, leaving) {
+            (true, false) => self.launch(id, spec, Program::Main(next)),
+            (true, true) => self.end_with_group(id, spec, Then::Down, group),
+            (false, false) if is_done && !spec.hooks.after_start.is_empty() => {
+                if let Some(node) = self.node_mut(id) {
+                    node.pid = None;
+                    node.last_exit = Some(Box::new(ended));
+                }
+                self.after_task(id, spec, 0, group);
+            }
+            (false, _) => self.main_ended(id, ended, group),
+        }
+    }
+
+    /// A task has done its work: its `after-start` command of that number, or after the last what
+    /// follows from that work. Those who need it wait for them, as for ExecStartPost= of a oneshot
+    /// in systemd.service(5); how they end changes nothing.
+    fn after_task(&mut self, id: NodeId, spec: &Rc<ServiceSpec>, index: usize, group: Group) {
+        let Some(node) = self.node(id) else { return };
+        if index < spec.hooks.after_start.len() && !node.leaving {
+            self.execute(id, spec, Program::After(index));
+            return;
+        }
+        let ended = node.last_exit.as_deref().cloned().unwrap_or(Ended::Unseen);
+        self.main_ended(id, ended, group);
+    }
+
+    /// An `after-start` command of a task takes too long: it is killed, and not waited for.
+    pub(super) fn on_after_task_late(
+        &mut self,
+        id: NodeId,
+        spec: &Rc<ServiceSpec>,
+        run: RunId,
+        index: usize,
+    ) {
+        self.because_of_its_start(id, Cause::Timer("the end of the time for a command".into()));
+        self.signal(id, Aim::Run(run), SignalNumber::KILL);
+        if spec.hooks.after_start.get(index).is_some_and(|hook| !hook.may_fail) {
+            self.tell_slip(id, "after-start: took too long, killed".to_owned());
+        }
+        self.after_task(id, spec, index.saturating_add(1), Group::Inhabited);
     }
 
     /// The run of a start that leaves a daemon behind.

@@ -131,6 +131,8 @@ pub enum StartStep {
     Read(Program),
     /// The started program has ended, as it should, and left a daemon behind that is looked for.
     Adopt,
+    /// A task has done its work, and this `after-start` command follows.
+    After(usize),
 }
 
 /// A program of a start.
@@ -142,6 +144,8 @@ pub enum Program {
     Before(usize),
     /// As [`StartStep::Main`].
     Main(usize),
+    /// As [`StartStep::After`].
+    After(usize),
 }
 
 impl From<Program> for StartStep {
@@ -150,6 +154,7 @@ impl From<Program> for StartStep {
             Program::OnlyIf(index) => Self::OnlyIf(index),
             Program::Before(index) => Self::Before(index),
             Program::Main(index) => Self::Main(index),
+            Program::After(index) => Self::After(index),
         }
     }
 }

@@ -89,7 +89,10 @@ impl Engine {
     ) {
         self.end_probe(id);
         // What a task has done is there to be undone, though its process is gone.
-        let ran = |node: &Node| node.pid.is_some() || matches!(node.state, State::Done(_));
+        let ran = |node: &Node| {
+            let after = matches!(node.state, State::Starting { step: StartStep::After(_), .. });
+            node.pid.is_some() || after || matches!(node.state, State::Done(_))
+        };
         if let (Some(hook), true) = (&spec.stop.command, self.node(id).is_some_and(ran)) {
             let until = self.stop_deadline(spec);
             self.end_stop_command(id);
@@ -321,6 +324,10 @@ impl Engine {
     /// A step on the way up took too long. A hook with a time of its own is killed, and its end
     /// says what follows; else the start has failed.
     fn on_start_late(&mut self, id: NodeId, spec: &Rc<ServiceSpec>, run: RunId, step: StartStep) {
+        if let StartStep::After(index) = step {
+            self.on_after_task_late(id, spec, run, index);
+            return;
+        }
         let whole = self.start_deadline(id, spec);
         let is_hook = matches!(step, StartStep::OnlyIf(_) | StartStep::Before(_));
         if is_hook && whole.is_none_or(|whole| whole > self.now) {

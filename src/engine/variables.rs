@@ -40,7 +40,7 @@ impl Engine {
         let until = node.state.deadline();
         match (error, program) {
             (_, Program::OnlyIf(_)) if node.leaving => self.leave_start(id),
-            (_, Program::Before(_) | Program::Main(_)) if node.leaving => {
+            (_, Program::Before(_) | Program::Main(_) | Program::After(_)) if node.leaving => {
                 self.cause = node.departure();
                 self.finish_stop(id, Then::Down);
             }

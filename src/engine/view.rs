@@ -297,6 +297,8 @@ impl Engine {
         if let Some(hook) = conditions::hook(spec, *step) {
             let key = if matches!(step, StartStep::Before(_)) {
                 "before-start"
+            } else if matches!(step, StartStep::After(_)) {
+                "after-start"
             } else {
                 "only-if-command"
             };

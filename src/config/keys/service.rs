@@ -330,7 +330,16 @@ pub(super) const KEYS: [Key; 52] = [
         r#""/bin/mkdir -p /run/app""#,
         "Commands run before each start, in order. One that fails is a failed start.",
     ),
-    key(IN, "after-start", HOOKS, "", r#""/bin/true""#, "Commands run once it is up."),
+    key(
+        IN,
+        "after-start",
+        HOOKS,
+        "",
+        r#""/bin/true""#,
+        "Commands run once it is up, in order. One that fails is told and changes nothing. Of a \
+         task that is up once it has ended they run after it has ended well, and it is done \
+         after the last of them.",
+    ),
     key(
         IN,
         "after-stop",

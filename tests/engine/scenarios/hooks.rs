@@ -95,6 +95,66 @@ fn after_start_runs_beside_it_and_its_failure_is_only_told() {
     assert_eq!(rig.trouble(), ["web: after-start: exited with status 1"]);
 }
 
+/// As ExecStartPost= of a oneshot in systemd.service(5).
+#[test]
+fn after_start_of_a_task_runs_when_its_work_is_done_and_before_those_who_need_it() {
+    let setup = || task("setup").after_start(hook("/a")).after_start(hook("/b"));
+    for (part, ends_as) in [(setup(), "done"), (setup().forgets(), "ended")] {
+        let parts = [part, service("web").after("setup")];
+        let mut rig = Rig::booted_but(parts, |rig| {
+            rig.ends("setup", secs(1), 0);
+            rig.ends("/a", secs(1), 1);
+            rig.ends("/b", secs(1), 0);
+        });
+        rig.pass(secs(1));
+        assert_eq!(rig.started(), ["/sbin/setup", "/a"]);
+        assert_eq!((rig.state("setup"), rig.state("web")), ("starting", "waiting"));
+        assert_eq!(rig.reason("setup"), "runs after-start: /a (1 min left)");
+        rig.pass(secs(2));
+        assert_eq!(rig.started(), ["/sbin/setup", "/a", "/b", "/sbin/web"]);
+        assert_eq!(rig.label("setup"), ends_as);
+        assert_eq!(rig.trouble(), ["setup: after-start: exited with status 1"]);
+        let job = rig.restart("setup");
+        rig.pass(secs(3));
+        assert_eq!(rig.started()[4..], ["/sbin/setup", "/a", "/b"]);
+        assert_eq!(rig.outcome(job), Some(Outcome::Done));
+    }
+}
+
+#[test]
+fn after_start_of_a_task_that_failed_does_not_run() {
+    let parts = [task("setup").after_start(hook("/a"))];
+    let mut rig = Rig::booted_but(parts, |rig| rig.ends("setup", secs(0), 1));
+    assert_eq!((rig.state("setup"), rig.started()), ("failed", vec!["/sbin/setup"]));
+}
+
+#[test]
+fn a_task_that_is_stopped_at_its_after_start_is_undone() {
+    let parts = [task("setup").after_start(hook("/a")).stop_command("/undo")];
+    let mut rig = Rig::booted_but(parts, |rig| {
+        rig.ends("setup", secs(0), 0);
+        rig.ends("/undo", secs(1), 0);
+    });
+    let job = rig.stop("setup");
+    rig.pass(secs(2));
+    assert_eq!(rig.started(), ["/sbin/setup", "/a", "/undo"]);
+    assert_eq!((rig.state("setup"), rig.outcome(job)), ("stopped", Some(Outcome::Done)));
+}
+
+#[test]
+fn an_after_start_of_a_task_that_hangs_is_killed_after_its_time() {
+    let parts = [task("setup").after_start(within("/a", 5)).after_start(hook("/b"))];
+    let mut rig = Rig::booted_but(parts, |rig| {
+        rig.ends("setup", secs(0), 0);
+        rig.stubborn("/a");
+        rig.ends("/b", secs(1), 0);
+    });
+    rig.pass(secs(6));
+    assert_eq!((rig.state("setup"), rig.signals("setup")), ("done", vec!["SIGKILL".to_owned()]));
+    assert_eq!(rig.trouble(), ["setup: after-start: took too long, killed"]);
+    assert_eq!(rig.started(), ["/sbin/setup", "/a", "/b"]);
+}
+
 #[test]
 fn after_start_is_not_gone_on_with_once_the_service_is_stopped() {
     let web = service("web").after_start(hook("/a")).after_start(hook("/b"));
