@@ -35,8 +35,11 @@ impl Engine {
             | State::Backoff { .. } => self.apply(id, then),
             State::Listening => {
                 let serving = !node.connections.is_empty();
+                // What was done before it accepts is to be undone, whoever is served.
+                let hooks = &spec.hooks;
+                let is_made = !(hooks.before_start.is_empty() && hooks.after_stop.is_empty());
                 self.unwatch(id);
-                if serving {
+                if serving || spec.is_inetd() && is_made {
                     self.begin_stop(id, &spec, None, then);
                 } else {
                     self.apply(id, then);

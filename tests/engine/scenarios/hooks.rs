@@ -197,6 +197,42 @@ fn an_after_stop_that_hangs_is_killed() {
     assert_eq!(rig.said("after-stop took too long"), 1);
 }
 
+/// Before it accepts and after it has is once each, whoever has connected.
+#[test]
+fn after_stop_of_one_that_accepts_runs_though_nobody_is_connected() {
+    for connected in [false, true] {
+        let part = service("ftp").inetd(21).before_start(hook("/make"));
+        let mut rig = Rig::booted_but([part.after_stop(hook("/tidy"))], |rig| {
+            rig.ends("/make", millis(0), 0);
+            rig.ends("/tidy", secs(1), 0);
+        });
+        if connected {
+            rig.connect("ftp", "10.0.0.1");
+        }
+        let job = rig.restart("ftp");
+        assert_eq!((rig.state("ftp"), rig.outcome(job)), ("stopping", None));
+        rig.pass(secs(1));
+        assert_eq!((rig.state("ftp"), rig.outcome(job)), ("listening", Some(Outcome::Done)));
+        rig.stop("ftp");
+        rig.pass(secs(1));
+        assert_eq!((rig.state("ftp"), rig.world.bound.len()), ("stopped", 0));
+        let hooks = |known: &&str| *known != "/sbin/ftp";
+        let run: Vec<_> = rig.started().into_iter().filter(hooks).collect();
+        assert_eq!(run, ["/make", "/tidy", "/make", "/tidy"]);
+    }
+}
+
+/// What a command before it accepts has left behind goes as well.
+#[test]
+fn a_stop_of_one_that_accepts_ends_what_was_made_before() {
+    let mut rig = Rig::booted_but([service("ftp").inetd(21).before_start(hook("/make"))], |rig| {
+        rig.program("/make", Program { leaves: 1, ..Program::ends(millis(0), 0) });
+    });
+    rig.stop("ftp");
+    assert_eq!((rig.state("ftp"), rig.signals("ftp")), ("stopped", vec!["SIGTERM".to_owned()]));
+    assert!(rig.world.strays.values().all(|count| *count == 0), "{:?}", rig.world.strays);
+}
+
 #[test]
 fn a_reload_by_signal_goes_to_the_main_process() {
     let mut rig = Rig::booted([service("web").reloads_by_signal("HUP")]);
