@@ -127,11 +127,11 @@ impl Engine {
         else {
             return;
         };
-        if rung < Rung::Killed {
+        // What a command may take is its own matter where it says so.
+        let command = spec.stop.command.as_ref().filter(|_| rung == Rung::Command);
+        if rung < Rung::Killed && command.is_none_or(|hook| hook.timeout.is_none()) {
             let until = self.stop_deadline(spec);
-            if spec.stop.command.as_ref().is_some_and(|hook| hook.timeout.is_none()) {
-                self.move_stop_command(id, |_| until);
-            }
+            self.move_stop_command(id, |_| until);
             self.set_state(id, State::Stopping { run, rung, until, then });
         }
     }

@@ -97,7 +97,9 @@ impl Engine {
             node.pid.is_some() || after || matches!(node.state, State::Done(_))
         };
         if let (Some(hook), true) = (&spec.stop.command, self.node(id).is_some_and(ran)) {
-            let until = self.stop_deadline(spec);
+            // Its own time, where it has one, is that of this rung.
+            let patience = hook.timeout.or(spec.stop.timeout);
+            let until = patience.map(|patience| self.now.after(patience));
             self.end_stop_command(id);
             self.set_state(id, State::Stopping { run, rung: Rung::Command, until, then });
             self.launch_aside(id, Aside::Stop, hook, spec.stop.timeout);

@@ -1,6 +1,6 @@
 //! The way down: from any state, by a ladder that ends.
 
-use finit::config::spec::StopScope;
+use finit::config::spec::{Hook, StopScope};
 use finit::engine::Aim;
 use finit::proto::Outcome;
 
@@ -78,6 +78,44 @@ fn a_stop_while_it_starts_stops_it_at_any_step() {
         assert_eq!((rig.state("web"), rig.outcome(job)), ("stopped", Some(Outcome::Done)));
         rig.pass(secs(600));
         assert_eq!(rig.world.living(|_| true).len(), 0);
+    }
+}
+
+/// Who says how long the command may take means it, and not the time for the signal.
+#[test]
+fn a_stop_command_has_its_own_time() {
+    for scope in [StopScope::Cgroup, StopScope::Main, StopScope::Mixed, StopScope::None] {
+        let dbctl = Hook { timeout: Some(secs(60)), ..hook("/bin/dbctl stop") };
+        let db = service("db").stops_by(dbctl).stop_scope(scope);
+        let mut rig = Rig::booted_but([db], |rig| {
+            rig.program("db", Program { obeys: None, ..Program::daemon() });
+            rig.ends("/bin/dbctl", secs(15), 0);
+        });
+        rig.stop("db");
+        rig.pass(secs(14));
+        assert_eq!((rig.state("db"), rig.signals("db").len()), ("stopping", 0), "{scope:?}");
+        rig.pass(secs(1));
+        assert_eq!(rig.said("took too long"), 0);
+        let asked = scope != StopScope::None;
+        assert_eq!(rig.signals("db"), if asked { vec!["SIGTERM"] } else { Vec::new() });
+    }
+}
+
+#[test]
+fn a_stop_command_that_hangs_is_killed_after_its_own_time() {
+    for own in [3, 60] {
+        let dbctl = Hook { timeout: Some(secs(own)), ..hook("/bin/dbctl stop") };
+        let db = service("db").stops_by(dbctl).stop_scope(StopScope::Main);
+        let mut rig = Rig::booted_but([db], |rig| rig.stubborn("/bin/dbctl"));
+        rig.stop("db");
+        rig.pass(secs(own) - millis(1));
+        assert_eq!((rig.state("db"), rig.signals("db").len()), ("stopping", 0), "{own}");
+        rig.pass(secs(20));
+        let mut signals = rig.signals("db");
+        signals.sort();
+        assert_eq!(signals, ["SIGKILL", "SIGTERM"]);
+        assert_eq!((rig.state("db"), rig.world.living(|_| true).len()), ("stopped", 0));
+        assert_eq!(rig.said("stop.command took too long, killed"), 1);
     }
 }
 
