@@ -97,8 +97,6 @@ impl Engine {
             Ok(Verdict::Fails(why)) => {
                 self.blame(id, Fault::ExecCondition);
                 self.apply(id, Then::Fail(why));
-                // It is looked at again when a person asks, and nobody would answer until then.
-                self.unbind(id);
             }
             Err(error) => {
                 let ended = Ended::NotExecuted(error);

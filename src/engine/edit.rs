@@ -32,7 +32,8 @@ impl Engine {
         let cause = self.cause.clone();
         let waits_in_vain = |node: &Node| {
             let hands_over = node.spec().is_some_and(|spec| !spec.is_inetd());
-            matches!(node.state, State::Listening) && hands_over && !node.on_demand()
+            let starts = !node.on_demand() && !node.called;
+            matches!(node.state, State::Listening) && hands_over && starts
         };
         if self.node(id).is_some_and(|node| waits_in_vain(node) && !node.is_held()) {
             self.stir(id);

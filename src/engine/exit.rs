@@ -289,6 +289,7 @@ impl Engine {
             self.unkeep(id);
         }
         self.set_state(id, state);
+        self.leave_sockets(id);
         self.take_pending(id);
         self.wait_for_next(id);
         if failed {

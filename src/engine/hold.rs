@@ -109,7 +109,7 @@ impl Engine {
             {
                 Kept::Unwanted
             }
-            State::Listening if listens && node.on_demand() => Kept::Listening,
+            State::Listening if listens => Kept::Listening,
             State::Down(DownWhy::Ended)
             | State::Skipped(_)
             | State::Listening

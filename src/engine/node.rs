@@ -90,6 +90,9 @@ pub struct Node {
     pub watched: bool,
     /// A connection waits for it to start.
     pub stirred: bool,
+    /// It has ended, as it may, and only a connection brings it back.
+    #[serde(default)]
+    pub called: bool,
     /// Accepting pauses until then.
     pub throttled: Option<Moment>,
     /// Connections accepted in the running period of its rate limit.
@@ -310,6 +313,7 @@ impl Node {
             bound: false,
             watched: false,
             stirred: false,
+            called: false,
             throttled: None,
             accepted: (now, 0),
             connections: BTreeMap::new(),

@@ -326,6 +326,8 @@ impl Engine {
                 node.wish = wish;
                 self.set_state(id, State::Cleaning { run, index, until, then: again });
             }
+            // It has ended, and whoever asks for it need not connect.
+            State::Listening if node.called => self.stir(id),
             State::Failed(_) if node.hung.is_some() => {}
             State::Failed(_) if matches!(node.body, Body::LeftOut(_)) => {}
             State::Failed(_)

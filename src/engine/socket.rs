@@ -10,7 +10,7 @@ use super::hold::Kept;
 use super::id::{ConnectionId, NodeId};
 use super::node::{Connection, Node};
 use super::respawn;
-use super::state::{StartStep, State, Then};
+use super::state::{DownWhy, StartStep, State, Then};
 use super::{Cause, Effect, Engine, Group, Level, Spawn, What};
 use crate::config::spec::{ServiceSpec, SocketMode, SocketsSpec};
 use crate::facts::SpawnError;
@@ -49,6 +49,33 @@ impl Engine {
     pub(super) fn listen(&mut self, id: NodeId) {
         self.set_state(id, State::Listening);
         self.resume(id);
+    }
+
+    /// What has ended so and does not come back by itself is not the one that answers at its
+    /// sockets any more. Where it ended as it may, the next connection starts it; else they go, so
+    /// that nobody waits there for an answer.
+    pub(super) fn leave_sockets(&mut self, id: NodeId) {
+        let hands_over = self.socket_mode(id) == Some(SocketMode::Listen);
+        let Some(node) = self.node_mut(id).filter(|node| node.bound && node.wanted) else { return };
+        let comes_again = node.comes_again();
+        match node.state {
+            State::Down(DownWhy::Ended) if hands_over && !comes_again => {
+                node.called = true;
+                self.listen(id);
+            }
+            State::Failed(_) if node.hung.is_some() => {}
+            State::Down(DownWhy::Ended) | State::Done(_) | State::Failed(_) => self.unbind(id),
+            State::Down(DownWhy::NeverWanted | DownWhy::Stopped)
+            | State::Waiting { .. }
+            | State::Awaiting { .. }
+            | State::Skipped(_)
+            | State::Listening
+            | State::Backoff { .. }
+            | State::Starting { .. }
+            | State::Up { .. }
+            | State::Stopping { .. }
+            | State::Cleaning { .. } => {}
+        }
     }
 
     /// Watches the sockets of a listening node, unless a limit is reached or it is held.
@@ -91,7 +118,7 @@ impl Engine {
         let hands_over = self.socket_mode(id) == Some(SocketMode::Listen);
         let listens = |node: &Node| {
             let held = node.kept() == Some(Kept::Listening);
-            matches!(node.state, State::Listening) && node.on_demand() && hands_over && !held
+            matches!(node.state, State::Listening) && hands_over && !held
         };
         if self.node(id).is_some_and(listens) {
             self.stir(id);

@@ -163,6 +163,7 @@ impl Engine {
             return;
         }
         self.unwatch(id);
+        self.change(id, |node| node.called = false);
         let first =
             if spec.hooks.before_start.is_empty() { Program::Main(0) } else { Program::Before(0) };
         self.begin_run(id);

@@ -10,7 +10,7 @@ use crate::reloads::Reloads;
 use crate::status::Words;
 use crate::stories::Stories;
 use crate::storms::Restarts;
-use finit::config::spec::{Check, ServiceSpec, SocketMode, StopScope};
+use finit::config::spec::{Check, ServiceSpec, SocketMode, Start, StopScope};
 use finit::engine::{Aim, Effect, Engine, Event, Kept, NodeId, Peek, RunId, What};
 use finit::facts::{Moment, SignalNumber};
 use finit::proto::{Outcome, Reply, Request};
@@ -292,9 +292,11 @@ impl Oracle {
         // Nor does one answer that must not start.
         let asserts = spec.and_then(|spec| spec.conditions.as_ref());
         let refused = asserts.is_some_and(|conditions| !conditions.assert.is_empty());
+        // Nor one that does not come back and that no connection starts.
+        let stays = refused || spec.is_some_and(|spec| spec.start != Start::Demand);
         let wanted = match peek(engine, node).label {
             "skipped" => false,
-            "failed" if refused => false,
+            "failed" | "done" | "ended" if stays => false,
             _ => peek(engine, node).wanted,
         };
         // That it is the turn of one of several may be known only once a better one was looked at.
@@ -384,6 +386,8 @@ impl Oracle {
             let (name, state) = (engine.name(*node).to_owned(), at(&self.last, *node).clone());
             let same = engine.is_watched(*node) == watched.contains(node);
             self.check(same, || format!("{name}: who watches its socket?"));
+            let over = ["ended", "done"].contains(&state.label);
+            self.check(!over, || format!("{name} is over, and nobody answers at its socket"));
             let spec = engine.definition(*node);
             let Some(sockets) = spec.and_then(|spec| spec.sockets.as_ref()) else { continue };
             let max = usize::try_from(sockets.max).unwrap();

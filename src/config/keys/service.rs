@@ -386,7 +386,9 @@ pub(super) const KEYS: [Key; 52] = [
         "",
         r#""22""#,
         "Sockets that are open before the service runs and are handed to it (LISTEN_FDS). \
-         The first connection starts it.",
+         The first connection starts it; with `start = \"boot\"` it is there without one, and \
+         the next one starts it after it has ended well. They are closed where it has failed for \
+         good.",
     ),
     key(
         IN,

@@ -1,7 +1,8 @@
 //! Sockets: held by finit, never deaf, never failed for good.
 
-use finit::config::spec::StopScope;
+use finit::config::spec::{RestartWhen, StopScope};
 use finit::facts::Stage;
+use finit::proto::Request;
 
 use crate::build::{millis, secs, service, task};
 use crate::rig::Rig;
@@ -120,6 +121,68 @@ fn after_its_end_the_socket_is_watched_again() {
 fn a_service_with_a_socket_may_be_started_at_boot() {
     let mut rig = Rig::booted([service("web").listens(80).at_boot()]);
     assert_eq!((rig.state("web"), rig.starts("web"), rig.world.bound.len()), ("up", 1, 1));
+}
+
+/// It was started with the machine, has ended when there was nothing to do, and is called again.
+#[test]
+fn one_from_the_boot_that_ended_well_is_started_by_the_next_connection() {
+    let part = || service("web").listens(80).at_boot().restart(RestartWhen::OnFailure);
+    let parts = || [part(), service("above").needs("web")];
+    let mut rig = Rig::booted(parts());
+    for starts in 1..4 {
+        assert_eq!((rig.state("web"), rig.starts("web")), ("up", starts));
+        rig.exits("web", 0);
+        rig.pass(secs(60));
+        assert_eq!((rig.state("web"), rig.starts("web")), ("listening", starts));
+        assert_eq!((is_watched(&rig, "web"), rig.state("above")), (true, "up"));
+        // To follow the file anew is no call.
+        rig.apply(parts());
+        assert_eq!(rig.state("web"), "listening");
+        rig.connect("web", "10.0.0.1");
+    }
+    assert_eq!(rig.starts("above"), 1);
+    for (starts, by) in [(5, Rig::start as fn(&mut Rig, &str) -> u64), (6, Rig::restart)] {
+        rig.exits("web", 0);
+        assert_eq!(rig.state("web"), "listening");
+        by(&mut rig, "web");
+        assert_eq!((rig.state("web"), rig.starts("web")), ("up", starts));
+    }
+    rig.exits("web", 0);
+    rig.stop("web");
+    assert_eq!((rig.state("web"), rig.world.bound.len()), ("stopped", 0));
+}
+
+/// A closed port says at once what nobody would ever say at an open one.
+#[test]
+fn one_from_the_boot_that_has_failed_leaves_no_socket_that_nobody_answers_at() {
+    let web = || service("web").listens(80).at_boot();
+    let burst = web().burst(2, secs(60)).delay(millis(1), millis(10));
+    for part in [web().restart_never(), burst] {
+        let mut rig = Rig::booted_but([part], |rig| rig.ends("web", millis(1), 1));
+        rig.pass(secs(60));
+        assert_eq!((rig.state("web"), rig.world.bound.len()), ("failed", 0));
+        rig.mends("web");
+        rig.start("web");
+        assert_eq!((rig.state("web"), rig.world.bound.len()), ("up", 1));
+    }
+    let mut rig = Rig::booted_but([task("job").listens(80).at_boot()], |rig| {
+        rig.ends("job", millis(1), 0);
+    });
+    rig.pass(secs(60));
+    assert_eq!((rig.state("job"), rig.world.bound.len()), ("done", 0));
+}
+
+#[test]
+fn one_from_the_boot_that_is_held_while_it_listens_is_called_by_nobody() {
+    let part = service("web").listens(80).at_boot().restart(RestartWhen::OnFailure);
+    let mut rig = Rig::booted([part]);
+    rig.exits("web", 0);
+    rig.ask(Request::Hold { name: "web".to_owned() }).expect("it is held");
+    rig.connect("web", "10.0.0.1");
+    assert_eq!((rig.state("web"), rig.starts("web")), ("listening", 1));
+    rig.ask(Request::Unhold { name: "web".to_owned() }).expect("it is let go");
+    rig.now();
+    assert_eq!((rig.state("web"), rig.starts("web")), ("up", 2));
 }
 
 #[test]
