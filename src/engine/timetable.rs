@@ -12,6 +12,7 @@ use super::state::{DownWhy, State};
 use super::view::millis;
 use super::{Cause, Effect, Engine, Level};
 use crate::calendar::Schedule;
+use crate::config::spec::SocketMode;
 use crate::facts::Moment;
 use crate::proto::TimerReport;
 
@@ -231,6 +232,13 @@ impl Engine {
         let name = node.name.clone();
         if let Some(held) = node.held_words(now, true) {
             self.tell(Level::Progress, format!("{name} is due and {held}: this time is left out"));
+            return;
+        }
+        if matches!(node.state, State::Listening)
+            && self.socket_mode(id) == Some(SocketMode::Listen)
+        {
+            // As if somebody had connected.
+            self.stir(id);
             return;
         }
         let rests = match &node.state {

@@ -36,6 +36,30 @@ fn a_task_runs_at_its_times_and_not_at_boot() {
     assert_eq!(rig.starts("backup"), 3);
 }
 
+/// Its socket is one way to start it, and its times are another.
+#[test]
+fn a_task_that_listens_runs_at_its_times_too() {
+    let mut report = task("report").listens(80);
+    report.0.schedule = Some(at("every 15m").into());
+    report.0.remain = false;
+    let mut rig = booted(report);
+    assert_eq!((rig.state("report"), rig.starts("report")), ("listening", 0));
+    for starts in 1..4 {
+        rig.pass(secs(if starts == 1 { 900 } else { 899 }));
+        assert_eq!((rig.label("report"), rig.starts("report")), ("starting", starts));
+        rig.pass(secs(1));
+        assert_eq!(rig.state("report"), "listening");
+    }
+    assert_eq!(rig.said("left out"), 0);
+    rig.connect("report", "10.0.0.1");
+    rig.pass(secs(1));
+    assert_eq!((rig.state("report"), rig.starts("report")), ("listening", 4));
+    // Who holds it has neither start it.
+    rig.ask(Request::Hold { name: "report".to_owned() }).expect("it is held");
+    rig.pass(secs(900));
+    assert_eq!((rig.starts("report"), rig.said("is due and held")), (4, 1));
+}
+
 /// A machine whose clock begins in 1970 has missed no time by that.
 #[test]
 fn times_of_the_calendar_are_asked_for_once_the_boot_has_set_the_clock() {
