@@ -1,10 +1,11 @@
 //! What `[defaults]` and overrides say does not get in the way of what is laid over them.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use finit::config::spec::{NotifyFrom, Probe, Ready, ServiceSpec, SocketMode};
 
-use crate::{said, services};
+use crate::{read, said, services};
 
 /// The services below those defaults.
 fn below(defaults: &str, rest: &str) -> Vec<Rc<ServiceSpec>> {
@@ -79,6 +80,30 @@ fn a_service_that_accepts_itself_leaves_nothing_of_inetd() {
     let inetd = "inetd = '22'\ninetd-max = 3\ninetd-rate = '5/1s'";
     let service = overridden(inetd, "listen = '22'");
     assert_eq!(service.sockets.as_ref().expect("sockets").mode, SocketMode::Listen);
+}
+
+/// What is said of all is no mistake of those of whom it says nothing.
+#[test]
+fn what_says_nothing_of_one_that_accepts_is_no_default_of_it() {
+    let idle = "after-start = '/x'\nok-exit = 3\nschedule = 'daily'\nwatchdog = '1m'\n\
+                stop = { command = '/x', timeout = '3s' }\n";
+    for kind in ["service", "task"] {
+        let text = format!("[defaults]\n{idle}[{kind}.a]\ncommand = '/a'\ninetd = '22'\n");
+        assert_eq!(said(&text), "", "{text}");
+        let stop = Rc::clone(&read(&text).spec.services[0].stop);
+        assert_eq!((stop.command.clone(), stop.timeout), (None, Some(Duration::from_secs(3))));
+    }
+    let said_here = "[service.a]\ncommand = '/a'\ninetd = '22'\nstop.command = '/x'\n";
+    assert!(said(said_here).contains("`stop.command` does nothing with `inetd`"));
+    for good in [
+        format!("inetd-max = 3\n{idle}"),
+        format!("inetd = '22'\n{idle}"),
+        "start = 'schedule'\nschedule = 'daily'\n".to_owned(),
+    ] {
+        assert_eq!(said(&format!("[defaults]\n{good}")), "", "{good}");
+    }
+    let wrong = said("[defaults]\ninetd-max = 3\nschedule = 'dayly'\n");
+    assert_eq!(wrong.matches("error").count(), 1, "{wrong}");
 }
 
 #[test]

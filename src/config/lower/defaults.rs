@@ -17,9 +17,19 @@ const OF_SERVICES: [&str; 6] = ["restart", "ready", "pidfile", "notify-from", "w
 /// Keys of `[defaults]` that are for tasks alone.
 const OF_TASKS: [&str; 3] = ["steps", "remain", "schedule"];
 
-/// Keys of `[defaults]` that no service with `inetd` can have: it is up while finit listens.
-const NOT_OF_INETD: [&str; 7] =
-    ["ready", "pidfile", "notify-from", "watchdog", "health", "watch", "stdin"];
+/// Keys of `[defaults]` that no service with `inetd` can have, as it is up while finit listens, or
+/// that say nothing of it.
+const NOT_OF_INETD: [&str; 9] = [
+    "ready",
+    "pidfile",
+    "notify-from",
+    "watchdog",
+    "health",
+    "watch",
+    "stdin",
+    "after-start",
+    "ok-exit",
+];
 
 /// Keys of `[defaults]` that are for services with a terminal alone.
 const OF_TERMINALS: [&str; 1] = ["utmp"];
@@ -73,13 +83,22 @@ pub(super) fn check_defaults(defaults: &Table, report: &mut Report<'_>) {
         _ => true,
     });
     let telling: Vec<(&str, &str)> = telling.collect();
-    let alone: [(&[&str], Said<'_>); 2] =
-        [(&NOT_OF_INETD, &telling), (&OF_TERMINALS, &ON_TERMINAL)];
-    for (keys, made_up) in alone {
+    let plain = [("command", "/bin/true")];
+    let alone: [(Kind, &[&str], Said<'_>); 4] = [
+        (Kind::Service, &NOT_OF_INETD, &telling),
+        (Kind::Service, &OF_TERMINALS, &ON_TERMINAL),
+        (Kind::Service, &["stop"], &plain),
+        (Kind::Task, &["schedule"], &plain),
+    ];
+    let accepts = has(&["inetd"]) || has(&OF_INETD);
+    for (kind, keys, made_up) in alone {
+        if keys == ["schedule"] && !accepts {
+            continue;
+        }
         let entries: Vec<Entry> =
             keys.iter().filter_map(|key| defaults.get(key).cloned()).collect();
         if !entries.is_empty() {
-            check_as(Kind::Service, Table { entries }, made_up, report);
+            check_as(kind, Table { entries }, made_up, report);
             keys.iter().for_each(|key| table.remove(key));
         }
     }
@@ -92,8 +111,8 @@ pub(super) fn check_defaults(defaults: &Table, report: &mut Report<'_>) {
         output::KEYS.iter().for_each(|key| table.remove(key));
     }
     // It is about those that have connections, or are started by something.
-    if !has(&["inetd", "listen"]) && (has(&OF_INETD) || has(&["start"])) {
-        made_up.push(("inetd", "22"));
+    if !has(&["inetd", "listen"]) && (accepts || has(&["start"])) {
+        made_up.push((if accepts { "inetd" } else { "listen" }, "22"));
     }
     let kind = if has(&OF_TASKS) { Kind::Task } else { Kind::Service };
     check_as(kind, table, &made_up, report);
@@ -130,6 +149,10 @@ pub(super) fn over_defaults(kind: Kind, name: &str, defaults: &Table, table: Tab
     let is_inetd = table.get("inetd").is_some() || (!listens && defaults.get("inetd").is_some());
     let misfits: &[&str] = if is_inetd { &NOT_OF_INETD } else { &OF_INETD };
     others.iter().chain(misfits).for_each(|key| whole.remove(key));
+    if is_inetd {
+        whole.remove("schedule");
+        leave_out_stop_command(&mut whole);
+    }
     let says_capabilities = table.get("capabilities").is_some();
     // What has a terminal reads from that.
     let without: &[&str] = if table.get("tty").is_some() { &["stdin"] } else { &OF_TERMINALS };
@@ -145,6 +168,15 @@ pub(super) fn over_defaults(kind: Kind, name: &str, defaults: &Table, table: Tab
         }
     }
     whole
+}
+
+/// Takes out the command that stops a process, which says nothing of one for each connection.
+fn leave_out_stop_command(defaults: &mut Table) {
+    for entry in defaults.entries.iter_mut().filter(|entry| &*entry.key == "stop") {
+        if let Value::Table(stop) = &mut entry.node.value {
+            stop.remove("command");
+        }
+    }
 }
 
 /// Takes a name, and those of its instances, out of what defaults say of others.

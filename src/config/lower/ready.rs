@@ -40,6 +40,11 @@ pub(super) fn readiness(
         s.report.error(place, problem.hint("add that, or remove this"));
     }
     let from = [("main", NotifyFrom::Main), ("any", NotifyFrom::Any)];
+    if let (Ready::Exit, Kind::Task, Some(place)) = (&when, kind, s.place("watchdog")) {
+        let problem = Problem::new("`watchdog` is for what stays up");
+        let hint = "bound the task by `start-timeout`, or say ready = \"exec\"";
+        s.report.error(place, problem.hint(hint));
+    }
     let readiness = Readiness {
         when,
         notify_from: s.word("notify-from", &from).unwrap_or(NotifyFrom::Main),

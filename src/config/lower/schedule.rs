@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::super::raw::Value;
 use super::super::report::Problem;
-use super::super::spec::Kind;
+use super::super::spec::{Kind, SocketMode, SocketsSpec};
 use super::section::Section;
 use crate::calendar::{Mistake, Schedule};
 
@@ -15,7 +15,11 @@ impl From<Mistake> for Problem {
 }
 
 /// Reads `schedule`: a time, a list of times, or a table.
-pub(super) fn schedule(s: &mut Section<'_, '_, '_>, kind: Kind) -> Option<Rc<Schedule>> {
+pub(super) fn schedule(
+    s: &mut Section<'_, '_, '_>,
+    kind: Kind,
+    sockets: Option<&SocketsSpec>,
+) -> Option<Rc<Schedule>> {
     let entry = s.entry("schedule")?;
     let before = s.report.errors();
     // A mistyped key is told already.
@@ -23,6 +27,10 @@ pub(super) fn schedule(s: &mut Section<'_, '_, '_>, kind: Kind) -> Option<Rc<Sch
     if kind == Kind::Service {
         let problem = Problem::new("`schedule` is for tasks");
         s.report.error(entry.at, problem.hint("make it a [task]; a service runs all the time"));
+    } else if sockets.is_some_and(|sockets| sockets.mode == SocketMode::Inetd) {
+        let problem = Problem::new("`schedule` and `inetd` exclude each other");
+        s.report
+            .error(entry.at, problem.hint("each connection starts it: use `listen`, or two tasks"));
     }
     let schedule = match &entry.node.value {
         Value::Table(table) => {

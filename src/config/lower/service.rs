@@ -10,8 +10,8 @@ use super::super::percent::Percent;
 use super::super::raw::{Table, Value};
 use super::super::report::{Place, Problem, Report, quoted};
 use super::super::spec::{
-    CommandLine, Dependencies, ExecSpec, Hooks, Kind, Line, Missing, ServiceSpec, SocketsSpec,
-    Stage, Start,
+    CommandLine, Dependencies, ExecSpec, Hooks, Kind, Line, Missing, ServiceSpec, SocketMode,
+    SocketsSpec, Stage, Start,
 };
 use super::super::values;
 use super::commands::{command, hooks, reload, script};
@@ -22,7 +22,7 @@ use super::output::output;
 use super::ready::readiness;
 use super::schedule::schedule;
 use super::section::Section;
-use super::sockets::sockets;
+use super::sockets::{check_inetd, sockets};
 use super::terminal::{stdin, utmp};
 use super::watch::watch;
 
@@ -53,6 +53,9 @@ pub(super) fn service(subject: Subject<'_>, report: &mut Report<'_>) -> Draft {
     let label = format_args!("[{word}.{}]", template.as_ref().unwrap_or(&percent.name));
     let commands = commands(s, kind, &label, at);
     let sockets = sockets(s);
+    if sockets.as_ref().is_some_and(|sockets| sockets.mode == SocketMode::Inetd) {
+        check_inetd(s, commands.as_deref());
+    }
     let before = s.report.errors();
     let start = s.word(
         "start",
@@ -68,7 +71,7 @@ pub(super) fn service(subject: Subject<'_>, report: &mut Report<'_>) -> Draft {
     let wanted_by = s.said("wanted-by", values::name);
     let targets = s.said("targets", values::name);
     let vague = s.report.errors() > before;
-    let schedule = schedule(s, kind);
+    let schedule = schedule(s, kind, sockets.as_ref());
     let watch = watch(s, sockets.as_ref());
     if let (Some(Start::Schedule), None, Some(place)) = (start, &schedule, s.place("start")) {
         s.report.error(place, Problem::new("`start = \"schedule\"` needs `schedule`"));

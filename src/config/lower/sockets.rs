@@ -3,7 +3,7 @@
 use super::super::address::address;
 use super::super::raw::{Node, Value};
 use super::super::report::{Place, Problem, quoted};
-use super::super::spec::{Address, SocketMode, SocketSpec, SocketsSpec, UnixKind};
+use super::super::spec::{Address, CommandLine, SocketMode, SocketSpec, SocketsSpec, UnixKind};
 use super::super::values;
 use super::section::Section;
 
@@ -65,6 +65,29 @@ pub(super) fn sockets(s: &mut Section<'_, '_, '_>) -> Option<SocketsSpec> {
 
 /// Keys that are for services with `inetd` alone.
 pub(super) const OF_INETD: [&str; 3] = ["inetd-max", "inetd-max-per-source", "inetd-rate"];
+
+/// Keys that say nothing with `inetd`, as there is no one process that they could be about.
+const IDLE_WITH_INETD: [&str; 2] = ["after-start", "ok-exit"];
+
+/// What each connection is served by is one program, and of it finit waits for nothing.
+pub(super) fn check_inetd(s: &mut Section<'_, '_, '_>, commands: Option<&[CommandLine]>) {
+    if let (Some([_, _, ..]), Some(place)) = (commands, s.place("steps")) {
+        let problem = Problem::new("each connection gets one program, and `steps` are several");
+        s.report.error(place, problem.hint("use `command` or `script`"));
+    }
+    let stop = s.entry("stop").and_then(|entry| match &entry.node.value {
+        Value::Table(table) => table.get("command").map(|entry| entry.at),
+        _ => None,
+    });
+    let idle = IDLE_WITH_INETD.map(|key| (key, s.place(key)));
+    for (key, place) in idle.into_iter().chain([("stop.command", stop)]) {
+        if let Some(place) = place {
+            let problem = Problem::new(format!("`{key}` does nothing with `inetd`"));
+            let hint = "each connection has a process of its own: take it out";
+            s.report.warning(place, problem.hint(hint), &[]);
+        }
+    }
+}
 
 /// Of a service that accepts by itself finit counts no connections.
 fn need_inetd(s: &mut Section<'_, '_, '_>) {
