@@ -93,6 +93,9 @@ impl Driver {
         let outlets = [exec.outlet(Stream::Output), exec.outlet(Stream::Errors)];
         let console = outlets.contains(&Outlet::Console).then(Console::for_service).flatten();
 
+        if order.what == What::Main {
+            self.fit_kept(node, &order.service);
+        }
         let site = self.sites.of(node).ok_or_else(|| internal(libc::ENOMEM))?;
         let outlet = |outlet, stream| -> Option<BorrowedFd<'_>> {
             match outlet {

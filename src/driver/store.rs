@@ -8,9 +8,12 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use super::Driver;
 use super::site::Site;
 use super::watch::Token;
+use crate::config::spec::{Ready, ServiceSpec};
 use crate::engine::{Descriptors, Level, NodeId};
 use crate::os::{closing, fds};
 
+/// The first descriptor that is handed over, sd_listen_fds(3).
+const FIRST: usize = 3;
 /// Descriptors kept for one service.
 const KEPT: usize = 64;
 
@@ -110,6 +113,34 @@ impl Driver {
         }
     }
 
+    /// Before a start: a definition that gives its service no socket leaves none of them a use, and
+    /// the descriptor of its line comes behind all that are handed over. Those for which there is
+    /// no place are let go, so that no start fails for them.
+    pub(super) fn fit_kept(&mut self, node: NodeId, spec: &ServiceSpec) {
+        let sockets = spec.sockets.as_ref().map_or(0, |sockets| sockets.sockets.len());
+        let room = match spec.ready.when {
+            _ if !spec.ready.listens() => 0,
+            Ready::Descriptor(number) => {
+                usize::from(number).saturating_sub(FIRST.saturating_add(sockets))
+            }
+            Ready::Exec | Ready::Exit | Ready::Notify | Ready::Found(_) => return,
+        };
+        let mut number = 0_usize;
+        let gone = self.let_go(node, |_| {
+            number = number.saturating_add(1);
+            number > room
+        });
+        if !gone.is_empty() {
+            let service = self.engine.name(node);
+            let text = format!(
+                "{service}: {} descriptors are kept no longer: with `ready` as it is there is no \
+                 place for them (FDSTORE)",
+                gone.len()
+            );
+            self.console.tell(Level::Trouble, &text);
+        }
+    }
+
     /// A service that is not wanted any more needs nothing kept.
     pub(super) fn unkeep(&mut self, node: NodeId) {
         self.let_go(node, |_| true);
@@ -117,7 +148,7 @@ impl Driver {
 
     /// Closes kept descriptors; their names. The service has copies, and as long as it has, the
     /// set would watch on.
-    fn let_go(&mut self, node: NodeId, which: impl Fn(&Stored) -> bool) -> Vec<String> {
+    fn let_go(&mut self, node: NodeId, mut which: impl FnMut(&Stored) -> bool) -> Vec<String> {
         let Some(rare) = self.sites.of(node).and_then(Site::rare_mut) else { return Vec::new() };
         let gone: Vec<Stored> = rare.kept.extract_if(.., |kept| which(kept)).collect();
         for kept in gone.iter().filter(|kept| kept.number.is_some()) {

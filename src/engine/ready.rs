@@ -432,9 +432,10 @@ impl Engine {
         self.signal(id, Aim::Run(run), SignalNumber::CONT);
     }
 
-    /// Nobody wants it any more: what it gave to be kept for its next start goes.
+    /// Nobody wants it any more: what it gave to be kept for its next start goes. By an older
+    /// definition it may have given something where it cannot by this one.
     pub(super) fn unkeep(&mut self, id: NodeId) {
-        if self.node(id).and_then(|node| node.spec()).is_some_and(|spec| spec.ready.listens()) {
+        if self.node(id).is_some_and(|node| node.spec().is_some()) {
             self.emit(Effect::Unkeep { node: id });
         }
     }

@@ -81,6 +81,35 @@ fn a_descriptor_whose_other_side_is_gone_is_let_go_unless_that_is_not_wanted() {
     assert_eq!(given, "file=text b=a socket e=a socket watchdog=off");
 }
 
+/// The line of a service has its place behind all that is handed over, and another program has no
+/// use for what the one before gave.
+#[test]
+fn what_there_is_no_place_for_any_more_is_let_go_and_stops_no_start() {
+    let machine = teller("ready = \"notify\"\n");
+    for (line, ready, given) in [
+        ("echo >&4; exec 4>&-; ", "\"fd:4\"\nwatchdog = \"1h\"", "a=alpha watchdog=3600000000"),
+        ("echo >&3; exec 3>&-; ", "\"fd:3\"\nwatchdog = \"1h\"", " watchdog=3600000000"),
+        ("", "\"exec\"", " watchdog=off"),
+    ] {
+        machine.appears("/out/teller/ready");
+        for word in ["tell READY=1", "keep a=alpha", "keep b=beta", "barrier"] {
+            order(&machine, word);
+        }
+        machine.forget("/out/teller/given");
+        machine.forget("/out/teller/ready");
+        machine.write(
+            "/etc/finit.toml",
+            &format!(
+                "[service.teller]\ncommand = \"/bin/sh -c '{line}exec /usr/bin/python3 \
+                 /etc/teller.py /out/teller'\"\nready = {ready}\n"
+            ),
+        );
+        machine.order(&["apply"]);
+        assert_eq!(machine.appears("/out/teller/given"), given);
+        machine.until("teller", "up");
+    }
+}
+
 /// Many services give all that they have after each start.
 #[test]
 fn a_descriptor_that_is_given_again_is_kept_once() {

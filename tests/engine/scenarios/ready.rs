@@ -439,13 +439,19 @@ fn an_end_before_it_is_ready_is_a_failed_start_and_nobody_looks_any_more() {
 #[test]
 fn what_was_kept_for_its_next_start_goes_when_it_is_stopped() {
     let mut rig = Rig::booted([service("db").notifies(), service("plain")]);
+    assert_eq!(rig.state("plain"), "up");
     rig.crashes("db");
     rig.pass(secs(1));
     rig.restart("db");
     assert!(rig.world.unkept.is_empty());
     rig.stop("db");
-    rig.stop("plain");
     assert_eq!(rig.world.unkept, ["db"]);
+    // What it gave by another definition is none the less kept.
+    rig.start("db");
+    rig.apply([service("db"), service("plain")]);
+    assert_eq!((rig.state("db"), rig.world.unkept.len()), ("up", 1));
+    rig.stop("db");
+    assert_eq!(rig.world.unkept, ["db", "db"]);
 }
 
 #[test]
