@@ -57,6 +57,13 @@ pub fn is_alone() -> bool {
     })
 }
 
+/// Whether that process is in another group than the calling one and below; false where that
+/// cannot be told.
+pub fn is_elsewhere(pid: Pid) -> bool {
+    let (own, its) = (own_line(), line_of(&pid.to_string()));
+    own.zip(its).is_some_and(|(own, its)| !its.starts_with(own))
+}
+
 /// Our place below the mount, or that of the tree that our leaf is in, as a finit that takes over
 /// finds itself.
 fn own_place() -> Option<PathBuf> {
@@ -65,9 +72,14 @@ fn own_place() -> Option<PathBuf> {
     Some(parent.unwrap_or(&place).to_path_buf())
 }
 
-/// The group that we are in, from the line "0::/place".
+/// The group that we are in.
 fn own_line() -> Option<PathBuf> {
-    let text = fds::read_head(Path::new("/proc/self/cgroup"), FILE_MAX).ok()?;
+    line_of("self")
+}
+
+/// The group of a process, from the line "0::/place".
+fn line_of(process: &str) -> Option<PathBuf> {
+    let text = fds::read_head(&Path::new("/proc").join(process).join("cgroup"), FILE_MAX).ok()?;
     let text = String::from_utf8_lossy(&text);
     text.lines().find_map(|line| line.strip_prefix("0::/")).map(PathBuf::from)
 }

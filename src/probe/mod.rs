@@ -36,8 +36,17 @@ pub fn run(readiness: &str) -> u8 {
     let mut pause = FIRST;
     let mut told = String::new();
     loop {
-        let why = match look(&probe) {
-            Ok(()) => return 0,
+        let found = match &probe {
+            Probe::Forked(path) => introduce(path),
+            _ => look(&probe).map(|()| None),
+        };
+        let why = match found {
+            // The file is older than the daemon, and the number has gone to a stranger.
+            Ok(Some(pid)) if cgroup::is_elsewhere(pid) => {
+                rest(LAST);
+                return if cgroup::is_alone() { NOBODY_LEFT } else { 0 };
+            }
+            Ok(_) => return 0,
             Err(why) => why,
         };
         if why != told && pause > FIRST {
@@ -48,11 +57,15 @@ pub fn run(readiness: &str) -> u8 {
         if pause >= LAST && matches!(probe, Probe::Forked(_)) && cgroup::is_alone() {
             return NOBODY_LEFT;
         }
-        let pause_ms = u16::try_from(pause.as_millis()).unwrap_or(u16::MAX);
-        // A wait that a signal cuts short does no harm.
-        let _woken = nix::poll::poll(&mut [], PollTimeout::from(pause_ms));
+        rest(pause);
         pause = pause.saturating_mul(2).min(LAST);
     }
+}
+
+/// Waits; that a signal cuts it short does no harm.
+fn rest(pause: Duration) {
+    let pause_ms = u16::try_from(pause.as_millis()).unwrap_or(u16::MAX);
+    let _woken = nix::poll::poll(&mut [], PollTimeout::from(pause_ms));
 }
 
 /// Looks once whether a service is healthy; the exit status is 0 then, and 1 if not. What the time
@@ -79,7 +92,7 @@ pub fn check(health: &str) -> u8 {
 
 fn look(probe: &Probe) -> Result<(), String> {
     match probe {
-        Probe::Forked(path) => introduce(path),
+        Probe::Forked(path) => introduce(path).map(drop),
         Probe::Accepts(address) => accepts(address),
         Probe::File(path) => match path.try_exists() {
             Ok(true) => Ok(()),
@@ -125,7 +138,7 @@ fn reachable(address: SocketAddr) -> SocketAddr {
 }
 
 /// Tells PID 1 which process the daemon is; whether it belongs to the service, PID 1 checks.
-fn introduce(path: &Path) -> Result<(), String> {
+fn introduce(path: &Path) -> Result<Option<Pid>, String> {
     let fail = |why: &dyn std::fmt::Display| format!("{}: {why}", path.display());
     let bytes = fds::read_head(path, 64).map_err(|errno| fail(&errno))?;
     let text = String::from_utf8_lossy(&bytes);
@@ -138,7 +151,7 @@ fn introduce(path: &Path) -> Result<(), String> {
     let (_, socket) = socket.ok_or("there is no NOTIFY_SOCKET")?;
     let sent = UnixDatagram::unbound()
         .and_then(|from| from.send_to(format!("MAINPID={pid}").as_bytes(), &socket));
-    sent.map(drop).map_err(|error| format!("{}: {error}", Path::new(&socket).display()))
+    sent.map(|_| Some(pid)).map_err(|error| format!("{}: {error}", Path::new(&socket).display()))
 }
 
 fn say(line: &str) {

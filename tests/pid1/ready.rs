@@ -320,6 +320,26 @@ fn a_daemon_that_dies_after_its_parent_has_gone_is_started_again_at_once() {
     machine.until("app", "up");
 }
 
+/// The same where the file is one of before, and its number is somebody else's by now.
+#[test]
+fn a_daemon_that_dies_beside_a_stale_pid_file_is_started_again_at_once() {
+    let daemon = "read x < /out/conf || exit 3; echo $$ > /run/app.pid; exec sleep 1000";
+    let machine = Machine::boot(&format!(
+        "[service.other]\ncommand = [\"/bin/sh\", \"-c\", \"echo $$ > /run/other.pid; exec sleep 1000\"]\n\
+         ready = \"file:/run/other.pid\"\n\
+         [service.app]\nneeds = \"other\"\n\
+         command = [\"/bin/sh\", \"-c\", \"cp /run/other.pid /run/app.pid; \
+         setsid sh -c 'echo x >> /out/began; {daemon}' &\"]\n\
+         ready = \"forked\"\npidfile = \"/run/app.pid\"\nstart-timeout = \"1h\"\n\
+         restart.delay = \"10ms\"\n"
+    ));
+    let began = |m: &Machine| m.read("/out/began").lines().count();
+    machine.wait("another daemon", |m| (began(m) > 1).then_some(()));
+    machine.write("/out/conf", "x\n");
+    machine.until("app", "up");
+    assert_ne!(machine.main_pid("app"), machine.main_pid("other"));
+}
+
 #[test]
 fn a_stale_or_foreign_pid_file_makes_nobody_the_main_process() {
     let machine = Machine::boot(
