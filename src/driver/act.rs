@@ -27,6 +27,11 @@ const SWEEPS: u32 = 32;
 /// How long a console that said it has room, and took nothing, is left alone.
 const CONSOLE_REST: Duration = Duration::from_secs(1);
 
+/// How long until it is asked for the first time whether an order is carried out of which nobody
+/// tells, and most between two times.
+const FIRST_LOOK: Duration = Duration::from_millis(5);
+const LAST_LOOK: Duration = Duration::from_secs(1);
+
 /// Why a service without a control group cannot be frozen.
 const NO_GROUP: &str = "there is no cgroup2 to do it, and SIGSTOP would miss who forks meanwhile: \
                         have cgroup2 mounted on /sys/fs/cgroup, and restart it";
@@ -255,13 +260,30 @@ impl Driver {
     fn freeze(&mut self, order: RunId, on: bool) {
         let group = self.sites.get(order.node).and_then(|site| site.group.as_ref());
         let answer = match group.map(|group| self.groups.freeze(order, group, on)) {
-            Some(Ok(true)) => Ok(()),
+            Some(Ok(End::Here)) => Ok(()),
             // The kernel tells when it has.
-            Some(Ok(false)) => return,
+            Some(Ok(End::Told)) => return,
+            Some(Ok(End::Untold)) => return self.ask_untold(order, FIRST_LOOK),
             Some(Err(errno)) => Err(format!("its cgroup.freeze: {errno}")),
             None => Err(NO_GROUP.to_owned()),
         };
         self.engine.handle(time::now(), Event::Froze { order, result: answer });
+    }
+
+    /// Asks after a while whether an order is carried out of which nobody tells.
+    fn ask_untold(&self, order: RunId, wait: Duration) {
+        self.later(wait, Fact::Untold(order, wait));
+    }
+
+    /// An order of which nobody tells may be carried out by now; after that wait it was not.
+    pub(super) fn on_untold(&mut self, order: RunId, waited: Duration) {
+        let group = self.sites.get(order.node).and_then(|site| site.group.as_ref());
+        let Some(group) = group.filter(|_| self.groups.is_untold(order)) else { return };
+        if self.groups.carried_out(order.node, group).is_some() {
+            self.turn(Event::Froze { order, result: Ok(()) });
+        } else {
+            self.ask_untold(order, waited.saturating_mul(2).min(LAST_LOOK));
+        }
     }
 
     /// Something has changed in the group of a node.

@@ -42,10 +42,10 @@ pub enum Way {
     Moves,
 }
 
-/// What is known of the end of a group.
+/// What is known of the end of a group, or of an order to freeze it or to thaw it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
-    /// Nobody lives in it.
+    /// Nobody lives in it; it is carried out.
     Here,
     /// The kernel tells when it comes.
     Told,
@@ -59,6 +59,8 @@ pub struct Groups {
     tree: Option<Tree>,
     watch: Option<Watch>,
     waiting: BTreeMap<NodeId, Waiting>,
+    /// Orders to freeze, or to thaw, of which nobody tells when they are carried out.
+    untold: BTreeMap<NodeId, (RunId, bool)>,
 }
 
 impl Groups {
@@ -125,26 +127,40 @@ impl Groups {
         End::Here
     }
 
-    /// Has everybody in a group stand still, or go on, for this order. True: they do already;
-    /// else [`Groups::carried_out`] tells.
-    pub fn freeze(&mut self, order: RunId, group: &Group, on: bool) -> Result<bool, Errno> {
+    /// Has everybody in a group stand still, or go on, for this order. [`Groups::carried_out`]
+    /// tells where they do not already.
+    pub fn freeze(&mut self, order: RunId, group: &Group, on: bool) -> Result<End, Errno> {
         // Whatever was ordered before counts no more.
         self.wait_for(order.node, |waiting| waiting.frozen = None);
+        self.untold.remove(&order.node);
         group.freeze(on)?;
-        self.watch_group(order.node, group)?;
+        let _untold = self.watch_group(order.node, group);
+        if !self.waiting.contains_key(&order.node) {
+            self.untold.insert(order.node, (order, on));
+        }
         self.wait_for(order.node, |waiting| waiting.frozen = Some((order, on)));
-        Ok(self.carried_out(order.node, group).is_some())
+        if self.carried_out(order.node, group).is_some() {
+            return Ok(End::Here);
+        }
+        Ok(if self.is_untold(order) { End::Untold } else { End::Told })
     }
 
     /// The order that was waited for, once it is carried out.
     pub fn carried_out(&mut self, node: NodeId, group: &Group) -> Option<RunId> {
-        let (order, on) = self.waiting.get(&node)?.frozen?;
+        let told = self.waiting.get(&node).and_then(|waiting| waiting.frozen);
+        let (order, on) = told.or(self.untold.get(&node).copied())?;
         // Of a group that is gone, nobody stands still.
         if group.frozen().unwrap_or(false) != on {
             return None;
         }
         self.wait_for(node, |waiting| waiting.frozen = None);
+        self.untold.remove(&node);
         Some(order)
+    }
+
+    /// Whether nobody tells when that order is carried out, and it is still to be.
+    pub fn is_untold(&self, order: RunId) -> bool {
+        self.untold.get(&order.node).is_some_and(|(untold, _)| *untold == order)
     }
 
     /// Whether the end of a group is waited for.
@@ -164,6 +180,7 @@ impl Groups {
     /// Nothing is waited for in a group any more.
     fn unwatch(&mut self, node: NodeId) {
         self.wait_for(node, |waiting| (waiting.empty, waiting.frozen) = (false, None));
+        self.untold.remove(&node);
     }
 
     /// Changes what is waited for in a group that is watched; for nothing, it need not be.
@@ -218,6 +235,29 @@ mod tests {
         assert_eq!(groups.watch(node, &group), End::Untold);
         std::fs::write(&events, "populated 0\n").unwrap();
         assert_eq!(groups.watch(node, &group), End::Here);
+        std::fs::remove_dir_all(&base).unwrap();
+    }
+
+    #[test]
+    fn an_order_to_a_group_that_cannot_be_watched_is_carried_out_all_the_same() {
+        let base = std::env::temp_dir().join(format!("finit-frozen-{}", std::process::id()));
+        std::fs::create_dir_all(&base).unwrap();
+        let (group, _) = Tree::open(&base, NAME).unwrap().make_anew("web").unwrap();
+        let file = |name: &str| base.join(NAME).join(group.folder()).join(name);
+        let mut groups = Groups::default();
+        let node = NodeId::from_number(1);
+        let order = |generation| RunId { node, generation };
+        for name in ["cgroup.events", "cgroup.freeze"] {
+            std::fs::write(file(name), "populated 1\nfrozen 0\n").unwrap();
+        }
+        // It runs again already, as most do.
+        assert_eq!(groups.freeze(order(1), &group, false), Ok(End::Here));
+        assert_eq!(groups.freeze(order(2), &group, true), Ok(End::Untold));
+        assert_eq!(groups.carried_out(node, &group), None);
+        assert!(groups.is_untold(order(2)) && !groups.is_untold(order(1)));
+        std::fs::write(file("cgroup.events"), "populated 1\nfrozen 1\n").unwrap();
+        assert_eq!(groups.carried_out(node, &group), Some(order(2)));
+        assert!(!groups.is_untold(order(2)));
         std::fs::remove_dir_all(&base).unwrap();
     }
 }

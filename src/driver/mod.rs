@@ -114,6 +114,9 @@ enum Fact {
     /// A main process that is another's child has ended, and its parent has had some time to ask
     /// how; so many looks are left.
     Outlived(RunId, u8),
+    /// An order to freeze or to thaw, of which nobody tells, is to be looked at again after that
+    /// wait.
+    Untold(RunId, Duration),
     /// Instances of templates were looked for.
     Searched(Vec<Looked>),
     /// Whether the program that is to take over understands what it would get.
@@ -318,6 +321,7 @@ impl Driver {
             Fact::ControlRested => self.on_control_rested(),
             Fact::Recalled(node, at) => self.on_recalled(node, at),
             Fact::Outlived(run, looks) => self.on_foreign(run, looks),
+            Fact::Untold(order, waited) => self.on_untold(order, waited),
             Fact::Arrived(run) => self.turn(Event::Arrived { run }),
             Fact::Blinded(run) => self.turn(Event::Blinded { run }),
             Fact::Rested(node) => {
