@@ -121,7 +121,8 @@ fn file(binary: &str, modules: &[&str]) -> Option<PathBuf> {
     // The tests of a module may be in one of its own, in the same file.
     let modules = modules.strip_suffix(&["tests"]).unwrap_or(modules);
     if modules.is_empty() {
-        return Some(tests.join(format!("{binary}.rs")));
+        let one = tests.join(format!("{binary}.rs"));
+        return Some(if one.exists() { one } else { folder.join("main.rs") });
     }
     let path = folder.join(modules.join("/"));
     let one = path.with_extension("rs");

@@ -3,17 +3,20 @@
 //! finit writes one file a service, or two where its stderr goes elsewhere. The client reads them
 //! itself, by the paths that the reports name: PID 1 never carries log lines.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
 use std::time::SystemTime;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::connect::Failure;
 use super::status::{ask_machine, ask_services, hidden};
 use super::{Form, Session, Status, since};
+use crate::os::place::{self, Place};
 use crate::proto::ServiceReport;
 use crate::proto::report::Detail;
 
@@ -313,11 +316,15 @@ struct OpenLog {
 }
 
 impl OpenLog {
-    /// Only a regular file: a service that may write its own log's folder must not make us wait
-    /// for a pipe.
+    /// Only a regular file, and none that somebody else leads us to: a service that may write its
+    /// own log's folder must not make us wait for a pipe, nor show what is root's.
     fn open(path: &str) -> io::Result<Self> {
-        let flags = libc::O_NONBLOCK | libc::O_NOCTTY;
-        let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+        let found = Place::find(Path::new(path), false);
+        let file = found.and_then(|place| place.open(place.name(), OFlag::O_RDONLY, 0));
+        let file = file.map_err(|errno| match place::meaning(errno) {
+            Some(why) => io::Error::other(why),
+            None => io::Error::from_raw_os_error(errno.0),
+        })?;
         let metadata = file.metadata()?;
         if !metadata.is_file() {
             return Err(io::Error::other("not a regular file"));

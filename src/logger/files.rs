@@ -1,13 +1,17 @@
 //! The log files: opened at the first line, at most [`OPEN_MAX`] at a time, rotated by size,
-//! never through a symlink.
+//! never through a link of somebody else.
 
 use std::collections::BTreeMap;
-use std::fs::{DirBuilder, File, OpenOptions, rename, symlink_metadata};
+use std::ffi::OsString;
+use std::fs::{File, symlink_metadata};
 use std::io::{ErrorKind, Write};
-use std::os::unix::fs::{DirBuilderExt, FileExt, FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt};
 use std::path::Path;
 
+use nix::fcntl::OFlag;
+
 use crate::facts::Errno;
+use crate::os::place::Place;
 
 /// Files open at once; the one unused for longest is closed for another.
 const OPEN_MAX: usize = 64;
@@ -168,18 +172,22 @@ impl Files {
     /// NAME.log becomes NAME.log.1 and so on, up to the first number that is free; the oldest is
     /// overwritten where none is. A writer that is killed in the middle of it leaves one free,
     /// which is filled by the next: a reader takes it for the end.
-    fn rotate(&self, path: &str) -> std::io::Result<()> {
-        let name = |number: u32| match number {
-            0 => path.to_owned(),
-            number => format!("{path}.{number}"),
+    fn rotate(&self, path: &str) -> Result<(), Errno> {
+        let place = Place::find(Path::new(path), false)?;
+        let name = |number: u32| {
+            let mut name = OsString::from(place.name());
+            if number > 0 {
+                name.push(format!(".{number}"));
+            }
+            name
         };
         if self.keep == 0 {
-            return std::fs::remove_file(path);
+            return place.remove(&name(0));
         }
-        let free = (1..self.keep).find(|number| symlink_metadata(name(*number)).is_err());
+        let free = (1..self.keep).find(|number| !place.has(&name(*number)));
         for number in (0..free.unwrap_or(self.keep)).rev() {
-            match rename(name(number), name(number.saturating_add(1))) {
-                Err(error) if error.kind() == ErrorKind::NotFound => {}
+            match place.rename(&name(number), &name(number.saturating_add(1))) {
+                Err(Errno(libc::ENOENT)) => {}
                 outcome => outcome?,
             }
         }
@@ -191,14 +199,14 @@ impl Open {
     /// A file is made if there is none, but no FIFO and no device: those are only ever opened
     /// for writing, so that a FIFO without a reader is an error instead of lines that nobody gets.
     fn new(path: &str, second: u64) -> Result<Self, Errno> {
-        let mut options = options();
-        let file = match options.append(true).open(path) {
+        let opened = |make: bool| {
+            let place = Place::find(Path::new(path), make)?;
+            let create = if make { OFlag::O_CREAT } else { OFlag::empty() };
+            place.open(place.name(), OFlag::O_WRONLY | OFlag::O_APPEND | create, 0o640)
+        };
+        let file = match opened(false) {
             // The device will come, and a file in its place would keep it away.
-            Err(error) if error.kind() == ErrorKind::NotFound && !is_device(path) => {
-                let parent = Path::new(path).parent().ok_or(Errno(libc::ENOENT))?;
-                DirBuilder::new().recursive(true).mode(0o755).create(parent)?;
-                options.create(true).mode(0o640).open(path)
-            }
+            Err(Errno(libc::ENOENT)) if !is_device(path) => opened(true),
             outcome => outcome,
         }?;
         let facts = file.metadata()?;
@@ -219,8 +227,9 @@ impl Open {
     }
 
     /// Reads what is there from an offset on, all that was asked for.
-    fn read(&self, there: &mut [u8], at: u64) -> std::io::Result<()> {
-        options().read(true).open(&*self.path)?.read_exact_at(there, at)
+    fn read(&self, there: &mut [u8], at: u64) -> Result<(), Errno> {
+        let place = Place::find(Path::new(&*self.path), false)?;
+        Ok(place.open(place.name(), OFlag::O_RDONLY, 0)?.read_exact_at(there, at)?)
     }
 
     /// Cuts off what this writer has just written, if nobody else has written behind it; whether
@@ -234,14 +243,6 @@ impl Open {
         }
         gone
     }
-}
-
-/// How each log is opened. Not blocking: a FIFO without a reader is an error, not a wait for ever.
-fn options() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY | libc::O_CLOEXEC;
-    options.custom_flags(flags);
-    options
 }
 
 /// Whether only the kernel makes what has such a path.

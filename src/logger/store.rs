@@ -10,6 +10,7 @@ use super::files::{Cut, Files};
 use super::spool::{Note, Place, Record, Spool};
 use super::text;
 use crate::facts::Errno;
+use crate::os::place;
 
 /// A failing file is tried again at a line, but not sooner.
 const RETRY: Duration = Duration::from_secs(1);
@@ -225,10 +226,12 @@ impl Store {
         let is_known = self.waiting.values().any(|waiting| waiting.errno == Some(errno));
         self.waiting.entry(path.to_owned()).or_default().errno = Some(errno);
         if !is_known {
-            let unread =
-                if errno == Errno(libc::ENXIO) { ", as of a FIFO that nobody reads" } else { "" };
+            let why = match errno.0 {
+                libc::ENXIO => ", as of a FIFO that nobody reads".to_owned(),
+                _ => place::meaning(errno).map_or(String::new(), |why| format!(", as {why}")),
+            };
             let keeps = "lines are kept in memory until it can be, the oldest give way";
-            self.news.push(format!("log file {path} cannot be written: {errno}{unread}; {keeps}"));
+            self.news.push(format!("log file {path} cannot be written: {errno}{why}; {keeps}"));
         }
     }
 }

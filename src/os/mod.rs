@@ -47,6 +47,7 @@ pub mod mount;
 pub mod passing;
 pub mod paths;
 pub mod pidfd;
+pub mod place;
 pub mod proc;
 pub mod reboot;
 pub mod signals;

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::unix::fs::{chown, symlink};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -127,6 +128,30 @@ fn a_stream_that_leads_to_no_file_leaves_the_other_one() {
         assert_eq!((ran.code, ran.out.as_str(), ran.err.as_str()), (0, "00:01 one\n", ""));
         [pipe, file].iter().for_each(|path| fs::remove_file(path).unwrap());
     }
+}
+
+/// Who owns the folder of a log decides what is in it, and not what root is shown of others.
+#[test]
+fn a_link_of_somebody_else_shows_nobody_what_is_roots() {
+    let (server, logs) = with_logs();
+    let inner = logs.join("inner");
+    fs::create_dir(&inner).unwrap();
+    fs::write(inner.join("a.log"), "00:01 secret\n").unwrap();
+    fs::write(logs.join("secret"), "00:01 secret\n").unwrap();
+    let shown = |path: &str, why: &str| {
+        let ran = server.run(&["logs", path]);
+        assert_eq!((ran.code, ran.out.as_str()), (1, ""), "{path}");
+        assert!(ran.err.contains(why), "{path}: {}", ran.err);
+        let ran = server.run(&["status", path]);
+        assert!(!ran.out.contains("secret"), "{path}: {}", ran.out);
+    };
+    symlink("secret", logs.join("x.log")).unwrap();
+    shown("x", "could be led elsewhere by others than root");
+    chown(&*logs, Some(1000), Some(1000)).unwrap();
+    fs::hard_link(logs.join("secret"), logs.join("y.log")).unwrap();
+    shown("y", "another name elsewhere");
+    symlink("inner", logs.join("link")).unwrap();
+    shown("link/a", "could be led elsewhere by others than root");
 }
 
 /// Nothing at all would say that there is nothing.

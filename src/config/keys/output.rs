@@ -15,7 +15,8 @@ pub(super) const KEYS: [Key; 4] = [
         "Where its output goes, both streams of it: `files`, a file of its own in the folder of \
          `[log]`; `syslog`, the daemon behind /dev/log; `kmsg`, the kernel's ring, kmsg(4); \
          `console`, where it writes by itself; `none`, nowhere; `file:PATH`, that file, in which \
-         the name of the service stands before each line. With `tty` all that its main process \
+         the name of the service stands before each line, and to which a link leads only where \
+         nobody but root could have made it, symlink(7). With `tty` all that its main process \
          says is the terminal's, and this is about the commands around it; with `inetd` its \
          stdout is the connection, and this is about its stderr. A process is restarted for a \
          change only if it would have other descriptors.",

@@ -10,12 +10,13 @@
     reason = "tests start processes and threads, and may fail"
 )]
 
-#[path = "helpers/logger.rs"]
+mod links;
+#[path = "../helpers/logger.rs"]
 mod rig;
 
 use std::fs::{self, File};
 use std::io::{BufRead, Read, Write};
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -327,26 +328,6 @@ fn lines_from_before_the_disk_keep_their_time_over_a_kill() {
         fs::metadata(init.directory.join("early.log")).unwrap().permissions().mode() & 0o777,
         0o640
     );
-}
-
-#[test]
-fn symlinks_are_not_followed_and_names_stay_in_the_folder() {
-    let mut init = Init::new("link");
-    let victim = init.directory.join("victim");
-    fs::write(&victim, "precious\n").unwrap();
-    symlink(&victim, init.directory.join("evil.log")).unwrap();
-    let mut probe = init.probe("probe");
-    let mut evil = init.service("evil", Target::Files);
-    let mut name = init.service("../../evil", Target::Files);
-    init.start();
-    writeln!(evil, "attack").unwrap();
-    writeln!(name, "named").unwrap();
-    init.barrier(1, &mut probe);
-    assert_eq!(fs::read_to_string(&victim).unwrap(), "precious\n");
-    fs::remove_file(init.directory.join("evil.log")).unwrap();
-    init.finish();
-    assert_eq!(init.lines("evil"), ["attack"]);
-    assert_eq!(init.lines("%2E.%2F..%2Fevil"), ["named"]);
 }
 
 #[test]
