@@ -10,9 +10,22 @@ use crate::config::spec::Remedy;
 use crate::facts::glob;
 use crate::proto::{Code, Refusal};
 
+/// Bytes that a name or a pattern may have, far more than any name has: anybody may ask, and each
+/// letter is looked at for each letter of all names.
+const LONGEST: usize = 256;
+
+fn check_length(name: &str) -> Result<(), Refusal> {
+    if name.len() <= LONGEST {
+        return Ok(());
+    }
+    let message = format!("a name of {} bytes is none", name.len());
+    Err(Refusal::new(Code::BadRequest, message).hint(format!("at most {LONGEST}")))
+}
+
 impl Engine {
     /// The node of that name or alias.
     pub(super) fn find(&self, name: &str) -> Result<NodeId, Refusal> {
+        check_length(name)?;
         if let Some(id) = self.names.get(name).copied().or_else(|| self.find_alias(name)) {
             return Ok(id);
         }
@@ -48,6 +61,7 @@ impl Engine {
         if !glob::is_pattern(name) {
             return Ok(vec![self.find(name)?]);
         }
+        check_length(name)?;
         let pattern: Vec<char> = name.chars().collect();
         let is_meant = |name: &str, node: &Node| match node.body {
             Body::Service(_) | Body::Template | Body::LeftOut(_) => {

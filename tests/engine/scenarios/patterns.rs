@@ -168,3 +168,20 @@ fn a_pattern_that_could_only_wait_for_itself_is_refused() {
     assert_eq!(refusal.code, Code::SelfWait);
     assert!(rig.ask_in(runs[0], Request::Stop { names: names("d*") }).is_ok());
 }
+
+/// Anybody may ask for it, and PID 1 does nothing else meanwhile.
+#[test]
+fn what_is_longer_than_any_name_is_looked_for_nowhere() {
+    let mut rig = Rig::booted(house());
+    let (pattern, plain) = (format!("*{}", "[".repeat(65_000)), "x".repeat(257));
+    for name in [&pattern, &plain] {
+        for request in [Request::Status { name: name.clone() }, Request::Why { name: name.clone() }]
+        {
+            let refusal = rig.ask(request).unwrap_err();
+            assert_eq!(refusal.code, Code::BadRequest);
+            assert!(refusal.message.len() < 100, "{}", refusal.message);
+        }
+    }
+    let refusal = rig.ask(Request::Status { name: "x".repeat(256) }).unwrap_err();
+    assert_eq!(refusal.code, Code::NoSuchService);
+}
