@@ -251,8 +251,7 @@ impl Guest {
     /// remembered or waited for. Whoever only looks is asked for neither, and a look into /proc
     /// would be a fifth of the time that its answer takes.
     fn find_process(&mut self, request: &Request) {
-        let looks = needed(request) == Access::Look && !matches!(request, Request::Wait { .. });
-        if looks || self.began.is_some() {
+        if needed(request) == Access::Look || self.began.is_some() {
             return;
         }
         if let Some(process) = proc::process(self.peer.pid) {

@@ -211,7 +211,7 @@ impl Driver {
         let may = call.peer.access >= needed(&call.request);
         let mut notes = Vec::new();
         match &call.request {
-            Request::Wait { job } => {
+            Request::Wait { job } if may => {
                 let run = self.run_of(&call);
                 match run.and_then(|run| self.engine.refuse_to_follow(run, *job)) {
                     Some(refusal) => self.refuse(&call, refusal),

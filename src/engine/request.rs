@@ -24,8 +24,7 @@ pub fn needed(request: &Request) -> Access {
         | Request::Ping
         | Request::List
         | Request::Status { .. }
-        | Request::Why { .. }
-        | Request::Wait { .. } => Access::Look,
+        | Request::Why { .. } => Access::Look,
         // Whoever may bring the machine down may have it upgraded; root alone says to what.
         Request::Power { .. }
         | Request::SchedulePower { .. }
@@ -44,6 +43,8 @@ pub fn needed(request: &Request) -> Access {
         | Request::Upgrade { program: Some(_) }
         | Request::Signal { .. }
         | Request::Reset { .. }
+        // The news of a job say in full what `status` says in full to root alone.
+        | Request::Wait { .. }
         | Request::Hold { .. }
         | Request::Unhold { .. }
         | Request::Freeze { .. }

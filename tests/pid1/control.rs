@@ -311,14 +311,27 @@ fn who_gave_up_waiting_leaves_its_place_to_another() {
         .wait("their descriptors to be closed", |m| (m.pid1_descriptors() <= before).then_some(()));
 }
 
+/// They say in full what `status` says in full to root alone: who asked, and lines of the file.
+#[test]
+fn the_news_of_a_job_are_for_root() {
+    let machine = Machine::boot(MUTE);
+    let job = waiting_job(&machine);
+    let path = machine.path("/run/initctl");
+    let wait = format!(r#"{{"id":2,"method":"wait","params":{{"job":{job}}}}}"#);
+    for (uid, told) in [(1234, false), (0, true)] {
+        let said = as_user(uid, || Line::to(&path).unwrap().ask(&wait).unwrap());
+        assert_eq!((said.contains("\"event\""), said.contains("denied")), (told, !told), "{said}");
+    }
+}
+
 #[test]
 fn who_waits_for_many_jobs_at_once_is_told_how_many_may_be_waited_for() {
     let machine = Machine::boot(MUTE);
     let job = waiting_job(&machine);
     let path = machine.path("/run/initctl");
-    let wait = format!("{{\"id\":2,\"method\":\"wait\",\"params\":{{\"job\":{job}}}}}\n");
-    let mut line = as_user(1234, || Line::to(&path).unwrap());
-    let said: Vec<String> = (0..100).map(|_| line.ask(wait.trim_end()).unwrap()).collect();
+    let wait = format!(r#"{{"id":2,"method":"wait","params":{{"job":{job}}}}}"#);
+    let mut line = Line::to(&path).unwrap();
+    let said: Vec<String> = (0..100).map(|_| line.ask(&wait).unwrap()).collect();
     let refused = said.iter().filter(|said| said.contains("32 jobs are waited for")).count();
     assert_eq!(refused, 68, "{said:?}");
 }
