@@ -150,6 +150,16 @@ pub(super) fn absolute(text: &str) -> Result<String, Problem> {
     Err(Problem::new(format!("{} is no absolute path", quoted(text))).hint("begin it with `/`"))
 }
 
+/// The same with a bound, in bytes.
+pub(super) fn absolute_within(text: &str, most: usize) -> Result<String, Problem> {
+    let path = absolute(text)?;
+    if path.len() > most {
+        let message = format!("a path of {} bytes is too long here", path.len());
+        return Err(Problem::new(message).hint(format!("at most {most} bytes")));
+    }
+    Ok(path)
+}
+
 /// A terminal: a name under /dev.
 pub(super) fn terminal(text: &str) -> Result<String, Problem> {
     let name = text.strip_prefix("/dev/").unwrap_or(text);

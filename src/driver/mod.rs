@@ -44,6 +44,7 @@ use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::future::poll_fn;
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::PathBuf;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -177,8 +178,12 @@ struct Driver {
     reports: mpsc::Receiver<Fact>,
     calls: mpsc::Receiver<Call>,
     callers: mpsc::Sender<Call>,
-    /// The task that accepts clients, or waits until it may be tried again to have any.
+    /// The task that accepts clients.
     control: Option<JoinHandle<()>>,
+    /// Where it listens.
+    control_path: Option<PathBuf>,
+    /// When that is tried again: it could not be made, or not where it is to be by now.
+    control_rest: Option<JoinHandle<()>>,
     /// Soft and hard limit of descriptors as the kernel gave them, for what PID 1 starts.
     descriptors: Option<(u64, u64)>,
     /// The kernel has no descriptors for processes, and a person was told.

@@ -2,6 +2,7 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -18,11 +19,12 @@ use crate::config::spec::{ControlSpec, LogSpec, PowerKey, SystemSpec};
 use crate::engine::{Access, Cause, Event, Extent, Level, Ticket, needed};
 use crate::facts::{Errno, SpawnError};
 use crate::os::reboot::{self, How};
+use crate::os::socket::Endpoint;
 use crate::os::spawn::{self, Launch, Plan};
 use crate::os::users::Accounts;
 use crate::os::{fds, socket, time};
 use crate::proto::frame::{self, Answer};
-use crate::proto::{Power, Refusal, Reply, Request};
+use crate::proto::{Code, Power, Refusal, Reply, Request};
 
 /// What is in the way of the control socket may be gone by then.
 const CONTROL_REST: Duration = Duration::from_secs(1);
@@ -39,6 +41,13 @@ const OTHERS: &str = "its instances are others by now";
 /// For whoever starts a service after the machine went back.
 const UNCONFIRMED: &str =
     "the file on the disk was not confirmed and is left out: finitctl apply reads it again";
+
+/// A control socket at that path, and the folder that it is in. Anyone may look; who may do what is
+/// decided by credentials.
+fn control_at(path: &Path) -> Result<OwnedFd, Errno> {
+    socket::make_folder_of(&Endpoint::UnixStream(path.to_owned()))?;
+    socket::control_socket(path, 0o666)
+}
 
 impl Driver {
     /// A signal to PID 1.
@@ -88,8 +97,24 @@ impl Driver {
     /// What the file says by now. One that did not change may still be one that was only looked
     /// at, and is not followed yet.
     fn newest(&mut self, loaded: Loaded) -> Result<Rc<SystemSpec>, Refusal> {
+        if !loaded.is_broken() {
+            self.may_move_control(&loaded.spec.control)?;
+        }
         let changed = self.configuration.reread(loaded)?;
         Ok(changed.unwrap_or_else(|| Rc::clone(self.engine.spec())))
+    }
+
+    /// A file is not followed at all where that would leave nobody a way to give orders.
+    fn may_move_control(&self, control: &ControlSpec) -> Result<(), Refusal> {
+        if control.socket == self.engine.control_settings().socket {
+            return Ok(());
+        }
+        // It is made again, and served, when the file is followed.
+        control_at(&control.socket).map(drop).map_err(|errno| {
+            let path = control.socket.display();
+            let message = format!("control.socket: {path}: {errno}");
+            Refusal::new(Code::NotSupported, message).hint("nothing was changed")
+        })
     }
 
     /// The machine is made to match the file.
@@ -129,6 +154,8 @@ impl Driver {
     /// before. Who is connected stays so.
     fn follow_settings(&mut self, (control, log): &(ControlSpec, LogSpec)) {
         if control != self.engine.control_settings() {
+            // A finit that took over was not told where it listens.
+            self.control_path.get_or_insert_with(|| control.socket.clone());
             self.open_control();
         }
         if log != self.engine.log_settings() {
@@ -161,24 +188,33 @@ impl Driver {
     /// The same after a while, where it could not be made and a person was told so.
     pub(super) fn on_control_rested(&mut self) {
         // Somebody else may have asked for it meanwhile.
-        if self.listener.is_none() {
+        if self.control_rest.take().is_some() {
             let _told = self.try_control();
         }
     }
 
+    /// Who can be heard at another path is heard there until this one is there.
     fn try_control(&mut self) -> Result<(), String> {
-        self.listener = None;
-        if let Some(task) = self.control.take() {
-            task.abort();
+        if let Some(rest) = self.control_rest.take() {
+            rest.abort();
         }
         let path = self.engine.control_settings().socket.clone();
-        // Anyone may look; who may do what is decided by credentials.
-        let opened = socket::control_socket(&path, 0o666).and_then(|l| self.serve_control(l));
+        let opened = control_at(&path).and_then(|listener| {
+            self.listener = None;
+            if let Some(task) = self.control.take() {
+                task.abort();
+            }
+            self.serve_control(listener)
+        });
         opened.map_err(|errno| {
-            self.control = Some(self.later(CONTROL_REST, Fact::ControlRested));
+            self.control_rest = Some(self.later(CONTROL_REST, Fact::ControlRested));
             let path = path.display();
             format!("control socket {path}: {errno}; it is made as soon as it can be")
-        })
+        })?;
+        if let Some(old) = self.control_path.replace(path.clone()) {
+            socket::unlink_other(&old, &path);
+        }
+        Ok(())
     }
 
     /// Serves whoever comes to this listener.

@@ -280,6 +280,8 @@ impl Driver {
             calls,
             callers,
             control: None,
+            control_path: None,
+            control_rest: None,
             descriptors,
             blind: false,
             successor: None,

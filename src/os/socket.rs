@@ -140,6 +140,14 @@ pub fn unlink(endpoint: &Endpoint) {
     }
 }
 
+/// Take the file of a socket away, unless it is that other one by another path.
+pub fn unlink_other(path: &Path, other: &Path) {
+    let node = |path: &Path| nix::sys::stat::lstat(path).map(|stat| (stat.st_dev, stat.st_ino));
+    if node(path) != node(other) {
+        remove_node(path, libc::S_IFSOCK);
+    }
+}
+
 fn internet(address: Internet, kind: SockType, options: &Options) -> Result<OwnedFd, Errno> {
     match address {
         Internet::Address(address) => inet(address, kind, options),

@@ -126,6 +126,35 @@ fn c5_a_control_socket_that_cannot_be_made_is_made_as_soon_as_it_can() {
     assert_eq!(told(&machine), 1, "{}", machine.console());
 }
 
+/// Nobody is locked out by a file: the folder of another socket is made, and where that cannot be,
+/// nothing of the file is followed.
+#[test]
+fn a_control_socket_moves_with_its_file_or_the_file_is_not_followed() {
+    let moved = |path: &str| {
+        format!("[control]\nsocket = \"{path}\"\n[service.new]\ncommand = \"/programs/idle\"\n")
+    };
+    let machine = Machine::boot("# nothing\n");
+    machine.booted();
+    machine.write("/run/taken", "");
+    machine.write("/etc/finit.toml", &moved("/run/taken/ctl"));
+    for _ in 0..2 {
+        let said = machine.ctl(&["apply"]);
+        assert_eq!(said.code, 5, "{said:?}");
+        assert!(said.text.contains("/run/taken/ctl"), "{said:?}");
+    }
+    assert_eq!(machine.ctl(&["status", "new"]).code, 4);
+    machine.write("/etc/finit.toml", &moved("/run/finit/deep/ctl"));
+    machine.order(&["apply"]);
+    let ctl = |words: &str| machine.sh(&format!("finitctl --socket /run/finit/deep/ctl {words}"));
+    machine.wait("the service", |_| (ctl("status new").code == 0).then_some(()));
+    machine.wait("the old one to go", |m| (!m.exists("/run/initctl")).then_some(()));
+    // There and back.
+    machine.write("/etc/finit.toml", "# nothing\n");
+    assert_eq!(ctl("apply").code, 0);
+    assert_eq!(machine.ctl(&["status"]).code, 0);
+    assert!(!machine.exists("/run/finit/deep/ctl"));
+}
+
 /// I9: a container is started in any folder, which a mount may be on.
 #[test]
 fn i9_pid_1_stands_in_the_root() {

@@ -17,6 +17,10 @@ use super::service::alternatives;
 /// Longest host name in bytes, `__NEW_UTS_LEN` of uname(2).
 const HOSTNAME_MAX: usize = 64;
 
+/// Longest path of the control socket: it is made under another name, and both fit into an address
+/// of 107 bytes; unix(7).
+const SOCKET_LONGEST: usize = 100;
+
 fn nobody() -> Percent {
     Percent { name: "finit".to_owned(), instance: None }
 }
@@ -124,7 +128,8 @@ pub(super) fn shutdown(table: &Table, report: &mut Report<'_>) -> ShutdownSpec {
 pub(super) fn control(table: &Table, report: &mut Report<'_>) -> ControlSpec {
     let percent = nobody();
     let s = &mut open(table, "control", &percent, report);
-    let socket = s.get("socket", values::absolute).map(PathBuf::from);
+    let socket =
+        s.get("socket", |text| values::absolute_within(text, SOCKET_LONGEST)).map(PathBuf::from);
     ControlSpec {
         power_group: s.get("power-group", values::user),
         socket: socket.unwrap_or(ControlSpec::default().socket),
