@@ -215,6 +215,7 @@ impl Connection {
     /// # Errors
     /// No reply, or a refusal.
     pub fn ask(&mut self, request: &Request) -> Result<Reply, Failure> {
+        self.begin();
         self.send(request, frame::encode_request)?;
         self.reply()
     }
@@ -224,8 +225,17 @@ impl Connection {
     /// # Errors
     /// No reply, or a refusal: it could only wait for itself, say.
     pub fn order(&mut self, request: &Request) -> Result<Reply, Failure> {
+        self.begin();
         self.send(request, frame::encode_order)?;
         self.reply()
+    }
+
+    /// Each answer has its own time, but for the first one, which shares that of connecting: what a
+    /// person reads between two of them is no fault of finit.
+    fn begin(&mut self) {
+        if self.id > 0 {
+            self.end = Deadline::within(self.end.patience);
+        }
     }
 
     fn reply(&mut self) -> Result<Reply, Failure> {

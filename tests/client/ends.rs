@@ -214,6 +214,20 @@ fn half_a_line_and_an_end_is_no_answer() {
     assert_eq!((ran.code, ran.err.contains("utf-8")), (1, true), "{}", ran.err);
 }
 
+/// One connection is for many questions, and the time is that of each.
+#[test]
+fn each_answer_has_its_own_time() {
+    let server = Server::new(|request| {
+        // The fake of one that is busy; it is the only one who knows the time.
+        thread::sleep(Duration::from_millis(600));
+        let Request::Status { name } = request else { return vec![done()] };
+        vec![Answer::Reply(Reply::Service(Box::new(service(name, StateWord::Up))))]
+    });
+    let ran = server.run(&["--timeout", "2s", "status", "a", "b", "c", "d"]);
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+    assert_eq!(ran.out.matches(": up since").count(), 4, "{}", ran.out);
+}
+
 #[test]
 fn a_server_that_never_answers_or_accepts_is_given_up() {
     let server = Server::raw(|_| Some(String::new()));
