@@ -5,7 +5,7 @@ use clap::{Arg, ArgAction, ArgGroup, ArgMatches, Command};
 use super::connect::Failure;
 use super::overview::{self, Scope};
 use super::status::{ask_machine, ask_services, hidden};
-use super::{Form, Session, Status, text, timers};
+use super::{Form, Session, Status, table, text, timers};
 use crate::proto::{ServiceReport, StateWord};
 
 /// Every state by its word.
@@ -88,6 +88,7 @@ pub fn run(session: &mut Session, matches: &ArgMatches) -> Result<Status, Failur
 
 /// One line a socket. Only the report of a single service names them, so each is asked for.
 fn sockets(session: &mut Session, listed: &[&ServiceReport]) -> Result<Status, Failure> {
+    let mut rows = Vec::new();
     for entry in listed {
         let services = match ask_services(session, &entry.name) {
             Ok(services) => services,
@@ -97,20 +98,24 @@ fn sockets(session: &mut Session, listed: &[&ServiceReport]) -> Result<Status, F
         };
         for service in &services {
             let Some(detail) = &service.detail else { return Err(hidden("sockets")) };
-            sockets_of(session, service, &detail.sockets);
+            if session.form == Form::Json && !detail.sockets.is_empty() {
+                session.output.json(service);
+            }
+            let state = service.state.word().to_owned();
+            let clean = |word: &str| text::clean(word).into_owned();
+            let row = |socket: &String| [clean(socket), clean(&service.name), state.clone()];
+            rows.extend(detail.sockets.iter().map(row));
         }
     }
-    Ok(Status::Done)
-}
-
-fn sockets_of(session: &mut Session, service: &ServiceReport, sockets: &[String]) {
-    if session.form == Form::Json && !sockets.is_empty() {
-        session.output.json(service);
-        return;
+    if session.form == Form::Json {
+        return Ok(Status::Done);
     }
-    for socket in sockets {
-        let state = service.state.word();
-        let line = format!("{:<28}{:<20}{state}", text::clean(socket), service.name);
+    if rows.is_empty() {
+        session.output.warn("nothing to list");
+        return Ok(Status::Done);
+    }
+    for line in table::lines(["SOCKET", "NAME", "STATE"], &[], rows, session.style()) {
         session.output.line(&line);
     }
+    Ok(Status::Done)
 }

@@ -378,7 +378,9 @@ fn lists_are_filtered() {
             vec![Answer::Reply(Reply::Service(Box::new(report)))]
         }
         Request::Status { name } => {
-            vec![Answer::Reply(Reply::Service(Box::new(service(name, StateWord::Up))))]
+            let detail = Some(Detail::default());
+            let report = ServiceReport { detail, ..service(name, StateWord::Up) };
+            vec![Answer::Reply(Reply::Service(Box::new(report)))]
         }
         _ => vec![Answer::Reply(Reply::Machine(Box::new(state.clone())))],
     });
@@ -396,10 +398,26 @@ fn lists_are_filtered() {
     let shown = server.run(&["list", "--frozen"]).out;
     assert!(shown.contains("up (frozen)"), "{shown}");
     assert_eq!(names(&["list", "--state", "skipped"]), Vec::<String>::new());
-    assert_eq!(
-        server.run(&["list", "--sockets"]).out,
-        format!("{:<28}{:<20}listening\n", "tcp:22", "sshd")
-    );
+    let sockets = server.run(&["list", "--sockets"]).out;
+    assert_eq!(sockets, "SOCKET  NAME  STATE\ntcp:22  sshd  listening\n");
+}
+
+#[test]
+fn what_is_long_in_a_list_of_sockets_stays_apart() {
+    let (socket, name) = ("/run/php/php8.2-fpm-intranet-of-all.sock", "php-fpm-of-the-intranet");
+    let server = Server::new(move |request| {
+        let sockets = vec![socket.to_owned()];
+        let detail = Some(Detail { sockets, ..Detail::default() });
+        let report = ServiceReport { detail, ..service(name, StateWord::Listening) };
+        let services = vec![service(name, StateWord::Listening)];
+        vec![Answer::Reply(match request {
+            Request::Status { .. } => Reply::Service(Box::new(report)),
+            _ => Reply::Machine(Box::new(MachineReport { services, ..machine() })),
+        })]
+    });
+    let shown = server.run(&["list", "--sockets"]).out;
+    let last: Vec<&str> = shown.lines().last().unwrap().split_whitespace().collect();
+    assert_eq!(last, [socket, name, "listening"], "{shown}");
 }
 
 #[test]
