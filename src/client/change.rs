@@ -218,7 +218,13 @@ pub fn program(command: Command) -> Command {
 /// # Errors
 /// Refused, or nobody there afterwards.
 pub fn upgrade(session: &mut Session, matches: &ArgMatches) -> Result<Status, Failure> {
-    words::replace(session, matches.get_one::<String>("program").cloned())
+    // PID 1 stands in another folder, and searches along no PATH.
+    let whole = |program: &String| {
+        let path = std::path::absolute(program);
+        path.map(|path| path.display().to_string())
+            .map_err(|error| Failure::Usage(format!("{program}: {error}")))
+    };
+    words::replace(session, matches.get_one::<String>("program").map(whole).transpose()?)
 }
 
 /// `finitctl target`.

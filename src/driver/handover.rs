@@ -197,6 +197,13 @@ impl Driver {
             }
             return;
         }
+        if let (Some(program), Some(call)) = (&program, &asked_by)
+            && !program.starts_with('/')
+        {
+            let message = format!("`{program}` is no absolute path");
+            let refusal = Refusal::new(Code::BadRequest, message).hint("begin it with `/`");
+            return self.refuse(call, refusal);
+        }
         let found = program.map_or_else(proc::own_program, Ok);
         let program = found.clone().unwrap_or_default();
         self.successor = Some(Successor { program, asked_by, looks: LOOKS });

@@ -125,6 +125,13 @@ fn a_program_that_cannot_take_over_is_refused_and_all_goes_on() {
         assert!(said.code != 0 && said.text.contains(why), "{program}: {}", said.text);
         assert_eq!(machine.main_pid("up"), pid);
     }
+    // PID 1 is in another folder than whoever names it.
+    for program in ["finit", "bin/true"] {
+        let said = machine.connect().ask(&format!("upgrade {program}")).unwrap();
+        assert!(said.starts_with("error: ") && said.contains("no absolute path"), "{said}");
+    }
+    let said = machine.sh("cd /bin && finitctl upgrade true");
+    assert!(said.code != 0 && said.text.contains("/bin/true does not understand"), "{}", said.text);
     for words in [["/usr/sbin/finit", "u"], ["/usr/sbin/finit", "upgrade"]] {
         machine.hang_up();
         let said = machine.run(&words);
