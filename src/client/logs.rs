@@ -17,8 +17,8 @@ use super::connect::Failure;
 use super::status::{ask_machine, ask_services, hidden};
 use super::{Form, Session, Status, since};
 use crate::os::place::{self, Place};
-use crate::proto::ServiceReport;
 use crate::proto::report::Detail;
+use crate::proto::{Code, Refusal, ServiceReport};
 
 /// How often a followed file is looked at, in milliseconds.
 const LOOK_MS: u16 = 250;
@@ -155,10 +155,22 @@ fn find(session: &mut Session, names: &[String]) -> Result<(Vec<Log>, Status), F
 fn services(session: &mut Session, name: &str) -> Result<Vec<ServiceReport>, Failure> {
     let (templates, mut services): (Vec<_>, Vec<_>) =
         ask_services(session, name)?.into_iter().partition(|one| one.kind == "template");
+    let mut empty = None;
     for template in templates {
-        services.extend(ask_services(session, &format!("{}@*", template.name))?);
+        match ask_services(session, &format!("{}@*", template.name)) {
+            Ok(instances) => services.extend(instances),
+            Err(Failure::Refused(refusal)) if refusal.code == Code::NoSuchService => {
+                let message = format!("{} has no instances", template.name);
+                empty = Some(Failure::Refused(Refusal::new(Code::NoSuchService, message)));
+            }
+            Err(failure) => return Err(failure),
+        }
     }
-    Ok(services)
+    // Where there are others, one without has no lines to show, and that is all.
+    match empty.filter(|_| services.is_empty()) {
+        Some(failure) => Err(failure),
+        None => Ok(services),
+    }
 }
 
 /// Adds a file of a service, which may be that of others too.

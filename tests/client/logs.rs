@@ -10,7 +10,7 @@ use finit::calendar::Civil;
 use finit::client::{Status, remote, text};
 use finit::proto::frame::Answer;
 use finit::proto::report::Detail;
-use finit::proto::{Reply, Request, ServiceReport, StateWord};
+use finit::proto::{Code, Refusal, Reply, Request, ServiceReport, StateWord};
 use serde_json::Value;
 
 use super::fake::*;
@@ -95,6 +95,33 @@ fn a_file_of_several_services_is_read_once() {
     assert_eq!((ran.code, ran.out), (0, named), "{}", ran.err);
     let ran = server.run(&["logs", "worker"]);
     assert_eq!((ran.code, ran.out.lines().count()), (0, 3), "{}", ran.err);
+}
+
+/// One template of a pattern without instances hides nobody else.
+#[test]
+fn a_template_without_instances_has_no_lines_and_the_others_are_shown() {
+    let logs = folder();
+    let path = logs.join("openssh.log").to_str().unwrap().to_owned();
+    fs::write(&path, "00:01 one\n").unwrap();
+    let server = Server::new(move |request| {
+        let detail = Some(Detail { log: Some(path.clone()), ..Detail::default() });
+        let ssh = ServiceReport { detail, ..service("openssh", StateWord::Up) };
+        let kind = "template".to_owned();
+        let vpn = ServiceReport { kind, ..service("openvpn", StateWord::Up) };
+        vec![match request {
+            Request::Status { name } if name == "openvpn" => {
+                Answer::Reply(Reply::Service(Box::new(vpn)))
+            }
+            Request::Status { name } if name == "open*" => {
+                Answer::Reply(Reply::Services(vec![ssh, vpn]))
+            }
+            _ => Answer::Refused(Refusal::new(Code::NoSuchService, "no service matches that")),
+        }]
+    });
+    let ran = server.run(&["logs", "open*"]);
+    assert_eq!((ran.code, ran.out.as_str(), ran.err.as_str()), (0, "00:01 one\n", ""));
+    let ran = server.run(&["logs", "openvpn"]);
+    assert_eq!((ran.code, ran.err.as_str()), (4, "finitctl: openvpn has no instances\n"));
 }
 
 #[test]
