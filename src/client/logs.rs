@@ -3,28 +3,21 @@
 //! finit writes one file a service, or two where its stderr goes elsewhere. The client reads them
 //! itself, by the paths that the reports name: PID 1 never carries log lines.
 
-use std::fs::File;
-use std::io::{self, Read as _, Seek as _, SeekFrom};
-use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
-use std::time::SystemTime;
+use std::io;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
-use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use super::connect::Failure;
+use super::log_file::{OpenLog, time_of};
 use super::status::{ask_machine, ask_services, hidden};
 use super::{Form, Session, Status, since};
-use crate::os::place::{self, Place};
 use crate::proto::report::Detail;
 use crate::proto::{Code, Refusal, ServiceReport};
 
 /// How often a followed file is looked at, in milliseconds.
 const LOOK_MS: u16 = 250;
-
-/// First piece of a file's end that is read; larger ones follow until enough lines are found.
-const BLOCK: u64 = 8 * 1024;
 
 /// The words behind `logs`.
 pub fn arguments(command: Command) -> Command {
@@ -81,6 +74,7 @@ pub fn run(session: &mut Session, matches: &ArgMatches) -> Result<Status, Failur
     let all = if since.is_empty() { 20 } else { usize::MAX };
     let count = matches.get_one::<usize>("lines").copied().unwrap_or(all);
     let (mut logs, mut status) = find(session, &names)?;
+    let _fewer = allow_descriptors();
     for trouble in open(&mut logs) {
         session.complain(&Failure::Local(trouble));
         status = Status::Failed;
@@ -109,6 +103,13 @@ pub fn run(session: &mut Session, matches: &ArgMatches) -> Result<Status, Failur
         follow(session, &mut logs);
     }
     Ok(status)
+}
+
+/// Each file stays open, so that following goes on where showing ends: as many as may be, for there
+/// may be thousands.
+fn allow_descriptors() -> nix::Result<()> {
+    let (_, most) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    setrlimit(Resource::RLIMIT_NOFILE, most, most)
 }
 
 /// The log files of those services, or of all that have one.
@@ -193,7 +194,7 @@ fn add(logs: &mut Vec<Log>, service: &str, path: &str) {
 fn open(logs: &mut [Log]) -> Vec<String> {
     let mut troubles = Vec::new();
     for log in &mut *logs {
-        match OpenLog::open(&log.path) {
+        match OpenLog::newest(&log.path) {
             Ok(open) => log.open = Some(open),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => troubles.push((log.services.clone(), log.path.clone(), error)),
@@ -224,10 +225,6 @@ fn are_several(logs: &[Log]) -> bool {
 /// Each line begins with its time, so sorting by text is sorting by time.
 fn sort(lines: &mut [(String, String)]) {
     lines.sort_by(|(_, one), (_, other)| time_of(one).cmp(time_of(other)));
-}
-
-fn time_of(line: &str) -> &str {
-    line.split(' ').next().unwrap_or_default()
 }
 
 fn print(session: &mut Session, service: &str, line: &str, several: bool) {
@@ -284,16 +281,28 @@ impl Log {
     /// Lines that were completed since the last look: the rest of a file that was rotated
     /// away, those that followed it and are rotated away too, then the one that took their place.
     fn news(&mut self) -> Vec<String> {
+        self.news_by(OpenLog::open)
+    }
+
+    fn news_by(&mut self, open: impl FnOnce(&str) -> io::Result<OpenLog>) -> Vec<String> {
         let mut bytes = Vec::new();
         if let Some(open) = &mut self.open {
-            bytes = open.grown();
+            let grown = open.grown();
+            if grown.is_cut {
+                self.partial.clear();
+            }
+            bytes = grown.bytes;
         }
-        if let Ok(mut newest) = OpenLog::open(&self.path)
+        if let Ok(mut newest) = open(&self.path)
             && self.open.as_ref().is_none_or(|open| open.inode != newest.inode)
         {
-            let known = self.open.as_ref().map(|open| (open.inode, open.changed()));
-            let between = known.map(|known| newest.since(&self.path, known));
-            between.into_iter().flatten().for_each(|mut one| bytes.append(&mut one.whole()));
+            if let Some(open) = &mut self.open {
+                // What it got between the look at it and its end.
+                bytes.append(&mut open.grown().bytes);
+                let known = (open.inode, open.changed());
+                let between = newest.since(&self.path, known).into_iter();
+                between.for_each(|mut one| bytes.append(&mut one.whole()));
+            }
             bytes.append(&mut newest.whole());
             self.open = Some(newest);
         }
@@ -311,7 +320,7 @@ impl Log {
 
 /// The last lines of a service, as far as its files can be read.
 pub fn tail(detail: &Detail, count: usize) -> Vec<String> {
-    let of = |path: &str| OpenLog::open(path)?.tail(path, count, "");
+    let of = |path: &str| OpenLog::newest(path)?.tail(path, count, "");
     let read = files(detail).filter_map(|path| of(path).ok());
     let mut lines: Vec<String> = read.flatten().collect();
     if detail.log_stderr.is_some() {
@@ -320,121 +329,45 @@ pub fn tail(detail: &Detail, count: usize) -> Vec<String> {
     lines.split_off(lines.len().saturating_sub(count))
 }
 
-struct OpenLog {
-    file: File,
-    /// How much of it there was when it was looked at last.
-    length: u64,
-    inode: u64,
-}
-
-impl OpenLog {
-    /// Only a regular file, and none that somebody else leads us to: a service that may write its
-    /// own log's folder must not make us wait for a pipe, nor show what is root's.
-    fn open(path: &str) -> io::Result<Self> {
-        let found = Place::find(Path::new(path), false);
-        let file = found.and_then(|place| place.open(place.name(), OFlag::O_RDONLY, 0));
-        let file = file.map_err(|errno| match place::meaning(errno) {
-            Some(why) => io::Error::other(why),
-            None => io::Error::from_raw_os_error(errno.0),
-        })?;
-        let metadata = file.metadata()?;
-        if !metadata.is_file() {
-            return Err(io::Error::other("not a regular file"));
-        }
-        Ok(Self { file, length: metadata.len(), inode: metadata.ino() })
-    }
-
-    /// The files before this one that came after the known one, oldest first. Where that is gone,
-    /// they are those that were written to after it.
-    fn since(&self, path: &str, (known, changed): (u64, Option<SystemTime>)) -> Vec<Self> {
-        let mut between: Vec<Self> = Vec::new();
-        let mut is_gone = true;
-        for number in 1..=u32::MAX {
-            let Ok(older) = Self::open(&format!("{path}.{number}")) else { break };
-            if older.inode == known {
-                is_gone = false;
-                break;
-            }
-            // Another rotation meanwhile shows the one before again.
-            let is_there = between.iter().chain([self]).any(|one| one.inode == older.inode);
-            between.extend((!is_there).then_some(older));
-        }
-        if is_gone {
-            between.retain(|one| one.changed() > changed);
-        }
-        between.reverse();
-        between
-    }
-
-    /// When something was written last.
-    fn changed(&self) -> Option<SystemTime> {
-        self.file.metadata().and_then(|metadata| metadata.modified()).ok()
-    }
-
-    /// All of it.
-    fn whole(&mut self) -> Vec<u8> {
-        self.length = 0;
-        self.grown()
-    }
-
-    /// What was added since; all of it where it was cut short.
-    fn grown(&mut self) -> Vec<u8> {
-        let before = self.length;
-        let Ok(metadata) = self.file.metadata() else { return Vec::new() };
-        self.length = metadata.len();
-        let from = if self.length < before { 0 } else { before };
-        self.read_from(from).unwrap_or_default()
-    }
-
-    /// The last lines, from files that were rotated away too where this one has not enough of
-    /// them: NAME.log, NAME.log.1, and so on.
-    fn tail(&mut self, path: &str, count: usize, since: &str) -> io::Result<Vec<String>> {
-        let mut lines = self.own_tail(count, since)?;
-        for number in 1..=u32::MAX {
-            let missing = count.saturating_sub(lines.len());
-            if missing == 0 {
-                break;
-            }
-            let Ok(mut older) = Self::open(&format!("{path}.{number}")) else { break };
-            let mut earlier = older.own_tail(missing, since)?;
-            earlier.append(&mut lines);
-            lines = earlier;
-        }
-        Ok(lines)
-    }
-
-    /// The last lines of this file whose times are not less than that one.
-    fn own_tail(&mut self, count: usize, since: &str) -> io::Result<Vec<String>> {
-        let mut block = BLOCK;
-        loop {
-            let from = self.length.saturating_sub(block);
-            let bytes = self.read_from(from)?;
-            let text = String::from_utf8_lossy(&bytes);
-            let found = text.lines().count();
-            // The first line of a piece may be the end of one.
-            let begins_before = text.lines().nth(1).is_some_and(|line| time_of(line) < since);
-            if found > count || from == 0 || begins_before {
-                let skipped = found.saturating_sub(count).max(usize::from(from > 0));
-                let lines = text.lines().skip(skipped).filter(|line| time_of(line) >= since);
-                return Ok(lines.map(str::to_owned).collect());
-            }
-            block = block.saturating_mul(4);
-        }
-    }
-
-    /// The file from there to where it ended at the last look.
-    fn read_from(&mut self, offset: u64) -> io::Result<Vec<u8>> {
-        self.file.seek(SeekFrom::Start(offset))?;
-        let most = self.length.saturating_sub(offset);
-        let mut bytes = Vec::with_capacity(usize::try_from(most).unwrap_or(0));
-        (&mut self.file).take(most).read_to_end(&mut bytes)?;
-        Ok(bytes)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What is written between two looks, to the file that is rotated away, is shown too.
+    #[test]
+    fn no_line_is_lost_at_a_rotation() {
+        let name = format!("finit-news-{}", std::process::id());
+        let path = std::env::temp_dir().join(name).to_str().unwrap().to_owned();
+        let append = |text: &str| {
+            let file = std::fs::OpenOptions::new().append(true).create(true).open(&path);
+            std::io::Write::write_all(&mut file.unwrap(), text.as_bytes()).unwrap();
+        };
+        append("one\n");
+        let services = vec!["web".to_owned()];
+        let mut log = Log { services, path: path.clone(), open: None, partial: Vec::new() };
+        assert_eq!(log.news(), ["one"]);
+        let rotated = format!("{path}.1");
+        let lines = log.news_by(|path| {
+            append("two\n");
+            std::fs::rename(path, &rotated).unwrap();
+            append("three\n");
+            OpenLog::open(path)
+        });
+        assert_eq!(lines, ["two", "three"]);
+        // The writer takes back what a full disk has room for only in part.
+        append("four\nfi");
+        assert_eq!(log.news(), ["four"]);
+        let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+        file.set_len(6).unwrap();
+        assert_eq!(log.news(), [""; 0]);
+        append("five\n");
+        assert_eq!(log.news(), ["five"]);
+        // Emptied, and filled by another.
+        file.set_len(0).unwrap();
+        append("new\n");
+        assert_eq!(log.news(), ["new"]);
+        [path, rotated].iter().for_each(|path| std::fs::remove_file(path).unwrap());
+    }
 
     #[test]
     fn what_is_found_in_one_look_is_shown_by_time() {

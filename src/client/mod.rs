@@ -24,6 +24,7 @@ pub mod enable;
 #[cfg(feature = "client")]
 pub mod list;
 #[cfg(feature = "client")]
+mod log_file;
 pub mod logs;
 #[cfg(feature = "client")]
 pub mod names;

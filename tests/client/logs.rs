@@ -60,6 +60,33 @@ fn logs_are_the_last_lines_by_time() {
     assert!(ran.out.starts_with("00:00 line 30000\n") && ran.out.ends_with("line 49999\n"));
 }
 
+/// Who rotates files may make the next one only when there is a line for it.
+#[test]
+fn lines_that_were_rotated_away_are_shown_where_no_file_followed() {
+    let (server, logs) = with_logs();
+    fs::write(logs.join("a.log.1"), "00:02 two\n").unwrap();
+    fs::write(logs.join("a.log.2"), "00:01 one\n").unwrap();
+    assert_eq!(server.run(&["logs", "a"]).out, "00:01 one\n00:02 two\n");
+    let shown = server.run(&["status", "a"]).out;
+    assert!(shown.contains("00:01 one\n    00:02 two\n"), "{shown}");
+}
+
+#[test]
+fn more_files_than_a_program_usually_may_open_are_shown() {
+    let (server, logs) = with_logs();
+    let names: Vec<String> = (0..40).map(|number| format!("x{number}")).collect();
+    for name in &names {
+        fs::write(logs.join(format!("{name}.log")), format!("00:01 {name}\n")).unwrap();
+    }
+    let words: Vec<&str> =
+        ["logs", "-n40"].into_iter().chain(names.iter().map(|n| n.as_str())).collect();
+    let mut run = std::process::Command::new("prlimit");
+    let told = command(&server.folder, "finitctl", &words);
+    run.arg("--nofile=16:1024").arg(told.get_program()).args(told.get_args());
+    let ran = Ran::of(run.env("FINIT_SOCKET", server.folder.join("initctl")));
+    assert_eq!((ran.code, ran.err.as_str(), ran.out.lines().count()), (0, "", 40));
+}
+
 /// Each line once and under its own name, however often its file is one of those asked for.
 #[test]
 fn a_file_of_several_services_is_read_once() {
