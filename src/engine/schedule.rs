@@ -117,7 +117,7 @@ impl Engine {
             self.cause = cause;
             self.power(how);
         } else if left <= CLOSING {
-            self.emit(Effect::Logins(Some(text)));
+            self.emit(Effect::Logins(Some(harmless(&text))));
         }
     }
 

@@ -53,6 +53,8 @@ pub struct World<F> {
     pub redirected: Vec<String>,
     /// Whether nobody but root can log in.
     pub closed: bool,
+    /// What somebody is told who wants to log in.
+    pub notice: Option<String>,
     pub replies: BTreeMap<u64, Result<Reply, Refusal>>,
     pub news: Vec<JobEvent>,
     pub finished: Vec<Power>,
@@ -110,6 +112,7 @@ impl<F: Fates> World<F> {
             said: Vec::new(),
             announced: Vec::new(),
             closed: false,
+            notice: None,
             replies: BTreeMap::new(),
             news: Vec::new(),
             finished: Vec::new(),
@@ -245,7 +248,10 @@ impl<F: Fates> World<F> {
             Effect::Publish(event) => self.news.push(event),
             Effect::Tell { level, text } => self.said.push((level, text)),
             Effect::Announce(text) => self.announced.push(text),
-            Effect::Logins(why) => self.closed = why.is_some(),
+            Effect::Logins(why) => {
+                self.closed = why.is_some();
+                self.notice = why;
+            }
             Effect::Keep => self.before = None,
             Effect::GoBack => self.go_back(),
             Effect::Finish(how) => self.finished.push(how),

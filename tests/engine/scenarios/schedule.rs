@@ -1,6 +1,6 @@
 //! A shutdown at a time to come.
 
-use finit::engine::{Cause, Event};
+use finit::engine::{Access, Cause, Event, Peer, Ticket};
 use finit::proto::{Code, Power, Refusal, Reply, Request};
 
 use crate::build::{secs, service};
@@ -159,4 +159,17 @@ fn f12_another_finit_keeps_its_time() {
     assert!(rig.machine().scheduled.is_some());
     rig.pass(secs(60));
     assert_eq!(rig.finished(), Some(Power::Reboot));
+}
+
+/// Who asks chooses what its program is called, and whoever wants to log in is shown it.
+#[test]
+fn the_name_of_who_asked_is_harmless_wherever_it_is_shown() {
+    let mut rig = Rig::booted([]);
+    let command = "\u{1b}[2Jx".to_owned();
+    let peer = Peer { uid: 1000, pid: 78, command, access: Access::Power };
+    let (request, ticket) = (later(Power::Poweroff, 60, "soon"), Ticket(1));
+    rig.world.turn(Event::Requested { ticket, peer, request, waits: None });
+    let notice = rig.world.notice.clone().expect("nobody may log in any more");
+    assert!(notice.contains("[2Jx") && !notice.contains('\u{1b}'), "{notice:?}");
+    assert!(rig.world.announced.iter().all(|text| !text.contains('\u{1b}')));
 }
