@@ -140,7 +140,9 @@ pub(super) fn log(table: &Table, report: &mut Report<'_>) -> LogSpec {
     let percent = nobody();
     let s = &mut open(table, "log", &percent, report);
     let spec = LogSpec::default();
-    let directory = s.get("directory", values::absolute).map(PathBuf::from);
+    let directory = s
+        .get("directory", |text| values::absolute_within(text, output::FOLDER_LONGEST))
+        .map(PathBuf::from);
     LogSpec {
         directory: directory.unwrap_or(spec.directory),
         max_size: s.get("max-size", output::log_max).unwrap_or(spec.max_size),

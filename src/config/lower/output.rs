@@ -61,9 +61,16 @@ pub(super) fn is_idle(key: &str, table: &Table) -> Option<&'static str> {
     }
 }
 
+/// Longest path of a log file, with what it is called when it is rotated; the writer notes no
+/// longer one.
+const FILE_LONGEST: usize = 1000;
+
+/// Longest path of their folder, below which there are names of services.
+pub(super) const FOLDER_LONGEST: usize = 500;
+
 fn target(key: &str, text: &str) -> Result<LogTarget, Problem> {
     if let Some(path) = text.strip_prefix("file:") {
-        return Ok(LogTarget::File(PathBuf::from(values::absolute(path)?)));
+        return Ok(LogTarget::File(PathBuf::from(values::absolute_within(path, FILE_LONGEST)?)));
     }
     let words: [(&str, usize); 5] =
         [("files", 0), ("kmsg", 1), ("console", 2), ("none", 3), ("syslog", 4)];
