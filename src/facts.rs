@@ -4,6 +4,7 @@
 
 pub mod capability;
 pub mod glob;
+pub mod log;
 
 use std::fmt;
 use std::num::NonZeroI32;

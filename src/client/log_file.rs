@@ -27,6 +27,9 @@ fn numbered(path: &str, number: u32) -> String {
     format!("{path}.{number}")
 }
 
+/// Says of a line whether it is one of those that are to be shown.
+pub type Meant<'a> = &'a dyn Fn(&str) -> bool;
+
 /// A log file that is open, and stays the same one when it is rotated away.
 pub struct OpenLog {
     file: File,
@@ -138,8 +141,14 @@ impl OpenLog {
 
     /// The last lines, from files that were rotated away too where this one has not enough of
     /// them: NAME.log, NAME.log.1, and so on.
-    pub fn tail(&mut self, path: &str, count: usize, since: &str) -> io::Result<Vec<String>> {
-        let mut lines = self.own_tail(count, since)?;
+    pub fn tail(
+        &mut self,
+        path: &str,
+        count: usize,
+        since: &str,
+        is_meant: Meant<'_>,
+    ) -> io::Result<Vec<String>> {
+        let mut lines = self.own_tail(count, since, is_meant)?;
         let mut read = vec![self.inode];
         for number in self.first_older(path)..=u32::MAX {
             let missing = count.saturating_sub(lines.len());
@@ -152,7 +161,7 @@ impl OpenLog {
                 continue;
             }
             read.push(older.inode);
-            let mut earlier = older.own_tail(missing, since)?;
+            let mut earlier = older.own_tail(missing, since, is_meant)?;
             earlier.append(&mut lines);
             lines = earlier;
         }
@@ -170,20 +179,26 @@ impl OpenLog {
         place.map_or(1, |at| at.saturating_add(2))
     }
 
-    /// The last lines of this file whose times are not less than that one.
-    fn own_tail(&mut self, count: usize, since: &str) -> io::Result<Vec<String>> {
+    /// The last of those lines of this file whose times are not less than that one.
+    fn own_tail(
+        &mut self,
+        count: usize,
+        since: &str,
+        is_meant: Meant<'_>,
+    ) -> io::Result<Vec<String>> {
         let mut block = BLOCK;
         loop {
             let from = self.length.saturating_sub(block);
             let bytes = self.read_from(from)?;
             let text = String::from_utf8_lossy(&bytes);
-            let found = text.lines().count();
             // The first line of a piece may be the end of one.
+            let whole = text.lines().skip(usize::from(from > 0));
+            let found = whole.filter(|line| time_of(line) >= since && is_meant(line));
+            let mut found: Vec<&str> = found.collect();
             let begins_before = text.lines().nth(1).is_some_and(|line| time_of(line) < since);
-            if found > count || from == 0 || begins_before {
-                let skipped = found.saturating_sub(count).max(usize::from(from > 0));
-                let lines = text.lines().skip(skipped).filter(|line| time_of(line) >= since);
-                return Ok(lines.map(str::to_owned).collect());
+            if found.len() >= count || from == 0 || begins_before {
+                let last = found.split_off(found.len().saturating_sub(count));
+                return Ok(last.into_iter().map(str::to_owned).collect());
             }
             block = block.saturating_mul(4);
         }
@@ -212,7 +227,7 @@ mod tests {
             std::fs::write(name, text).unwrap();
         }
         let mut open = OpenLog::open(&path).unwrap();
-        let all = |open: &mut OpenLog| open.tail(&path, 9, "").unwrap();
+        let all = |open: &mut OpenLog| open.tail(&path, 9, "", &|_| true).unwrap();
         assert_eq!(all(&mut open), ["1", "2", "3"]);
         for pair in [2, 1, 0].map(|number| &names[number..number + 2]) {
             std::fs::rename(&pair[0], &pair[1]).unwrap();

@@ -55,8 +55,10 @@ pub fn arguments(command: Command) -> Command {
 
 /// One log file that is followed.
 struct Log {
-    /// Whose lines are in it.
-    services: Vec<String>,
+    /// Whose lines are in it, each with what stands before them where others may share it.
+    services: Vec<(String, Option<String>)>,
+    /// Only those of these services are shown.
+    is_theirs: bool,
     path: String,
     /// The file that was read last, which keeps its lines when it is rotated away.
     open: Option<OpenLog>,
@@ -82,8 +84,11 @@ pub fn run(session: &mut Session, matches: &ArgMatches) -> Result<Status, Failur
     let mut lines: Vec<(String, String)> = Vec::new();
     for log in &mut logs {
         // To where the file ended above, so that following goes on with the very next line.
-        let last =
-            log.open.as_mut().map_or(Ok(Vec::new()), |open| open.tail(&log.path, count, since));
+        let last = log.open.take().map_or(Ok(Vec::new()), |mut open| {
+            let lines = open.tail(&log.path, count, since, &|line| log.is_shown(line));
+            log.open = Some(open);
+            lines
+        });
         let last = last.unwrap_or_else(|error| {
             session.complain(&Failure::Local(format!("{}: {error}", log.path)));
             status = Status::Failed;
@@ -146,7 +151,7 @@ fn find(session: &mut Session, names: &[String]) -> Result<(Vec<Log>, Status), F
                 )));
                 status = Status::Failed;
             }
-            files.for_each(|path| add(&mut logs, &service.name, path));
+            files.for_each(|file| add(&mut logs, &service.name, file, !everyone));
         }
     }
     Ok((logs, status))
@@ -175,13 +180,14 @@ fn services(session: &mut Session, name: &str) -> Result<Vec<ServiceReport>, Fai
 }
 
 /// Adds a file of a service, which may be that of others too.
-fn add(logs: &mut Vec<Log>, service: &str, path: &str) {
-    let service = service.to_owned();
+fn add(logs: &mut Vec<Log>, service: &str, (path, tag): (&str, Option<&str>), is_theirs: bool) {
+    let service = (service.to_owned(), tag.map(str::to_owned));
     match logs.iter_mut().find(|log| log.path == path) {
         Some(log) if log.services.contains(&service) => {}
         Some(log) => log.services.push(service),
         None => logs.push(Log {
             services: vec![service],
+            is_theirs,
             path: path.to_owned(),
             open: None,
             partial: Vec::new(),
@@ -201,7 +207,7 @@ fn open(logs: &mut [Log]) -> Vec<String> {
         }
     }
     let has_file =
-        |name: &String| logs.iter().any(|log| log.services.contains(name) && log.open.is_some());
+        |(name, _): &(String, _)| logs.iter().any(|log| log.is_of(name) && log.open.is_some());
     troubles.retain(|(services, path, _)| !is_no_file(path) || !services.iter().all(has_file));
     troubles.into_iter().map(|(_, path, error)| format!("{path}: {error}")).collect()
 }
@@ -210,14 +216,26 @@ fn is_no_file(path: &str) -> bool {
     std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file())
 }
 
-/// The files of the lines of a service.
-fn files(detail: &Detail) -> impl Iterator<Item = &str> {
-    [&detail.log, &detail.log_stderr].into_iter().filter_map(|path| path.as_deref())
+/// The files of the lines of a service, with what stands before these.
+fn files(detail: &Detail) -> impl Iterator<Item = (&str, Option<&str>)> {
+    let (log, errors) = (&detail.log, &detail.log_stderr);
+    let files = [(log, &detail.log_tag), (errors, &detail.log_stderr_tag)].into_iter();
+    files.filter_map(|(path, tag)| Some((path.as_deref()?, tag.as_deref())))
+}
+
+/// The word behind the time of a line, where that ends as a tag does.
+fn tag_of(line: &str) -> Option<&str> {
+    line.split(' ').nth(1).and_then(|word| word.strip_suffix(':'))
+}
+
+/// Whether a line has that tag, or is about lines that are lost to all.
+fn has_tag(line: &str, tag: &str) -> bool {
+    tag_of(line) == Some(tag) || line.split(' ').nth(1) == Some("...")
 }
 
 /// Whether these are of more than one service.
 fn are_several(logs: &[Log]) -> bool {
-    let mut services = logs.iter().flat_map(|log| &log.services);
+    let mut services = logs.iter().flat_map(|log| &log.services).map(|(name, _)| name);
     let first = services.next();
     services.any(|service| Some(service) != first)
 }
@@ -253,7 +271,8 @@ fn follow(session: &mut Session, logs: &mut [Log]) {
 fn news(logs: &mut [Log]) -> Vec<(String, String)> {
     let mut lines = Vec::new();
     for log in &mut *logs {
-        lines.extend(log.news().into_iter().map(|line| (log.owner(&line), line)));
+        let news = log.news().into_iter().filter(|line| log.is_shown(line));
+        lines.extend(news.map(|line| (log.owner(&line), line)));
     }
     if logs.len() > 1 {
         sort(&mut lines);
@@ -273,9 +292,22 @@ impl Log {
     /// Whose line that is. In a file of several services a name stands behind the time; where it
     /// is a tag that none of them is called, it is the file that is known.
     fn owner(&self, line: &str) -> String {
-        let tag = line.split(' ').nth(1).and_then(|word| word.strip_suffix(':'));
-        let is_it = |service: &&String| self.services.len() == 1 || Some(service.as_str()) == tag;
-        self.services.iter().find(is_it).unwrap_or(&self.path).clone()
+        let tag = tag_of(line);
+        let is_it = |(name, own): &&(String, Option<String>)| {
+            self.services.len() == 1 || Some(own.as_ref().unwrap_or(name).as_str()) == tag
+        };
+        self.services.iter().find(is_it).map_or(&self.path, |(name, _)| name).clone()
+    }
+
+    /// Whether its lines are among those of the file.
+    fn is_of(&self, service: &str) -> bool {
+        self.services.iter().any(|(name, _)| name == service)
+    }
+
+    /// Whether a line is one of those that were asked for.
+    fn is_shown(&self, line: &str) -> bool {
+        let is_of = |tag: &Option<String>| tag.as_ref().is_none_or(|tag| has_tag(line, tag));
+        !self.is_theirs || self.services.iter().any(|(_, tag)| is_of(tag))
     }
 
     /// Lines that were completed since the last look: the rest of a file that was rotated
@@ -320,8 +352,11 @@ impl Log {
 
 /// The last lines of a service, as far as its files can be read.
 pub fn tail(detail: &Detail, count: usize) -> Vec<String> {
-    let of = |path: &str| OpenLog::newest(path)?.tail(path, count, "");
-    let read = files(detail).filter_map(|path| of(path).ok());
+    let of = |(path, tag): (&str, Option<&str>)| {
+        let is_own = |line: &str| tag.is_none_or(|tag| has_tag(line, tag));
+        OpenLog::newest(path)?.tail(path, count, "", &is_own)
+    };
+    let read = files(detail).filter_map(|file| of(file).ok());
     let mut lines: Vec<String> = read.flatten().collect();
     if detail.log_stderr.is_some() {
         lines.sort_by(|one, other| time_of(one).cmp(time_of(other)));
@@ -333,6 +368,11 @@ pub fn tail(detail: &Detail, count: usize) -> Vec<String> {
 mod tests {
     use super::*;
 
+    fn log_at(path: String) -> Log {
+        let services = vec![("web".to_owned(), None)];
+        Log { services, is_theirs: true, path, open: None, partial: Vec::new() }
+    }
+
     /// What is written between two looks, to the file that is rotated away, is shown too.
     #[test]
     fn no_line_is_lost_at_a_rotation() {
@@ -343,8 +383,7 @@ mod tests {
             std::io::Write::write_all(&mut file.unwrap(), text.as_bytes()).unwrap();
         };
         append("one\n");
-        let services = vec!["web".to_owned()];
-        let mut log = Log { services, path: path.clone(), open: None, partial: Vec::new() };
+        let mut log = log_at(path.clone());
         assert_eq!(log.news(), ["one"]);
         let rotated = format!("{path}.1");
         let lines = log.news_by(|path| {
@@ -375,7 +414,7 @@ mod tests {
             let name = format!("finit-{stream}-{}", std::process::id());
             let path = std::env::temp_dir().join(name).to_str().unwrap().to_owned();
             std::fs::write(&path, text).unwrap();
-            Log { services: vec!["web".to_owned()], path, open: None, partial: Vec::new() }
+            log_at(path)
         };
         let mut logs = [
             of("out", "00:01 one\n00:03 three\n00:03 four\n"),

@@ -9,7 +9,7 @@ use super::power::Phase;
 use super::schedule::span;
 use super::state::{DownWhy, Rung, StartStep, State, Then};
 use crate::config::spec::{CommandLine, Kind, LogTarget, Piece, Ready, ServiceSpec, Stream, Word};
-use crate::facts::{Moment, Pid, glob};
+use crate::facts::{Moment, Pid, glob, log};
 use crate::proto::report::Detail;
 use crate::proto::{MachineReport, Refusal, Reply, ServiceReport, StateWord};
 
@@ -96,6 +96,13 @@ impl Engine {
         let file = |stream| self.log_file(node, spec?.exec.log_of(stream));
         let (log, errors) = (file(Stream::Output), file(Stream::Errors));
         let log_stderr = errors.filter(|errors| log.as_ref() != Some(errors));
+        let tag = |stream, path: &Option<String>| {
+            let exec = &spec.filter(|_| path.is_some())?.exec;
+            let is_shared = matches!(exec.log_of(stream), LogTarget::File(_));
+            is_shared.then(|| log::tag(exec.log_tag().unwrap_or(&node.name)))
+        };
+        let (log_tag, log_stderr_tag) =
+            (tag(Stream::Output, &log), tag(Stream::Errors, &log_stderr));
         Detail {
             description: spec.map(|spec| spec.description.clone()).unwrap_or_default(),
             command: spec.map(|spec| command(&spec.commands)).unwrap_or_default(),
@@ -113,6 +120,8 @@ impl Engine {
             needed_by: node.edges.needed_by.iter().map(|id| self.name(*id).to_owned()).collect(),
             log,
             log_stderr,
+            log_tag,
+            log_stderr_tag,
             strays: 0,
         }
     }
@@ -121,7 +130,7 @@ impl Engine {
     fn log_file(&self, node: &Node, target: &LogTarget) -> Option<String> {
         match target {
             LogTarget::Files => {
-                let file = format!("{}.log", node.name);
+                let file = log::file_name(&node.name);
                 Some(self.log_settings().directory.join(file).display().to_string())
             }
             LogTarget::File(path) => Some(path.display().to_string()),

@@ -2,7 +2,7 @@
 
 use super::devices::Kind;
 use super::message::{Output, Target};
-use super::text;
+use crate::facts::log;
 
 /// Paths are shorter, so that a note has room for one.
 pub const PATH_LONGEST: usize = 1024;
@@ -41,7 +41,7 @@ impl Route {
     pub fn new(output: Output) -> Self {
         let Output { name, target, tag, max_size, errors } = output;
         let tag = tag.unwrap_or_else(|| name.clone());
-        let tag: String = tag.chars().filter(|c| !c.is_control()).take(64).collect();
+        let tag = log::tag(&tag);
         let device = |kind| Self::Device(kind, tag.as_str().into());
         match target {
             Target::File(path) if path.len() < PATH_LONGEST => {
@@ -49,10 +49,10 @@ impl Route {
                 Self::File(Box::new(FileRoute { place, tag, max_size, errors }))
             }
             Target::File(_) | Target::Files if max_size.is_none() && !errors => {
-                Self::Own(text::file_name(&name).into())
+                Self::Own(log::file_name(&name).into())
             }
             Target::File(_) | Target::Files => {
-                let place = Place::Own(text::file_name(&name));
+                let place = Place::Own(log::file_name(&name));
                 Self::File(Box::new(FileRoute { place, tag: None, max_size, errors }))
             }
             Target::Kmsg => device(Kind::Kmsg),

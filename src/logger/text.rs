@@ -106,24 +106,6 @@ pub fn stamp(millis: u64) -> String {
     text
 }
 
-/// The name of a service as a file name: no folder, no hidden file, nothing unprintable.
-pub fn file_name(name: &str) -> String {
-    const LONGEST: usize = 200;
-    let mut file = String::new();
-    for (index, byte) in name.bytes().enumerate() {
-        let hidden = byte == b'.' && index == 0;
-        if file.len() > LONGEST {
-            break;
-        }
-        if hidden || byte == b'/' || byte == b'%' || !(0x21..0x7f).contains(&byte) {
-            write!(file, "%{byte:02X}").unwrap_or_default();
-        } else {
-            file.push(char::from(byte));
-        }
-    }
-    if file.is_empty() { "unnamed.log".to_owned() } else { file + ".log" }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -172,13 +154,5 @@ mod tests {
         assert_eq!(stamp(2_147_483_648_000), "2038-01-19T03:14:08.000Z");
         assert_eq!(stamp(4_294_967_296_000), "2106-02-07T06:28:16.000Z");
         assert_eq!(stamp(u64::MAX), "9999-12-31T23:59:59.999Z");
-    }
-
-    #[test]
-    fn file_names_stay_in_their_folder() {
-        assert_eq!(file_name("../../etc/passwd"), "%2E.%2F..%2Fetc%2Fpasswd.log");
-        assert_eq!(file_name("getty@tty1"), "getty@tty1.log");
-        assert_eq!(file_name(""), "unnamed.log");
-        assert!(file_name(&"ä".repeat(500)).len() < 220);
     }
 }

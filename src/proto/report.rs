@@ -215,6 +215,12 @@ pub struct Detail {
     /// File of the lines of its stderr, where that is another one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log_stderr: Option<String>,
+    /// What stands before its lines in a file that others may share.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log_tag: Option<String>,
+    /// The same for its stderr.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log_stderr_tag: Option<String>,
     /// Processes that live on after its main one.
     pub strays: u32,
 }

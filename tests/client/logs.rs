@@ -87,43 +87,6 @@ fn more_files_than_a_program_usually_may_open_are_shown() {
     assert_eq!((ran.code, ran.err.as_str(), ran.out.lines().count()), (0, "", 40));
 }
 
-/// Each line once and under its own name, however often its file is one of those asked for.
-#[test]
-fn a_file_of_several_services_is_read_once() {
-    let logs = folder();
-    let path = logs.join("app.log").to_str().unwrap().to_owned();
-    fs::write(&path, "00:01 a: one\n00:02 b: two\n00:03 tag: three\n").unwrap();
-    let server = Server::new(move |request| {
-        let report = |name: &str| {
-            let detail = Some(Detail { log: Some(path.clone()), ..Detail::default() });
-            ServiceReport { detail, ..service(name, StateWord::Up) }
-        };
-        let reply = match request {
-            Request::Status { name } if name == "worker" => {
-                let detail = Some(Detail::default());
-                let (kind, worker) = ("template".to_owned(), service(name, StateWord::Up));
-                Reply::Service(Box::new(ServiceReport { kind, detail, ..worker }))
-            }
-            Request::Status { name } if name == "worker@*" => {
-                Reply::Services(vec![report("worker@1"), report("worker@2")])
-            }
-            Request::Status { name } => Reply::Service(Box::new(report(name))),
-            _ => Reply::Machine(Box::new(machine())),
-        };
-        vec![Answer::Reply(reply)]
-    });
-    let whole = "00:01 a: one\n00:02 b: two\n00:03 tag: three\n";
-    for words in [&["logs", "a"] as &[_], &["logs", "a", "a"]] {
-        assert_eq!(server.run(words).out, whole, "{words:?}");
-    }
-    let ran = server.run(&["logs", "a", "b"]);
-    let file = logs.join("app.log").display().to_string();
-    let named = format!("a: 00:01 a: one\nb: 00:02 b: two\n{file}: 00:03 tag: three\n");
-    assert_eq!((ran.code, ran.out), (0, named), "{}", ran.err);
-    let ran = server.run(&["logs", "worker"]);
-    assert_eq!((ran.code, ran.out.lines().count()), (0, 3), "{}", ran.err);
-}
-
 /// One template of a pattern without instances hides nobody else.
 #[test]
 fn a_template_without_instances_has_no_lines_and_the_others_are_shown() {

@@ -20,6 +20,7 @@ mod jobs;
 mod logs;
 mod names;
 mod sends;
+mod shared;
 mod shells;
 mod shows;
 mod timers;

@@ -152,6 +152,8 @@ fn full() -> ServiceReport {
         needed_by: vec!["login".to_owned()],
         log: Some("/var/log/finit/web.log".to_owned()),
         log_stderr: Some("/var/log/finit/web.err".to_owned()),
+        log_tag: None,
+        log_stderr_tag: None,
         strays: 2,
     };
     let own_user = Some(61_234);

@@ -2,6 +2,7 @@
 
 use std::num::NonZeroU64;
 
+use finit::config::spec::{LogTarget, OwnLog};
 use finit::engine::Access::{self, Everything, Look, Power as MayPower};
 use finit::proto::{Code, Outcome, Power, Reply, Request};
 
@@ -144,4 +145,29 @@ fn a_stop_names_the_dependents_that_go_too() {
     let reply = rig.ask(Request::Stop { names: vec!["db".to_owned()] });
     let Ok(Reply::Job { also, .. }) = reply else { panic!("no job") };
     assert_eq!(also, ["app", "web"]);
+}
+
+#[test]
+fn where_the_lines_of_a_service_are_is_told_as_they_are_written() {
+    let own = |tag: Option<&str>, stderr: Option<&str>| OwnLog {
+        tag: tag.map(str::to_owned),
+        stderr: stderr.map(|path| LogTarget::File(path.into())),
+        max_size: None,
+    };
+    let file = |path: &str| LogTarget::File(path.into());
+    let mut rig = Rig::booted([
+        service(".cache"),
+        service("web").logs_to(file("/log/all"), own(None, None)),
+        service("db").logs_to(LogTarget::Files, own(Some("data"), Some("/log/all"))),
+        service("mail").logs_to(LogTarget::Syslog, own(None, None)),
+    ]);
+    let mut told = |name| {
+        let detail = rig.status(name).detail.expect("in full");
+        [detail.log, detail.log_tag, detail.log_stderr, detail.log_stderr_tag]
+            .map(|word| word.unwrap_or_default())
+    };
+    assert_eq!(told(".cache"), ["/var/log/finit/%2Ecache.log", "", "", ""]);
+    assert_eq!(told("web"), ["/log/all", "web", "", ""]);
+    assert_eq!(told("db"), ["/var/log/finit/db.log", "", "/log/all", "data"]);
+    assert_eq!(told("mail"), ["", "", "", ""]);
 }
