@@ -399,4 +399,16 @@ mod tests {
         std::fs::remove_dir_all(&folder).unwrap();
         assert_eq!(mode & 0o7777, 0o600);
     }
+
+    /// Whoever waits for it connects as soon as it is there.
+    #[test]
+    fn a_socket_file_is_for_nobody_else_until_it_has_its_mode() {
+        let path = std::env::temp_dir().join(format!("finit-private-{}", std::process::id()));
+        let kind = SockType::Stream;
+        let socket = nix::sys::socket::socket(AddressFamily::Unix, kind, SockFlag::empty(), None);
+        bind_private(&socket.unwrap(), &unix_address(&path).unwrap()).unwrap();
+        let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!(mode & 0o7777, 0o600);
+    }
 }
