@@ -6,13 +6,14 @@ use std::time::Duration;
 use super::{Driver, Fact};
 use crate::boot;
 use crate::config::spec::FIND_INSTANCES;
-use crate::engine::{Aim, Effect, Ended, Event, Group, NodeId, RunId};
+use crate::engine::{Aim, Effect, Ended, Event, Group, Level, NodeId, RunId};
 use crate::facts::{Exit, Pid, SignalNumber};
 use crate::os::{kill, pidfd, time};
 use crate::proto::frame::{self, Answer};
 use crate::proto::{Refusal, Reply, ServiceReport};
 
 use super::groups::{End, Way};
+use super::orders::NOBODY;
 use super::searches::Wish;
 use super::watch::Token;
 use super::{control, foreign, groups};
@@ -321,6 +322,9 @@ impl Driver {
     }
 
     fn reply(&mut self, ticket: u64, result: Result<Reply, Refusal>) {
+        if let (NOBODY, Err(Refusal { message, .. })) = (ticket, &result) {
+            self.console.tell(Level::Trouble, message);
+        }
         let Some((spelling, answers, notes)) = self.tickets.remove(&ticket) else { return };
         let answer = match result {
             Ok(reply) => Answer::Reply(self.complete(reply, notes)),

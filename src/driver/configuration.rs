@@ -3,20 +3,21 @@
 //! Reading it is the one disk access of the loop: small files, bounded, on the root.
 
 mod found;
+mod logins;
 
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::spec::{LeftOut, SystemSpec};
+use crate::config::spec::SystemSpec;
 use crate::config::{self, Disk, Loaded, Source};
 use crate::proto::{Code, Refusal};
 
-use super::lastgood::{Good, LAST_GOOD};
+pub use logins::rescue;
+use logins::{with_login, with_rescue};
 
-/// The built-in shell for repairs.
-pub const RESCUE: &str = "rescue-shell";
+use super::lastgood::{Good, LAST_GOOD};
 
 /// Whoever logs in is in here.
 const USERS: &str = "/etc/passwd";
@@ -253,41 +254,10 @@ fn good(loaded: Loaded) -> Result<Loaded, Refusal> {
     Ok(loaded)
 }
 
-/// What is good in a broken file, with the built-in login beside it whatever the file says of one.
-fn with_login(mut spec: SystemSpec) -> SystemSpec {
-    let own = config::builtin().services;
-    let is_own = |name: &String| own.iter().any(|service| service.name == *name);
-    spec.services.retain(|service| !is_own(&service.name));
-    spec.left_out.retain(|left_out| !is_own(&left_out.name));
-    spec.templates.retain(|template| !is_own(&template.name));
-    // A terminal can be the console, and two on one terminal hang each other up forever.
-    let (terminals, others): (Vec<_>, Vec<_>) =
-        spec.services.into_iter().partition(|one| one.exec.tty.is_some());
-    spec.services = others;
-    spec.left_out.extend(terminals.into_iter().map(|one| LeftOut {
-        name: one.name.clone(),
-        mistake: "the built-in login has the console until the file is mended".to_owned(),
-    }));
-    spec.services.extend(own);
-    spec
-}
-
-/// A machine that says nothing of repairs gets the built-in shell for them, so that `rescue` on
-/// the kernel command line always leads to one.
-fn with_rescue(mut spec: SystemSpec) -> SystemSpec {
-    let is_repair = |name: &String| name == "rescue" || name == "emergency";
-    let own = spec.services.iter().any(|service| service.targets.iter().any(is_repair))
-        || spec.targets.iter().any(|target| is_repair(&target.name));
-    if !own {
-        let shell = config::builtin().services.into_iter().find(|one| one.name == RESCUE);
-        spec.services.extend(shell);
-    }
-    spec
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
+    use super::logins::RESCUE;
     use super::*;
 
     /// A file of its own for one test, gone with it.

@@ -16,18 +16,21 @@ use super::{Driver, Fact};
 use crate::boot::{self, Place};
 use crate::config::Loaded;
 use crate::config::spec::{ControlSpec, LogSpec, PowerKey, SystemSpec};
-use crate::engine::{Access, Cause, Event, Extent, Level, Ticket, needed};
+use crate::engine::{Access, Cause, Event, Extent, Level, Peer, Ticket, needed};
 use crate::facts::{Errno, SpawnError};
 use crate::os::reboot::{self, How};
 use crate::os::socket::Endpoint;
 use crate::os::spawn::{self, Launch, Plan};
 use crate::os::users::Accounts;
-use crate::os::{fds, socket, time};
+use crate::os::{fds, socket, time, tty};
 use crate::proto::frame::{self, Answer};
 use crate::proto::{Code, Power, Refusal, Reply, Request};
 
 /// What is in the way of the control socket may be gone by then.
 const CONTROL_REST: Duration = Duration::from_secs(1);
+
+/// For orders that no client waits for: of the answer, a refusal is told on the console.
+pub(super) const NOBODY: u64 = 0;
 
 /// For whoever starts a service of a machine that has booted without its file.
 const BROKEN: &str =
@@ -163,19 +166,44 @@ impl Driver {
         }
     }
 
-    /// A login for whoever sits at the machine, whatever else works.
+    /// A login for whoever sits at the machine, whatever else works. Who has the console leaves
+    /// it: two on one terminal hang each other up for ever.
     fn rescue_login(&mut self) {
-        let names = vec![super::configuration::RESCUE.to_owned()];
-        let peer = crate::engine::Peer {
-            uid: 0,
-            pid: 1,
-            command: "keyboard".to_owned(),
-            access: Access::Everything,
-        };
-        // Nobody waits for this answer.
-        let ticket = Ticket(0);
-        let request = Request::Start { names };
-        self.turn(Event::Requested { ticket, peer, request, waits: None });
+        let shell = super::configuration::rescue(self.engine.spec());
+        self.asked_by_keyboard(Request::Start { names: vec![shell.to_owned()] });
+        let id = self.engine.number(shell);
+        if !id.is_some_and(|id| self.engine.is_active(id)) {
+            // It was refused, which is told.
+            return;
+        }
+        let names: Vec<String> = self.on_console().filter(|name| name != shell).collect();
+        if names.is_empty() {
+            return;
+        }
+        let gone = names.join(" ");
+        let text = format!(
+            "{shell} takes the console; to go back: finitctl stop {shell}; finitctl start {gone}"
+        );
+        self.console.tell(Level::Trouble, &text);
+        self.asked_by_keyboard(Request::Stop { names });
+    }
+
+    /// Services that have the console, by name.
+    fn on_console(&self) -> impl Iterator<Item = String> {
+        let console = tty::console();
+        let services = self.engine.services().into_iter();
+        let active = services.filter(|(id, _)| self.engine.is_active(*id));
+        active.filter_map(move |(_, spec)| {
+            let terminal = spec.exec.tty.as_deref()?;
+            tty::is_console(terminal, console).then(|| spec.name.clone())
+        })
+    }
+
+    /// What the keyboard asks for. Nobody waits for the answer.
+    fn asked_by_keyboard(&mut self, request: Request) {
+        let command = "keyboard".to_owned();
+        let peer = Peer { uid: 0, pid: 1, command, access: Access::Everything };
+        self.turn(Event::Requested { ticket: Ticket(NOBODY), peer, request, waits: None });
     }
 
     /// Makes the control socket, or makes it anew.

@@ -71,6 +71,7 @@ pub use audit::Peek;
 pub use conditions::Verdict;
 pub use effect::{Aim, Effect, Level, Spawn, What};
 pub use event::{Access, Cause, Ended, Event, Extent, Group, Peer};
+pub use graph::is_member;
 pub use hold::Kept;
 pub use id::{ConnectionId, NodeId, RunId, Ticket};
 pub use memory::Memory;

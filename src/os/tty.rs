@@ -1,7 +1,7 @@
 //! Terminals, seen from outside: which there are, and back to sane settings. A terminal
 //! becomes a program's own only in the child; see `Launch::tty`.
 
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::{Component, Path};
 
 use nix::fcntl::OFlag;
@@ -18,6 +18,21 @@ pub fn exists(name: &str) -> bool {
     let plain = Path::new(name).components().all(|part| matches!(part, Component::Normal(_)));
     let stat = nix::sys::stat::stat(&Path::new("/dev").join(name));
     plain && !name.is_empty() && stat.is_ok_and(|stat| stat.st_mode & libc::S_IFMT == libc::S_IFCHR)
+}
+
+/// The number of the device that /dev/console is on now, as [`number`] has it; of a screen with
+/// several terminals the one that is shown.
+pub fn console() -> Option<u32> {
+    number(open(Path::new("/dev/console")).ok()?.as_fd()).ok()
+}
+
+/// Whether the terminal of that name, as "tty1", is the console, which has this number.
+pub fn is_console(name: &str, number: Option<u32>) -> bool {
+    let same = |number: u32| {
+        let stat = nix::sys::stat::stat(&Path::new("/dev").join(name));
+        stat.is_ok_and(|stat| stat.st_rdev == u64::from(number))
+    };
+    name == "console" || number.is_some_and(same)
 }
 
 /// Open a terminal without making it ours and without waiting for a carrier. open(2)

@@ -306,3 +306,46 @@ fn i6_pid_1_has_no_terminal() {
     // State, parent, group, session, terminal; proc_pid_stat(5).
     assert_eq!(fields.split_whitespace().nth(4), Some("0"), "{stat}");
 }
+
+/// Whoever sits at the machine: what the file has for repairs is no reason to let nobody in, and
+/// who has the console leaves it, or the two would hang each other up for ever.
+#[test]
+fn the_rescue_login_of_the_keyboard_comes_or_says_why_not() {
+    let machine = Machine::boot(
+        "[service.ear]\ncommand = \"/programs/serve\"\ninetd = \"22\"\ntargets = [\"default\", \"rescue\"]\n\
+         [service.getty]\ncommand = \"/programs/idle\"\ntty = \"console\"\n\
+         [target.emergency]\nwants = \"getty\"\n",
+    );
+    let pid = machine.main_pid("getty");
+    machine.order(&["hold", "rescue-shell"]);
+    machine.signal_pid1(libc::SIGWINCH);
+    machine.wait("the reason", |m| m.console().contains("rescue-shell is held").then_some(()));
+    assert_eq!(machine.main_pid("getty"), pid);
+    machine.order(&["unhold", "rescue-shell"]);
+    machine.signal_pid1(libc::SIGWINCH);
+    let shell = machine.main_pid("rescue-shell");
+    machine.until("getty", "stopped");
+    assert_eq!(
+        (machine.main_pid("rescue-shell"), &machine.status("rescue-shell")["restarts"]),
+        (shell, &0.into())
+    );
+    let back = "to go back: finitctl stop rescue-shell; finitctl start getty";
+    assert!(machine.console().contains(back), "{}", machine.console());
+}
+
+/// What a file has in a target for repairs is often no login: that is the one thing they are for.
+#[test]
+fn the_words_for_repairs_lead_to_a_shell_whatever_the_file_has_there() {
+    let file = "[service.ear]\ncommand = \"/programs/serve\"\ninetd = \"22\"\n\
+                targets = [\"default\", \"rescue\"]\n[target.emergency]\n";
+    let own = include_str!("../../config/examples/rescue.toml");
+    for (word, file, shell) in [
+        ("single", file, "rescue-shell"),
+        ("emergency", file, "rescue-shell"),
+        ("emergency", own, "rescue-shell"),
+        ("single", own, "repair-shell"),
+    ] {
+        let machine = Plan::new().told(&[word]).boot(file);
+        machine.until(shell, "up");
+    }
+}

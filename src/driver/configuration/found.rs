@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use super::{Configuration, files, with_login, with_rescue};
+use super::logins::{with_login, with_rescue};
+use super::{Configuration, files};
 use crate::config::spec::{Search, SystemSpec, TemplateSpec};
 use crate::config::{self, Disk, Found, Loaded, Source};
 use crate::driver::searches::Looked;
