@@ -46,6 +46,7 @@ mod reap;
 mod relations;
 mod scarce;
 mod selfwait;
+mod shipped;
 mod stdin;
 mod stop;
 mod store;

@@ -19,7 +19,7 @@ pub(super) const KEYS: [Key; 52] = [
         "command",
         STRINGS,
         "",
-        r#""/usr/sbin/sshd -D""#,
+        r#""/usr/sbin/cron -f""#,
         "What is executed. A string is split into words as a shell would, with quotes and \
          backslashes, but no shell runs: `$VAR` alone in a word becomes as many words as \
          its value has, `${VAR}` is part of one word, `$$` is a dollar. A list of strings \
