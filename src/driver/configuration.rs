@@ -17,7 +17,7 @@ use crate::proto::{Code, Refusal};
 pub use logins::rescue;
 use logins::{with_login, with_rescue};
 
-use super::lastgood::{Good, LAST_GOOD};
+use super::lastgood::{self, Good};
 
 /// Whoever logs in is in here.
 const USERS: &str = "/etc/passwd";
@@ -132,11 +132,13 @@ impl Configuration {
             let first = errors.first().cloned().unwrap_or_default();
             format!("{} has {count} error(s), see `finitctl check`\n{first}", path.display())
         };
-        let last = config::load(Path::new(LAST_GOOD), &Disk);
+        let copy = lastgood::copy_of(path);
+        let last = config::load(&copy, &Disk);
         // Without users its logins let nobody in; the built-in one is a shell then.
         let has_users = Path::new(USERS).exists();
         if !last.is_broken() && !last.spec.services.is_empty() && has_users {
-            let warnings = vec![what, format!("booted from the last good copy, {LAST_GOOD}")];
+            let warnings =
+                vec![what, format!("booted from the last good copy, {}", copy.display())];
             configuration.behind = Some(last.sources);
             return Booted { configuration, spec: with_rescue(last.spec), warnings };
         }

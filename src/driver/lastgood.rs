@@ -4,19 +4,21 @@
 
 use std::io::Write;
 use std::os::fd::OwnedFd;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::configuration::FILE;
 use crate::config::Source;
 use crate::os::fds;
 
 /// The word that makes finit such a child; its second word is where it finds what it is handed.
 pub const WORD: &str = "--keep-config";
-/// Where the copy is.
-pub const LAST_GOOD: &str = "/var/lib/finitd/last-good/finit.toml";
-/// The folder of it alone.
+/// The folder of the copy of the file that a machine boots with.
 const FOLDER: &str = "/var/lib/finitd/last-good";
+/// The same for any other, below the path of that file: one boot with another file leaves the
+/// copy of this one as it is.
+const OF_OTHERS: &str = "/var/lib/finitd/last-good-of";
 
 /// A file that is good, and its drop-ins, as they ran.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,10 +47,23 @@ impl Good {
     }
 }
 
+/// Where the copy of that file is.
+pub fn copy_of(main: &Path) -> PathBuf {
+    folder_of(main).join("finit.toml")
+}
+
+fn folder_of(main: &Path) -> PathBuf {
+    if main == Path::new(FILE) {
+        return PathBuf::from(FOLDER);
+    }
+    let names = main.components().filter(|part| matches!(part, Component::Normal(_)));
+    Path::new(OF_OTHERS).join(names.collect::<PathBuf>()).join("last-good")
+}
+
 /// Copies what is handed on in that file; the exit status.
 pub fn keep(handed: &Path) -> u8 {
     let good = Good::taken(handed);
-    let copied = good.and_then(|good| replace(Path::new(FOLDER), &good.main, &good.sources));
+    let copied = good.and_then(|good| replace(&folder_of(&good.main), &good.main, &good.sources));
     u8::from(copied.is_err())
 }
 
@@ -97,6 +112,15 @@ mod tests {
         let handed = good.hand_on().unwrap();
         let path = PathBuf::from(format!("/proc/self/fd/{}", handed.as_raw_fd()));
         assert_eq!(Good::taken(&path).unwrap(), good);
+    }
+
+    #[test]
+    fn each_file_has_a_copy_of_its_own() {
+        let copy = |main: &str| copy_of(Path::new(main)).display().to_string();
+        assert_eq!(copy(FILE), "/var/lib/finitd/last-good/finit.toml");
+        let others = "/var/lib/finitd/last-good-of";
+        assert_eq!(copy("/etc/lean.toml"), format!("{others}/etc/lean.toml/last-good/finit.toml"));
+        assert_eq!(copy("/../a/../b"), format!("{others}/a/b/last-good/finit.toml"));
     }
 
     #[test]

@@ -68,6 +68,39 @@ fn an_empty_etc_boots_to_a_shell_and_a_lost_file_to_the_last_good_copy() {
     }
 }
 
+/// One boot with another file is a look at it: it neither takes the place of what the machine is
+/// otherwise, nor is that good for it.
+#[test]
+fn each_file_has_a_last_good_copy_of_its_own() {
+    let idle = |name: &str| format!("[service.{name}]\ncommand = \"/programs/idle\"\n");
+    let copy = "/var/lib/finitd/last-good/finit.toml";
+    let lean_copy = "/var/lib/finitd/last-good-of/etc/lean.toml/last-good/finit.toml";
+    let plan = |lean: &str| {
+        let plan = Plan::new().file(copy, &idle("kept")).file("/etc/lean.toml", lean);
+        plan.told(&["finit.config=/etc/lean.toml"])
+    };
+    let machine = plan(&idle("lean")).boot_as_is();
+    machine.until("lean", "up");
+    // In a container none is kept; this is the child that keeps one on a machine.
+    let source = serde_json::json!({"path": "/etc/lean.toml", "text": idle("lean")});
+    let good = serde_json::json!({"main": "/etc/lean.toml", "sources": [source]});
+    machine.write("/tmp/good", &good.to_string());
+    let said = machine.run(&["/usr/sbin/finit", "--keep-config", "/tmp/good"]);
+    assert_eq!(said.code, 0, "{said:?}");
+    assert_eq!(machine.read(lean_copy), idle("lean"));
+    assert_eq!(machine.read(copy), idle("kept"));
+
+    let broken = "[service.lean]\ncomand = 1\n";
+    let machine = plan(broken).boot_as_is();
+    has_login_and_banner(&machine, "did you mean");
+    assert_eq!(machine.status("kept")["state"], serde_json::Value::Null);
+
+    let machine = plan(broken).file(lean_copy, &idle("lean")).boot_as_is();
+    machine.until("lean", "up");
+    let status = machine.ctl(&["status"]).text;
+    assert!(status.contains(&format!("booted from the last good copy, {lean_copy}")), "{status}");
+}
+
 /// What is wrong with the file is known since the boot; only an edit since then is a reason to
 /// start nothing.
 #[test]
