@@ -8,7 +8,7 @@ use super::keys::nearest;
 use super::left_out::Mistakes;
 use super::report::{Place, Problem, Report, quoted};
 use super::spec::{Kind, MILESTONES, STEPS, ServiceSpec, Start, SystemSpec, TARGETS, TargetSpec};
-use super::{cycle, misfits, rivals, taken};
+use super::{cycle, helper, misfits, rivals, taken};
 
 /// A name, and where the file says it.
 pub(super) type Said = (String, Place);
@@ -77,6 +77,8 @@ pub(super) struct Definitions {
     pub places: BTreeMap<String, (&'static str, Place)>,
     /// Names that targets speak of.
     pub of_targets: Vec<Said>,
+    /// Targets that bring up something that they name themselves.
+    pub naming_targets: BTreeSet<String>,
     /// Targets with mistakes.
     pub lost_targets: Vec<Rc<TargetSpec>>,
     /// Services with a mistake, which may have instances that were not read.
@@ -89,7 +91,7 @@ pub(super) struct Definitions {
 }
 
 impl Definitions {
-    fn is_target(&self, name: &str) -> bool {
+    pub(super) fn is_target(&self, name: &str) -> bool {
         TARGETS.contains(&name) || self.places.get(name).is_some_and(|(kind, _)| *kind == "target")
     }
 }
@@ -267,6 +269,10 @@ impl<'a> Names<'a> {
             self.check_known(to, *at, advises, report);
             if *relation == Relation::Conflicts {
                 self.check_rival(draft, to, *at, report);
+            }
+            let is_helper = *relation == Relation::OnFailure;
+            if let Some(problem) = helper::unfit(self.definitions, to).filter(|_| is_helper) {
+                report.error(*at, problem);
             }
         }
         for (name, at) in &draft.wanted_by {

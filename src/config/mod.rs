@@ -15,6 +15,7 @@ mod cycle;
 mod diagnose;
 mod disk;
 mod found;
+mod helper;
 pub mod keys;
 mod left_out;
 mod load;

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::Engine;
+use super::graph::is_member;
 use super::id::NodeId;
 use super::node::{Body, Node};
 use super::state::State;
@@ -113,9 +114,34 @@ impl Engine {
         }
     }
 
+    /// The same for what is started and stopped: what belongs to a target without being named by
+    /// it comes and goes with the machine's target alone.
+    fn may_drive(&self, id: NodeId, name: &str) -> Result<(), Refusal> {
+        self.may_change(id, name)?;
+        let Some(node) = self.node(id).filter(|node| matches!(node.body, Body::Target)) else {
+            return Ok(());
+        };
+        let is_named = |id: &NodeId| {
+            node.edges.wants.contains(id) || node.edges.needs.iter().any(|need| need.contains(id))
+        };
+        let is_member = |id: &NodeId| {
+            let spec = self.node(*id).filter(|member| !member.removed).and_then(Node::newest_spec);
+            spec.is_some_and(|spec| is_member(spec, name))
+        };
+        let Some(member) = self.ids().find(|id| is_member(id) && !is_named(id)) else {
+            return Ok(());
+        };
+        let message = format!("`{name}` is a target, and {} belongs to it", self.name(member));
+        let hint = match self.target == name {
+            true => "finitctl target NAME brings the machine to another one".to_owned(),
+            false => format!("finitctl target {name} brings the machine there"),
+        };
+        Err(Refusal::new(Code::NotSupported, message).hint(hint))
+    }
+
     /// The nodes of these names and patterns, each once, instances for a template; all or none.
     pub(super) fn find_all(&self, names: &[String]) -> Result<Vec<NodeId>, Refusal> {
-        self.find_each(names, |id, name| self.may_change(id, name))
+        self.find_each(names, |id, name| self.may_drive(id, name))
     }
 
     /// The same for a start: a step of the boot that has failed is tried again once somebody has
@@ -125,7 +151,9 @@ impl Engine {
             |node: &Node| matches!((&node.body, &node.state), (Body::Step(_), State::Failed(_)));
         self.find_each(names, |id, name| match self.node(id) {
             Some(node) if failed(node) => Ok(()),
-            Some(_) | None => self.may_change(id, name),
+            // Up already; who belongs to it comes by itself.
+            Some(node) if node.name == self.target => Ok(()),
+            Some(_) | None => self.may_drive(id, name),
         })
     }
 

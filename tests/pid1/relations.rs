@@ -182,3 +182,17 @@ fn who_is_meant_by_a_name_of_several_is_told() {
     machine.order(&["stop", "getty"]);
     assert_eq!(machine.ctl(&["status", "getty"]).code, 3);
 }
+
+/// What a file has to say for a failure that is to end in repairs, as `finitctl check` says.
+#[test]
+fn a_task_that_steps_in_brings_the_machine_to_another_target() {
+    let machine = Machine::boot(
+        "[service.db]\ncommand = \"/bin/false\"\nrestart = \"never\"\non-failure = \"repairs\"\n\
+         [task.repairs]\ncommand = \"/usr/sbin/finitctl target rescue\"\nstart = \"manual\"\n\
+         [service.other]\ncommand = \"/programs/idle\"\n",
+    );
+    machine.until("rescue-shell", "up");
+    machine.until("other", "stopped");
+    let said = machine.ctl(&["start", "default"]);
+    assert!(said.code != 0 && said.text.contains("finitctl target default"), "{said:?}");
+}

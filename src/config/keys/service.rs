@@ -306,7 +306,7 @@ pub(super) const KEYS: [Key; 52] = [
         "",
         r#""cron""#,
         "What is started when this has failed for good: a task that tells somebody, another \
-         service that steps in. It finds MONITOR_UNIT, MONITOR_SERVICE_RESULT, \
+         service that steps in, a target that has `wants` or `needs`. It finds MONITOR_UNIT, MONITOR_SERVICE_RESULT, \
          MONITOR_EXIT_CODE and MONITOR_EXIT_STATUS in its environment, as in systemd.exec(5): \
          the name of the one that failed, and how it ended. Where several call for the same \
          one, it is told of the failure that started it; one that comes while it is at work \

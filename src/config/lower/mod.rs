@@ -75,9 +75,13 @@ pub(super) fn lower(
         let before = report.errors();
         if kind == "target" {
             let (target, said) = machine::target(&name, &table, report);
+            let mistake = mistake.or_else(|| report.since(before));
+            if !said.is_empty() || mistake.is_some() {
+                definitions.naming_targets.insert(name.clone());
+            }
             definitions.of_targets.extend(said);
             let target = Rc::new(target);
-            match mistake.or_else(|| report.since(before)) {
+            match mistake {
                 None => spec.targets.push(target),
                 Some(mistake) => {
                     mistakes.add(&name, &mistake);

@@ -213,7 +213,7 @@ fn a_step_that_is_tried_again_tells_by_whom_though_the_target_changes_meanwhile(
 
 #[test]
 fn a_target_that_was_stopped_by_hand_is_asked_for_by_a_change_to_it() {
-    let parts = [service("db").manual(), service("x").in_target("work")];
+    let parts = [service("db").manual()];
     let mut rig = Rig::cold(with_targets(machine(parts), &[("work", &["db"])]), "work");
     rig.boot();
     rig.stop("work");
@@ -235,4 +235,33 @@ fn a_target_that_is_gone_from_the_file_costs_a_word_and_not_the_machine() {
     assert_eq!((rig.starts("screen"), rig.starts("sshd")), (1, 1));
     let refusal = rig.ask(Request::Target { name: "kiosk".into() }).expect_err("it is gone");
     assert_eq!(refusal.code, Code::NoSuchService, "{refusal:?}");
+}
+
+/// Its members come with the machine's target alone: a start that says yes would bring nobody.
+#[test]
+fn a_target_with_members_is_no_matter_of_start_and_stop() {
+    let parts = [service("shell").in_target("rescue"), service("db").in_target("work")];
+    let mut rig = Rig::cold(with_targets(machine(parts), &[("work", &["db"])]), "default");
+    rig.boot();
+    let names = || vec!["rescue".to_owned()];
+    for request in [
+        Request::Start { names: names() },
+        Request::Stop { names: names() },
+        Request::Restart { names: names() },
+    ] {
+        let refusal = rig.ask(request).expect_err("it would do nothing");
+        assert_eq!(refusal.message, "`rescue` is a target, and shell belongs to it");
+        assert_eq!(refusal.hint, "finitctl target rescue brings the machine there");
+    }
+    // Whom it names itself comes.
+    rig.start("work");
+    assert_eq!(rig.state("db"), "up");
+    rig.stop("work");
+    assert_eq!(rig.state("db"), "stopped");
+    // The one that the machine is in is there.
+    rig.target("rescue");
+    let job = rig.start("rescue");
+    assert_eq!((rig.state("shell"), rig.outcome(job)), ("up", Some(Outcome::Done)));
+    let refusal = rig.ask(Request::Stop { names: names() }).expect_err("who would log in?");
+    assert_eq!(refusal.hint, "finitctl target NAME brings the machine to another one");
 }
