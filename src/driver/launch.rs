@@ -65,9 +65,11 @@ impl Driver {
         let spec = &order.service;
         let exec = &spec.exec;
         let (user, identity) = self.identity(order)?;
-        // They are the service's user's, and not those of another that a hook runs as.
-        let capabilities =
-            if order.user.is_none() { exec.capabilities } else { Capabilities::NONE };
+        // What a service may do is for its own user, and not for another that a hook runs as.
+        let (capabilities, no_new_privileges) = match &order.user {
+            None => (exec.capabilities, exec.no_new_privileges),
+            Some(_) => (Capabilities::NONE, identity.as_ref().is_some_and(|who| who.uid != 0)),
+        };
         let environment = self.surroundings(order, user.as_ref());
         let line = match order.what {
             What::Main => {
@@ -135,7 +137,7 @@ impl Driver {
             limits: &limits,
             nice: exec.nice,
             oom_score: exec.oom_score,
-            no_new_privileges: exec.no_new_privileges,
+            no_new_privileges,
             ..Launch::default()
         })?;
         let spawned = spawn::spawn(plan)?;
@@ -265,24 +267,28 @@ pub(super) fn unknown(name: &str) -> SpawnError {
     SpawnError { stage: Stage::User, errno: Errno(libc::ENOENT), subject }
 }
 
-/// The same of one that the file names. Unknown is an error, never root.
+/// The same of one that the file names. Unknown is an error, never root. Another user than that of
+/// the service has groups of its own: those of the service may be as good as root.
 fn identity(
     exec: &ExecSpec,
     other: Option<&str>,
 ) -> Result<(Option<User>, Option<Identity>), SpawnError> {
     let user = other.or(exec.user.as_deref());
-    if user.is_none() && exec.group.is_none() && exec.groups.is_none() {
+    let own = Some(exec).filter(|_| other.is_none());
+    let own_group = own.and_then(|exec| exec.group.as_ref());
+    let own_groups = own.and_then(|exec| exec.groups.as_ref());
+    if user.is_none() && own_group.is_none() && own_groups.is_none() {
         return Ok((None, None));
     }
     let accounts = accounts()?;
     let user = user.map(|name| accounts.user(name).ok_or_else(|| unknown(name))).transpose()?;
     let group = |name: &String| group_number(&accounts, name);
     let uid = user.as_ref().map_or(0, |user| user.uid);
-    let gid = match &exec.group {
+    let gid = match own_group {
         Some(name) => group(name)?,
         None => user.as_ref().map_or(0, |user| user.gid),
     };
-    let groups = match (&exec.groups, &user) {
+    let groups = match (own_groups, &user) {
         (Some(names), _) => names.iter().map(group).collect::<Result<_, _>>()?,
         (None, Some(user)) => accounts.supplementary(&user.name, gid),
         (None, None) => Vec::new(),

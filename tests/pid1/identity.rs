@@ -76,6 +76,47 @@ fn a_user_keeps_what_its_service_says_and_nothing_else() {
     assert_eq!(capabilities(&line.hear().unwrap()), [("CapAmb".to_owned(), 1 << 18)]);
 }
 
+/// The groups of a service may be as good as root, and a program that is set-uid is root.
+#[test]
+fn a_hook_of_another_user_has_the_groups_and_privileges_of_that_user() {
+    let hook = |name: &str, user: &str| {
+        let show = "grep -E '^(Uid|Gid|Groups|NoNewPrivs)' /proc/self/status";
+        format!("{{ run = '''/bin/sh -c \"{show} >/out/{name}\"'''{user} }}")
+    };
+    let hooks = |of: &str| {
+        let one = |user: &str| hook(&format!("{of}-{user}"), &format!(", user = '{user}'"));
+        format!("before-start = [{}, {}, {}]", hook(of, ""), one("nobody"), one("root"))
+    };
+    let machine = Machine::boot(&format!(
+        "[service.low]\ncommand = '/programs/idle'\nuser = 'web:www-data'\n\
+         groups = ['media', 'power']\n{}\n\
+         [service.high]\ncommand = '/programs/idle'\ngroups = ['power']\n{}\n",
+        hooks("low"),
+        hooks("high")
+    ));
+    let facts = |name: &str| {
+        let text = machine.read(&format!("/out/{name}"));
+        let fact = |line: &str| {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            // Of the four ids the real one.
+            let (key, values) = words.split_first().expect("a fact");
+            let count = if matches!(*key, "Uid:" | "Gid:") { 1 } else { values.len() };
+            format!("{key} {}", values[..count].join(" "))
+        };
+        text.lines().map(fact).collect::<Vec<String>>().join(", ")
+    };
+    machine.until("low", "up");
+    machine.until("high", "up");
+    assert_eq!(facts("low"), "Uid: 1234, Gid: 33, Groups: 500 2001, NoNewPrivs: 1");
+    assert_eq!(facts("high"), "Uid: 0, Gid: 0, Groups: 500, NoNewPrivs: 0");
+    for of in ["low", "high"] {
+        let nobody = "Uid: 65534, Gid: 65534, Groups: 2002 65534, NoNewPrivs: 1";
+        assert_eq!(facts(&format!("{of}-nobody")), nobody, "{of}");
+        let root = "Uid: 0, Gid: 0, Groups: 0, NoNewPrivs: 0";
+        assert_eq!(facts(&format!("{of}-root")), root, "{of}");
+    }
+}
+
 #[test]
 fn a_user_has_a_low_port_with_the_capability_and_is_refused_it_without() {
     let machine = Machine::boot(&format!(

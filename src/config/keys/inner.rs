@@ -205,7 +205,16 @@ pub(super) const KEYS: [Key; 46] = [
          `stop.command`, `ready.command` and `health.command` a list is the words of the only one.",
     ),
     key(HOOK, "may-fail", BOOLEAN, "false", "true", "Whether its failure is overlooked."),
-    key(HOOK, "user", USER, "the service's own", r#""root""#, "Who runs it."),
+    key(
+        HOOK,
+        "user",
+        USER,
+        "the service's own",
+        r#""root""#,
+        "Who runs it. That user has the groups that it is in and nothing of the service's, neither \
+         its `group` and `groups` nor its `capabilities`, and gains no rights by execve(2) unless it \
+         is root.",
+    ),
     key(HOOK, "timeout", DURATION, "the service's own", r#""10s""#, "How long it may take."),
     key(
         SOCKET,
