@@ -71,6 +71,10 @@ impl Table {
         self.entries.iter().find(|entry| entry.key == key)
     }
 
+    pub(super) fn get_mut(&mut self, key: &str) -> Option<&mut Entry> {
+        self.entries.iter_mut().find(|entry| entry.key == key)
+    }
+
     pub(super) fn remove(&mut self, key: &str) {
         self.entries.retain(|entry| entry.key != key);
     }

@@ -3,7 +3,9 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use finit::config::spec::{NotifyFrom, Probe, Ready, ServiceSpec, SocketMode};
+use std::time::Duration;
+
+use finit::config::spec::{NotifyFrom, Probe, Ready, RestartWhen, ServiceSpec, SocketMode};
 
 use crate::{read, said, services};
 
@@ -33,6 +35,26 @@ fn nobody_speaks_of_itself_because_of_the_defaults() {
     assert_eq!(of("a"), ("tell".to_owned(), 2));
     assert_eq!(of("db"), ("tell".to_owned(), 0));
     assert_eq!(of("tell@x"), (String::new(), 0));
+}
+
+/// The word is one key of the table: whoever says the one loses nothing of the other.
+#[test]
+fn a_word_and_a_table_for_restart_are_laid_over_each_other() {
+    let of = |service: &ServiceSpec| {
+        let restart = &service.restart;
+        (restart.when, restart.delay, restart.burst)
+    };
+    let (word, table) = ("restart = 'on-failure'", "restart = { delay = '5s', burst = 3 }");
+    let both = (RestartWhen::OnFailure, Duration::from_secs(5), Some(3));
+    assert_eq!(of(&overridden(word, table)), both);
+    assert_eq!(of(&overridden(table, word)), both);
+    for (defaults, own) in [(word, table), (table, word)] {
+        assert_eq!(of(&below(defaults, &format!("[service.a]\ncommand = '/a'\n{own}\n"))[0]), both);
+    }
+    let always = overridden(word, "restart = { when = 'always' }");
+    assert_eq!(always.restart.when, RestartWhen::Always);
+    let wrong = format!("[defaults]\n{table}\n[service.a]\ncommand = '/a'\nrestart = 'alway'\n");
+    assert!(said(&wrong).contains("did you mean \"always\"?"), "{}", said(&wrong));
 }
 
 #[test]

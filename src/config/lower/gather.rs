@@ -63,6 +63,9 @@ const WITHIN: [(&str, &[&[&str]]); 2] = [
     ("instances", &[&["glob", "command"], &["name", "command"]]),
 ];
 
+/// Keys whose word stands for one key of their table.
+const WORDS: [(&str, &str); 1] = [("restart", "when")];
+
 /// A table at the top of a file.
 pub(super) fn gather(entry: Entry, gathered: &mut Gathered, report: &mut Report<'_>) {
     let Value::Table(table) = entry.node.value else {
@@ -200,7 +203,8 @@ pub(super) fn lay_over(gathered: &mut Gathered, has_broken: bool, report: &mut R
 }
 
 /// Lays a table over another one, without what it takes the place of.
-pub(super) fn lay(below: &mut Table, above: Table) {
+pub(super) fn lay(below: &mut Table, mut above: Table) {
+    WORDS.into_iter().for_each(|(key, word)| spell_out(key, word, below, &mut above));
     make_way(below, &above, &ALTERNATIVES);
     identity::make_way(below, &above);
     ready::make_way(below, &above);
@@ -208,7 +212,7 @@ pub(super) fn lay(below: &mut Table, above: Table) {
         sockets::OF_INETD.iter().for_each(|key| below.remove(key));
     }
     for (key, alternatives) in WITHIN {
-        let inner = below.entries.iter_mut().find(|entry| entry.key == key);
+        let inner = below.get_mut(key);
         let over = above.get(key).map(|entry| &entry.node.value);
         if let (Some(Value::Table(below)), Some(Value::Table(above))) =
             (inner.map(|entry| &mut entry.node.value), over)
@@ -217,6 +221,20 @@ pub(super) fn lay(below: &mut Table, above: Table) {
         }
     }
     below.overlay(above);
+}
+
+/// Makes a table of a word that meets a table: each says a part, and neither loses what the other
+/// says nothing of.
+fn spell_out(key: &str, word: &str, below: &mut Table, above: &mut Table) {
+    let [below, above] = [below, above].map(|table| table.get_mut(key));
+    let (Some(below), Some(above)) = (below, above) else { return };
+    let node = match (&below.node.value, &above.node.value) {
+        (Value::String(_), Value::Table(_)) => &mut below.node,
+        (Value::Table(_), Value::String(_)) => &mut above.node,
+        _ => return,
+    };
+    let inner = Entry { key: word.to_owned(), at: node.at, node: node.clone() };
+    node.value = Value::Table(Table { entries: vec![inner] });
 }
 
 /// Takes away what something else takes the place of.
