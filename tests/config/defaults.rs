@@ -57,6 +57,18 @@ fn a_word_and_a_table_for_restart_are_laid_over_each_other() {
     assert!(said(&wrong).contains("did you mean \"always\"?"), "{}", said(&wrong));
 }
 
+/// A task takes as long as its work does.
+#[test]
+fn the_time_that_services_have_to_start_ends_no_task() {
+    let all = below(
+        "start-timeout = '30s'",
+        "[service.a]\ncommand = '/a'\n[task.b]\ncommand = '/b'\nschedule = 'daily'\n\
+         [task.c]\ncommand = '/c'\nstart-timeout = '1h'\n",
+    );
+    let times = all.iter().map(|one| one.start_timeout.map(|time| time.as_secs()));
+    assert_eq!(times.collect::<Vec<_>>(), [Some(30), None, Some(3600)]);
+}
+
 #[test]
 fn a_group_and_a_pair_of_user_and_group_displace_each_other() {
     let who = |service: &ServiceSpec| (service.exec.user.clone(), service.exec.group.clone());

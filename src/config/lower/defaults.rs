@@ -12,7 +12,8 @@ use super::service::{self, Subject};
 use super::sockets::OF_INETD;
 
 /// Keys of `[defaults]` that are for services alone, a task having its own default.
-const OF_SERVICES: [&str; 6] = ["restart", "ready", "pidfile", "notify-from", "watchdog", "health"];
+const OF_SERVICES: [&str; 7] =
+    ["restart", "ready", "pidfile", "notify-from", "watchdog", "health", "start-timeout"];
 
 /// Keys of `[defaults]` that are for tasks alone.
 const OF_TASKS: [&str; 3] = ["steps", "remain", "schedule"];
