@@ -37,6 +37,31 @@ fn nobody_speaks_of_itself_because_of_the_defaults() {
     assert_eq!(of("tell@x"), (String::new(), 0));
 }
 
+/// By whatever name: what it provides, and what it is also called.
+#[test]
+fn nobody_waits_for_itself_by_another_name() {
+    for (defaults, says) in [
+        ("after = 'log'", "provides = 'log'"),
+        ("after = ['zebra', 'login']", "provides = ['utmp', 'login']"),
+        ("after = 'dbx'", "alias = 'dbx'"),
+    ] {
+        let rest = format!(
+            "[service.own]\ncommand = '/o'\n{says}\n[service.web]\ncommand = '/w'\n\
+             [service.zebra]\ncommand = '/z'\nafter = []\n"
+        );
+        let all = below(defaults, &rest);
+        let [own, web] = [&all[0], &all[1]].map(|one| one.dependencies.after.len());
+        assert_eq!(own + 1, web, "{defaults}");
+    }
+    let all = below(
+        "needs = 'dbx | cache'",
+        "[service.db]\ncommand = '/d'\nalias = 'dbx'\n[service.web]\ncommand = '/w'\n\
+         [service.cache]\ncommand = '/c'\nneeds = []\n",
+    );
+    let needs = all.iter().map(|one| one.dependencies.needs.len());
+    assert_eq!(needs.collect::<Vec<_>>(), [0, 1, 0]);
+}
+
 /// The word is one key of the table: whoever says the one loses nothing of the other.
 #[test]
 fn a_word_and_a_table_for_restart_are_laid_over_each_other() {

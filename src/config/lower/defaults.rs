@@ -158,7 +158,7 @@ pub(super) fn over_defaults(kind: Kind, name: &str, defaults: &Table, table: Tab
     // What has a terminal reads from that.
     let without: &[&str] = if table.get("tty").is_some() { &["stdin"] } else { &OF_TERMINALS };
     without.iter().for_each(|key| whole.remove(key));
-    leave_out(name, &mut whole);
+    leave_out(name, &table, &mut whole);
     let keys = output::KEYS.into_iter().chain(ready::OF_ONE_WAY);
     let inherited: Vec<&str> = keys.filter(|key| table.get(key).is_none()).collect();
     lay(&mut whole, table);
@@ -180,11 +180,15 @@ fn leave_out_stop_command(defaults: &mut Table) {
     }
 }
 
-/// Takes a name, and those of its instances, out of what defaults say of others.
-fn leave_out(name: &str, defaults: &mut Table) {
+/// Takes a name, those of its instances, and what it is called besides, out of what defaults say of
+/// others.
+fn leave_out(name: &str, own: &Table, defaults: &mut Table) {
+    let takes = ["alias", "provides"].into_iter().filter_map(|key| own.get(key));
+    let takes: Vec<&str> = takes.flat_map(|entry| texts(&entry.node)).map(str::trim).collect();
     let is_own = |one: &str| {
         let rest = one.trim().strip_prefix(name);
         rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('@'))
+            || takes.contains(&one.trim())
     };
     let speaks = |node: &Node| match &node.value {
         Value::String(text) => text.split('|').any(is_own),
@@ -199,4 +203,19 @@ fn leave_out(name: &str, defaults: &mut Table) {
         }
         !speaks(&entry.node)
     });
+}
+
+/// A string, or those of a list.
+fn texts(node: &Node) -> Vec<&str> {
+    let nodes = match &node.value {
+        Value::Array(items) => items.as_slice(),
+        _ => std::slice::from_ref(node),
+    };
+    let mut texts = Vec::new();
+    for node in nodes {
+        if let Value::String(text) = &node.value {
+            texts.push(text.as_str());
+        }
+    }
+    texts
 }
