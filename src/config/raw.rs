@@ -185,26 +185,35 @@ fn whole_blocks(text: &str, pieces: &[Block]) -> Vec<Block> {
     blocks
 }
 
-/// How many of the blocks that follow belong to the first one: with them it is without mistakes,
-/// and with less its string has no end. One that is really never closed ends somewhere else, if at
-/// all, and what follows then is no TOML.
+/// How many of the blocks that follow belong to the first one: with them its string has an end,
+/// and with less it has none. One that is really never closed would end where another is opened, if
+/// at all.
 fn belonging(text: &str, first: &Block, others: &[Block]) -> usize {
-    let ends_string = |block: &Block| {
-        let text = text.get(block.span.clone()).unwrap_or_default();
-        text.contains("\"\"\"") || text.contains("'''")
-    };
-    let blocks = std::iter::once(first).chain(others).take(PIECES).enumerate();
-    for (count, last) in blocks.filter(|(count, block)| *count == 0 || ends_string(block)) {
+    let mut open = None;
+    for (count, last) in std::iter::once(first).chain(others).take(PIECES).enumerate() {
+        let end = text.get(last.span.clone()).unwrap_or_default();
+        if open.is_some_and(|quotes| !end.contains(quotes)) {
+            continue;
+        }
         let piece = text.get(first.span.start..last.span.end).unwrap_or_default();
         let (_, errors) = DeTable::parse_recoverable(piece);
         if errors.is_empty() {
             return count;
         }
-        if !errors.iter().any(|error| is_unclosed(error.message())) {
+        if open.is_some_and(|quotes| opens_another(end, quotes)) {
             break;
         }
+        let unclosed = errors.iter().find(|error| is_unclosed(error.message()));
+        let Some(unclosed) = unclosed else { return count };
+        open = Some(quotes_of(unclosed.message()));
     }
     0
+}
+
+/// Whether the first of these quotes in a text stand where a value begins.
+fn opens_another(text: &str, quotes: &str) -> bool {
+    let before = text.split(quotes).next().and_then(|before| before.lines().next_back());
+    before.is_some_and(|line| line.trim_end().ends_with(['=', '[', ',', '{']))
 }
 
 /// Splits a text at the lines that look like headers of finit's own tables.
@@ -301,6 +310,11 @@ fn is_unclosed(message: &str) -> bool {
     message.starts_with("invalid multi-line")
 }
 
+/// The quotes of the string that such a message is about.
+fn quotes_of(message: &str) -> &'static str {
+    if message.contains("basic") { "\"\"\"" } else { "'''" }
+}
+
 /// The quotes that open the multi-line string whose end is missing.
 fn opening_quotes(
     text: &str,
@@ -311,7 +325,7 @@ fn opening_quotes(
     if !is_unclosed(message) {
         return None;
     }
-    let quotes = if message.contains("basic") { "\"\"\"" } else { "'''" };
+    let quotes = quotes_of(message);
     let before = text.get(block.span.start..span.start)?;
     let start = before.rfind(quotes)?.checked_add(block.span.start)?;
     Some(start..start.checked_add(quotes.len())?)

@@ -72,9 +72,20 @@ fn a_script_that_holds_headers_is_one_service_whatever_else_is_wrong() {
     let unreadable = "a part of the file cannot be read".to_owned();
     assert_eq!(left_out(&text), (vec![("b".to_owned(), unreadable)], vec!["a".into(), "c".into()]));
     assert_eq!(read(&text).errors().len(), 1);
+    // A mistake of its own is told, and nothing of what the script holds is a service.
+    let text = format!("[service.a]\n{script}user = www-data\n{}", unit("c", ""));
+    let text = text.replace("level = 3", "# '''\n[service.z]\ncommand = \"/z\"");
+    let unreadable = "a part of the file cannot be read".to_owned();
+    assert_eq!(left_out(&text), (vec![("a".to_owned(), unreadable)], vec!["c".into()]));
+    let errors = read(&text).errors();
+    assert!(errors.len() == 1 && errors[0].contains("must stand in quotes"), "{errors:?}");
     // One that is never closed takes nothing along that ends a string of its own.
     let text = format!("[service.a]\nscript = \"\"\"\necho\n[service.d]\n{script}");
     assert_eq!(left_out(&text).1, ["d"]);
+    for steps in ["steps = [\"\"\"/x\"\"\"]", "steps = [\"/w\",\n\"\"\"\n/x [y]\n\"\"\"]"] {
+        let text = format!("[service.a]\nscript = \"\"\"\necho [\n[task.d]\n{steps}\n");
+        assert_eq!(left_out(&text).1, ["d"], "{text}");
+    }
     // What it runs may stand in what cannot be read.
     let text = "[service.a]\ncommand = \"/x\n[service.a.stop]\ntimeout = \"1s\"\n";
     assert_eq!(read(text).errors().len(), 1, "{:?}", read(text).errors());
