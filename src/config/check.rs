@@ -7,7 +7,7 @@ use std::rc::Rc;
 use super::keys::nearest;
 use super::left_out::Mistakes;
 use super::report::{Place, Problem, Report, quoted};
-use super::spec::{Kind, MILESTONES, STEPS, ServiceSpec, Start, SystemSpec, TARGETS, TargetSpec};
+use super::spec::{MILESTONES, STEPS, ServiceSpec, SystemSpec, TARGETS, TargetSpec};
 use super::{cycle, helper, misfits, rivals, taken};
 
 /// A name, and where the file says it.
@@ -120,7 +120,7 @@ pub(super) fn check(
         spec.targets.retain(|target| !on_cycles.targets.contains_key(&target.name));
         let rivals = rivals::find(&drafts, silent);
         leave_out(&mut drafts, rivals, &mut mistakes);
-        let second = second_on_terminal(&drafts, silent);
+        let second = taken::second_on_terminal(&drafts, silent);
         leave_out(&mut drafts, second, &mut mistakes);
     }
     take_out(&mut drafts, &mut mistakes);
@@ -168,7 +168,7 @@ fn are_tied_badly(
     let targets = [targets, &definitions.lost_targets].concat();
     let on_cycles = cycle::find(definitions, drafts, &targets, report);
     let rivals = rivals::find(drafts, report);
-    let second = second_on_terminal(drafts, report);
+    let second = taken::second_on_terminal(drafts, report);
     let no_cycles = on_cycles.drafts.is_empty() && on_cycles.targets.is_empty();
     !(no_cycles && rivals.is_empty() && second.is_empty())
 }
@@ -396,48 +396,12 @@ fn check_twice(
 }
 
 /// The drafts and their numbers: what is found makes way for what is written.
-fn found_last(drafts: &[Draft]) -> impl Iterator<Item = (usize, &Draft)> {
+pub(super) fn found_last(drafts: &[Draft]) -> impl Iterator<Item = (usize, &Draft)> {
     let of = |found: bool| {
         let all = drafts.iter().enumerate();
         all.filter(move |(_, draft)| (draft.origin == Origin::Found) == found)
     };
     of(false).chain(of(true))
-}
-
-/// Two services that are there at a time cannot have one terminal: each start hangs the other up.
-/// A task may use it before.
-pub(super) fn second_on_terminal(
-    drafts: &[Draft],
-    report: &mut Report<'_>,
-) -> BTreeMap<usize, String> {
-    let mut second = BTreeMap::new();
-    let mut owners: BTreeMap<(&str, &str), &Draft> = BTreeMap::new();
-    for (number, draft) in found_last(drafts) {
-        let spec = &draft.spec;
-        let Some(tty) = &spec.exec.tty else { continue };
-        let rests = spec.start != Start::Boot || !spec.enabled;
-        let is_made_up = draft.origin == Origin::StandIn;
-        if spec.kind != Kind::Service || rests || draft.vague || is_made_up {
-            continue;
-        }
-        let taken = spec.targets.iter().find_map(|target| owners.get(&(&**tty, &**target)));
-        if let Some(first) = taken {
-            let message = format!("the terminal {} is taken", quoted(tty));
-            let problem = Problem::new(message.clone());
-            if first.at == draft.at {
-                let hint = "each instance wants one of its own: tty = \"%i\"";
-                report.error(draft.at, problem.hint(hint));
-            } else {
-                let label = (first.at, format!("{} has it", quoted(&first.spec.name)));
-                let hint = "take out one, or say start = \"manual\"";
-                report.error_with(draft.at, problem.hint(hint), &[label]);
-            }
-            second.insert(number, message);
-        } else {
-            owners.extend(spec.targets.iter().map(|target| ((&**tty, &**target), draft)));
-        }
-    }
-    second
 }
 
 /// `wanted-by` is a `wants` written from the other side; of a target, it is membership.

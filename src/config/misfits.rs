@@ -3,10 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::check::{Definitions, Draft, Origin, check_names, second_on_terminal};
+use super::check::{Definitions, Draft, Origin, check_names};
 use super::report::{Problem, Report, quoted};
 use super::spec::{SystemSpec, TemplateSpec};
-use super::{cycle, rivals};
+use super::{cycle, rivals, taken};
 
 /// How often it is looked for them: one that is taken out may show another.
 const LOOKS: usize = 8;
@@ -49,7 +49,7 @@ fn misfits(
     let targets = [&*spec.targets, &definitions.lost_targets].concat();
     broken.extend(cycle::find(definitions, drafts, &targets, silent).drafts);
     broken.extend(rivals::find(drafts, silent));
-    broken.extend(second_on_terminal(drafts, silent));
+    broken.extend(taken::second_on_terminal(drafts, silent));
     let aliases: BTreeSet<&String> = drafts.iter().flat_map(|draft| &draft.spec.alias).collect();
     for (number, draft) in drafts.iter().enumerate() {
         if aliases.contains(&draft.spec.name) {

@@ -1,12 +1,12 @@
 //! Addresses that two services would listen on at a time, and records that both would write. That
 //! is no error, as one of them may never come, but the second would fail or take the other's place:
-//! it is told when the file is checked.
+//! it is told when the file is checked. Two on one terminal are an error: both would fail.
 
 use std::collections::BTreeMap;
 
-use super::check::{Draft, Origin, Relation};
+use super::check::{Draft, Origin, Relation, found_last};
 use super::report::{Problem, Report, quoted};
-use super::spec::{Address, SocketSpec, Start};
+use super::spec::{Address, Kind, SocketSpec, Start};
 
 /// With how many others on one port a socket is compared. A warning is not worth the time that
 /// the boot of a machine with thousands of them would need.
@@ -66,8 +66,45 @@ pub(super) fn warn_of_records(drafts: &[Draft], report: &mut Report<'_>) {
     }
 }
 
+/// Two services that are there at a time cannot have one terminal: each start hangs the other up.
+/// A task may use it before, and those of which one excludes the other, or may not come, are not.
+pub(super) fn second_on_terminal(
+    drafts: &[Draft],
+    report: &mut Report<'_>,
+) -> BTreeMap<usize, String> {
+    let mut second = BTreeMap::new();
+    let mut owners: BTreeMap<(&str, &str), Vec<&Draft>> = BTreeMap::new();
+    for (number, draft) in found_last(drafts) {
+        let spec = &draft.spec;
+        let Some(tty) = &spec.exec.tty else { continue };
+        if spec.kind != Kind::Service || spec.start != Start::Boot || !comes(draft) {
+            continue;
+        }
+        let meets = |other: &&&Draft| !exclude_each_other(other, draft);
+        let mut owned = spec.targets.iter().filter_map(|target| owners.get(&(&**tty, &**target)));
+        if let Some(first) = owned.find_map(|others| others.iter().find(meets)) {
+            let message = format!("the terminal {} is taken", quoted(tty));
+            let problem = Problem::new(message.clone());
+            if first.at == draft.at {
+                let hint = "each instance wants one of its own: tty = \"%i\"";
+                report.error(draft.at, problem.hint(hint));
+            } else {
+                let label = (first.at, format!("{} has it", quoted(&first.spec.name)));
+                let hint = "take out one, or say `conflicts`, or start = \"manual\"";
+                report.error_with(draft.at, problem.hint(hint), &[label]);
+            }
+            second.insert(number, message);
+        } else {
+            for target in &*spec.targets {
+                owners.entry((tty, target)).or_default().push(draft);
+            }
+        }
+    }
+    second
+}
+
 /// Whether it is there, or listens, without anybody asking for it.
-fn comes(draft: &Draft) -> bool {
+pub(super) fn comes(draft: &Draft) -> bool {
     let spec = &draft.spec;
     let by_itself = matches!(spec.start, Start::Boot | Start::Demand);
     let is_there = draft.origin != Origin::StandIn;
@@ -77,9 +114,12 @@ fn comes(draft: &Draft) -> bool {
 /// Whether both can be there at a time, and a target wants them so.
 fn meet(one: &Draft, other: &Draft) -> bool {
     let mut targets = one.spec.targets.iter();
-    targets.any(|target| other.spec.targets.contains(target))
-        && !rules_out(one, other)
-        && !rules_out(other, one)
+    targets.any(|target| other.spec.targets.contains(target)) && !exclude_each_other(one, other)
+}
+
+/// Whether one of both says that it conflicts with the other.
+pub(super) fn exclude_each_other(one: &Draft, other: &Draft) -> bool {
+    rules_out(one, other) || rules_out(other, one)
 }
 
 /// Whether one says that it conflicts with the other.

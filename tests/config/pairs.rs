@@ -96,8 +96,14 @@ fn said(mistakes: &[&Mistake]) -> BTreeMap<String, usize> {
     said
 }
 
-/// Mistakes in when `a` is there: nobody knows whom it excludes then.
-const WHEN: [&str; 4] = ["a wrong word", "a wrong flag", "an unknown target", "a wrong address"];
+/// Mistakes in when, or with whom, `a` is there: nobody knows whom it excludes then.
+const WHEN: [&str; 5] = [
+    "a wrong word",
+    "a wrong flag",
+    "an unknown target",
+    "a wrong address",
+    "rivals that need each other",
+];
 
 /// Keys that a mistake says: two that say the same cannot stand in one service.
 fn keys(lines: &str) -> Vec<&str> {

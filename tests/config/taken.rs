@@ -59,6 +59,31 @@ fn those_that_never_meet_may_have_one_address() {
     assert_eq!(both("listen = '80'\nconflicts = 'c'", "listen = '80'\nalias = 'c'"), "");
 }
 
+/// Each start would hang the other up; where one excludes the other, or may not come, none does.
+#[test]
+fn one_terminal_is_for_those_that_never_meet() {
+    let tty = "tty = 'tty1'";
+    let is_taken =
+        |more: &str| both(tty, &format!("{tty}\n{more}")).contains("error: the terminal");
+    for more in ["", "needs = 'a'", "alias = 'x'"] {
+        assert!(is_taken(more), "{more}");
+    }
+    for more in [
+        "conflicts = 'a'",
+        "only-if.kernel-arg = 'kiosk'",
+        "start = 'manual'",
+        "targets = 'rescue'",
+        "enabled = false",
+    ] {
+        assert_eq!(both(tty, &format!("{tty}\n{more}")), "", "{more}");
+    }
+    assert_eq!(both(&format!("{tty}\nconflicts = 'b'"), tty), "");
+    // The third meets the second one.
+    let third = format!("[service.c]\ncommand = '/c'\n{tty}\nconflicts = 'a'\n");
+    let two = both(tty, &format!("{tty}\nconflicts = 'a'\n{third}"));
+    assert!(two.contains("`b` has it"), "{two}");
+}
+
 /// A warning never makes a file a broken one, not even with more of them than are kept.
 #[test]
 fn any_number_of_warnings_is_no_error() {
