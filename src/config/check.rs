@@ -154,6 +154,7 @@ pub(super) fn check_names(
         broken.extend(report.since(before).or(mistake).map(|mistake| (number, mistake)));
     }
     check_twice(definitions, drafts, &mut broken, report);
+    check_provided(drafts, &mut broken, report);
     names.check_own(report);
     broken
 }
@@ -391,6 +392,28 @@ fn check_twice(
                 report.error_with(*at, Problem::new(message.clone()), &[label]);
                 broken.entry(number).or_insert(message);
             }
+        }
+    }
+}
+
+/// What one service is also called nobody else can provide: whoever names it would mean the one here
+/// and the other there.
+fn check_provided(drafts: &[Draft], broken: &mut BTreeMap<usize, String>, report: &mut Report<'_>) {
+    let mut takers: BTreeMap<&str, (bool, &Draft, Place)> = BTreeMap::new();
+    for (number, draft) in found_last(drafts) {
+        for (name, at) in &draft.takes {
+            let is_alias = draft.spec.alias.contains(name);
+            let (first_is_alias, first, place) =
+                takers.entry(name).or_insert((is_alias, draft, *at));
+            if *first_is_alias == is_alias || std::ptr::eq(*first, draft) {
+                continue;
+            }
+            let message = format!("{} names two things", quoted(name));
+            let problem = Problem::new(message.clone());
+            let hint = "several may say `provides` of one name, and none of them `alias`";
+            let label = (*place, format!("{} takes it here", quoted(&first.spec.name)));
+            report.error_with(*at, problem.hint(hint), &[label]);
+            broken.entry(number).or_insert(message);
         }
     }
 }

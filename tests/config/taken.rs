@@ -84,6 +84,18 @@ fn one_terminal_is_for_those_that_never_meet() {
     assert!(two.contains("`b` has it"), "{two}");
 }
 
+/// One that is also called so is meant by `stop`, and whoever provides it by `needs`.
+#[test]
+fn what_one_is_also_called_nobody_else_provides() {
+    let (alias, provides) = ("alias = 'mail'", "provides = 'mail'");
+    for (a, b) in [(alias, provides), (provides, alias)] {
+        let told = both(a, b);
+        assert!(told.contains("error: `mail` names two things"), "{told}");
+        assert!(told.contains("`a` takes it here") && told.matches("error").count() == 1, "{told}");
+    }
+    assert_eq!(both(provides, provides), "");
+}
+
 /// A warning never makes a file a broken one, not even with more of them than are kept.
 #[test]
 fn any_number_of_warnings_is_no_error() {
