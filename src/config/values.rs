@@ -173,7 +173,7 @@ pub(super) fn terminal(text: &str) -> Result<String, Problem> {
 
 /// The name of an environment variable.
 pub(super) fn variable(text: &str) -> Result<String, Problem> {
-    if text.is_empty() || text.contains('=') {
+    if text.is_empty() || text.contains(['=', '\0']) {
         return Err(Problem::new(format!("{} is no name of a variable", quoted(text))));
     }
     Ok(text.to_owned())

@@ -436,13 +436,14 @@ fn alternatives_milestones_steps_aliases_and_instances_are_names() {
 fn the_machine_itself() {
     let loaded = read(
         "[boot]\nhostname = 'box'\nfstab = false\ndevices = 'mdev'\nmodules = 'loop'\n\
-         sysctl = { 'vm.swappiness' = 10 }\nskip = ['fsck']\n[shutdown]\ntimeout = '9s'\n\
+         sysctl = { 'vm.swappiness' = 10, 'kernel.core_pattern' = '%n.%i%%' }\nskip = ['fsck']\n[shutdown]\ntimeout = '9s'\n\
          ctrl-alt-del = 'ignore'\n[control]\npower-group = 'adm'\n[log]\nmax-size = '512K'\nkeep = 2\n",
     );
     assert!(!loaded.is_broken(), "{:?}", loaded.errors());
     let spec = loaded.spec;
     assert_eq!((spec.boot.hostname.as_deref(), spec.boot.fstab), (Some("box"), false));
-    assert_eq!(spec.boot.sysctl, [("vm.swappiness".to_owned(), "10".to_owned())]);
+    let settings = [("vm.swappiness", "10"), ("kernel.core_pattern", "%n.%i%%")];
+    assert_eq!(spec.boot.sysctl, settings.map(|(name, value)| (name.into(), value.into())));
     assert_eq!(spec.shutdown.timeout, Duration::from_secs(9));
     assert_eq!((spec.log.max_size, spec.log.keep), (512 << 10, 2));
     assert_eq!(spec.control.power_group.as_deref(), Some("adm"));

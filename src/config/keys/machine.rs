@@ -79,7 +79,8 @@ pub(super) const KEYS: [Key; 21] = [
         "a table of strings and integers",
         "",
         r#"{ "vm.swappiness" = "10" }"#,
-        "Kernel settings beside those of sysctl.d(5), in order.",
+        "Kernel settings beside those of sysctl.d(5), in order. Percent signs in them stand for \
+         themselves.",
     ),
     key(
         "boot",

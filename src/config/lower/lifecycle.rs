@@ -47,6 +47,10 @@ pub(super) fn restart(s: &mut Section<'_, '_, '_>, kind: Kind) -> RestartSpec {
         inner.report.error(place, Problem::new("`within` needs `burst`"));
     }
     spec.within = inner.duration("within").unwrap_or(spec.within);
+    if let (true, Some(place)) = (spec.within.is_zero(), inner.place("within")) {
+        let problem = Problem::new("`within` of `restart` cannot be nothing");
+        inner.report.error(place, problem.hint("no end comes within no time: write \"1m\""));
+    }
     spec.except = exits(&mut inner, "except");
     spec.also = exits(&mut inner, "also");
     spec

@@ -101,7 +101,8 @@ fn sysctl(s: &mut Section<'_, '_, '_>) -> Vec<(String, String)> {
                 s.report.error(entry.at, problem);
                 None
             }
-            _ => s.string("sysctl", &entry.node),
+            // The kernel has percent signs of its own: "core.%i" is a thread's, core(5).
+            _ => s.raw("sysctl", &entry.node).map(str::to_owned),
         };
         settings.extend(value.map(|value| (entry.key.clone(), value)));
     }

@@ -30,7 +30,11 @@ pub(super) fn readiness(
     let by_default = if kind == Kind::Task { Ready::Exit } else { Ready::Exec };
     let pidfile = s.get("pidfile", values::absolute).map(PathBuf::from);
     let when = ready(s, pidfile.as_ref());
-    if let Some(problem) = when.as_ref().and_then(|when| misfit(when, kind, sockets)) {
+    // One that reads from its socket is handed none.
+    let reads = s.entry("stdin").map(|entry| &entry.node.value);
+    let reads = matches!(reads, Some(Value::String(text)) if text == "socket");
+    let handed = sockets.filter(|sockets| sockets.mode == SocketMode::Inetd || !reads);
+    if let Some(problem) = when.as_ref().and_then(|when| misfit(when, kind, handed)) {
         let place = s.place("ready");
         place.into_iter().for_each(|place| s.report.error(place, problem.clone()));
     }
@@ -98,6 +102,10 @@ fn ready(s: &mut Section<'_, '_, '_>, pidfile: Option<&PathBuf>) -> Option<Ready
         let mut inner = s.inner(table, "service.ready");
         let hook = one_hook(&mut inner, "command");
         let every = inner.duration("every").unwrap_or(EVERY);
+        if let (true, Some(place)) = (every.is_zero(), inner.place("every")) {
+            let problem = Problem::new("`every` of `ready` cannot be nothing");
+            inner.report.error(place, problem.hint("write a duration, such as \"1s\""));
+        }
         if inner.entry("command").is_none() {
             let problem = Problem::new("`ready` says nothing to run").hint("add `command`");
             s.report.error(entry.node.at, problem);
