@@ -23,7 +23,6 @@ use crate::os::users::{Accounts, User};
 use crate::probe;
 
 use super::groups::Way;
-use super::notify;
 use super::reaper::Owner;
 use super::site::Site;
 use super::watch::Token;
@@ -70,7 +69,6 @@ impl Driver {
             None => (exec.capabilities, exec.no_new_privileges),
             Some(_) => (Capabilities::NONE, identity.as_ref().is_some_and(|who| who.uid != 0)),
         };
-        let environment = self.surroundings(order, user.as_ref());
         let line = match order.what {
             What::Main => {
                 self.prepare_notify(node, spec)?;
@@ -78,6 +76,7 @@ impl Driver {
             }
             What::Connection(_) | What::Hook | What::Probe | What::Health => None,
         };
+        let environment = self.surroundings(order, user.as_ref());
         let words = config::expand(&order.command, |name| environment.get(name).map(str::to_owned));
         let argv: Vec<Vec<u8>> = words.into_iter().map(String::into_bytes).collect();
         let path = environment.get("PATH").unwrap_or(PATH).to_owned();
@@ -169,8 +168,20 @@ impl Driver {
         for (name, value) in &order.told {
             environment.set(name, value);
         }
-        tell_how_to_notify(&mut environment, order.run.node, spec);
+        self.tell_how_to_notify(&mut environment, order.run.node, spec);
         environment
+    }
+
+    /// Where a service can tell of itself, and how often it has to; sd_notify(3).
+    fn tell_how_to_notify(&self, environment: &mut Environment, node: NodeId, spec: &ServiceSpec) {
+        let listens = spec.ready.listens();
+        let Some(socket) = listens.then(|| self.notify_socket(node, spec)).flatten() else {
+            return;
+        };
+        environment.set("NOTIFY_SOCKET", &socket.display().to_string());
+        if let Some(time) = spec.ready.watchdog {
+            environment.set("WATCHDOG_USEC", &time.as_micros().to_string());
+        }
     }
 
     /// A process of a run is there.
@@ -199,7 +210,7 @@ impl Driver {
         };
         let argv = [boot::MYSELF.into(), word.into(), about.unwrap_or_default()];
         let mut environment = Environment::default();
-        tell_how_to_notify(&mut environment, node, &order.service);
+        self.tell_how_to_notify(&mut environment, node, &order.service);
         let env = environment.into_bytes();
         let limits = self.limits(&[]);
         let site = self.sites.of(node).ok_or_else(|| internal(libc::ENOMEM))?;
@@ -242,17 +253,6 @@ impl Driver {
 fn is_of_no_use(group: &Group, errno: Errno) -> bool {
     // Of one that somebody took away the descriptor leads nowhere.
     GONE.contains(&errno) || CLOSED.contains(&errno) && group.populated() == Ok(false)
-}
-
-/// Where a service can tell of itself, and how often it has to; sd_notify(3).
-fn tell_how_to_notify(environment: &mut Environment, node: NodeId, spec: &ServiceSpec) {
-    if !spec.ready.listens() {
-        return;
-    }
-    environment.set("NOTIFY_SOCKET", &notify::path(node).display().to_string());
-    if let Some(time) = spec.ready.watchdog {
-        environment.set("WATCHDOG_USEC", &time.as_micros().to_string());
-    }
 }
 
 /// Those that there are.

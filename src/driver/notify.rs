@@ -31,32 +31,48 @@ const REST: Duration = Duration::from_millis(10);
 
 impl Driver {
     /// Makes the socket of a service before its first start; before a later one it takes away
-    /// what was said to the run before.
+    /// what was said to the run before. Nobody finds a file of ours in a root of his own, so that
+    /// one who has such a root gets a socket without a file.
     pub(super) fn prepare_notify(
         &mut self,
         node: NodeId,
         spec: &ServiceSpec,
     ) -> Result<(), SpawnError> {
         let Some(site) = self.sites.of(node) else { return Ok(()) };
+        let has_root = spec.exec.root.is_some();
         if let Some(socket) = &site.rare().notify {
             empty(socket);
-            return Ok(());
+            let has_file = socket::name(socket.as_fd()).is_some_and(|name| name.is_absolute());
+            if has_file != has_root || !spec.ready.listens() {
+                return Ok(());
+            }
         }
         if !spec.ready.listens() {
             return Ok(());
         }
-        let path = path(node);
-        let made = folder().and_then(|()| {
-            let options = Options { mode: 0o666, ..Options::default() };
-            let socket = socket::bind(&Endpoint::UnixDatagram(path.clone()), &options)?;
+        if let Some(former) = site.rare_mut().and_then(|rare| rare.notify.take()) {
+            let_go(node, &former);
+        }
+        let made = if has_root { socket::nameless_datagram() } else { bind(node) };
+        let made = made.and_then(|socket| {
             socket::pass_credentials(socket.as_fd())?;
             self.watch.readable(&socket, Token::Notify(node))?;
             Ok(socket)
         });
-        let subject = path.display().to_string();
+        let subject = if has_root { String::new() } else { path(node).display().to_string() };
         let fail = |errno| SpawnError { stage: Stage::Socket, errno, subject };
         site.make_rare().notify = Some(made.map_err(fail)?);
         Ok(())
+    }
+
+    /// What NOTIFY_SOCKET is for a program of a service. The commands before its first start may
+    /// come before there is a socket.
+    pub(super) fn notify_socket(&self, node: NodeId, spec: &ServiceSpec) -> Option<PathBuf> {
+        let socket = self.sites.get(node).and_then(|site| site.rare().notify.as_ref());
+        match socket {
+            Some(socket) => socket::name(socket.as_fd()),
+            None => spec.exec.root.is_none().then(|| path(node)),
+        }
     }
 
     /// Makes the pipe for the line of a run; the writing end is for it alone.
@@ -256,12 +272,24 @@ impl Driver {
         let Some(rare) = self.sites.of(node).and_then(Site::rare_mut) else { return };
         rare.line = None;
         if let Some(socket) = rare.notify.take() {
-            // What is in it is closed with it, and is not ours to close.
-            socket::hear_no_more(socket.as_fd());
-            empty(&socket);
-            socket::unlink(&Endpoint::UnixDatagram(path(node)));
+            let_go(node, &socket);
         }
     }
+}
+
+/// The socket of a service, with its file.
+fn bind(node: NodeId) -> Result<OwnedFd, Errno> {
+    folder()?;
+    let options = Options { mode: 0o666, ..Options::default() };
+    socket::bind(&Endpoint::UnixDatagram(path(node)), &options)
+}
+
+/// Nothing more is heard by that socket.
+fn let_go(node: NodeId, socket: &OwnedFd) {
+    // What is in it is closed with it, and is not ours to close.
+    socket::hear_no_more(socket.as_fd());
+    empty(socket);
+    socket::unlink(&Endpoint::UnixDatagram(path(node)));
 }
 
 /// Takes away what has been said until now.
@@ -278,8 +306,8 @@ fn empty(socket: &OwnedFd) {
     closing::aside(fds);
 }
 
-/// The path for NOTIFY_SOCKET: a name may be longer than a socket address has room for.
-pub fn path(node: NodeId) -> PathBuf {
+/// The path of a socket with a file: a name may be longer than a socket address has room for.
+fn path(node: NodeId) -> PathBuf {
     Path::new(FOLDER).join(node.number().to_string())
 }
 

@@ -234,6 +234,24 @@ fn unix(path: &Path, kind: SockType, options: &Options) -> Result<OwnedFd, Errno
     Ok(socket)
 }
 
+/// A socket for datagrams whose name, without a file, the kernel chooses: nobody can have taken it,
+/// and it is reached from any root. unix(7), autobind
+pub fn nameless_datagram() -> Result<OwnedFd, Errno> {
+    let flags = flags(&Options::default());
+    let socket = nix::sys::socket::socket(AddressFamily::Unix, SockType::Datagram, flags, None)?;
+    nix::sys::socket::bind(socket.as_raw_fd(), &UnixAddr::new_unnamed())?;
+    Ok(socket)
+}
+
+/// What a socket of this machine is bound to, as [`Endpoint`] has it.
+pub fn name(socket: BorrowedFd<'_>) -> Option<PathBuf> {
+    let address: UnixAddr = nix::sys::socket::getsockname(socket.as_raw_fd()).ok()?;
+    match address.as_abstract() {
+        Some(name) => Some(std::ffi::OsStr::from_bytes(&[b"@", name].concat()).into()),
+        None => address.path().map(Path::to_owned),
+    }
+}
+
 /// Bind with permissions for nobody else: they are widened before listen(2), not narrowed
 /// after. The umask belongs to the whole process, but we are its one thread.
 fn bind_private(socket: &OwnedFd, address: &UnixAddr) -> Result<(), Errno> {

@@ -316,3 +316,35 @@ fn descriptors_that_are_never_closed_are_few() {
         machine.wait("none of it", |m| (m.pid1_descriptors() <= before).then_some(()));
     }
 }
+
+/// No file of the machine's is in its root.
+#[test]
+fn who_has_a_root_of_its_own_is_heard_from_there() {
+    let says = "import ctypes, signal; ctypes.CDLL(\"libsystemd.so.0\").sd_notify(0, b\"READY=1\"); \
+                signal.pause()";
+    let file = |root: &str| {
+        format!(
+            "[service.jailed]\ncommand = [\"/usr/bin/python3\", \"-c\", '{says}']\n\
+             ready = \"notify\"\nstart = \"manual\"\n{root}"
+        )
+    };
+    let root = "root = \"/jail\"\nuser = \"nobody\"\nwatchdog = \"1h\"\n";
+    let machine = Machine::boot(&file(root));
+    // Without what is mounted below: it has neither /run nor /proc.
+    let made = machine.sh("mkdir /jail && mount --bind / /jail && [ ! -e /jail/run/initctl ]");
+    assert_eq!(made.code, 0, "{made:?}");
+    let files = |m: &Machine| m.sh("find /run -path '*/notify/*'").text.lines().count();
+    machine.order(&["start", "jailed"]);
+    assert_eq!((machine.status("jailed")["state"].as_str(), files(&machine)), (Some("up"), 0));
+    machine.order(&["upgrade"]);
+    machine.hang_up();
+    machine.order(&["restart", "jailed"]);
+    // Each has the one that it reaches.
+    for (root, count) in [("", 1), (root, 0)] {
+        machine.write("/etc/finit.toml", &file(root));
+        machine.order(&["apply"]);
+        machine.order(&["restart", "jailed"]);
+        let up = machine.status("jailed")["state"] == "up";
+        assert!(up && files(&machine) == count, "{root}\n{}", machine.story());
+    }
+}

@@ -80,7 +80,15 @@ pub(super) const KEYS: [Key; 52] = [
         "The permissions that its new files do not get.",
     ),
     key(IN, "cwd", "a path", r#""/""#, r#""/var/lib/app""#, "The folder that it starts in."),
-    key(IN, "root", "a path", "", r#""/srv/jail""#, "The folder that becomes its root, chroot(2)."),
+    key(
+        IN,
+        "root",
+        "a path",
+        "",
+        r#""/srv/jail""#,
+        "The folder that becomes its root, chroot(2). It tells of itself from there, too: with it \
+         NOTIFY_SOCKET is a name without a file.",
+    ),
     key(
         IN,
         "env",
