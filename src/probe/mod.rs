@@ -142,7 +142,8 @@ fn introduce(path: &Path) -> Result<Option<Pid>, String> {
     let fail = |why: &dyn std::fmt::Display| format!("{}: {why}", path.display());
     let bytes = fds::read_head(path, 64).map_err(|errno| fail(&errno))?;
     let text = String::from_utf8_lossy(&bytes);
-    let number = text.split_whitespace().next().and_then(|word| word.parse().ok());
+    // Some pad it, and some write more lines; but a number among others is none.
+    let number = text.lines().next().and_then(|line| line.trim().parse().ok());
     let pid = number.and_then(Pid::new).ok_or_else(|| fail(&"it holds no process number"))?;
     if proc::process(pid.raw()).is_none_or(|process| process.ended) {
         return Err(fail(&format!("there is no process {pid}")));

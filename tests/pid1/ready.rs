@@ -364,6 +364,52 @@ fn a_stale_or_foreign_pid_file_makes_nobody_the_main_process() {
     assert_eq!(machine.main_pid("app"), idle.trim().parse::<i32>().unwrap());
 }
 
+/// Some numbers mean many processes, or PID 1 itself, to kill(2).
+#[test]
+fn b6_only_a_process_number_in_a_pid_file_names_a_daemon() {
+    let forks = |(name, text): &(&str, &str)| {
+        let says =
+            format!("/programs/idle & echo $! >/out/{name}; printf %b \"{text}\" >/out/{name}.pid");
+        format!(
+            "[service.{name}]\ncommand = [\"/bin/sh\", \"-c\", '''{says}''']\n\
+             ready = \"forked\"\npidfile = \"/out/{name}.pid\"\n"
+        )
+    };
+    let bad = [
+        ("zero", "0"),
+        ("minus", "-1"),
+        ("first", "1"),
+        ("large", "2147483648"),
+        ("huge", "4294967298"),
+        ("pair", "$! 34"),
+        ("word", "pid $!"),
+        ("empty", ""),
+    ];
+    let good = [("plain", "$!"), ("padded", "    $!\\n"), ("lines", "$!\\n/usr/bin/x -f\\n12\\n")];
+    let bus = "[service.bus]\ncommand = \"/usr/bin/dbus-daemon --config-file=/etc/bus.conf\"\n\
+               ready = \"forked\"\npidfile = \"/run/bus.pid\"\n";
+    let file = "<busconfig><type>custom</type><fork/><pidfile>/run/bus.pid</pidfile>\
+                <listen>unix:path=/run/bus</listen></busconfig>";
+    let toml: String = bad.iter().chain(&good).map(forks).collect();
+    let machine = Plan::new().file("/etc/bus.conf", file).boot(&(toml + bus));
+    let is_daemon = |name: &str, file: &str| {
+        machine.until(name, "up");
+        assert_eq!(machine.main_pid(name).to_string(), machine.read(file).trim(), "{name}");
+    };
+    for (name, _) in good {
+        is_daemon(name, &format!("/out/{name}"));
+    }
+    is_daemon("bus", "/run/bus.pid");
+    for (name, _) in bad {
+        let no_number = format!("/out/{name}.pid: it holds no process number");
+        let log = format!("/var/log/finit/{name}.log");
+        machine.wait(&no_number, |m| m.read(&log).contains(&no_number).then_some(()));
+        assert_eq!(machine.status(name)["state"], "starting", "{name}");
+        machine.write(&format!("/out/{name}.pid"), &machine.read(&format!("/out/{name}")));
+        is_daemon(name, &format!("/out/{name}"));
+    }
+}
+
 #[test]
 fn s6_services_write_a_line_and_others_are_found() {
     let machine = Machine::boot(
