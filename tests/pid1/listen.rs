@@ -94,6 +94,84 @@ fn a_port_that_is_taken_is_tried_again_until_it_is_free() {
     machine.until("second", "listening");
 }
 
+/// What each says of a socket that it is handed: six options as numbers, and the device.
+const OPTIONS: &str = r#"
+import socket as s
+fd = s.socket(fileno=3)
+numbers = [(s.SOL_SOCKET, s.SO_KEEPALIVE), (s.SOL_SOCKET, s.SO_REUSEPORT), (s.SOL_SOCKET, s.SO_REUSEADDR),
+           (s.IPPROTO_TCP, s.TCP_NODELAY), (s.IPPROTO_IPV6, s.IPV6_V6ONLY), (s.IPPROTO_IP, 15)]
+print(*[fd.getsockopt(*one) for one in numbers], fd.getsockopt(s.SOL_SOCKET, 25, 16).rstrip(b"\0").decode())
+"#;
+
+#[test]
+fn h3_each_option_of_a_socket_is_set_in_the_kernel_where_it_is_said() {
+    let said = [
+        ("", "0 0 1 0 0 0 \n"),
+        (", keepalive = true", "1 0 1 0 0 0 \n"),
+        (", reuseport = true", "0 1 1 0 0 0 \n"),
+        (", nodelay = true", "0 0 1 1 0 0 \n"),
+        (", v6only = true", "0 0 1 0 1 0 \n"),
+        (", freebind = true", "0 0 1 0 0 1 \n"),
+        (", device = 'lo'", "0 0 1 0 0 0 lo\n"),
+    ];
+    let service = |(number, (option, _)): (usize, &(&str, &str))| {
+        format!(
+            "[service.t{number}]\nscript = \"python3 /etc/options.py >/out/t{number}\"\n\
+             start = \"boot\"\nrestart = \"never\"\nlisten = {{ on = \"{}\"{option} }}\n",
+            9000 + number
+        )
+    };
+    let toml: String = said.iter().enumerate().map(service).collect();
+    let machine = Plan::new().file("/etc/options.py", OPTIONS).boot(&toml);
+    for (number, (option, told)) in said.iter().enumerate() {
+        let file = format!("/out/t{number}");
+        let found =
+            machine.wait(&file, |m| Some(m.read(&file)).filter(|text| text.ends_with('\n')));
+        assert_eq!(found, *told, "{option}");
+    }
+}
+
+/// Which of both comes first makes no difference.
+#[test]
+fn h3_one_port_is_had_by_both_families_apart_or_by_one_socket() {
+    let service = |name: &str, listen: &str, after: &str| {
+        format!(
+            "[service.{name}]\ncommand = \"/programs/idle\"\nlisten = {listen}\nafter = [{after}]\n"
+        )
+    };
+    let (six, four) = ("{ on = \"80\", v6only = true }", "\"0.0.0.0:80\"");
+    let (both, shared) = ("\"80\"", "{ on = \"80\", reuseport = true }");
+    let pairs = [
+        (six, four, true),
+        (four, six, true),
+        (both, four, false),
+        (four, both, false),
+        (shared, shared, true),
+        (shared, both, false),
+        (both, shared, false),
+    ];
+    let mut toml = String::new();
+    for (number, (first, second, _)) in pairs.iter().enumerate() {
+        let port = (8000 + number).to_string();
+        let [first, second] = [first, second].map(|one| one.replace("80", &port));
+        toml += &service(&format!("first{number}"), &first, "");
+        toml += &service(&format!("second{number}"), &second, &format!("\"first{number}\""));
+    }
+    let machine = Machine::boot(&toml);
+    for (number, (_, _, apart)) in pairs.iter().enumerate() {
+        machine.until(&format!("first{number}"), "listening");
+        let second = format!("second{number}");
+        if *apart {
+            machine.until(&second, "listening");
+        } else {
+            machine.wait(&format!("{second} to be refused"), |m| {
+                let status = m.status(&second);
+                status["reason"].as_str().is_some_and(|r| r.contains("EADDRINUSE")).then_some(())
+            });
+        }
+    }
+}
+
 #[test]
 fn a_web_server_and_the_secure_shell_just_run() {
     let machine = Machine::boot(
