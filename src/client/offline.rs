@@ -92,15 +92,27 @@ fn examine(path: &Path) -> Found {
 
 /// The file that a drop-in belongs to, and how that file knows it; none for what is no drop-in.
 fn whole_of(path: &Path) -> Option<(PathBuf, PathBuf)> {
-    let folder = match path.parent()? {
-        here if here.as_os_str().is_empty() => std::env::current_dir().ok()?,
-        folder => folder.to_owned(),
-    };
-    let whole = is_drop_in_folder(&folder).then(|| folder.with_extension(""))?;
-    if path.extension() != Some(OsStr::new("toml")) || !path.exists() || !whole.is_file() {
+    let path = std::path::absolute(path).ok()?;
+    let folder = path.parent()?;
+    let whole = is_drop_in_folder(folder).then(|| folder.with_extension(""))?;
+    if !is_read(&path) || !path.exists() || !whole.is_file() {
         return None;
     }
-    Some((whole, folder.join(path.file_name()?)))
+    Some((whole, path))
+}
+
+/// Whether a drop-in of that name is read.
+fn is_read(path: &Path) -> bool {
+    let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+    !hidden && path.extension() == Some(OsStr::new("toml"))
+}
+
+/// That a file lies among drop-ins and is none, if it is so.
+fn unread(path: &Path) -> Option<String> {
+    let path = std::path::absolute(path).ok()?;
+    let lost = path.parent().is_some_and(is_drop_in_folder) && !is_read(&path) && path.exists();
+    let why = "it is not read: of this folder what ends with .toml and begins with no dot is";
+    lost.then(|| format!("{}: {why}", path.display()))
 }
 
 /// A drop-in within what it is a part of: it may speak of all that is defined there.
@@ -150,8 +162,9 @@ fn examine_whole(path: &Path) -> Found {
     let login = (is_whole && !has_login(&spec)).then(|| {
         "no service of the target default has a `tty`: nobody can log in on the console".to_owned()
     });
-    let warnings = unsaid
+    let warnings = unread(path)
         .into_iter()
+        .chain(unsaid)
         .chain(never)
         .chain(power)
         .chain(login)

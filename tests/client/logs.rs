@@ -352,7 +352,12 @@ fn a_drop_in_is_checked_within_its_file() {
         Ran::of(command(&folder, "finitctl", &["check", file]).current_dir(from))
     };
     let path = part.to_str().unwrap();
-    for (file, from) in [(path, &*folder), ("app.toml", &drop_ins)] {
+    for (file, from) in [
+        (path, &*folder),
+        ("app.toml", &drop_ins),
+        ("./app.toml", &drop_ins),
+        ("finit.toml.d/../finit.toml.d/./app.toml", &folder),
+    ] {
         let ran = check(file, from);
         assert_eq!(ran.out, format!("{file}: 2 services, 0 tasks: no errors\n"), "{}", ran.err);
     }
@@ -366,6 +371,27 @@ fn a_drop_in_is_checked_within_its_file() {
         "{}",
         ran.err
     );
+}
+
+/// "No errors" would be about a file that nobody reads.
+#[test]
+fn a_check_says_that_a_file_among_drop_ins_is_not_read() {
+    let folder = folder();
+    let drop_ins = folder.join("finit.toml.d");
+    fs::create_dir(&drop_ins).unwrap();
+    fs::write(folder.join("finit.toml"), "[service.a]\ncommand = \"/a\"\n").unwrap();
+    for name in [".h.toml", "h.toml.off"] {
+        let path = drop_ins.join(name);
+        let check = |text: &str| {
+            fs::write(&path, text).unwrap();
+            Ran::of(command(&folder, "finitctl", &["check", name]).current_dir(&drop_ins))
+        };
+        let ran = check("[service.b");
+        assert_eq!(ran.code, 1, "{}", ran.out);
+        let ran = check("[service.b]\ncommand = \"/b\"\n");
+        assert_eq!(ran.out, format!("{name}: 1 service, 0 tasks: no errors\n"), "{}", ran.err);
+        assert!(ran.err.starts_with("warning: ") && ran.err.contains("not read"), "{}", ran.err);
+    }
 }
 
 #[test]
