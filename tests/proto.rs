@@ -132,6 +132,7 @@ fn every_answer() -> Vec<Answer> {
             protocol: 1,
             version: "0.1.0".to_owned(),
             features: vec!["x".to_owned()],
+            config: Some("/etc/finit.toml".to_owned()),
         }),
         Answer::Reply(Reply::Pong),
         Answer::Reply(Reply::Machine(Box::new(machine))),

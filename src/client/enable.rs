@@ -44,8 +44,7 @@ pub fn arguments(command: Command) -> Command {
             flag("file")
                 .value_name("FILE")
                 .value_parser(value_parser!(PathBuf))
-                .default_value(offline::FILE)
-                .help("The file that describes the machine"),
+                .help("The file that describes the machine; without it the one that finit reads"),
         )
         .arg(
             flag("now")
@@ -78,8 +77,12 @@ pub fn disable(session: &mut Session, matches: &ArgMatches) -> Result<Status, Fa
 
 fn set(session: &mut Session, matches: &ArgMatches, on: bool) -> Result<Status, Failure> {
     let name = matches.get_one::<String>("name").cloned().unwrap_or_default();
+    let file = match (matches.get_one::<PathBuf>("file"), matches.contains_id("root")) {
+        (Some(file), _) => file.clone(),
+        (None, true) => offline::FILE.into(),
+        (None, false) => offline::file(session)?,
+    };
     let root = matches.get_one::<PathBuf>("root").cloned().unwrap_or_else(|| "/".into());
-    let file = matches.get_one::<PathBuf>("file").cloned().unwrap_or_default();
     let path = root.join(file.strip_prefix("/").unwrap_or(&file));
     let path = if root == Path::new("/") { file } else { path };
     let loaded = config::load(&path, &Rooted(&root));

@@ -5,15 +5,16 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use clap::{Arg, ArgMatches, Command};
+use clap::{Arg, ArgMatches, Command, value_parser};
 
-use super::connect::Failure;
-use super::{Form, Session, Status};
+use super::connect::{Connection, Failure, PATIENCE};
+use super::{Form, Session, Status, unexpected};
 use crate::calendar::{DAY, Schedule, Zone};
 use crate::config::spec::{Kind, Look, ServiceSpec, SystemSpec};
 use crate::config::{self, Diagnostic};
 use crate::os::time;
 use crate::os::users::Accounts;
+use crate::proto::{Reply, Request};
 
 /// Where time zones are.
 const ZONES: &str = "/usr/share/zoneinfo";
@@ -21,12 +22,13 @@ const ZONES: &str = "/usr/share/zoneinfo";
 /// The target of a boot without another word.
 const DEFAULT: &str = "default";
 
-/// The file that describes the machine.
+/// The file that describes the machine, without another word.
 pub const FILE: &str = "/etc/finit.toml";
 
 /// The words behind `check`.
 pub fn check_arguments(command: Command) -> Command {
-    command.arg(Arg::new("file").value_name("FILE").default_value(FILE).help("The file to check"))
+    let help = "The file to check; without it the one that the running finit reads";
+    command.arg(Arg::new("file").value_name("FILE").value_parser(value_parser!(PathBuf)).help(help))
 }
 
 /// The words behind `explain`.
@@ -35,20 +37,44 @@ pub fn explain_arguments(command: Command) -> Command {
     command.arg(Arg::new("key").value_name("KEY").required(true).help(help))
 }
 
+/// The file that describes this machine: the one that the running finit reads, or where none runs
+/// the usual one.
+///
+/// # Errors
+/// One that runs and does not say it: another file would be a guess.
+pub fn file(session: &Session) -> Result<PathBuf, Failure> {
+    let patience = session.patience.unwrap_or(PATIENCE);
+    let hello = Connection::open(&session.socket, patience)
+        .and_then(|mut connection| connection.ask(&Request::Hello));
+    match hello {
+        Ok(Reply::Hello { config: Some(config), .. }) => Ok(config.into()),
+        // One of a version before this question reads that.
+        Ok(Reply::Hello { config: None, .. }) | Err(Failure::NoConnection { .. }) => {
+            Ok(FILE.into())
+        }
+        Ok(other) => Err(unexpected(&other)),
+        Err(failure) => Err(failure),
+    }
+}
+
 /// `finitctl check`: all mistakes at once, or what the file holds.
 ///
 /// # Errors
-/// None: mistakes in the file are its result.
+/// Mistakes in the file are its result, and no error; which file it is may be unknown.
 pub fn check(session: &mut Session, matches: &ArgMatches) -> Result<Status, Failure> {
-    let file = matches.get_one::<String>("file").map_or(FILE, String::as_str);
-    let found = examine(Path::new(file));
+    let path = match matches.get_one::<PathBuf>("file") {
+        Some(file) => file.clone(),
+        None => file(session)?,
+    };
+    let found = examine(&path);
+    let file = path.display();
     if session.form == Form::Text {
         found.said.iter().for_each(|said| session.output.warn(said));
     }
     let counts = format!("{}, {}", count(found.services, "service"), count(found.tasks, "task"));
     if session.form == Form::Json {
         session.output.json(&serde_json::json!({
-            "file": file, "services": found.services, "tasks": found.tasks,
+            "file": file.to_string(), "services": found.services, "tasks": found.tasks,
             "errors": found.errors, "diagnostics": found.said,
         }));
     } else if found.errors == 0 {

@@ -353,6 +353,10 @@ impl Driver {
                 machine.services.iter_mut().for_each(|report| self.complete_service(report));
                 Reply::Machine(machine)
             }
+            Reply::Hello { protocol, version, features, config: _ } => {
+                let config = Some(self.configuration.path().display().to_string());
+                Reply::Hello { protocol, version, features, config }
+            }
             Reply::Done { message } => {
                 let all: Vec<String> = std::iter::once(message).chain(extra).collect();
                 Reply::Done { message: all.join("; ") }

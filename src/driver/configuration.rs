@@ -88,6 +88,11 @@ impl Configuration {
         Self::booted(path, config::load(path, &Disk))
     }
 
+    /// The file that describes the machine.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// What another finit has read and run, whatever the file looks like by now.
     pub fn resume(self) -> (Self, SystemSpec) {
         let read = config::parse(&self.sources);

@@ -99,6 +99,8 @@ impl Engine {
                 protocol: PROTOCOL,
                 version: env!("CARGO_PKG_VERSION").to_owned(),
                 features: Vec::new(),
+                // The driver knows.
+                config: None,
             }),
             Request::Ping => Ok(Reply::Pong),
             Request::List => {

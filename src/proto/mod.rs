@@ -204,6 +204,9 @@ pub enum Reply {
         version: String,
         /// What it can do beyond the first version of the protocol.
         features: Vec<String>,
+        /// The file that describes the machine.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        config: Option<String>,
     },
     /// To `ping`.
     Pong,

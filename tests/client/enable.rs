@@ -8,7 +8,10 @@ use std::path::PathBuf;
 use finit::facts::Errno;
 use finit::os::attributes;
 
-use crate::fake::{Folder, Ran, command, folder};
+use finit::proto::Reply;
+use finit::proto::frame::Answer;
+
+use crate::fake::{Folder, Ran, Server, command, folder};
 
 const WEB: &str = "# The web.\n[service.web]\ncommand = \"/usr/sbin/web\"   # as ever\n";
 const WEB_OFF: &str =
@@ -53,6 +56,35 @@ fn di25_enable_needs_no_running_init() {
     let ran = root.ctl(&["enable", "web"]);
     assert_eq!((ran.code, ran.err.as_str()), (0, ""));
     assert_eq!(root.read("/etc/finit.toml"), WEB_OFF.replace("false", "true"));
+}
+
+/// Which `finit.config=PATH` or `--config PATH` has told it.
+#[test]
+fn the_file_is_edited_and_checked_that_the_running_finit_reads() {
+    let lab = Root::with(&[("/lab.toml", WEB)]);
+    let path = lab.path("/lab.toml").display().to_string();
+    let config = Some(path.clone());
+    let hello = Reply::Hello { protocol: 1, version: "1".into(), features: Vec::new(), config };
+    let server = Server::always(Answer::Reply(hello));
+    let ran = server.run(&["disable", "web"]);
+    assert!(ran.out.starts_with(&format!("web is disabled in {path}")), "{} {}", ran.out, ran.err);
+    assert_eq!(lab.read("/lab.toml"), WEB_OFF);
+    let ran = server.run(&["check"]);
+    assert_eq!(ran.out, format!("{path}: 1 service, 0 tasks: no errors\n"), "{}", ran.err);
+    // One that runs and does not say it may read any file.
+    let server = Server::raw(|_| None);
+    for words in [&["disable", "web"][..], &["check"]] {
+        let ran = server.run(words);
+        assert!(ran.code != 0 && ran.out.is_empty(), "{}", ran.out);
+    }
+    // The file that is named counts, whoever runs.
+    let other = Root::with(&[("/etc/finit.toml", WEB)]);
+    let path = other.path("/etc/finit.toml").display().to_string();
+    assert_eq!(server.run(&["disable", "web", "--file", &path]).code, 0);
+    assert_eq!(other.read("/etc/finit.toml"), WEB_OFF);
+    let root = Root::with(&[("/etc/finit.toml", WEB)]);
+    assert_eq!(server.run(&["disable", "web", "--root", root.0.to_str().unwrap()]).code, 0);
+    assert_eq!(root.read("/etc/finit.toml"), WEB_OFF);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! `finitctl enable` and `disable` beside a finit that runs.
 
-use crate::machine::Machine;
+use crate::machine::{Machine, Plan};
 
 const FILE: &str = "# mine\n[service.web]\nenabled = false # for now\ncommand = \"/programs/idle\"\n\
                     [service.other]\ncommand = \"/programs/idle\"\n";
@@ -32,4 +32,19 @@ fn cr_enable_changes_nothing_that_runs_until_the_file_is_applied() {
     machine.order(&["apply"]);
     machine.until("web", "up");
     machine.until("other", "stopped");
+}
+
+#[test]
+fn the_file_is_edited_that_the_command_line_names() {
+    let plan = Plan::new().told(&["--config", "/etc/lab.toml"]).file("/etc/lab.toml", FILE);
+    let machine = plan.boot(FILE);
+    machine.booted();
+    let said = machine.order(&["enable", "web"]);
+    assert!(said.starts_with("web is enabled in /etc/lab.toml\n"), "{said}");
+    assert_eq!(machine.read("/etc/finit.toml"), FILE);
+    machine.order(&["apply"]);
+    machine.until("web", "up");
+    machine.order(&["upgrade"]);
+    let said = machine.order(&["check"]);
+    assert!(said.contains("/etc/lab.toml: 2 services, 0 tasks: no errors"), "{said}");
 }
