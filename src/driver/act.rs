@@ -389,6 +389,9 @@ impl Driver {
         if matches!(ended, Ended::Exit(Exit::Signal { number: SignalNumber::KILL, .. })) {
             self.review_way(run.node, was_born, group);
         }
+        if self.has_line(run) {
+            self.engine.handle(time::now(), Event::Wrote { run });
+        }
         self.note_end(run, pid, &ended);
         self.forget_foreign(run);
         self.flush_line(run.node);

@@ -100,27 +100,33 @@ impl Driver {
         Ok(Some((number, write)))
     }
 
-    /// Something came through the pipe of a run: a whole line says that it is up, and what
-    /// follows says nothing.
+    /// Something came through the pipe of a run.
     pub(super) fn on_line(&mut self, run: RunId) {
-        let Some(rare) = self.sites.of(run.node).and_then(Site::rare_mut) else { return };
+        if self.has_line(run) {
+            self.turn(Event::Wrote { run });
+        }
+    }
+
+    /// Whether a run has written to its pipe that it is up: a whole line, and what follows says
+    /// nothing.
+    pub(super) fn has_line(&mut self, run: RunId) -> bool {
+        let Some(rare) = self.sites.of(run.node).and_then(Site::rare_mut) else { return false };
         let Some((_, pipe)) = rare.line.take_if(|(generation, _)| *generation == run.generation)
         else {
-            return;
+            return false;
         };
         let mut bytes = [0; 256];
         match fds::read(pipe.as_fd(), &mut bytes) {
-            Ok(count) if bytes.iter().take(count).any(|byte| *byte == b'\n') => {
-                self.turn(Event::Wrote { run });
-            }
+            Ok(count) if bytes.iter().take(count).any(|byte| *byte == b'\n') => true,
             // The beginning of a line.
             Ok(1..) | Err(Errno(libc::EAGAIN)) => {
                 // Not watched, its start is too slow.
                 let _late = self.watch.readable(&pipe, Token::Line(run));
                 rare.line = Some((run.generation, pipe));
+                false
             }
             // It closed its end without a word.
-            Ok(0) | Err(_) => {}
+            Ok(0) | Err(_) => false,
         }
     }
 

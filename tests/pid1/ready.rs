@@ -410,6 +410,22 @@ fn b6_only_a_process_number_in_a_pid_file_names_a_daemon() {
     }
 }
 
+/// Whoever says that it is up and ends at once was up, though PID 1 hears of both at a time.
+#[test]
+fn a_line_that_is_written_just_before_the_end_counts() {
+    let machine = Machine::boot(
+        "[service.brief]\ncommand = [\"/bin/sh\", \"-c\", \"echo $$ >/out/pid; read x </out/go; echo >&7\"]\n\
+         ready = \"fd:7\"\nrestart = \"never\"\nbefore-start = \"/usr/bin/mkfifo /out/go\"\n",
+    );
+    let pid = machine.wait("its number", |m| m.read("/out/pid").trim().parse::<i32>().ok());
+    machine.signal_pid1(libc::SIGSTOP);
+    std::fs::write(machine.path("/out/go"), "x\n").unwrap();
+    machine
+        .wait("its end", |m| m.read(&format!("/proc/{pid}/stat")).contains(") Z ").then_some(()));
+    machine.signal_pid1(libc::SIGCONT);
+    machine.until("brief", "stopped");
+}
+
 #[test]
 fn s6_services_write_a_line_and_others_are_found() {
     let machine = Machine::boot(
