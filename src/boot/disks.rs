@@ -125,7 +125,11 @@ async fn mount_late(context: &Context, tools: &impl Tools) -> Option<Vec<String>
     let mut missing = notes::read(MISSING, context);
     missing.retain(|target| entries.iter().all(|entry| entry.target != *target));
     missing.extend(fsck::damaged(context));
-    let outcome = mount_all(entries, missing, LOCAL, context, tools).await;
+    let late: Vec<String> = entries.iter().map(|entry| entry.target.clone()).collect();
+    let mut outcome = mount_all(entries, missing, LOCAL, context, tools).await;
+    // What was tried in vain is tried again with this step, which has failed: nobody else does.
+    outcome.late = late;
+    outcome.late.retain(|target| outcome.missing.contains(target));
     troubles.extend(outcome.noted(context));
     Some(troubles)
 }
@@ -137,7 +141,7 @@ struct Outcome {
     troubles: Vec<String>,
     /// All targets that are missing, those that were before among them.
     missing: Vec<String>,
-    /// Those of them that may be, and that were not tried.
+    /// Those of them that are to have a second look: they may be missing, and were not tried.
     late: Vec<String>,
 }
 

@@ -72,7 +72,7 @@ pub(super) async fn fsck(context: &Context, tools: &impl Tools) -> Report {
 }
 
 /// Checks these, which were not there when the others were checked. What went wrong; what has errors
-/// left is noted with the rest.
+/// left is noted with the rest, and what was noted of these before is over.
 pub(super) async fn fsck_late(
     entries: &[Entry],
     context: &Context,
@@ -82,7 +82,9 @@ pub(super) async fn fsck_late(
     let mut checked = entries.to_vec();
     checked.retain(|entry| is_checked(context, entry));
     let troubles = check_all(&checked, &flags, tools).await;
-    note_damaged(damaged(context), &troubles, context);
+    let mut others = damaged(context);
+    others.retain(|target| entries.iter().all(|entry| entry.target != *target));
+    note_damaged(others, &troubles, context);
     troubles.into_iter().map(|(_, trouble)| trouble.why).collect()
 }
 

@@ -378,6 +378,33 @@ fn a_disk_that_may_be_missing_and_comes_late_is_checked_and_mounted() {
     assert_eq!((report, ran), (Ok(none), vec![say("away")]));
 }
 
+/// The step has failed and is the one that a person starts again: what it has tried in vain is not
+/// forgotten, be it that a helper was missing or that errors were left.
+#[test]
+fn a_disk_that_came_late_and_could_not_be_mounted_is_tried_again() {
+    let text = "LABEL=usb /usb ext4 nofail 0 2\n/usb/b /b none bind,nofail\n";
+    let late = || {
+        let root = Root::new(&[("/etc/fstab", text), ("/sbin/fsck.ext4", "")]);
+        root.write("/dev/disk/by-label/root", "");
+        assert_eq!(play("mount-local", &root.context(), &[]).0, worked());
+        root.write("/dev/disk/by-label/usb", "");
+        root
+    };
+    for act in [("mount /usb", Act::Exits(32, "no")), ("fsck", Act::Exits(4, ""))] {
+        let root = late();
+        for _ in 0..2 {
+            let (report, ran) = play("mount-network", &root.context(), std::slice::from_ref(&act));
+            let why = report.unwrap_err();
+            assert!(why.contains("/usb: ") || why.contains("LABEL=usb: "), "{why}");
+            assert_eq!(ran[0], "fsck -T -a LABEL=usb");
+        }
+        let (report, ran) = play("mount-network", &root.context(), &[]);
+        assert_eq!((report, mounts(&ran)), (worked(), vec!["mount /usb", "mount /b"]));
+        let (report, _) = play("mount-network", &root.context(), &[]);
+        assert_eq!(report, Ok(Done::Skipped("fstab names no network file systems")));
+    }
+}
+
 #[test]
 fn a_mount_point_in_use_or_that_cannot_be_made_is_not_mounted_on() {
     let root = Root::new(&[("/etc/fstab", "tmpfs /a tmpfs\ntmpfs /b tmpfs\ntmpfs /c tmpfs\n")]);
