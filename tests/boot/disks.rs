@@ -406,6 +406,22 @@ fn a_disk_that_came_late_and_could_not_be_mounted_is_tried_again() {
 }
 
 #[test]
+fn where_nothing_is_to_be_checked_a_disk_that_comes_late_is_not_either() {
+    let root = Root::new(&[
+        ("/etc/fstab", "LABEL=usb /usb ext4 nofail 0 2\n"),
+        ("/sbin/fsck.ext4", ""),
+        ("/dev/disk/by-label/root", ""),
+    ]);
+    let mut context = root.context();
+    context.boot.skip = vec!["fsck".to_owned()];
+    assert_eq!(play("mount-local", &context, &[]).0, worked());
+    root.write("/dev/disk/by-label/usb", "");
+    let (report, ran) = play("mount-network", &context, &[]);
+    let expected = ["/proc/self/exe --make-mount-point /usb", "mount /usb"];
+    assert_eq!((report, ran), (worked(), expected.map(str::to_owned).to_vec()));
+}
+
+#[test]
 fn a_mount_point_in_use_or_that_cannot_be_made_is_not_mounted_on() {
     let root = Root::new(&[("/etc/fstab", "tmpfs /a tmpfs\ntmpfs /b tmpfs\ntmpfs /c tmpfs\n")]);
     let acts = [
