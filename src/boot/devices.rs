@@ -57,6 +57,15 @@ pub(super) async fn devices(context: &Context, tools: &impl Tools) -> Report {
     }
 }
 
+/// Whether somebody looks for devices, so that more may be there after it.
+pub(super) fn are_looked_for(context: &Context) -> bool {
+    match context.boot.devices {
+        Devices::None => false,
+        Devices::Mdev => conf::has_program(context, "mdev"),
+        Devices::Udev => is_udev(context),
+    }
+}
+
 /// Whether the links to disks are made that are named by what is on them.
 fn is_udev(context: &Context) -> bool {
     context.boot.devices == Devices::Udev && conf::first(context, &UDEVD).is_some()

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::program::Printable;
-use super::{Context, Done, Place, Report, Tools, conf, notes};
+use super::{Context, Done, Place, Report, Tools, conf, devices, notes};
 use crate::facts::Errno;
 
 pub(super) mod writer;
@@ -77,10 +77,11 @@ pub(super) async fn sysctl_of_devices(context: &Context, tools: &impl Tools) {
     }
 }
 
-/// Whether both steps run, this one and the one that finds the devices.
+/// Whether both steps run, this one and the one that finds the devices, and that has somebody who
+/// looks for them.
 fn devices_come(context: &Context) -> bool {
     let is_skipped = context.boot.skips("devices") || context.boot.skips("sysctl");
-    context.place == Place::Machine && !is_skipped
+    context.place == Place::Machine && !is_skipped && devices::are_looked_for(context)
 }
 
 /// Whether it is a setting of one network interface, which is there with its device.

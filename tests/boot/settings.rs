@@ -1,6 +1,7 @@
 //! Kernel settings, written below a folder that stands for /proc/sys.
 
 use finit::boot::{Context, Place};
+use finit::config::spec::Devices;
 
 use super::stage::{Act, Root, play, worked};
 
@@ -82,6 +83,19 @@ fn settings_of_devices_are_made_once_they_are_there() {
     // Where nobody comes after it, what is missing is told at once.
     context.boot.skip = vec!["devices".to_owned()];
     assert!(play("sysctl", &context, &[]).0.unwrap_err().contains("none/rp_filter"));
+}
+
+/// As an interface that comes with ifup, or whose name is wrong.
+#[test]
+fn settings_of_devices_that_nobody_looks_for_are_told_at_once() {
+    let told = "net/ipv4/conf/br0/forwarding: No such file or directory (ENOENT)";
+    for devices in [Devices::None, Devices::Udev, Devices::Mdev] {
+        let root = Root::new(&[("/proc/sys/kernel/panic", "")]);
+        let mut context = root.context();
+        context.boot.devices = devices;
+        context.boot.sysctl = vec![("net.ipv4.conf.br0.forwarding".to_owned(), "1".to_owned())];
+        assert_eq!(play("sysctl", &context, &[]).0.unwrap_err(), told, "{devices:?}");
+    }
 }
 
 #[test]
