@@ -111,7 +111,7 @@ async fn mount_late(context: &Context, tools: &impl Tools) -> Option<Vec<String>
     entries.retain(|entry| mounts.iter().all(|mount| mount.target != entry.target.as_bytes()));
     for entry in entries.iter().filter(|entry| entry.is_absent(context)) {
         let node = entry.device_node().unwrap_or_default();
-        let then = "once it is, finitctl start fsck mount-local";
+        let then = "once it is, finitctl start mount-network";
         let target = &entry.target;
         tools.say(&format!("mount-network: {target} is not mounted, {node} is not there; {then}"));
     }

@@ -20,6 +20,9 @@ const DAMAGED: &str = "damaged";
 /// The initramfs of Debian has checked the root itself, and says so.
 const ROOT_IS_CHECKED: &str = "/run/initramfs/fsck-root";
 
+/// What a person has run again who has mended a disk.
+const STEPS: &str = "fsck mount-local";
+
 /// For an order to PID 1.
 const ORDER: Duration = Duration::from_secs(30);
 
@@ -55,7 +58,8 @@ pub(super) async fn fsck(context: &Context, tools: &impl Tools) -> Report {
     }
     let mut troubles: Vec<(&Entry, Trouble)> = Vec::new();
     if let Some(root) = &root {
-        troubles.extend(check(root, &flags, tools).await.err().map(|trouble| (root, trouble)));
+        let checked = check(root, &flags, STEPS, tools).await;
+        troubles.extend(checked.err().map(|trouble| (root, trouble)));
     }
     let restart = troubles.iter().any(|(_, trouble)| trouble.then == Then::Restart);
     if restart {
@@ -65,7 +69,7 @@ pub(super) async fn fsck(context: &Context, tools: &impl Tools) -> Report {
         }
     }
     let others = if restart { Vec::new() } else { others };
-    troubles.extend(check_all(&others, &flags, tools).await);
+    troubles.extend(check_all(&others, &flags, STEPS, tools).await);
     note_damaged(Vec::new(), &troubles, context);
     let troubles: Vec<String> = troubles.into_iter().map(|(_, trouble)| trouble.why).collect();
     if troubles.is_empty() { Ok(Done::Worked) } else { Err(troubles.join("; ")) }
@@ -84,7 +88,7 @@ pub(super) async fn fsck_late(
     };
     let mut checked = entries.to_vec();
     checked.retain(|entry| is_checked(context, entry));
-    let troubles = check_all(&checked, &flags, tools).await;
+    let troubles = check_all(&checked, &flags, "mount-network", tools).await;
     let mut others = damaged(context);
     others.retain(|target| entries.iter().all(|entry| entry.target != *target));
     note_damaged(others, &troubles, context);
@@ -95,11 +99,13 @@ pub(super) async fn fsck_late(
 async fn check_all<'e>(
     entries: &'e [Entry],
     flags: &[&str],
+    steps: &str,
     tools: &impl Tools,
 ) -> Vec<(&'e Entry, Trouble)> {
     let mut troubles = Vec::new();
     for some in entries.chunks(AT_ONCE) {
-        let results = program::together(some.iter().map(|entry| check(entry, flags, tools))).await;
+        let checks = some.iter().map(|entry| check(entry, flags, steps, tools));
+        let results = program::together(checks).await;
         let failed = some.iter().zip(results);
         troubles.extend(failed.filter_map(|(entry, result)| Some((entry, result.err()?))));
     }
@@ -179,8 +185,13 @@ fn has_checker(context: &Context, entry: &Entry) -> bool {
 }
 
 /// Runs fsck(8) on one device. Its status is a sum: 1 errors corrected, 2 restart needed,
-/// 4 errors left, 8 and above it could not work.
-async fn check(entry: &Entry, flags: &[&str], tools: &impl Tools) -> Result<(), Trouble> {
+/// 4 errors left, 8 and above it could not work. These steps check it again and mount it.
+async fn check(
+    entry: &Entry,
+    flags: &[&str],
+    steps: &str,
+    tools: &impl Tools,
+) -> Result<(), Trouble> {
     let device = entry.source.as_str();
     let mut program = vec!["fsck", "-T"];
     program.extend(flags);
@@ -212,8 +223,8 @@ async fn check(entry: &Entry, flags: &[&str], tools: &impl Tools) -> Result<(), 
         Exit::Code(code) if code & 0b100 != 0 => {
             let why = format!("{device}: errors are left, run fsck {device} by hand");
             let (becomes, then) = match entry.target.as_str() {
-                "/" => ("/ stays read-only", "reboot"),
-                _ => ("it is not mounted", "finitctl start fsck mount-local"),
+                "/" => ("/ stays read-only", "reboot".to_owned()),
+                _ => ("it is not mounted", format!("finitctl start {steps}")),
             };
             tools.say(&format!("fsck: {why}, then {then}; until then {becomes}"));
             Err(Trouble { why, then: Then::Keep })

@@ -38,6 +38,10 @@ pub fn reached_by(milestone: &str) -> &'static [&'static str] {
     }
 }
 
+/// Steps that see for themselves what is left to be done, so that a person may have them run again
+/// though they are done: a disk that may be missing comes an hour later.
+pub const REPEATABLE: [&str; 4] = ["fsck", "mount-local", "swap", "mount-network"];
+
 /// What a service of the stage `early` waits for.
 pub const EARLY: [&str; 2] = ["mount-virtual", "cgroups"];
 

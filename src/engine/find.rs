@@ -8,6 +8,7 @@ use super::id::NodeId;
 use super::node::{Body, Node};
 use super::state::State;
 use crate::config::spec::Remedy;
+use crate::config::steps::REPEATABLE;
 use crate::facts::glob;
 use crate::proto::{Code, Refusal};
 
@@ -95,7 +96,10 @@ impl Engine {
             Some(Body::Step(_) | Body::Milestone) => {
                 let message = format!("`{name}` is a part of the boot, not a service");
                 let refusal = Refusal::new(Code::NotSupported, message);
-                Err(refusal.hint("finitctl start runs a step again that has failed"))
+                let again = REPEATABLE.join(", ");
+                Err(refusal.hint(format!(
+                    "finitctl start runs a step again that has failed; {again} at any time"
+                )))
             }
             Some(Body::LeftOut(mistake)) => {
                 let message = format!("`{name}` was left out: {mistake}");
@@ -145,12 +149,19 @@ impl Engine {
     }
 
     /// The same for a start: a step of the boot that has failed is tried again once somebody has
-    /// mended what it failed for. One that is done is not done twice.
+    /// mended what it failed for. One that is done is not done twice, unless it sees for itself what
+    /// is left to be done.
     pub(super) fn find_startable(&self, names: &[String]) -> Result<Vec<NodeId>, Refusal> {
-        let failed =
-            |node: &Node| matches!((&node.body, &node.state), (Body::Step(_), State::Failed(_)));
+        let may = |node: &Node| match &node.body {
+            Body::Step(step) => REPEATABLE.contains(step) || matches!(node.state, State::Failed(_)),
+            Body::Service(_)
+            | Body::Milestone
+            | Body::Target
+            | Body::Template
+            | Body::LeftOut(_) => false,
+        };
         self.find_each(names, |id, name| match self.node(id) {
-            Some(node) if failed(node) => Ok(()),
+            Some(node) if may(node) => Ok(()),
             // Up already; who belongs to it comes by itself.
             Some(node) if node.name == self.target => Ok(()),
             Some(_) | None => self.may_drive(id, name),

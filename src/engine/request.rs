@@ -176,6 +176,11 @@ impl Engine {
                 node.asked = Some(Asked::Up);
                 node.wish = why;
             }
+            let is_done =
+                |node: &Node| matches!((&node.body, &node.state), (Body::Step(_), State::Done(_)));
+            if self.node(*id).is_some_and(is_done) {
+                self.set_state(*id, State::Down(DownWhy::Stopped));
+            }
             self.touch(*id);
         }
         self.job(ids.into_iter().map(|id| (id, Goal::Up)).collect(), also, notes)

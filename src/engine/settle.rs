@@ -22,7 +22,7 @@
 
 use super::choice::will_do;
 use super::id::NodeId;
-use super::node::Node;
+use super::node::{Body, Node};
 use super::state::{DownWhy, Hope, State, Then};
 use super::{Engine, Level};
 
@@ -488,12 +488,13 @@ pub(super) fn recovers(node: &Node) -> bool {
             State::Stopping { then, .. } | State::Cleaning { then, .. } => {
                 matches!(then, Then::AgainAt(..))
             }
+            // What a step of the boot has done is done, however it goes when it is run again.
+            State::Failed(_) => matches!(node.body, Body::Step(_)),
             State::Down(DownWhy::Ended)
             | State::Awaiting { .. }
             | State::Skipped(_)
             | State::Listening
             | State::Up { .. }
-            | State::Failed(_)
             | State::Done(_) => false,
         }
 }

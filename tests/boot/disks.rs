@@ -353,7 +353,7 @@ fn a_disk_that_may_be_missing_and_comes_late_is_checked_and_mounted() {
     let say = |target: &str| {
         format!(
             "say: mount-network: /{target} is not mounted, /dev/disk/by-label/{target} is not there; \
-             once it is, finitctl start fsck mount-local"
+             once it is, finitctl start mount-network"
         )
     };
     let (report, ran) = play("mount-network", &root.context(), &[]);
@@ -397,6 +397,8 @@ fn a_disk_that_came_late_and_could_not_be_mounted_is_tried_again() {
             let why = report.unwrap_err();
             assert!(why.contains("/usb: ") || why.contains("LABEL=usb: "), "{why}");
             assert_eq!(ran[0], "fsck -T -a LABEL=usb");
+            let advice = "then finitctl start mount-network; until then it is not mounted";
+            assert_eq!(ran[1].ends_with(advice), act.0 == "fsck", "{ran:?}");
         }
         let (report, ran) = play("mount-network", &root.context(), &[]);
         assert_eq!((report, mounts(&ran)), (worked(), vec!["mount /usb", "mount /b"]));

@@ -92,7 +92,7 @@ fn an_alias_will_do() {
 #[test]
 fn parts_of_the_boot_are_no_services() {
     let mut rig = Rig::booted([]);
-    for name in ["fsck", "sysinit"] {
+    for name in ["devices", "sysinit"] {
         for request in [
             Request::Start { names: vec![name.to_owned()] },
             Request::Stop { names: vec![name.to_owned()] },

@@ -1,7 +1,7 @@
 //! The boot: steps, milestones, targets.
 
 use finit::engine::Extent;
-use finit::proto::{Code, Outcome, Request};
+use finit::proto::{Code, Outcome, Reply, Request};
 
 use crate::build::{machine, secs, service, task, with_targets};
 use crate::rig::Rig;
@@ -38,34 +38,73 @@ fn a_failed_step_is_told_and_the_boot_goes_on() {
 
 #[test]
 fn a_step_that_failed_is_tried_again_when_a_person_asks_and_one_that_is_done_is_not() {
-    let parts = [service("web").needs("mount-local"), service("other")];
+    let parts = [service("web").needs("devices"), service("other")];
     let mut rig = Rig::cold(machine(parts), "default");
-    rig.step("mount-local", Some((secs(1), Err("/srv: no such device".to_owned()))));
+    rig.step("devices", Some((secs(1), Err("udevadm: not done".to_owned()))));
     rig.boot();
     rig.pass(secs(1));
-    assert_eq!((rig.state("mount-local"), rig.state("web")), ("failed", "waiting"));
+    assert_eq!((rig.state("devices"), rig.state("web")), ("failed", "waiting"));
     // Still not mended.
-    let job = rig.start("mount-local");
+    let job = rig.start("devices");
     rig.pass(secs(1));
-    assert_eq!((rig.outcome(job), rig.state("mount-local")), (Some(Outcome::Failed), "failed"));
-    rig.step("mount-local", Some((secs(1), Ok(None))));
-    let job = rig.start("mount-local");
+    assert_eq!((rig.outcome(job), rig.state("devices")), (Some(Outcome::Failed), "failed"));
+    rig.step("devices", Some((secs(1), Ok(None))));
+    let job = rig.start("devices");
     rig.pass(secs(1));
-    assert_eq!((rig.outcome(job), rig.state("mount-local")), (Some(Outcome::Done), "done"));
-    let story = why(&mut rig, "mount-local");
+    assert_eq!((rig.outcome(job), rig.state("devices")), (Some(Outcome::Done), "done"));
+    let story = why(&mut rig, "devices");
     assert!(story.iter().any(|line| line.contains("finitctl (pid 77, uid 0)")), "{story:?}");
     // Who waited for it comes without being asked for.
     assert_eq!(rig.state("web"), "up");
-    let names = || vec!["mount-local".to_owned()];
+    let names = || vec!["devices".to_owned()];
     for request in [
         Request::Start { names: names() },
         Request::Restart { names: names() },
         Request::Stop { names: names() },
     ] {
         let refusal = rig.ask(request).expect_err("a refusal");
-        assert_eq!(refusal.message, "`mount-local` is a part of the boot, not a service");
-        assert_eq!(refusal.hint, "finitctl start runs a step again that has failed");
+        assert_eq!(refusal.message, "`devices` is a part of the boot, not a service");
+        let hint = "finitctl start runs a step again that has failed; \
+                    fsck, mount-local, swap, mount-network at any time";
+        assert_eq!(refusal.hint, hint);
     }
+}
+
+/// What the boot tells a person to do about a disk that came late, or stayed closed: some of these
+/// have failed then, and some are done.
+#[test]
+fn steps_that_see_what_is_left_are_run_again_in_their_order_whatever_became_of_them() {
+    let parts = [service("web").needs("mount-local"), service("db").after("local-fs")];
+    let mut rig = Rig::booted_but(parts, |rig| {
+        rig.step("mount-network", Some((secs(0), Err("no server".to_owned()))));
+    });
+    for step in ["fsck", "mount-local", "swap", "mount-network"] {
+        rig.step(step, Some((secs(1), Ok(None))));
+    }
+    let names = ["swap", "mount-network", "mount-local", "fsck"];
+    let Reply::Job { job, .. } =
+        rig.ask(Request::Start { names: names.map(str::to_owned).to_vec() }).expect("a job")
+    else {
+        panic!("no job");
+    };
+    for (fsck, local, network) in
+        [("starting", "waiting", "waiting"), ("done", "starting", "waiting")]
+    {
+        let is = [rig.state("fsck"), rig.state("mount-local"), rig.state("mount-network")];
+        assert_eq!(is, [fsck, local, network]);
+        assert_eq!(rig.outcome(job), None);
+        rig.pass(secs(1));
+    }
+    rig.pass(secs(1));
+    assert_eq!((rig.outcome(job), rig.state("mount-network")), (Some(Outcome::Done), "done"));
+
+    // What it has done is done: a disk that is broken costs nobody a service.
+    rig.step("mount-local", Some((secs(1), Err("/usb: no".to_owned()))));
+    let job = rig.start("mount-local");
+    rig.pass(secs(1));
+    assert_eq!((rig.outcome(job), rig.state("mount-local")), (Some(Outcome::Failed), "failed"));
+    assert_eq!((rig.starts("web"), rig.starts("db")), (1, 1));
+    assert_eq!((rig.state("web"), rig.state("db")), ("up", "up"));
 }
 
 #[test]
