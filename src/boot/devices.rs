@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::fstab::Entry;
-use super::{Context, Done, Report, Tools, conf, crypt, fstab, program, settings};
+use super::{Context, Done, Report, Tools, conf, crypt, fstab, notes, program, settings};
 use crate::config::spec::Devices;
 
 /// systemd's udevd first, then eudev's: its old name is a link to udevadm where both are.
@@ -16,6 +16,9 @@ const UDEVD: [&str; 6] = [
     "/usr/lib/udev/udevd",
     "/lib/udev/udevd",
 ];
+
+/// Note that the daemon was started.
+const STARTED: &str = "udevd";
 
 /// Activates the complete volume groups.
 const ACTIVATION: [&str; 4] = ["lvm", "vgchange", "-aay", "--sysinit"];
@@ -106,11 +109,27 @@ pub(super) async fn open_disks(
     opened
 }
 
+/// Starts the daemon, unless one of an earlier try is there and answers: a second one would take
+/// its socket, and both would deal with each event. One that an initramfs has left behind knows the
+/// rules of that alone.
+async fn start(
+    daemon: &str,
+    context: &Context,
+    tools: &impl Tools,
+) -> Result<(), program::Trouble> {
+    const PING: [&str; 4] = ["udevadm", "control", "--ping", "--timeout=5"];
+    let was_started = !notes::read(STARTED, context).is_empty();
+    if was_started && program::call(tools, &PING, TRIGGER).await.is_ok() {
+        return Ok(());
+    }
+    program::call(tools, &[daemon, "--daemon"], START).await?;
+    notes::write(STARTED, [daemon].into_iter(), context);
+    Ok(())
+}
+
 /// Starts the daemon and replays the discovery of everything that was there before it.
 async fn udev(daemon: &str, context: &Context, tools: &impl Tools) -> Report {
-    let start = [daemon, "--daemon"];
     let mut recipe: Vec<(&[&str], Duration)> = vec![
-        (&start, START),
         (&["udevadm", "trigger", "--type=subsystems", "--action=add"], TRIGGER),
         (&["udevadm", "trigger", "--type=devices", "--action=add"], TRIGGER),
         (&["udevadm", "settle"], SETTLE),
@@ -123,7 +142,9 @@ async fn udev(daemon: &str, context: &Context, tools: &impl Tools) -> Report {
     }
     // A part that fails does not make the others useless: a daemon that an initramfs left
     // behind answers the triggers too.
-    let mut troubles = Vec::new();
+    let started = start(daemon, context, tools).await;
+    let mut troubles: Vec<String> =
+        started.err().map(|trouble| trouble.fatal(daemon)).into_iter().collect();
     for (program, deadline) in recipe {
         if let Err(trouble) = program::call(tools, program, deadline).await {
             let name = program.first().copied().unwrap_or_default();

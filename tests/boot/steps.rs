@@ -145,9 +145,30 @@ fn udev_is_found_started_triggered_and_waited_for() {
     assert_eq!(ran, recipe("/usr/lib/systemd/systemd-udevd"));
 
     // A daemon that does not start is told, and the rest is tried all the same.
+    std::fs::remove_dir_all(both.path("/run")).unwrap();
     let (report, ran) = play("devices", &both.context(), &[("--daemon", Act::Exits(1, "busy"))]);
     assert!(report.unwrap_err().ends_with("systemd-udevd: exited with status 1: busy"));
     assert_eq!(ran.len(), 4);
+}
+
+/// The step is tried again by hand for a disk that stayed closed, say, and its daemon lives.
+#[test]
+fn a_second_udevd_is_not_started_beside_the_first() {
+    let root = Root::new(&[("/sbin/udevd", "")]);
+    let (daemon, ping) = ("/sbin/udevd --daemon", "udevadm control --ping --timeout=5");
+    let trigger = "udevadm trigger --type=subsystems --action=add";
+    // One of an initramfs may answer, and nobody asks: it has not the rules of this system.
+    let busy = ("--daemon", Act::Exits(1, "busy"));
+    for acts in [std::slice::from_ref(&busy), &[]] {
+        assert_eq!(play("devices", &root.context(), acts).1[..2], [daemon, trigger]);
+    }
+    assert_eq!(play("devices", &root.context(), &[]).1[..2], [ping, trigger]);
+    // It is gone.
+    let (report, ran) = play("devices", &root.context(), &[("--ping", Act::Exits(1, "no"))]);
+    assert_eq!(
+        (report, &ran[..3]),
+        (worked(), [ping, daemon, trigger].map(str::to_owned).as_slice())
+    );
 }
 
 /// Its group is activated once the disk that it lies on is there.
