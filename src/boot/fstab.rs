@@ -272,6 +272,16 @@ mod tests {
         );
     }
 
+    /// Whose last writes would be lost if the shipped file took the network down before they are
+    /// unmounted.
+    #[test]
+    fn the_shipped_file_knows_what_needs_the_network() {
+        let shipped = include_str!("../../config/finit.toml").replace("\\\n", "");
+        let list = shipped.split("findmnt -mnt ").nth(1).and_then(|rest| rest.split(' ').next());
+        let known: Vec<&str> = list.unwrap().split(',').collect();
+        assert_eq!(NETWORK.iter().find(|fstype| !known.contains(fstype)), None);
+    }
+
     #[test]
     fn escapes() {
         for (field, plain) in [

@@ -182,23 +182,52 @@ fn one_whose_first_thread_has_ended_is_up_until_it_is_stopped() {
     machine.wait("another one", |m| (m.status("l")["restarts"] == 1).then_some(()));
 }
 
-/// The shipped file's; what is yet to be written to a server would be lost without it.
-#[test]
-fn the_network_stays_while_a_file_system_comes_over_it() {
+/// The shipped file's.
+fn with_network(ifup: &str) -> Machine {
     let shipped = include_str!("../../config/finit.toml");
     let begin = shipped.find("[task.networking]").unwrap();
     let task = shipped[begin..].split("\n\n").next().unwrap();
     let note = "#!/bin/sh\necho ${0##*/} $@ >>/out/diary\n";
-    let plan = Plan::new().file("/sbin/ifup", note).file("/sbin/ifdown", note);
-    let machine = plan.boot(task);
-    machine.until("networking", "done");
-    let said = machine.sh("mount -t tmpfs -o _netdev disk /mnt && findmnt -mn /mnt");
-    assert!(said.text.contains("_netdev"), "{said:?}");
-    machine.order(&["stop", "networking"]);
-    assert_eq!(machine.read("/out/diary"), "ifup -a\n");
+    let plan = Plan::new().file("/sbin/ifup", &format!("{note}{ifup}"));
+    plan.file("/sbin/ifdown", note).boot(task)
+}
 
-    assert_eq!(machine.sh("umount /mnt").code, 0);
-    machine.order(&["start", "networking"]);
+const UP: &str = "ifup -a\nifup -a --allow=hotplug\n";
+
+/// What is yet to be written to a server would be lost without it.
+#[test]
+fn the_network_stays_while_a_file_system_or_a_disk_comes_over_it() {
+    let machine = with_network("");
+    machine.until("networking", "done");
+    for (come, go) in [
+        ("mount -t tmpfs -o _netdev disk /mnt && findmnt -mnO _netdev", "umount /mnt"),
+        // As the disk of a root that an initramfs has found has it.
+        (
+            "mount -t tmpfs x /sys/block && mkdir /sys/block/nbd0 && echo 9 >/sys/block/nbd0/pid",
+            "umount /sys/block",
+        ),
+    ] {
+        assert_eq!(machine.sh(come).code, 0);
+        machine.order(&["stop", "networking"]);
+        assert_eq!(machine.read("/out/diary"), UP);
+        assert_eq!(machine.sh(go).code, 0);
+        machine.forget("/out/diary");
+        machine.order(&["start", "networking"]);
+    }
     machine.order(&["stop", "networking"]);
-    assert_eq!(machine.read("/out/diary"), "ifup -a\nifup -a\nifdown -a --exclude=lo\n");
+    assert_eq!(machine.read("/out/diary"), format!("{UP}ifdown -a --exclude=lo\n"));
+}
+
+/// Those of `allow-hotplug` go down with the others, and udev brings them up only once.
+#[test]
+fn a_restart_of_the_network_brings_back_all_that_it_takes_down() {
+    let machine = with_network("[ $# -eq 1 ]\n");
+    machine.until("networking", "done");
+    machine.order(&["restart", "networking"]);
+    assert_eq!(machine.read("/out/diary"), format!("{UP}ifdown -a --exclude=lo\n{UP}"));
+
+    // An interface that is not there is told of by `auto` alone, and keeps none from being tried.
+    let machine = with_network("exit 1\n");
+    machine.until("networking", "failed");
+    assert_eq!(machine.read("/out/diary"), UP);
 }
