@@ -116,7 +116,8 @@ impl Engine {
         then: Then,
         group: Group,
     ) {
-        let kills = matches!(spec.stop.scope, StopScope::Cgroup | StopScope::Mixed);
+        let kills =
+            matches!(spec.stop.scope, StopScope::Cgroup | StopScope::Mixed) || self.takes_all(spec);
         // What a task started and left behind is its work: `ifup` leaves a DHCP client.
         let work = spec.kind == Kind::Task && matches!(then, Then::Done(_));
         if group == Group::Inhabited && kills && !work {

@@ -110,6 +110,7 @@ impl Engine {
         let report = self.now.after(REPORT);
         self.phase = Phase::Down { how, since: self.now, deadline, report, told: false };
         self.end_holds();
+        self.stop_left_behind();
         self.touch_all();
     }
 

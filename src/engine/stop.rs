@@ -34,7 +34,7 @@ impl Engine {
             | State::Skipped(_)
             | State::Backoff { .. } => self.apply(id, then),
             State::Listening => {
-                let serving = !node.connections.is_empty();
+                let serving = !node.connections.is_empty() || self.takes_all(&spec);
                 // What was done before it accepts is to be undone, whoever is served.
                 let hooks = &spec.hooks;
                 let is_made = !(hooks.before_start.is_empty() && hooks.after_stop.is_empty());
@@ -126,7 +126,7 @@ impl Engine {
         let nobody = match spec.stop.scope {
             StopScope::None => true,
             // What it left behind lives on.
-            StopScope::Main => run.is_none(),
+            StopScope::Main => run.is_none() && !self.takes_all(spec),
             StopScope::Cgroup | StopScope::Mixed => false,
         };
         if nobody {
@@ -141,6 +141,33 @@ impl Engine {
         }
     }
 
+    /// Whether those go too whom a stop of the main process alone leaves behind. When the machine goes
+    /// down they are asked while what they stand on is there: the sessions of an sshd would lose the
+    /// network before anybody has told them to end.
+    pub(super) fn takes_all(&self, spec: &ServiceSpec) -> bool {
+        spec.stop.scope == StopScope::Main && self.phase.is_down()
+    }
+
+    /// The machine goes down: those go in their order whom services have left behind that are down
+    /// already.
+    pub(super) fn stop_left_behind(&mut self) {
+        for id in self.ids() {
+            // One that is gone from the file is gone.
+            let Some(node) = self.node(id).filter(|node| !node.removed) else { continue };
+            let Some(spec) = node.spec().map(Rc::clone) else { continue };
+            let leaves = node.strays || !node.connections.is_empty();
+            if node.state.is_active() || !leaves || !self.takes_all(&spec) {
+                continue;
+            }
+            let then = if let State::Failed(why) = &node.state {
+                Then::Fail(why.clone())
+            } else {
+                Then::Down
+            };
+            self.ask_to_end(id, &spec, None, then);
+        }
+    }
+
     pub(super) fn stop_deadline(&self, spec: &ServiceSpec) -> Option<Moment> {
         spec.stop.timeout.map(|timeout| self.now.after(timeout))
     }
@@ -149,8 +176,8 @@ impl Engine {
     fn ask(&mut self, id: NodeId, spec: &ServiceSpec, run: Option<RunId>) {
         let aim = match (spec.stop.scope, run) {
             (StopScope::Main | StopScope::Mixed, Some(run)) => Aim::Run(run),
-            (StopScope::Main, None) => return,
-            (StopScope::Cgroup | StopScope::Mixed | StopScope::None, _) => Aim::Group,
+            (StopScope::Main, None) if !self.takes_all(spec) => return,
+            (_, None) | (StopScope::Cgroup | StopScope::None, Some(_)) => Aim::Group,
         };
         self.signal(id, aim, spec.stop.signal);
         if spec.stop.hup {
@@ -215,10 +242,16 @@ impl Engine {
         group: Group,
     ) {
         let Some(spec) = self.node(id).and_then(|node| node.spec()).map(Rc::clone) else { return };
-        let alone = matches!(spec.stop.scope, StopScope::Main | StopScope::None);
+        let all = self.takes_all(&spec);
+        let alone = matches!(spec.stop.scope, StopScope::Main | StopScope::None) && !all;
         if group == Group::Empty || alone {
             self.note_strays(id, group);
             self.finish_stop(id, then);
+            return;
+        }
+        // A command that is at it is let finish: it is one of the group.
+        if all && rung != Rung::Command {
+            self.ask_to_end(id, &spec, None, then);
             return;
         }
         self.set_state(id, State::Stopping { run: None, rung, until, then });

@@ -63,6 +63,27 @@ fn words_of_people_end_the_machine_in_order() {
     goes_down_in_order(|machine| drop(machine.connect().ask("poweroff")), OFF);
 }
 
+/// As the jobs of a cron and the sessions of an sshd.
+#[test]
+fn whom_a_stop_leaves_behind_ends_before_what_it_stands_on() {
+    let machine = Machine::boot(
+        r#"
+        [service.cron]
+        script = "/programs/diarist /out/diary job & exec /programs/diarist /out/diary cron"
+        stop.scope = "main"
+        needs = "db"
+        [service.db]
+        command = "/programs/diarist /out/diary db"
+        "#,
+    );
+    machine.wait("all three", |m| {
+        (m.read("/out/diary").matches(" begins").count() == 3).then_some(())
+    });
+    machine.signal_pid1(libc::SIGTERM);
+    assert_eq!(machine.ended(), OFF);
+    assert_eq!(machine.ends(), ["cron", "job", "db"]);
+}
+
 #[test]
 fn a_power_group_that_nobody_knows_is_told() {
     let machine = Machine::boot("[control]\npower-group = \"no-such\"\n");

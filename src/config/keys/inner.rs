@@ -121,8 +121,8 @@ pub(super) const KEYS: [Key; 46] = [
         r#""cgroup""#,
         r#""main""#,
         "Who gets the signals: all its processes, the main one alone (sshd, cron and \
-         container engines, whose children should live on), the main one first and at the \
-         timeout all, or nobody.",
+         container engines, whose children should live on until the machine goes down), the \
+         main one first and at the timeout all, or nobody.",
     ),
     key(
         STOP,

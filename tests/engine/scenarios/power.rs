@@ -1,9 +1,11 @@
 //! The machine goes down: once, in order, and in bounded time.
 
-use finit::engine::{Cause, Event};
+use finit::config::spec::StopScope;
+use finit::engine::{Aim, Cause, Event};
+use finit::facts::SignalNumber;
 use finit::proto::{Code, Outcome, Power, Request};
 
-use crate::build::{hook, machine, millis, secs, service};
+use crate::build::{hook, machine, millis, secs, service, task};
 use crate::fates::Program;
 use crate::rig::Rig;
 
@@ -139,4 +141,48 @@ fn those_without_a_right_to_it_are_refused() {
     assert_eq!(rig.finished(), None);
     rig.ask_as(MayPower, Request::Power { how }).expect("it may");
     assert_eq!(rig.finished(), Some(how));
+}
+
+/// The sessions of an sshd would hang: nobody tells their clients that they have ended.
+#[test]
+fn sessions_that_outlive_a_stop_go_before_the_network_does() {
+    let sshd = || service("sshd").inetd(22).after("net").stop_scope(StopScope::Main);
+    for is_stopped in [false, true] {
+        let mut rig = Rig::booted_but([sshd(), task("net").stop_command("/down")], |rig| {
+            rig.program("sshd", Program { obeys: Some(secs(2)), ..Program::daemon() });
+            rig.ends("net", secs(0), 0);
+        });
+        rig.connect("sshd", "10.0.0.1");
+        if is_stopped {
+            rig.stop("sshd");
+            assert_eq!((rig.state("sshd"), rig.connections()), ("stopped", 1));
+        }
+        rig.power(Power::Reboot).expect("it goes down");
+        rig.pass(secs(1));
+        assert_eq!((rig.connections(), rig.started().contains(&"/down")), (1, false));
+        rig.pass(secs(2));
+        assert_eq!((rig.connections(), rig.started().contains(&"/down")), (0, true));
+    }
+}
+
+/// As the jobs of a cron: they are asked once it has gone itself.
+#[test]
+fn those_left_behind_by_a_main_process_go_before_what_they_stand_on() {
+    let cron = || service("cron").needs("db").stop_scope(StopScope::Main);
+    for is_stopped in [false, true] {
+        let mut rig = Rig::booted_but([cron(), service("db")], |rig| {
+            rig.program("cron", Program { leaves: 1, ..Program::daemon() });
+        });
+        let (cron, db) = (rig.main("cron"), rig.main("db"));
+        if is_stopped {
+            rig.stop("cron");
+        }
+        rig.power(Power::Reboot).expect("it goes down");
+        let asked = rig.world.signals.iter().filter(|(_, _, signal)| *signal == SignalNumber::TERM);
+        let aims: Vec<Aim> = asked.map(|(_, aim, _)| *aim).collect();
+        // A service of the usual scope is asked as a whole.
+        assert_eq!(aims, [Aim::Run(cron), Aim::Group, Aim::Group]);
+        assert!(rig.world.is_empty(cron.node) && rig.world.is_empty(db.node));
+        assert_eq!(rig.finished(), Some(Power::Reboot));
+    }
 }
