@@ -100,8 +100,9 @@ pub fn target_and_wait(command: Command) -> Command {
 const TARGET: &str = "\
 What only the old target wants stops, what the new one wants starts. What a person has started
 runs on, but not in `rescue` and `emergency`: there runs what those want, and what that needs.
-What is held stays as it is everywhere. `finitctl target default` is the way back; what a person
-had started is started anew by hand.";
+What is held stays as it is everywhere. `finitctl target default` is the way back, and out of a
+boot into `emergency` too: the steps that were left out there are run first. What a person had
+started is started anew by hand.";
 
 /// For whoever is about to work on a service.
 const HOLD: &str = "\

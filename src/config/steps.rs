@@ -42,6 +42,15 @@ pub fn reached_by(milestone: &str) -> &'static [&'static str] {
 /// though they are done: a disk that may be missing comes an hour later.
 pub const REPEATABLE: [&str; 4] = ["fsck", "mount-local", "swap", "mount-network"];
 
+/// The target in which the boot does the least.
+pub const EMERGENCY: &str = "emergency";
+
+/// The steps that it takes there: nothing in them could be the reason for the emergency.
+pub const IN_EMERGENCY: [&str; 3] = ["mount-virtual", "cgroups", "console"];
+
+/// What is said of the others: they are run when a person asks for them, or for another target.
+pub const SPARED: &str = "left out in an emergency";
+
 /// What a service of the stage `early` waits for.
 pub const EARLY: [&str; 2] = ["mount-virtual", "cgroups"];
 

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::{Driver, Fact};
 use crate::boot;
-use crate::config::spec::FIND_INSTANCES;
+use crate::config::spec::{FIND_INSTANCES, STEPS};
+use crate::config::steps::{EMERGENCY, IN_EMERGENCY, SPARED};
 use crate::engine::{Aim, Effect, Ended, Event, Group, Level, NodeId, RunId};
 use crate::facts::{Exit, Pid, SignalNumber};
 use crate::os::{kill, pidfd, time};
@@ -154,12 +155,25 @@ impl Driver {
 
     /// A boot step is a future of its own; its end comes back as a fact.
     fn run_step(&mut self, run: RunId, step: &'static str) {
-        if step == FIND_INSTANCES && !self.context.boot.skips(step) {
+        let (mut context, hand) = (self.context.clone(), self.hand.clone());
+        let facts = self.facts.clone();
+        let is_taken = |step: &&'static str| IN_EMERGENCY.contains(step);
+        // Only a person has one run again.
+        let is_spared = self.engine.target() == EMERGENCY && run.generation == 1;
+        if is_spared {
+            // One that is taken leaves nothing to those that are not.
+            let rest = STEPS.iter().filter(|step| !is_taken(step));
+            context.boot.skip.extend(rest.map(|step| (*step).to_owned()));
+        }
+        if step == FIND_INSTANCES && !context.boot.skips(step) {
             return self.search_for(Wish::Boot(run));
         }
-        let (context, hand, facts) = (self.context.clone(), self.hand.clone(), self.facts.clone());
+        let is_spared = is_spared && !is_taken(&step) && !self.context.boot.skips(step);
         self.beside(async move {
-            let report = boot::steps::run(step, &context, &hand).await;
+            let report = match is_spared {
+                true => Ok(boot::Done::Skipped(SPARED)),
+                false => boot::steps::run(step, &context, &hand).await,
+            };
             // The loop never ends before its facts do.
             let _end = facts.send(Fact::StepEnded { run, step, report }).await;
         });

@@ -439,7 +439,8 @@ impl Driver {
     pub(super) fn finish(&mut self, how: Power) {
         self.finish_logs();
         let how = last_word(how);
-        let (context, hand) = (self.context.clone(), self.hand.clone());
+        let (mut context, hand) = (self.context.clone(), self.hand.clone());
+        context.boot.skip.extend(self.engine.spared());
         let spec = self.engine.shutdown_settings().clone();
         let left = self.engine.shutdown_left(time::now());
         self.beside(async move {

@@ -25,7 +25,8 @@ use super::tools::Hand;
 use super::watch::Watch;
 use super::watcher::Watchers;
 use crate::boot::{Context, Place, initramfs};
-use crate::config::spec::{FIND_INSTANCES, STEPS};
+use crate::config::spec::FIND_INSTANCES;
+use crate::config::steps::EMERGENCY;
 use crate::engine::{Engine, Level};
 use crate::facts::{Errno, Moment};
 use crate::os::{capability, early, host, mount, proc, reboot, time};
@@ -39,8 +40,6 @@ pub struct Start {
     pub environment: Vec<(String, String)>,
 }
 
-/// The target in which the boot does the least.
-const EMERGENCY: &str = "emergency";
 /// The option with a path after it.
 const CONFIG: &str = "--config";
 /// Descriptors that PID 1 may have open.
@@ -179,14 +178,8 @@ impl Driver {
     /// One that is to bring the machine up.
     fn boot(start: Start, words: Vec<String>, place: Place, began: Moment) -> Result<Self, Errno> {
         let mut console = Console::new(level(&words));
-        let Booted { configuration, mut spec, warnings } = Configuration::boot(&file(&words));
+        let Booted { configuration, spec, warnings } = Configuration::boot(&file(&words));
         let target = target(&words).to_owned();
-        if target == EMERGENCY {
-            // Nothing that could be the reason for the emergency.
-            let kept = ["mount-virtual", "cgroups", "console"];
-            let rest = STEPS.iter().filter(|step| !kept.contains(step));
-            spec.boot.skip.extend(rest.map(|step| (*step).to_owned()));
-        }
         for warning in &warnings {
             console.tell(Level::Trouble, warning);
         }

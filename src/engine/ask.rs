@@ -31,6 +31,11 @@ impl Engine {
         &self.target
     }
 
+    /// The steps of the boot that were left out in an emergency, and are yet to be run.
+    pub fn spared(&self) -> impl Iterator<Item = String> + '_ {
+        self.nodes.iter().filter(|node| node.spared).map(|node| node.name.clone())
+    }
+
     /// Services and tasks with their numbers.
     pub fn services(&self) -> Vec<(NodeId, Rc<ServiceSpec>)> {
         self.ids().filter_map(|id| Some((id, Rc::clone(self.node(id)?.spec()?)))).collect()

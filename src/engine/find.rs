@@ -149,11 +149,14 @@ impl Engine {
     }
 
     /// The same for a start: a step of the boot that has failed is tried again once somebody has
-    /// mended what it failed for. One that is done is not done twice, unless it sees for itself what
-    /// is left to be done.
+    /// mended what it failed for, and so is one that was left out in an emergency. One that is done
+    /// is not done twice, unless it sees for itself what is left to be done.
     pub(super) fn find_startable(&self, names: &[String]) -> Result<Vec<NodeId>, Refusal> {
         let may = |node: &Node| match &node.body {
-            Body::Step(step) => REPEATABLE.contains(step) || matches!(node.state, State::Failed(_)),
+            Body::Step(step) => {
+                let again = REPEATABLE.contains(step) || node.spared;
+                again || matches!(node.state, State::Failed(_))
+            }
             Body::Service(_)
             | Body::Milestone
             | Body::Target

@@ -99,6 +99,9 @@ pub struct Node {
     pub accepted: (Moment, u32),
     /// Processes that serve a connection, by generation, with the address they serve.
     pub connections: BTreeMap<u32, Connection>,
+    /// A boot into an emergency has left out this step.
+    #[serde(default)]
+    pub spared: bool,
     /// Commands that run beside it, by generation.
     pub asides: BTreeMap<u32, Beside>,
     /// Pid of its main process.
@@ -317,6 +320,7 @@ impl Node {
             throttled: None,
             accepted: (now, 0),
             connections: BTreeMap::new(),
+            spared: false,
             asides: BTreeMap::new(),
             pid: None,
             tidings: None,

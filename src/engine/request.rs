@@ -10,6 +10,7 @@ use super::schedule::Audience;
 use super::state::{DownWhy, State, Then};
 use super::why::Signalled;
 use super::{Access, Aim, Cause, Effect, Engine, Peer};
+use crate::config::steps::{self, EMERGENCY};
 use crate::facts::SignalNumber;
 use crate::proto::{Code, PROTOCOL, Refusal, Reply, Request};
 
@@ -423,6 +424,9 @@ impl Engine {
         if matches!(name, "rescue" | "emergency") {
             self.release();
         }
+        if name != EMERGENCY {
+            self.make_up_boot();
+        }
         let why = self.cause.clone();
         if let Some(node) = self.node_mut(id).filter(|node| node.asked.is_some()) {
             // It was stopped by hand, and is asked for now.
@@ -432,6 +436,27 @@ impl Engine {
         self.refresh_auto();
         self.touch_all();
         self.job(vec![(id, Goal::Up)], Vec::new(), Vec::new())
+    }
+
+    /// The steps that were left out in an emergency are run, and what comes after the milestones
+    /// that they reach waits for them as at every boot.
+    fn make_up_boot(&mut self) {
+        if self.spared().next().is_none() {
+            return;
+        }
+        for id in self.ids() {
+            let Some(node) = self.node(id) else { continue };
+            let again = match &node.body {
+                Body::Step(_) => node.spared && matches!(node.state, State::Done(_)),
+                Body::Milestone => node.state.is_up() && !steps::reached_by(&node.name).is_empty(),
+                Body::Service(_) | Body::Target | Body::Template | Body::LeftOut(_) => false,
+            };
+            if again {
+                let why = self.cause.clone();
+                self.change(id, |node| node.wish = why);
+                self.set_state(id, State::Down(DownWhy::Stopped));
+            }
+        }
     }
 
     /// What persons, times, paths and failures have started is theirs no more: who repairs the

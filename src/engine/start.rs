@@ -14,6 +14,7 @@ use super::view::short;
 use super::why::Why;
 use super::{Aim, Cause, Effect, Engine, Group, Level, Spawn, What};
 use crate::config::spec::{Hook, Ready, ServiceSpec};
+use crate::config::steps::SPARED;
 use crate::facts::{Exit, Moment, Pid, SignalNumber, SpawnError};
 use crate::proto::Refusal;
 
@@ -408,6 +409,8 @@ impl Engine {
             // Somebody has had it tried again, whatever has let it go since.
             self.carry_on(run.node);
         }
+        let spared = result == Ok(Some(SPARED));
+        self.change(run.node, |node| node.spared = spared);
         match result {
             Ok(None) => {
                 self.set_state(run.node, State::Done(Exit::SUCCESS));

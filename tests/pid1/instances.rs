@@ -427,3 +427,19 @@ fn in_an_emergency_nobody_looks_and_the_next_finit_does_not_either() {
     }
     assert!(!machine.exists("/out/asked"));
 }
+
+/// That is told of no file as an edit of it, and is made up for when the emergency is over.
+#[test]
+fn who_leaves_an_emergency_has_the_rest_of_the_boot_done_before_the_services() {
+    let machine = Plan::new()
+        .file("/etc/hostname", "mended\n")
+        .told(&["emergency"])
+        .boot("[task.told]\nscript = \"uname -n >/out/name\"\n");
+    machine.booted();
+    assert_eq!(machine.order(&["plan"]).trim(), "nothing would change");
+    assert_ne!(machine.sh("uname -n").text, "mended\n");
+    machine.order(&["target", "default"]);
+    machine.until("told", "done");
+    assert_eq!(machine.read("/out/name"), "mended\n");
+    assert_eq!(machine.order(&["plan"]).trim(), "nothing would change");
+}

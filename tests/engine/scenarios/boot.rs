@@ -1,5 +1,7 @@
 //! The boot: steps, milestones, targets.
 
+use finit::config::spec::STEPS;
+use finit::config::steps::SPARED;
 use finit::engine::Extent;
 use finit::proto::{Code, Outcome, Reply, Request};
 
@@ -208,6 +210,50 @@ fn in_rescue_nothing_runs_but_what_that_takes_and_other_targets_leave_what_perso
         // What a person stopped stays so.
         assert_eq!((rig.state("tool"), rig.state("web")), (tool, "stopped"), "{target}");
     }
+}
+
+/// Nobody who mends a machine has to guess that its disks were neither checked nor mounted.
+#[test]
+fn who_leaves_an_emergency_gets_the_boot_that_was_left_out_there() {
+    let shell = service("shell").in_target("emergency");
+    let parts = [shell, service("web"), service("db").after("local-fs")];
+    let spec = with_targets(machine(parts), &[("emergency", &[])]);
+    let mut rig = Rig::cold(spec, "emergency");
+    for step in STEPS.iter().skip(3) {
+        rig.step(step, Some((secs(0), Ok(Some(SPARED)))));
+    }
+    rig.boot();
+    assert_eq!(
+        (rig.state("shell"), rig.state("web"), rig.state("db")),
+        ("up", "stopped", "stopped")
+    );
+    for step in STEPS {
+        rig.step(step, Some((secs(1), Ok(None))));
+    }
+    // One of them alone, by hand; what the boot has done is done once.
+    let job = rig.start("remount-root");
+    rig.pass(secs(1));
+    assert_eq!((rig.outcome(job), rig.world.engine.spared().count()), (Some(Outcome::Done), 15));
+    let refusal = rig.ask(Request::Start { names: vec!["remount-root".to_owned()] });
+    assert_eq!(refusal.expect_err("it is done").code, Code::NotSupported);
+
+    rig.world.anew();
+    rig.target("default");
+    for _ in 0..4 {
+        assert_eq!((rig.starts("web"), rig.starts("db")), (0, 0));
+        assert_eq!(rig.state("sysinit"), "waiting");
+        rig.pass(secs(1));
+    }
+    rig.pass(secs(10));
+    assert_eq!((rig.state("shell"), rig.state("web"), rig.state("db")), ("stopped", "up", "up"));
+    assert_eq!(rig.world.engine.spared().count(), 0);
+    // And no second time.
+    let lines = rig.world.diary.lines.as_ref().map_or(0, Vec::len);
+    rig.target("emergency");
+    rig.target("default");
+    rig.pass(secs(10));
+    let lines = rig.world.diary.lines.as_ref().map(|all| all[lines..].join("\n"));
+    assert!(!lines.unwrap_or_default().contains("RunStep"));
 }
 
 #[test]
