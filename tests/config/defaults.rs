@@ -3,8 +3,6 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use std::time::Duration;
-
 use finit::config::spec::{NotifyFrom, Probe, Ready, RestartWhen, ServiceSpec, SocketMode};
 
 use crate::{read, said, services};
