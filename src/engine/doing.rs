@@ -1,5 +1,6 @@
 //! What a running service says that it is about, and how long it may be: reloading as long as a
-//! start, stopping as long as a stop. Nothing that it says is waited for without end.
+//! start, stopping as long as a stop. Nothing that it says is waited for without end, and who
+//! stops is not asked for signs of life and health any more, as in a stop by finit.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -56,11 +57,22 @@ impl Engine {
     }
 
     fn set_doing(&mut self, id: NodeId, doing: Doing) {
+        let stopped = self.node(id).map(Node::doing) == Some(Doing::Stopping);
         self.change(id, |node| {
             let tidings = node.tidings.get_or_insert_default();
             (tidings.doing, tidings.over_at) = (doing, None);
         });
         self.bound_doing(id);
+        if doing == Doing::Stopping {
+            self.end_asides(id, |aside| aside == Aside::Health);
+            self.change(id, |node| {
+                let tidings = node.tidings.get_or_insert_default();
+                (tidings.silent_at, tidings.health) = (None, None);
+            });
+        } else if stopped {
+            self.feed(id);
+            self.begin_health(id);
+        }
     }
 
     /// Has what an up service is about end in time. What one does before it is up, its start

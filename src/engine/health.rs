@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::event::Ended;
 use super::id::{NodeId, RunId};
 use super::node::{Aside, Node};
+use super::ready::Doing;
 use super::state::State;
 use super::{Cause, Engine, Level, What};
 use crate::config::spec::{Check, Health, ServiceSpec};
@@ -24,21 +25,27 @@ pub struct Vitals {
 }
 
 impl Node {
-    /// Whether its checks are as they should be: while it is up, one is under way or is to come,
-    /// and never is there another.
+    /// Whether it is to be checked: while it is up and does not say that it stops.
+    fn is_to_be_checked(&self) -> bool {
+        matches!(self.state, State::Up { .. }) && self.doing() != Doing::Stopping
+    }
+
+    /// Whether its checks are as they should be: while it is to be checked, one is under way or is
+    /// to come, and never is there another.
     pub fn is_checked_well(&self) -> bool {
         let due = self.tidings.as_ref().and_then(|tidings| tidings.health.as_ref()?.check_at);
         let now = self.asides.values().filter(|beside| beside.aside == Aside::Health).count();
-        let is_up = matches!(self.state, State::Up { .. });
         let has_health = self.spec().is_some_and(|spec| spec.ready.health.is_some());
-        now.saturating_add(usize::from(due.is_some())) == usize::from(is_up && has_health)
+        let checked = self.is_to_be_checked() && has_health;
+        now.saturating_add(usize::from(due.is_some())) == usize::from(checked)
     }
 }
 
 impl Engine {
     /// It is up: the checks of its health begin, and with them the count.
     pub(super) fn begin_health(&mut self, id: NodeId) {
-        let Some((_, health)) = self.health(id) else { return };
+        let is_checked = self.node(id).is_some_and(Node::is_to_be_checked);
+        let Some((_, health)) = self.health(id).filter(|_| is_checked) else { return };
         let check_at = Some(self.now.after(health.every));
         let vitals = Vitals { check_at, ..Vitals::default() };
         self.change(id, |node| node.tidings.get_or_insert_default().health = Some(vitals));
@@ -46,8 +53,8 @@ impl Engine {
 
     /// No check now: the next one comes after its whole time.
     pub(super) fn put_off_check(&mut self, id: NodeId) {
-        let is_up = self.node(id).is_some_and(|node| matches!(node.state, State::Up { .. }));
-        let Some((_, health)) = self.health(id).filter(|_| is_up) else { return };
+        let is_checked = self.node(id).is_some_and(Node::is_to_be_checked);
+        let Some((_, health)) = self.health(id).filter(|_| is_checked) else { return };
         self.end_probe(id);
         let next = Some(self.now.after(health.every));
         self.note(id, |vitals| vitals.check_at = next);

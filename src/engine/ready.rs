@@ -369,9 +369,11 @@ impl Engine {
         self.set_state(id, state);
     }
 
-    /// A sign of life, once it is up: the time runs anew.
+    /// A sign of life, once it is up: the time runs anew. One that stops owes none.
     pub(super) fn feed(&mut self, id: NodeId) {
-        let Some(node) = self.node(id) else { return };
+        let Some(node) = self.node(id).filter(|node| node.doing() != Doing::Stopping) else {
+            return;
+        };
         let own = node.tidings.as_ref().and_then(|tidings| tidings.watchdog);
         let time = own.or(node.spec().and_then(|spec| spec.ready.watchdog));
         if let (State::Up { run: Some(_) }, Some(time)) = (&node.state, time) {

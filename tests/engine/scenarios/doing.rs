@@ -1,6 +1,7 @@
 //! What a service says that it is about, and how long it may be.
 
 use finit::config::spec::RestartWhen::OnFailure;
+use finit::config::spec::{Check, Health};
 use finit::proto::{Outcome, Reply};
 
 use crate::build::{Part, hook, millis, secs, service};
@@ -134,4 +135,34 @@ fn one_that_says_that_it_stops_has_its_time() {
     rig.tells("db", "STOPPING=1");
     rig.pass(secs(6_000));
     assert_eq!((rig.state("db"), rig.signals("db").len()), ("up", 0));
+}
+
+/// Whoever closes its files has no time for signs of life, and its port is closed already.
+#[test]
+fn one_that_stops_by_itself_is_neither_watched_nor_checked() {
+    let check = Check::Command(Box::new(hook("/bin/check")));
+    let health = Health { check, every: secs(2), timeout: secs(2), failures: 3 };
+    for part in [db().watchdog(secs(5)), db().health(health)] {
+        let part = part.stop_timeout(Some(secs(60))).restart(OnFailure);
+        let mut rig = telling(part.clone());
+        rig.ends("/bin/check", millis(1_500), 1);
+        rig.pass(secs(3));
+        rig.tells("db", "STOPPING=1");
+        rig.tells("db", "WATCHDOG=1");
+        rig.pass(secs(20));
+        assert_eq!(rig.reason("db"), "says that it is stopping");
+        rig.exits("db", 0);
+        rig.pass(secs(60));
+        assert_eq!((rig.label("db"), rig.starts("db")), ("ended", 1));
+        assert_eq!(rig.signals("db").iter().filter(|signal| *signal != "SIGKILL").count(), 0);
+
+        // It works on after all.
+        let mut rig = telling(part);
+        rig.ends("/bin/check", millis(1_500), 1);
+        rig.tells("db", "STOPPING=1");
+        rig.pass(secs(20));
+        rig.tells("db", "READY=1");
+        rig.pass(secs(20));
+        assert_eq!(rig.starts("db"), 2);
+    }
 }
