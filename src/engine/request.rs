@@ -127,12 +127,7 @@ impl Engine {
             }
             Request::Confirm => self.confirm(),
             Request::Signal { name, signal } => self.signal_named(&name, &signal),
-            Request::Reset { name } => {
-                let id = self.find_service(&name)?;
-                self.heed_holds(&[id], None)?;
-                let again = self.clear_and_tell(id);
-                Ok(Reply::Done { message: format!("{name}: cleared{again}") })
-            }
+            Request::Reset { name } => self.reset_named(&name),
             Request::Hold { name } => self.hold(&name),
             Request::Unhold { name } => self.unhold(&name),
             Request::Freeze { names } => self.freeze_named(&names),
@@ -152,10 +147,14 @@ impl Engine {
 
     pub(super) fn job(
         &mut self,
-        goals: Vec<(NodeId, Goal)>,
+        mut goals: Vec<(NodeId, Goal)>,
         also: Vec<String>,
         notes: Vec<String>,
     ) -> Result<Reply, Refusal> {
+        // Its instances are named as well, and an umbrella may be open over those that failed.
+        if goals.iter().any(|(id, _)| !self.stands_for_others(*id)) {
+            goals.retain(|(id, _)| !self.stands_for_others(*id));
+        }
         let job = self.new_job(goals);
         Ok(Reply::Job { job, also, notes })
     }

@@ -4,6 +4,7 @@ use super::node::{Body, Node};
 use super::view::{joined, millis, word};
 use super::{Engine, NodeId};
 use crate::config::spec::{FIND_INSTANCES, TemplateSpec};
+use crate::facts::Moment;
 use crate::proto::{ServiceReport, StateWord};
 
 /// What one of the instances makes all of them, the worst first.
@@ -43,10 +44,48 @@ impl Engine {
         if wanted.is_empty() { all().collect() } else { wanted }
     }
 
+    /// Since when a node is as it is; a template is so since the last change of its instances.
+    pub(super) fn since(&self, node: &Node) -> Moment {
+        let instances = self.instances_of(node).into_iter().map(|instance| instance.since);
+        let last = instances.max().filter(|_| matches!(node.body, Body::Template));
+        last.unwrap_or(node.since)
+    }
+
+    /// The instance that makes a template what it is, where that is not up.
+    pub(super) fn worst_instance(&self, node: &Node) -> Option<NodeId> {
+        let state = self.word_of(node);
+        let is_well = matches!(state, StateWord::Up | StateWord::Done);
+        let is_it = |id: &&NodeId| {
+            let instance = self.node(**id).filter(|one| word(&one.state) == state);
+            instance.is_some_and(|one| self.instances_of(node).iter().any(|it| it.name == one.name))
+        };
+        let instances = matches!(node.body, Body::Template).then_some(&node.edges.wants);
+        instances.filter(|_| !is_well)?.iter().find(is_it).copied()
+    }
+
+    /// Whether a node is a template that has instances: what is wanted of it is wanted of those.
+    pub(super) fn stands_for_others(&self, id: NodeId) -> bool {
+        let is_one = |n: &Node| matches!(n.body, Body::Template) && !n.edges.wants.is_empty();
+        self.node(id).is_some_and(is_one)
+    }
+
     /// A template, as its instances are.
     pub(super) fn umbrella_report(&self, node: &Node, detail: bool, known: bool) -> ServiceReport {
+        ServiceReport {
+            name: node.name.clone(),
+            kind: "template".to_owned(),
+            state: self.word_of(node),
+            since_ms: millis(self.now.since(self.since(node))),
+            reason: self.umbrella_reason(node, known),
+            held: node.is_held(),
+            detail: detail.then(|| self.detail(node)),
+            ..ServiceReport::nobody()
+        }
+    }
+
+    /// How many of its instances are up, which has failed, and what else is to be known of it.
+    pub(super) fn umbrella_reason(&self, node: &Node, known: bool) -> String {
         let instances = self.instances_of(node);
-        let since = instances.iter().map(|instance| instance.since).max().unwrap_or(node.since);
         let count = node.edges.wants.len();
         let up = |id: &&NodeId| self.node(**id).is_some_and(|node| node.state.is_up());
         let up = node.edges.wants.iter().filter(up).count();
@@ -61,16 +100,7 @@ impl Engine {
         let waits = waits.map(|_| self.plain_reason(node, known));
         let found = self.spec.templates.iter().find(|template| template.name == node.name);
         let remark = found.filter(|_| known).and_then(|template| template.remark.clone());
-        ServiceReport {
-            name: node.name.clone(),
-            kind: "template".to_owned(),
-            state,
-            since_ms: millis(self.now.since(since)),
-            reason: joined(some.into_iter().chain(failed).chain(waits).chain(remark).chain(held)),
-            held: node.is_held(),
-            detail: detail.then(|| self.detail(node)),
-            ..ServiceReport::nobody()
-        }
+        joined(some.into_iter().chain(failed).chain(waits).chain(remark).chain(held))
     }
 }
 

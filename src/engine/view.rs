@@ -142,13 +142,16 @@ impl Engine {
     pub(super) fn state_in_words(&self, node: &Node) -> String {
         let pid = node.pid.map(|pid| format!(" (pid {pid})")).unwrap_or_default();
         let reason = if is_short(node) { String::new() } else { self.reason(node, true) };
-        let base = format!("{}{pid}", word(&node.state).word());
+        let base = format!("{}{pid}", self.word_of(node).word());
         if reason.is_empty() { base } else { format!("{base}: {reason}") }
     }
 
     /// The one reason that matters, when it runs next, what went wrong beside it, for whom it is
     /// there, and who froze or holds it; who asked only where that may be `known`.
     pub(super) fn reason(&self, node: &Node, known: bool) -> String {
+        if matches!(node.body, Body::Template) && node.state.waits_for().is_none() {
+            return self.umbrella_reason(node, known);
+        }
         let slips = node.slips.as_deref().map(str::to_owned);
         let gone = node.removed.then(|| "not in the file any more".to_owned());
         let lent = self.names.get(&node.name).and_then(|id| self.lent_words(*id));

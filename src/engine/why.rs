@@ -338,13 +338,29 @@ impl Engine {
         }
     }
 
-    /// Forgets a failure; the answer is in words why it starts again at once, if it does.
-    pub(super) fn clear_and_tell(&mut self, id: NodeId) -> &'static str {
-        let over = self.node(id).is_some_and(|node| is_over(&node.state));
-        self.clear(id);
+    /// Forgets the failure of a service, of a template that of its instances; the answer says who
+    /// starts again at once, and why.
+    pub(super) fn reset_named(&mut self, name: &str) -> Result<Reply, Refusal> {
+        let ids = self.with_instances(self.find_service(name)?);
+        self.heed_holds(&ids, None)?;
+        let over =
+            |engine: &Self, id: NodeId| engine.node(id).is_some_and(|node| is_over(&node.state));
+        let mut cleared = Vec::new();
+        for id in &ids {
+            let (before, was_over) = (self.node(*id).map(|n| n.state.clone()), over(self, *id));
+            self.clear(*id);
+            if self.node(*id).map(|node| &node.state) != before.as_ref() {
+                cleared.push((*id, was_over));
+            }
+        }
         self.settle();
-        let again = self.node(id).filter(|node| over && !is_over(&node.state));
-        again.map(comes_again).unwrap_or_default()
+        let told = cleared.into_iter().map(|(id, was_over)| {
+            let again = self.node(id).filter(|node| was_over && !is_over(&node.state));
+            format!("{}: cleared{}", self.name(id), again.map(comes_again).unwrap_or_default())
+        });
+        let told: Vec<String> = told.collect();
+        let message = if told.is_empty() { format!("{name}: cleared") } else { told.join("; ") };
+        Ok(Reply::Done { message })
     }
 
     /// The causes of what a node is doing and when they were, the last one first.
@@ -362,22 +378,26 @@ impl Engine {
         Ok(Reply::Why(self.chapters(self.find(name)?, known)))
     }
 
-    /// Why a node is as it is: itself, and then whatever it waits for, or is there for where it
-    /// was let go, one behind the other.
+    /// Why a node is as it is: itself, and then the instance that makes a template so, whatever it
+    /// waits for, or is there for where it was let go, one behind the other.
     /// Without `detail` it is not told who asked.
     pub fn chapters(&self, id: NodeId, detail: bool) -> Vec<Chapter> {
         let mut next = Some(id);
         let mut told = Vec::new();
         while let Some((id, node)) = next.take().and_then(|id| Some((id, self.node(id)?))) {
+            let waits_for = node.state.waits_for();
+            let worst = self.worst_instance(node).filter(|_| waits_for.is_none());
+            let cause = worst.and_then(|id| self.node(id)).map_or(&node.cause, |one| &one.cause);
             told.push(Chapter {
                 name: node.name.clone(),
                 state: self.word_of(node),
-                since_ms: view::millis(self.now.since(node.since)),
+                since_ms: view::millis(self.now.since(self.since(node))),
                 pid: node.pid.map(Pid::raw),
                 reason: self.reason(node, detail),
-                because: if detail { node.cause.told(self.now) } else { Vec::new() },
+                because: if detail { cause.told(self.now) } else { Vec::new() },
             });
-            let behind = node.state.waits_for().or_else(|| self.keepers(id).first().copied());
+            let behind = worst.or(waits_for);
+            let behind = behind.or_else(|| self.keepers(id).first().copied());
             let is_new = |id: &NodeId| told.iter().all(|chapter| chapter.name != self.name(*id));
             next = behind.filter(is_new).filter(|_| told.len() < CHAPTERS);
         }

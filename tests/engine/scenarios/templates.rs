@@ -4,11 +4,12 @@ use finit::config::spec::{
     FIND_INSTANCES, LeftOut, Look, RestartWhen, Search, Start, SystemSpec, TemplateSpec,
 };
 use finit::engine::Extent;
-use finit::proto::Outcome;
+use finit::proto::{Code, Outcome, Reply, Request};
 
 use crate::build::{Part, machine, secs, service};
 use crate::fates::Program;
 use crate::rig::Rig;
+use crate::scenarios::why::why;
 
 fn getty(names: &[&str]) -> Vec<Part> {
     let one = |name: &&str| service(&format!("getty@{name}")).instance_of("getty");
@@ -27,6 +28,64 @@ fn to_stop_and_start_the_umbrella_is_to_stop_and_start_its_instances() {
     assert_eq!((rig.state("getty@tty1"), rig.state("getty@tty2")), ("up", "up"));
     rig.stop("getty@tty1");
     assert_eq!((rig.state("getty@tty1"), rig.state("getty@tty2")), ("stopped", "up"));
+}
+
+#[test]
+fn to_reset_the_umbrella_is_to_reset_its_instances() {
+    let parts = getty(&["tty1", "tty2", "tty3"]).into_iter().map(|part| part.burst(1, secs(60)));
+    let mut rig = Rig::booted(parts);
+    let fail = |rig: &mut Rig, name: &str| {
+        rig.ends(name, secs(0), 1);
+        rig.crashes(name);
+        rig.pass(secs(10));
+        assert_eq!(rig.state(name), "failed");
+        rig.mends(name);
+    };
+    fail(&mut rig, "getty@tty2");
+    fail(&mut rig, "getty@tty3");
+    let reset = || Request::Reset { name: "getty".into() };
+    rig.ask(Request::Hold { name: "getty@tty3".into() }).unwrap();
+    assert_eq!(rig.ask(reset()).unwrap_err().code, Code::Held);
+    assert_eq!(rig.state("getty@tty2"), "failed", "all or none");
+    rig.ask(Request::Unhold { name: "getty@tty3".into() }).unwrap();
+    let Ok(Reply::Done { message }) = rig.ask(reset()) else { panic!("not reset") };
+    let again = "the target wants it, so it starts again";
+    assert_eq!(message, format!("getty@tty2: cleared; {again}; getty@tty3: cleared; {again}"));
+    assert_eq!((rig.state("getty@tty2"), rig.state("getty@tty3")), ("up", "up"));
+    assert_eq!((rig.state("getty"), rig.starts("getty@tty1")), ("up", 1));
+    let Ok(Reply::Done { message }) = rig.ask(reset()) else { panic!("not reset") };
+    assert_eq!(message, "getty: cleared");
+}
+
+/// It speaks with the voice of the worst of its instances.
+#[test]
+fn an_umbrella_tells_what_its_instances_are_and_why() {
+    let parts = getty(&["tty1", "tty2"]).into_iter().map(Part::restart_never);
+    let mut rig = Rig::booted(parts);
+    rig.pass(secs(100));
+    rig.exits("getty@tty2", 3);
+    rig.pass(secs(5));
+    let whole = "getty failed: 1 of 2 up; getty@tty2 failed: exited with status 3";
+    let told = why(&mut rig, "getty");
+    let exit = "  its process exited with status 3";
+    assert_eq!(told, [whole, exit, "getty@tty2 failed: exited with status 3", exit]);
+    let Ok(Reply::Why(chapters)) = rig.ask(Request::Why { name: "getty".into() }) else {
+        panic!("no story")
+    };
+    assert_eq!(chapters[0].since_ms, 5_000);
+    let signal = Request::Signal { name: "getty".into(), signal: "HUP".into() };
+    let refusal = rig.ask(signal).unwrap_err();
+    let state = "failed: 1 of 2 up; getty@tty2 failed: exited with status 3";
+    assert_eq!(refusal.message, format!("getty has no main process: {state}"));
+    rig.ends("getty@tty2", secs(0), 4);
+    let job = rig.start("getty");
+    rig.pass(secs(1));
+    let news: Vec<String> =
+        rig.news(job).iter().map(|news| format!("{}: {}", news.service, news.message)).collect();
+    assert!(news.iter().all(|text| !text.starts_with("getty:")), "{news:?}");
+    assert!(news.iter().any(|text| text == "getty@tty1: up (pid 101)"), "{news:?}");
+    // One that is up tells of itself.
+    assert_eq!(why(&mut Rig::booted(getty(&["tty1"])), "getty"), ["getty up", "  the boot"]);
 }
 
 #[test]
