@@ -139,6 +139,8 @@ impl Engine {
                 continue;
             }
             any = true;
+            let name = self.name(*id).to_owned();
+            self.forget_hold(&name);
             self.resume(*id);
             self.look_at_paths_again(*id);
             self.touch_around(*id);

@@ -30,7 +30,7 @@ impl Engine {
         }
         let first = self.nodes.len();
         let mut summary = self.load(spec, extent);
-        self.review_trial(extent, &mut summary);
+        self.review_trial(extent, first, &mut summary);
         if extent.is_followed() {
             self.check_target();
         }

@@ -83,8 +83,9 @@ impl Engine {
         self.spec != *spec || !self.plan(Rc::clone(spec)).is_empty()
     }
 
-    /// What a file that is followed changes of all this: `summary` says the rest.
-    pub(super) fn review_trial(&mut self, extent: Extent, summary: &mut String) {
+    /// What a file that is followed changes of all this: `summary` says the rest, and nodes from the
+    /// first so many on are new with it.
+    pub(super) fn review_trial(&mut self, extent: Extent, first: usize, summary: &mut String) {
         // They are about what ran before.
         let warnings = match extent {
             Extent::Definitions => return,
@@ -113,7 +114,7 @@ impl Engine {
                      again",
                     trial.by
                 );
-                self.take_back(trial.gone);
+                self.take_back(trial.gone, first);
                 self.part_again(&trial.parted);
                 self.warnings = trial.warnings;
                 self.warnings.push(warning.clone());
@@ -135,10 +136,19 @@ impl Engine {
         asked.map(|node| (node.name.clone(), wishes(node))).collect()
     }
 
-    /// They are there again, and so is what people had asked for.
-    fn take_back(&mut self, gone: BTreeMap<String, Wishes>) {
+    /// Somebody has let go of one that is not in the file: should it come back, it is not held.
+    pub(super) fn forget_hold(&mut self, name: &str) {
+        if let Some(wishes) = self.trial.as_mut().and_then(|trial| trial.gone.get_mut(name)) {
+            wishes.hold = None;
+        }
+    }
+
+    /// They are there again, and so is what people had asked for. Those older than the first so
+    /// many have never been away: what people want of them by now counts.
+    fn take_back(&mut self, gone: BTreeMap<String, Wishes>, first: usize) {
         for (name, Wishes { asked, hold, wish }) in gone {
-            let Some(id) = self.names.get(&name).copied() else { continue };
+            let id = self.names.get(&name).copied().filter(|id| id.index() >= first);
+            let Some(id) = id else { continue };
             if let Some(node) = self.node_mut(id) {
                 (node.asked, node.hold, node.wish) = (asked, hold, wish);
             }

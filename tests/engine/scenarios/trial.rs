@@ -171,3 +171,24 @@ fn what_people_had_asked_for_comes_back_too() {
     let states = ["screen", "vpn", "off"].map(|name| rig.state(name));
     assert_eq!(states, ["up", "up", "stopped"]);
 }
+
+/// Meanwhile people go on to want things of what is not in the file on trial.
+#[test]
+fn what_was_let_go_meanwhile_is_not_held_again() {
+    let parts = || [service("db"), service("log"), service("web")];
+    let mut rig = Rig::booted(parts());
+    for name in ["db", "log"] {
+        rig.ask(Request::Hold { name: name.into() }).unwrap();
+    }
+    rig.try_out(machine([service("web")]), secs(60));
+    assert_eq!((rig.state("db"), rig.state("log")), ("up", "up"));
+    let Ok(Reply::Done { message }) = rig.ask(Request::Unhold { name: "db".into() }) else {
+        panic!("it is held")
+    };
+    assert!(message.starts_with("db is no longer held: "), "{message}");
+    rig.pass(secs(61));
+    assert_eq!((rig.state("db"), rig.status("db").held), ("up", false));
+    assert_eq!((rig.status("log").held, rig.starts("log")), (true, 1), "it was never away");
+    rig.restart("db");
+    assert_eq!(rig.starts("db"), 3);
+}
