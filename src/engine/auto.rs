@@ -25,6 +25,7 @@ impl Engine {
             let is_found = template.is_some_and(|name| sought.contains(name));
             // What the machine has brought up already it keeps up, whatever the file says by now.
             if number >= first || (is_found && !node.auto && !node.timed) {
+                node.unfollowed = false;
                 node.refresh_auto(&target);
             }
         }
@@ -33,15 +34,14 @@ impl Engine {
 
 impl Node {
     fn refresh_auto(&mut self, target: &str) {
+        let spec = self.coming_spec().filter(|_| !self.is_only_found()).map(Rc::clone);
         self.auto = match &self.body {
             Body::Step(_) | Body::Milestone => true,
             Body::Target => self.name == target,
             Body::Template | Body::LeftOut(_) => false,
-            Body::Service(_) => {
-                self.newest_spec().is_some_and(|spec| graph::is_member(spec, target))
-            }
+            Body::Service(_) => spec.as_ref().is_some_and(|spec| graph::is_member(spec, target)),
         };
-        self.timed = self.newest_spec().is_some_and(|spec| {
+        self.timed = spec.is_some_and(|spec| {
             let comes = spec.schedule.is_some() || spec.watch.is_some();
             comes && spec.enabled && spec.targets.iter().any(|one| one == target)
         });

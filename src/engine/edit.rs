@@ -168,12 +168,24 @@ impl Node {
     }
 }
 
-/// Whether two definitions differ in nothing but words, and times and paths that start them:
-/// whatever runs, has failed or is over is as good for the one as for the other.
+/// Whether two definitions differ in nothing but words: any look at a file may put one in the
+/// place of the other.
 pub(super) fn is_called_otherwise(old: &ServiceSpec, new: &ServiceSpec) -> bool {
-    let (schedule, watch) = (old.schedule.clone(), old.watch.clone());
     let (description, alias) = (old.description.clone(), old.alias.clone());
-    *old == ServiceSpec { description, alias, schedule, watch, ..new.clone() }
+    *old == ServiceSpec { description, alias, ..new.clone() }
+}
+
+/// The same, and times and paths that start them: whatever runs, has failed or is over is as good
+/// for the one as for the other.
+pub(super) fn comes_otherwise(old: &ServiceSpec, new: &ServiceSpec) -> bool {
+    let (schedule, watch) = (old.schedule.clone(), old.watch.clone());
+    is_called_otherwise(old, &ServiceSpec { schedule, watch, ..new.clone() })
+}
+
+/// Whether two definitions say the same of when it comes by itself.
+pub(super) fn comes_as(old: &ServiceSpec, new: &ServiceSpec) -> bool {
+    let targets = |spec: &ServiceSpec| (spec.enabled, spec.start, spec.targets.clone());
+    (&old.schedule, &old.watch) == (&new.schedule, &new.watch) && targets(old) == targets(new)
 }
 
 /// Whether what is there in that state, started by the one definition, is as good as if it had

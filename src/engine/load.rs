@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use super::edit::{Followed, is_called_otherwise};
+use super::edit::{Followed, comes_as, comes_otherwise, is_called_otherwise};
 use super::id::{NodeId, Ticket};
 use super::node::{Body, Edges, Node};
 use super::{Cause, Effect, Engine, Extent, Level};
@@ -166,7 +166,10 @@ impl Engine {
         let id = self.ensure(&spec.name, || Body::Service(Rc::clone(spec)));
         let Some(node) = self.node_mut(id) else { return };
         let back = std::mem::take(&mut node.removed);
-        if known != Some(id) || back {
+        let new = known != Some(id);
+        let found = !extent.is_followed() && (new || node.is_only_found());
+        node.unfollowed &= !extent.is_followed();
+        if new || back {
             counts.added = counts.added.saturating_add(1);
         }
         // What an earlier look has read, and nobody has followed, is a change for who follows.
@@ -176,13 +179,18 @@ impl Engine {
         let newer = node.newest_spec() != Some(spec);
         if newer {
             node.pending = (node.spec() != Some(spec)).then(|| Rc::clone(spec));
-            if node.spec().is_some_and(|old| is_called_otherwise(old, spec)) {
-                node.body = Body::Service(Rc::clone(spec));
-                node.pending = None;
-                in_place = node.state.is_active();
-            }
         }
-        if newer || extent.is_followed() {
+        let as_good = |old: &Rc<ServiceSpec>| match extent.is_followed() {
+            true => comes_otherwise(old, spec),
+            false => newer && is_called_otherwise(old, spec),
+        };
+        if node.spec().is_some_and(as_good) {
+            node.body = Body::Service(Rc::clone(spec));
+            node.pending = None;
+            in_place = node.state.is_active();
+        }
+        let same = node.spec().is_some_and(|old| comes_as(old, spec));
+        if extent.is_followed() || newer && same {
             // A mere look that finds what another found leaves what waits for a start.
             self.take_pending(id);
         }
@@ -192,6 +200,8 @@ impl Engine {
         if let Some(node) = self.node_mut(id) {
             let stays = if extent.is_followed() { node.is_held() } else { node.behind || newer };
             node.behind = node.pending.is_some() && stays;
+            let looked = !extent.is_followed() && newer || node.unfollowed;
+            node.unfollowed = found || node.pending.is_some() && looked;
         }
         if changed {
             counts.changed = counts.changed.saturating_add(1);

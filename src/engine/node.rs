@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::edit::comes_as;
 use super::event::Ended;
 use super::freeze::Freeze;
 use super::hold::Hold;
@@ -45,6 +46,10 @@ pub struct Node {
     /// followed.
     #[serde(default)]
     pub behind: bool,
+    /// Whether a mere look at a file has found its newer definition, or itself where there is none,
+    /// and nobody has followed that.
+    #[serde(default)]
+    pub unfollowed: bool,
     /// What a person asked for; it outweighs all else but a hold.
     pub asked: Option<Asked>,
     /// Who has it stay as it is.
@@ -307,6 +312,7 @@ impl Node {
             required: 0,
             wanted: false,
             wish: why.clone(),
+            unfollowed: false,
             leaving: false,
             loss: None,
             firm: false,
@@ -351,9 +357,31 @@ impl Node {
         }
     }
 
-    /// Its newest definition, unless it is not in the file any more.
+    /// The definition that says when it comes by itself, unless it is not in the file any more.
     pub fn living_spec(&self) -> Option<&Rc<ServiceSpec>> {
-        self.newest_spec().filter(|_| !self.removed)
+        self.coming_spec().filter(|_| !self.removed)
+    }
+
+    /// The same, be it in the file or not: the newest, but for one that only a look has found.
+    pub fn coming_spec(&self) -> Option<&Rc<ServiceSpec>> {
+        if self.is_behind_a_look() { self.spec() } else { self.newest_spec() }
+    }
+
+    /// Whether nobody has followed its newer definition, nor asked for it since.
+    fn is_behind_a_look(&self) -> bool {
+        self.behind && self.unfollowed && self.pending.is_some()
+    }
+
+    /// Whether a mere look has found it, and it is not there for anybody who follows the file.
+    pub fn is_only_found(&self) -> bool {
+        self.unfollowed && self.pending.is_none()
+    }
+
+    /// Whether that newer definition says otherwise when it comes: that waits until the file is
+    /// followed, or a person starts it.
+    pub fn waits_to_be_followed(&self) -> bool {
+        let differs = |new: &Rc<ServiceSpec>| self.spec().is_some_and(|old| !comes_as(old, new));
+        self.is_behind_a_look() && self.pending.as_ref().is_some_and(differs)
     }
 
     /// Its newest definition.

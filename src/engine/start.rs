@@ -45,7 +45,8 @@ impl Engine {
     /// The edited definition takes the place of the old one, once nothing stands for that any
     /// more: a failure and a finished task do.
     pub(super) fn take_pending(&mut self, id: NodeId) {
-        let Some(node) = self.node(id).filter(|node| node.may_take_pending()) else { return };
+        let may = |node: &&Node| node.may_take_pending() && !node.waits_to_be_followed();
+        let Some(node) = self.node(id).filter(may) else { return };
         let Some(spec) = node.pending.clone() else { return };
         let brought: Option<Vec<NodeId>> = node.behind.then(|| node.edges.brings().collect());
         if node.bound && !node.keeps_sockets(&spec) {
@@ -54,7 +55,7 @@ impl Engine {
         }
         let Some(node) = self.node_mut(id) else { return };
         node.pending = None;
-        node.behind = false;
+        (node.behind, node.unfollowed) = (false, false);
         node.body = Body::Service(spec);
         self.stop_awaiting(id);
         self.listen_anew(id);

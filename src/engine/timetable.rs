@@ -210,7 +210,7 @@ impl Engine {
 
     /// Why neither times nor paths start a node, if it is not for the machine as it is.
     pub(super) fn not_asked(&self, node: &Node) -> Option<String> {
-        let spec = node.newest_spec()?;
+        let spec = node.coming_spec()?;
         if !spec.enabled {
             return Some("not enabled".to_owned());
         }
@@ -264,10 +264,22 @@ impl Engine {
 
     /// Has a node run that rests, as if a person asked for it. False, and told, if it may not.
     pub(super) fn run_now(&mut self, id: NodeId, why: &str) -> bool {
-        if let Err(refusal) = self.by_the_newest(&[id], |engine| engine.make_way(&[id])) {
-            let text = format!("{}: {why}, but {}", self.name(id), refusal.message);
-            self.tell(Level::Trouble, text);
-            return false;
+        let older = self.node(id).is_some_and(Node::waits_to_be_followed);
+        let made = match older {
+            true => self.make_way(&[id]),
+            false => self.by_the_newest(&[id], |engine| engine.make_way(&[id])),
+        };
+        match made {
+            Ok(away) if away.is_empty() => {}
+            Ok(away) => {
+                let text = format!("{}: {why}, and {}", self.name(id), away.join("; "));
+                self.tell(Level::Progress, text);
+            }
+            Err(refusal) => {
+                let text = format!("{}: {why}, but {}", self.name(id), refusal.message);
+                self.tell(Level::Trouble, text);
+                return false;
+            }
         }
         let wish = self.cause.clone();
         self.forget_monitored(id);

@@ -225,7 +225,7 @@ fn what_listened_and_is_to_be_there_from_the_boot_starts() {
     let edited = || [service("web").listens(80).at_boot()];
     rig.look_at(edited());
     assert_eq!(rig.state("web"), "listening");
-    assert_eq!(plan(&rig, edited()), ["start web: it starts without a connection"]);
+    assert_eq!(plan(&rig, edited()), ["start web: changed: start"]);
     rig.apply(edited());
     assert_eq!((rig.state("web"), rig.starts("web")), ("up", 1));
 }

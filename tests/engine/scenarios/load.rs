@@ -281,3 +281,26 @@ fn whose_provider_is_taken_out_waits_for_nobody() {
         assert_eq!((rig.state("web"), rig.state("late")), ("up", "up"), "{name}");
     }
 }
+
+/// Somebody has edited the file half, and works in another target meanwhile.
+#[test]
+fn a_change_of_target_follows_no_mere_look() {
+    let web = || service("web");
+    let mut rig = Rig::booted([web(), service("db")]);
+    rig.look_at([web().disabled(), service("db").runs("/sbin/other"), service("new")]);
+    rig.target("rescue");
+    assert_eq!((rig.state("web"), rig.state("db")), ("stopped", "stopped"));
+    rig.target("default");
+    assert_eq!(["web", "db", "new"].map(|name| rig.state(name)), ["up", "up", "stopped"]);
+    rig.apply([web().disabled(), service("db"), service("new")]);
+    assert_eq!(["web", "db", "new"].map(|name| rig.state(name)), ["stopped", "up", "up"]);
+}
+
+#[test]
+fn a_mere_look_reloads_nobody_with_another() {
+    let hup = |name: &str| service(name).reloads_by_signal("HUP");
+    let mut rig = Rig::booted([hup("nginx"), hup("php").reload_with("nginx"), hup("fpm")]);
+    rig.look_at([hup("nginx"), hup("php"), hup("fpm").reload_with("nginx")]);
+    rig.reload("nginx").unwrap();
+    assert_eq!((rig.signals("php").len(), rig.signals("fpm").len()), (1, 0));
+}

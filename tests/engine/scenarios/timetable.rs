@@ -318,3 +318,36 @@ fn a_task_that_can_never_be_due_says_so() {
     assert_eq!(rig.reason("backup"), "exited with status 0; never due: no time left");
     assert_eq!(rig.said("backup is never due"), 1, "it has had its time");
 }
+
+/// Somebody has edited the file half, and starts another service.
+#[test]
+fn a_mere_look_moves_no_times() {
+    let other = || service("web").manual();
+    for part in [backup("every 1m"), backup("every 1m").runs("/sbin/other")] {
+        let mut rig = booted(backup("every 1h"));
+        rig.look_at([part.clone(), other()]);
+        rig.start("web");
+        assert_eq!(rig.reason("backup"), "next run in 1 h");
+        rig.pass(secs(600));
+        assert_eq!(rig.starts("backup"), 0);
+        let plan = rig.world.engine.plan(machine([part.clone(), other()]).into());
+        let plan: Vec<&str> = plan.iter().map(|change| change.why.as_str()).collect();
+        assert!(plan.iter().any(|why| why.contains("schedule")), "{plan:?}");
+        rig.pass(secs(3_001));
+        assert_eq!(rig.started().last(), Some(&"/sbin/backup"), "by what is followed");
+        rig.apply([part.clone(), other()]);
+        rig.pass(secs(60));
+        assert_eq!(rig.starts("backup"), 2);
+        let command = part.0.commands.clone();
+        assert!(format!("{command:?}").contains(rig.started().last().unwrap()));
+    }
+    // None that it has had goes, and none comes where there was none.
+    let mut rig = booted(backup("every 1h"));
+    rig.look_at([task("backup").manual()]);
+    rig.pass(secs(3_700));
+    assert_eq!(rig.starts("backup"), 1);
+    let mut rig = booted(task("backup").manual());
+    rig.look_at([backup("every 1m")]);
+    rig.pass(secs(3_700));
+    assert_eq!(rig.starts("backup"), 0);
+}

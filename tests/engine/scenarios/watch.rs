@@ -4,7 +4,7 @@ use finit::config::spec::{RestartWhen, Trigger};
 use finit::engine::Event;
 use finit::proto::{Power, Reply, Request};
 
-use crate::build::{Part, millis, secs, service, task};
+use crate::build::{Part, machine, millis, secs, service, task};
 use crate::rig::Rig;
 use crate::scenarios::hold::{hold, unhold};
 
@@ -415,4 +415,16 @@ fn a_mere_look_has_nobody_watch() {
     assert_eq!(rig.watcher("build"), None);
     rig.apply([service("a"), build()]);
     assert!(rig.watcher("build").is_some());
+}
+
+#[test]
+fn a_mere_look_watches_nothing_else() {
+    let app = |path: &str| task("app").watches(Trigger::Changed, path);
+    let mut rig = Rig::booted_but([app("/etc/a")], |rig| rig.ends("app", secs(1), 0));
+    rig.look_at([app("/etc/b")]);
+    assert_eq!(rig.reason("app"), "watches /etc/a");
+    let plan = rig.world.engine.plan(machine([app("/etc/b")]).into());
+    assert_eq!(plan.iter().map(|one| one.why.as_str()).collect::<Vec<_>>(), ["changed: watch"]);
+    rig.apply([app("/etc/b")]);
+    assert_eq!(rig.reason("app"), "watches /etc/b");
 }
