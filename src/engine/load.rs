@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::edit::{Followed, comes_as, comes_otherwise, is_called_otherwise};
+use super::graph::is_member;
 use super::id::{NodeId, Ticket};
 use super::node::{Body, Edges, Node};
 use super::{Cause, Effect, Engine, Extent, Level};
@@ -329,7 +330,8 @@ impl Engine {
         instances
     }
 
-    /// Services by the names that they provide.
+    /// Services by the names that they provide, in the order of the file; but one that the target
+    /// brings up is there anyway, and one that is not enabled is there for nobody else's sake.
     pub(super) fn providers(&self) -> BTreeMap<String, Vec<NodeId>> {
         let mut providers: BTreeMap<String, Vec<NodeId>> = BTreeMap::new();
         let mut going: Vec<(&String, NodeId)> = Vec::new();
@@ -352,6 +354,12 @@ impl Engine {
         for (name, id) in new {
             providers.entry(name.clone()).or_default().push(id);
         }
+        let rank = |id: &NodeId| {
+            let spec = self.node(*id).and_then(Node::standing_spec);
+            let comes = spec.is_some_and(|spec| is_member(spec, &self.target));
+            (!comes, !spec.is_some_and(|spec| spec.enabled))
+        };
+        providers.values_mut().for_each(|all| all.sort_by_key(rank));
         providers
     }
 

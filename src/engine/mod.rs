@@ -193,6 +193,7 @@ impl Engine {
             self.miss_target(target);
             self.refresh_auto();
         }
+            self.connect();
     }
 
     /// Takes in a fact. Total: it never fails, and it ends within a bounded number of steps.

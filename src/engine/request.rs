@@ -433,6 +433,8 @@ impl Engine {
             node.wish = why;
         }
         self.refresh_auto();
+        // Which of those that provide a name comes anyway is another question now.
+        self.connect();
         self.touch_all();
         self.job(vec![(id, Goal::Up)], Vec::new(), Vec::new())
     }

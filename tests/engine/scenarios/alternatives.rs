@@ -167,6 +167,44 @@ fn whoever_provides_a_name_is_as_good_as_another() {
     assert_eq!(states(&mut rig, ["web", "postfix", "exim"]), ["up", "failed", "up"]);
 }
 
+/// Two would fight for one port.
+#[test]
+fn of_those_that_provide_a_name_one_that_comes_anyway_is_better_than_one_that_does_not() {
+    let mta = |name: &str| service(name).provides("mta").restart_never();
+    for exim in [mta("exim").disabled(), mta("exim").manual(), mta("exim").in_target("other")] {
+        for rivals in [false, true] {
+            let all = [exim.clone(), mta("postfix"), service("web").needs("mta")];
+            let all = all.map(|part| {
+                let provides = !part.0.dependencies.provides.is_empty();
+                if rivals && provides { part.conflicts("mta") } else { part }
+            });
+            let mut rig = Rig::booted(all);
+            let names = ["exim", "postfix", "web"];
+            assert_eq!(states(&mut rig, names), ["stopped", "up", "up"]);
+            rig.exits("postfix", 1);
+            assert_eq!(states(&mut rig, names), ["up", "failed", "up"]);
+        }
+    }
+    // Of those that do not come, one that may is better than one that somebody has switched off.
+    let parts = [mta("exim").disabled(), mta("postfix").manual(), service("web").needs("mta")];
+    let mut rig = Rig::booted(parts);
+    assert_eq!(states(&mut rig, ["exim", "postfix", "web"]), ["stopped", "up", "up"]);
+}
+
+#[test]
+fn another_target_has_another_one_come_anyway() {
+    let mta = |name: &str| service(name).provides("mta");
+    let mut web = service("web").needs("mta");
+    web.0.targets.push("other".to_owned());
+    let parts = [mta("exim").in_target("other"), mta("postfix"), web];
+    let mut rig = Rig::cold(with_targets(machine(parts), &[("other", &[])]), "default");
+    rig.boot();
+    assert_eq!(states(&mut rig, ["exim", "postfix", "web"]), ["stopped", "up", "up"]);
+    rig.target("other");
+    assert_eq!(states(&mut rig, ["exim", "postfix", "web"]), ["up", "stopped", "up"]);
+    assert_eq!(rig.starts("web"), 1);
+}
+
 #[test]
 fn who_steps_in_tells_for_whom_and_in_whose_place() {
     let [db, cache] = manual(["db", "cache"]);
