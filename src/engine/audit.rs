@@ -89,6 +89,7 @@ impl Engine {
             (node.hung.is_some() && !matches!(node.state, State::Failed(_)), "hangs unnoticed"),
             (!node.is_checked_well(), "is checked twice, for nothing or not at all"),
             (!self.is_watched_well(node), "what was seen is not followed"),
+            (!self.is_displaced_well(id, node), "makes way for nobody"),
             (node.bound && self.is_over(node), "holds sockets that nobody wants"),
             (
                 !node.name.is_empty()

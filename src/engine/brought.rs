@@ -56,6 +56,7 @@ impl Engine {
     pub(super) fn let_go(&self, id: NodeId) -> Option<Why> {
         let node = self.node(id)?;
         let off = node.removed || node.parted || node.asked == Some(Asked::Down);
+        let off = off || node.displaced.is_some();
         let own = self.cause.is(&node.cause) || node.auto && !node.is_off();
         if own || off || node.is_held() || self.cause.is_of_all() {
             return None;

@@ -160,7 +160,7 @@ impl Engine {
             && match (node.kept(), node.asked) {
                 (Some(Kept::Wanted | Kept::Listening), _) => true,
                 (Some(Kept::Unwanted), _) => false,
-                (None, _) if node.removed => false,
+                (None, _) if node.removed || node.displaced.is_some() => false,
                 (None, Some(Asked::Up)) => true,
                 (None, Some(Asked::Down)) => false,
                 (None, Some(Asked::Released)) => pulled && !node.parted,

@@ -19,6 +19,7 @@ mod auto;
 mod brought;
 mod choice;
 mod conditions;
+mod displace;
 mod doing;
 mod edit;
 mod effect;
@@ -192,8 +193,8 @@ impl Engine {
             let target = std::mem::replace(&mut self.target, "default".to_owned());
             self.miss_target(target);
             self.refresh_auto();
-        }
             self.connect();
+        }
     }
 
     /// Takes in a fact. Total: it never fails, and it ends within a bounded number of steps.

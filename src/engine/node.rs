@@ -85,6 +85,12 @@ pub struct Node {
     /// Its whole was stopped, and it with that.
     #[serde(default)]
     pub parted: bool,
+    /// Whose run it makes way for.
+    #[serde(default)]
+    pub displaced: Option<NodeId>,
+    /// Those that make way for its run.
+    #[serde(default)]
+    pub displaces: Vec<NodeId>,
     /// A restart is under way: it counts as about to go, and comes back.
     pub restarting: bool,
     /// Not in the file any more: it goes when it is down.
@@ -306,17 +312,19 @@ impl Node {
             freeze: None,
             auto: false,
             behind: false,
+            unfollowed: false,
             timed: false,
             timetable: None,
             watching: None,
             required: 0,
             wanted: false,
             wish: why.clone(),
-            unfollowed: false,
             leaving: false,
             loss: None,
             firm: false,
             parted: false,
+            displaced: None,
+            displaces: Vec::new(),
             restarting: false,
             removed: false,
             bound: false,

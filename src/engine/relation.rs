@@ -15,7 +15,6 @@ use super::node::{Asked, Edges, Node, Ties};
 use super::state::{DownWhy, Hope, State};
 use super::why::Why;
 use super::{Cause, Engine};
-use crate::proto::{Code, Refusal};
 
 impl Engine {
     /// Puts the ties of all definitions into the edges.
@@ -80,11 +79,12 @@ impl Engine {
         }
     }
 
-    /// Parts are no longer held down by what happened to their whole.
-    pub(super) fn rejoin(&mut self, parts: &[NodeId]) {
-        for id in parts {
-            if let Some(node) = self.node_mut(*id).filter(|node| node.parted) {
-                node.parted = false;
+    /// Neither what happened to their whole nor the run of a rival holds these down any more.
+    pub(super) fn rejoin(&mut self, ids: &[NodeId]) {
+        for id in ids {
+            let down = |node: &&mut Node| node.parted || node.displaced.is_some();
+            if let Some(node) = self.node_mut(*id).filter(down) {
+                (node.parted, node.displaced) = (false, None);
                 self.touch(*id);
             }
         }
@@ -119,7 +119,7 @@ impl Engine {
                     continue;
                 }
                 found.push((part, why.clone()));
-                if self.node(part).is_some_and(|node| node.parted) {
+                if self.node(part).is_some_and(|node| node.parted || node.displaced.is_some()) {
                     self.rejoin(&[part]);
                     self.with_cause(why.clone(), |engine| engine.refresh_wanted(part));
                 }
@@ -138,57 +138,6 @@ impl Engine {
                 self.touch(*id);
             }
         }
-    }
-
-    /// What stands in the way of these, and of what they need, is asked to go; the answer is a
-    /// sentence for each.
-    ///
-    /// # Errors
-    /// Two of these are rivals of each other, or a rival is held.
-    pub(super) fn displace(
-        &mut self,
-        ids: &[NodeId],
-        needs: &[NodeId],
-    ) -> Result<Vec<String>, Refusal> {
-        let own = ids.iter().map(|_| self.cause.clone());
-        let behind: Vec<Why> = own.chain(self.brought_up(ids, needs)).collect();
-        let ids = [ids, needs].concat();
-        let mut away: Vec<NodeId> = Vec::new();
-        let (mut whys, mut told) = (Vec::new(), Vec::new());
-        for (id, behind) in ids.iter().zip(behind) {
-            let Some(node) = self.node(*id) else { continue };
-            for rival in node.edges.rivals() {
-                if ids.contains(rival) {
-                    let text =
-                        format!("{} and {} exclude each other", node.name, self.name(*rival));
-                    return Err(Refusal::new(Code::BadRequest, text).hint("start one of them"));
-                }
-                let there = self.node(*rival).is_some_and(|n| n.wanted || n.state.is_active());
-                if there && !away.contains(rival) {
-                    away.push(*rival);
-                    let gone = self.name(*rival);
-                    told.push(format!("stops {gone}, which conflicts with {}", node.name));
-                    let cause = Cause::Rival(node.name.clone());
-                    whys.push(Why::behind(self.now, cause, behind.clone()));
-                }
-            }
-        }
-        let held = away.iter().filter_map(|id| self.node(*id)).find(|rival| rival.is_held());
-        if let Some(rival) = held {
-            return Err(self.held_refusal(rival));
-        }
-        for (id, why) in away.iter().zip(whys) {
-            if let Some(node) = self.node_mut(*id) {
-                node.asked = Some(Asked::Down);
-                node.wish = why.clone();
-            }
-            // From now on it goes because of its rival, and by that because of who asked.
-            let asked = std::mem::replace(&mut self.cause, why);
-            self.refresh_wanted(*id);
-            self.cause = asked;
-            self.touch(*id);
-        }
-        Ok(told)
     }
 
     /// Others that say they are reloaded with one of these.

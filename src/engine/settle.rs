@@ -96,6 +96,7 @@ impl Engine {
                 node.fresh = false;
             }
             self.refresh_wanted(id);
+            self.release_displaced(id);
             self.refresh_choice(id);
             self.refresh_leaving(id);
             self.refresh_firm(id);

@@ -234,6 +234,13 @@ impl Engine {
             self.tell(Level::Progress, format!("{name} is due and {held}: this time is left out"));
             return;
         }
+        if let Some(by) = node.displaced {
+            let text =
+                format!("{name} is due and makes way for {}: it runs after it", self.name(by));
+            self.tell(Level::Progress, text);
+            self.change(id, |node| node.asked = Some(Asked::Up));
+            return;
+        }
         if matches!(node.state, State::Listening)
             && self.socket_mode(id) == Some(SocketMode::Listen)
         {

@@ -253,7 +253,10 @@ impl Engine {
                 Cause::Exit(how) => how.clone(),
                 Cause::NotStarted(_) => node.cause.to_string(),
                 Cause::Person { .. } if !known => "stopped by a person".to_owned(),
-                Cause::Rival(_) => format!("stopped by {}", node.cause.cause().story()),
+                Cause::Rival(_) => {
+                    let until = if node.displaced.is_some() { ", until that is over" } else { "" };
+                    format!("stopped by {}{until}", node.cause.cause().story())
+                }
                 Cause::LetGo(name) => format!("no longer needed by {name}"),
                 Cause::Boot
                 | Cause::Dependency(_)

@@ -287,8 +287,9 @@ impl Engine {
 fn rests(node: &Node) -> bool {
     let inetd = || node.spec().is_some_and(|spec| spec.is_inetd());
     match &node.state {
-        // What is seen while somebody holds it is kept for later.
-        _ if node.leaving || node.is_held() || !matches!(node.body, Body::Service(_)) => false,
+        // What is seen while somebody holds it, or it makes way for a rival, is kept for later.
+        _ if node.leaving || node.is_held() || node.displaced.is_some() => false,
+        _ if !matches!(node.body, Body::Service(_)) => false,
         State::Down(DownWhy::Ended) | State::Skipped(_) | State::Done(_) => true,
         State::Down(DownWhy::NeverWanted | DownWhy::Stopped) => !node.wanted,
         State::Failed(_) => node.hung.is_none(),

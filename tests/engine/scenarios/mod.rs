@@ -7,6 +7,7 @@ mod brought;
 mod causes;
 mod commands;
 mod conditions;
+mod displaced;
 mod doing;
 mod foreign;
 mod freeze;

@@ -154,6 +154,26 @@ fn who_asks_for_one_rival_stops_the_other_whichever_of_them_says_it() {
     assert_eq!((rig.state("exim"), rig.state("postfix")), ("up", "stopped"));
 }
 
+/// What a person does to a whole happens to its parts, in whatever words.
+#[test]
+fn a_whole_that_makes_way_takes_its_parts_along() {
+    let exporter = service("exporter").part_of("apache");
+    let parts = [service("apache"), service("nginx").conflicts("apache").manual(), exporter];
+    let mut rig = Rig::booted(parts);
+    let answer = rig.ask(Request::Start { names: vec!["nginx".into()] });
+    let told = ["stops apache, which conflicts with nginx", "stops exporter, a part of apache"];
+    assert_eq!(notes(answer), told);
+    let states = |rig: &mut Rig| ["apache", "exporter", "nginx"].map(|name| rig.state(name));
+    assert_eq!(states(&mut rig), ["stopped", "stopped", "up"]);
+    assert_eq!(rig.reason("exporter"), "stopped by apache");
+    rig.start("apache");
+    assert_eq!(states(&mut rig), ["up", "up", "stopped"]);
+    // Whoever holds it works on it.
+    rig.ask(Request::Hold { name: "exporter".into() }).unwrap();
+    rig.start("nginx");
+    assert_eq!(states(&mut rig), ["stopped", "up", "up"]);
+}
+
 #[test]
 fn what_is_needed_displaces_its_rivals_too() {
     let mut rig = Rig::booted([
