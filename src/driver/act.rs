@@ -108,8 +108,10 @@ impl Driver {
     fn carry_out(&mut self, effect: Effect) {
         match effect {
             Effect::Spawn(order) => {
+                self.begun = Some(order.run);
                 let result = self.launch(&order);
                 self.engine.handle(time::now(), Event::Spawned { run: order.run, result });
+                self.begun = None;
             }
             Effect::RunStep { run, step } => self.run_step(run, step),
             Effect::Check { run, conditions } => self.check_conditions(run, &conditions),
@@ -179,7 +181,7 @@ impl Driver {
         });
     }
 
-    fn signal(&mut self, node: NodeId, aim: Aim, signal: SignalNumber) {
+    pub(super) fn signal(&mut self, node: NodeId, aim: Aim, signal: SignalNumber) {
         let Some(site) = self.sites.get(node) else { return };
         let answer = match (aim, &site.group) {
             (Aim::Run(run), _) => {

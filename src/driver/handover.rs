@@ -23,7 +23,7 @@ use super::store::Stored;
 use super::{Driver, Fact};
 use crate::boot::session::News;
 use crate::boot::{Finished, Tools};
-use crate::engine::{Ended, Level, Memory, NodeId, RunId};
+use crate::engine::{Ended, Level, Lost, Memory, NodeId, RunId};
 use crate::facts::{Errno, Exit, Moment, Pid};
 use crate::logger::Kept;
 use crate::os::{fds, proc, time};
@@ -71,6 +71,12 @@ pub struct Unfinished {
     pub executed: Vec<RunId>,
     /// Those whose process has ended, and how.
     pub ended: Vec<(Pid, RunId, Ended)>,
+    /// What the engine had ordered, and was not carried out.
+    #[serde(default)]
+    pub lost: Lost,
+    /// Whose program was about to be started.
+    #[serde(default)]
+    pub begun: Option<RunId>,
 }
 
 /// Processes and descriptors.

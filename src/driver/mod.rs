@@ -204,6 +204,8 @@ struct Driver {
     reaped: VecDeque<Reaped>,
     /// When finit met a bug of its own lately.
     panics: Vec<Moment>,
+    /// The run whose program is being started.
+    begun: Option<RunId>,
     /// Memory that the boot, or reading the file since, needed is given back.
     trimmed: bool,
 }

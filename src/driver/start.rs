@@ -285,6 +285,7 @@ impl Driver {
             more_children: false,
             reaped: VecDeque::new(),
             panics: Vec::new(),
+            begun: None,
             trimmed: false,
         })
     }

@@ -11,8 +11,8 @@ use tokio::task::JoinError;
 use super::handover::Unfinished;
 use super::reaper::{Owner, Reaped};
 use super::{Driver, Fact, lifeboat};
-use crate::engine::{Ended, Event, Group, Level, RunId};
-use crate::facts::{Pid, SignalNumber};
+use crate::engine::{Ended, Event, Group, Level, Lost, RunId};
+use crate::facts::{Errno, Pid, SignalNumber, SpawnError, Stage};
 use crate::os::{kill, proc, time};
 
 /// So many in this time, and it would go on for ever.
@@ -54,7 +54,9 @@ impl Driver {
         }
         let text = "this is a bug of finit; it is executed anew, and goes on";
         self.console.tell(Level::Trouble, text);
-        let unfinished = Unfinished { executed: self.wait_for_starts(), ended: self.untold() };
+        let (executed, ended) = (self.wait_for_starts(), self.untold());
+        let (lost, begun) = (self.engine.lost(), self.begun);
+        let unfinished = Unfinished { executed, ended, lost, begun };
         let why = self.make_way(&proc::this_program(), Some(unfinished));
         format!("a panic, which is a bug, and it cannot go on from there: {why}")
     }
@@ -96,10 +98,18 @@ impl Driver {
         self.reaped.iter().filter_map(of_run).collect()
     }
 
-    /// Tells the engine what the finit before had heard and not told, and the end of each run that
-    /// it counts on and that nothing is left of: what that one was about when it panicked, and the
-    /// steps of the boot, which were a part of it.
+    /// Tells the engine what the finit before had heard and not told, what it had not yet begun,
+    /// and the end of each run that the engine counts on and that nothing is left of: what that one
+    /// was about when it panicked, and the steps of the boot, which were a part of it.
     pub(super) fn make_up(&mut self, unfinished: Unfinished) {
+        let Lost { starts, signals } = unfinished.lost;
+        let begun = unfinished.begun.and_then(|run| Some((run, self.pid_of(run)?)));
+        if let Some((run, pid)) = begun {
+            self.engine.handle(time::now(), Event::Spawned { run, result: Ok(pid) });
+        }
+        for (node, aim, signal) in signals {
+            self.signal(node, aim, signal);
+        }
         for run in unfinished.executed {
             self.engine.handle(time::now(), Event::Executed { run });
         }
@@ -114,18 +124,29 @@ impl Driver {
                 .to_owned(),
         );
         for run in self.engine.runs() {
-            let site = self.sites.get(run.node);
-            if site.is_some_and(|site| site.runs.get(&run.generation).is_some()) {
+            if self.pid_of(run).is_some() {
                 continue;
             }
             let event = if self.engine.is_step(run.node) {
                 let why = "a bug of finit interrupted it".to_owned();
                 Event::StepEnded { run, result: Err(why) }
+            } else if starts.contains(&run) {
+                Event::Lost { run }
+            } else if unfinished.begun == Some(run) {
+                // Begun again, it would come upon the same bug.
+                let (stage, errno) = (Stage::Clone, Errno(libc::ECANCELED));
+                let error = SpawnError { stage, errno, subject: "a bug of finit".to_owned() };
+                Event::Exited { run, ended: Ended::NotExecuted(error), group: Group::Inhabited }
             } else {
                 // Whether it has left anybody is looked at when the engine asks.
                 Event::Exited { run, ended: Ended::Unseen, group: Group::Inhabited }
             };
             self.engine.handle(time::now(), event);
         }
+    }
+
+    /// The process of a run, where one is known.
+    fn pid_of(&self, run: RunId) -> Option<Pid> {
+        self.sites.get(run.node)?.runs.get(&run.generation).copied()
     }
 }

@@ -3,6 +3,8 @@
 
 use std::rc::Rc;
 
+use serde::{Deserialize, Serialize};
+
 use super::id::{ConnectionId, NodeId, RunId, Ticket};
 use super::timetable::After;
 use super::told::Variable;
@@ -223,7 +225,7 @@ pub enum What {
 }
 
 /// Who gets a signal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Aim {
     /// The process of that run.
     Run(RunId),

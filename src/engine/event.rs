@@ -54,6 +54,12 @@ pub enum Event {
         /// What is left of its group.
         group: Group,
     },
+    /// A bug came between its order and its start: it was never started. Told instead of
+    /// [`Event::Exited`].
+    Lost {
+        /// Which run.
+        run: RunId,
+    },
     /// The last member of a group that was not empty is gone.
     Emptied {
         /// Whose.

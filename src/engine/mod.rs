@@ -36,6 +36,7 @@ mod id;
 mod jobs;
 mod left_out;
 mod load;
+mod lost;
 mod memory;
 mod node;
 mod notice;
@@ -75,6 +76,7 @@ pub use event::{Access, Cause, Ended, Event, Extent, Group, Peer};
 pub use graph::is_member;
 pub use hold::Kept;
 pub use id::{ConnectionId, NodeId, RunId, Ticket};
+pub use lost::Lost;
 pub use memory::Memory;
 pub use notice::{Descriptors, Notice, Watchdog};
 pub use request::needed;
@@ -210,6 +212,7 @@ impl Engine {
             Event::Wrote { run } => self.on_wrote(run),
             Event::Notified { node, notice } => self.on_notified(node, notice),
             Event::Exited { run, ended, group } => self.on_exited(run, ended, group),
+            Event::Lost { run } => self.on_lost(run),
             Event::Emptied { node } => self.on_emptied(node),
             Event::Froze { order, result } => self.on_froze(order, result),
             Event::Checked { run, result } => self.on_checked(run, result),

@@ -198,7 +198,7 @@ impl Engine {
     }
 
     /// Has somebody look whether it is up.
-    fn probe(&mut self, id: NodeId) {
+    pub(super) fn probe(&mut self, id: NodeId) {
         let Some(service) = self.node(id).and_then(|node| node.spec()).map(Rc::clone) else {
             return;
         };

@@ -135,6 +135,18 @@ pub enum StartStep {
     After(usize),
 }
 
+impl StartStep {
+    /// The program that runs in it.
+    pub fn program(self) -> Option<Program> {
+        match self {
+            Self::OnlyIf(index) => Some(Program::OnlyIf(index)),
+            Self::Before(index) => Some(Program::Before(index)),
+            Self::Main(index) => Some(Program::Main(index)),
+            Self::Check | Self::Bind | Self::Read(_) | Self::Adopt => None,
+        }
+    }
+}
+
 /// A program of a start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Program {

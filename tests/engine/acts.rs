@@ -78,7 +78,8 @@ pub enum Act {
     Mistake,
     /// finit executes itself.
     Anew,
-    /// A bug has finit execute itself, in the middle of a boot or a shutdown too.
+    /// A bug has finit execute itself, in the middle of a boot or a shutdown too, before it does
+    /// what it has just ordered.
     Bug,
 }
 
@@ -236,7 +237,9 @@ pub fn do_it(world: &mut World<Chance>, blueprint: &mut Blueprint, act: &Act) {
         }
         Act::Stale(pick) => stale(world, *pick),
         Act::Anew => world.anew(),
-        Act::Bug => world.anew_after_a_bug(),
+        Act::Bug => {
+            world.anew_after_a_bug(Request::Restart { names: vec!["s?".to_owned()] });
+        }
         Act::SetClock(epoch) => {
             world.epoch = Moment(*epoch);
             clock_set(world);

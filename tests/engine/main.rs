@@ -40,6 +40,7 @@
 
 mod acts;
 mod agenda;
+mod anew;
 mod blueprint;
 mod build;
 mod catalogue;

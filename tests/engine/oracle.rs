@@ -51,7 +51,7 @@ pub struct Oracle {
     pub sighted: BTreeSet<NodeId>,
     tickets: BTreeSet<u64>,
     pub jobs: BTreeSet<u64>,
-    bound: BTreeMap<NodeId, Rc<ServiceSpec>>,
+    pub bound: BTreeMap<NodeId, Rc<ServiceSpec>>,
     pub power: Option<Moment>,
     scheduled: Option<Moment>,
     pub finished: bool,

@@ -92,6 +92,18 @@ impl Oracle {
         self.check(good, || format!("{name}: after-stop {number} runs before {next}"));
     }
 
+    /// What was ordered so is ordered again.
+    pub fn tidies_again(&mut self, order: &Spawn) {
+        let hooks = &order.service.hooks.after_stop;
+        let number = hooks.iter().position(|hook| hook.command == order.command);
+        if let Some(number) = number.filter(|_| order.what == What::Hook) {
+            match number.checked_sub(1) {
+                Some(before) => self.words.tidied.insert(order.run.node, before),
+                None => self.words.tidied.remove(&order.run.node),
+            };
+        }
+    }
+
     /// A command that takes too long is killed.
     pub fn tidied_late(&mut self, engine: &Engine, effect: &Effect) {
         if let Effect::Signal { aim: Aim::Run(run), signal: SignalNumber::KILL, .. } = effect

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use finit::config::spec::{Ready, ServiceSpec, SystemSpec};
 use finit::engine::{
-    Access, After, Aim, ConnectionId, Effect, Ended, Engine, Event, Group, Level, Memory, NodeId,
-    Peer, RunId, Spawn, Ticket, What,
+    Access, After, Aim, ConnectionId, Effect, Ended, Engine, Event, Group, Level, NodeId, Peer,
+    RunId, Spawn, Ticket, What,
 };
 use finit::facts::{Exit, Moment, Pid, SignalNumber};
 use finit::proto::{JobEvent, Power, Refusal, Reply, Request};
@@ -19,7 +19,7 @@ use crate::build::millis;
 use crate::diary::Diary;
 use crate::fates::{Fates, Program};
 use crate::freezer::Freezer;
-use crate::oracle::{self, Oracle};
+use crate::oracle::Oracle;
 use crate::sights::Watcher;
 use crate::trials::Before;
 use crate::variables::Variables;
@@ -190,7 +190,7 @@ impl<F: Fates> World<F> {
         }
     }
 
-    fn carry_out(&mut self, effect: Effect) {
+    pub fn carry_out(&mut self, effect: Effect) {
         match effect {
             Effect::Spawn(order) => self.spawn(&order),
             Effect::RunStep { run, step } => {
@@ -303,7 +303,7 @@ impl<F: Fates> World<F> {
         self.hand_over(Event::Spawned { run, result: Ok(pid) });
     }
 
-    fn signal(&mut self, node: NodeId, aim: Aim, signal: SignalNumber) {
+    pub fn signal(&mut self, node: NodeId, aim: Aim, signal: SignalNumber) {
         self.signals.push((self.engine.name(node).to_owned(), aim, signal));
         let hit: Vec<RunId> = match aim {
             Aim::Run(run) => vec![run],
@@ -401,54 +401,17 @@ impl<F: Fates> World<F> {
 
     /// The same from within a run, which waits for it.
     pub fn ask_within(&mut self, waits: Option<RunId>, access: Access, request: Request) -> u64 {
+        self.hand_over_request(waits, access, request);
+        self.carry_all_out();
+        self.last_ticket
+    }
+
+    pub fn hand_over_request(&mut self, waits: Option<RunId>, access: Access, request: Request) {
         self.last_ticket += 1;
         let uid = if access == Access::Look { 1000 } else { 0 };
         let peer = Peer { uid, pid: 77, command: "finitctl".to_owned(), access };
         let ticket = Ticket(self.last_ticket);
-        self.turn(Event::Requested { ticket, peer, request, waits });
-        self.last_ticket
-    }
-
-    /// finit executes itself: another engine goes on from what this one hands over, and has to
-    /// see everything as it was.
-    pub fn anew(&mut self) {
-        if let Ok(memory) = self.engine.memory() {
-            self.take_over(&memory);
-        }
-    }
-
-    /// The same at any time, after a bug: what was a part of finit has ended with it, and of all
-    /// else that it counts on, all is there.
-    pub fn anew_after_a_bug(&mut self) {
-        self.take_over(&self.engine.memory_at_once());
-        for run in self.engine.runs() {
-            if self.steps.remove(&run) {
-                self.turn(Event::StepEnded { run, result: Err("interrupted".to_owned()) });
-            } else if !self.runs.contains_key(&run) {
-                self.complain(format!("{run:?} is counted on and is not there"));
-            }
-        }
-    }
-
-    fn take_over(&mut self, memory: &Memory) {
-        let text = serde_json::to_string(memory).expect("a memory is written");
-        let memory = serde_json::from_str(&text).expect("what was written is read");
-        let before = oracle::all(&self.engine);
-        self.engine = Engine::recall(Rc::clone(self.engine.spec()), memory, self.now);
-        // Whoever waits for an answer is gone, and the kernel is asked anew to tell.
-        self.watched.clear();
-        self.emptying.clear();
-        self.forget_looks();
-        if let Some(oracle) = &mut self.oracle {
-            oracle.anew();
-        }
-        self.hand_over(Event::Began);
-        let after = oracle::all(&self.engine);
-        if let Some(oracle) = &mut self.oracle {
-            oracle.same(&before, &after);
-        }
-        // What comes of its orders is news, such as a group that cannot be frozen any more.
-        self.carry_all_out();
+        self.hand_over(Event::Requested { ticket, peer, request, waits });
     }
 
     /// The main process of a node, while it lives.

@@ -277,6 +277,34 @@ fn a_panic_while_instances_are_looked_for_has_them_looked_for_again() {
     }
 }
 
+/// Of those that are to be started, the bug comes upon the first.
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn what_a_panic_kept_from_its_start_is_started_and_nothing_is_done_that_never_ran() {
+    let task = |name: &str| {
+        format!(
+            "[task.{name}]\nstart = \"manual\"\ncommand = \"/bin/sh -c 'echo x >> /out/{name}'\"\n"
+        )
+    };
+    let web = "[service.web]\nstart = \"manual\"\ncommand = \"/programs/idle\"\n\
+               needs = [\"one\", \"two\"]\n";
+    let machine = Machine::boot(&[&task("one"), &task("two"), web].concat());
+    machine.booted();
+    machine.hang_up();
+    plant_a_panic(&machine, &["finit", "Driver", "launch_program"]);
+    // Its answer goes with the finit that was asked.
+    machine.ctl(&["start", "--no-wait", "web"]);
+    goes_on(&machine, 1);
+    machine.until("two", "done");
+    assert_eq!(machine.read("/out/two"), "x\n");
+    let one = machine.status("one");
+    assert_eq!((&one["state"], machine.exists("/out/one")), (&"failed".into(), false), "{one}");
+    assert!(one["reason"].as_str().unwrap().contains("a bug of finit"), "{one}");
+    assert_eq!(machine.status("web")["state"], "waiting");
+    machine.order(&["start", "web"]);
+    assert_eq!((machine.read("/out/one"), machine.read("/out/two")), ("x\n".into(), "x\n".into()));
+}
+
 /// Whether its program was executed would be told to nobody.
 #[cfg(target_arch = "x86_64")]
 #[test]

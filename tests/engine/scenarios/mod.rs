@@ -4,6 +4,7 @@ mod access;
 mod alternatives;
 mod boot;
 mod brought;
+mod bugs;
 mod causes;
 mod commands;
 mod conditions;
