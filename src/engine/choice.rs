@@ -13,8 +13,7 @@ use super::Engine;
 use super::hold::Kept;
 use super::id::NodeId;
 use super::node::{Asked, Body, Edges, Node};
-use super::settle::recovers;
-use super::state::{DownWhy, Hope, State};
+use super::state::{DownWhy, Hope, State, Then};
 use super::view;
 
 impl Edges {
@@ -186,4 +185,27 @@ fn is_kept(node: &Node, other: &Node, bound: bool) -> bool {
 
 fn is_left_out(node: &Node) -> bool {
     matches!(node.body, Body::LeftOut(_))
+}
+
+/// Whether a need that is not up at this moment was up and recovers by itself.
+pub(super) fn recovers(node: &Node) -> bool {
+    node.wanted
+        && !node.leaving
+        && match &node.state {
+            State::Backoff { .. }
+            | State::Starting { .. }
+            | State::Down(DownWhy::NeverWanted | DownWhy::Stopped) => true,
+            State::Waiting { hope, .. } => *hope != Hope::Stuck,
+            State::Stopping { then, .. } | State::Cleaning { then, .. } => {
+                matches!(then, Then::AgainAt(..))
+            }
+            // What a step of the boot has done is done, however it goes when it is run again.
+            State::Failed(_) => matches!(node.body, Body::Step(_)),
+            State::Down(DownWhy::Ended)
+            | State::Awaiting { .. }
+            | State::Skipped(_)
+            | State::Listening
+            | State::Up { .. }
+            | State::Done(_) => false,
+        }
 }

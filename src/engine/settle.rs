@@ -20,9 +20,9 @@
 //! and go without end. Who has lost a need for the second time since the last event *yields*: it
 //! waits for the next one, and the others go on meanwhile.
 
-use super::choice::will_do;
+use super::choice::{recovers, will_do};
 use super::id::NodeId;
-use super::node::{Body, Node};
+use super::node::Node;
 use super::state::{DownWhy, Hope, State, Then};
 use super::{Engine, Level};
 
@@ -475,27 +475,4 @@ fn hope(node: &Node) -> Hope {
         | State::Failed(_)
         | State::Done(_) => Hope::Stuck,
     }
-}
-
-/// Whether a need that is not up at this moment was up and recovers by itself.
-pub(super) fn recovers(node: &Node) -> bool {
-    node.wanted
-        && !node.leaving
-        && match &node.state {
-            State::Backoff { .. }
-            | State::Starting { .. }
-            | State::Down(DownWhy::NeverWanted | DownWhy::Stopped) => true,
-            State::Waiting { hope, .. } => *hope != Hope::Stuck,
-            State::Stopping { then, .. } | State::Cleaning { then, .. } => {
-                matches!(then, Then::AgainAt(..))
-            }
-            // What a step of the boot has done is done, however it goes when it is run again.
-            State::Failed(_) => matches!(node.body, Body::Step(_)),
-            State::Down(DownWhy::Ended)
-            | State::Awaiting { .. }
-            | State::Skipped(_)
-            | State::Listening
-            | State::Up { .. }
-            | State::Done(_) => false,
-        }
 }

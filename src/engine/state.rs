@@ -142,6 +142,7 @@ impl StartStep {
             Self::OnlyIf(index) => Some(Program::OnlyIf(index)),
             Self::Before(index) => Some(Program::Before(index)),
             Self::Main(index) => Some(Program::Main(index)),
+            Self::After(index) => Some(Program::After(index)),
             Self::Check | Self::Bind | Self::Read(_) | Self::Adopt => None,
         }
     }

@@ -195,7 +195,7 @@ fn of_those_that_provide_a_name_one_that_comes_anyway_is_better_than_one_that_do
 fn another_target_has_another_one_come_anyway() {
     let mta = |name: &str| service(name).provides("mta");
     let mut web = service("web").needs("mta");
-    web.0.targets.push("other".to_owned());
+    std::rc::Rc::make_mut(&mut web.0.targets).push("other".to_owned());
     let parts = [mta("exim").in_target("other"), mta("postfix"), web];
     let mut rig = Rig::cold(with_targets(machine(parts), &[("other", &[])]), "default");
     rig.boot();
