@@ -56,11 +56,13 @@ impl Engine {
     /// that nobody waits there for an answer.
     pub(super) fn leave_sockets(&mut self, id: NodeId) {
         let hands_over = self.socket_mode(id) == Some(SocketMode::Listen);
-        let Some(node) = self.node_mut(id).filter(|node| node.bound && node.wanted) else { return };
+        // One that goes down for what it stands on comes back, and keeps them.
+        let ends_here = |node: &&Node| node.bound && node.wanted && !self.is_leaving(node);
+        let Some(node) = self.node(id).filter(ends_here) else { return };
         let comes_again = node.comes_again();
         match node.state {
             State::Down(DownWhy::Ended) if hands_over && !comes_again => {
-                node.called = true;
+                self.change(id, |node| node.called = true);
                 self.listen(id);
             }
             State::Failed(_) if node.hung.is_some() => {}

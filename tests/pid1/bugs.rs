@@ -169,6 +169,8 @@ fn goes_on(machine: &Machine, times: usize) {
         let told = ["executed anew in ", "panicked at a-planted-bug:7:8"];
         told.iter().all(|text| console.matches(text).count() == times).then_some(())
     });
+    // It is told of the signal, too, and makes its socket anew: who came before may go unheard.
+    machine.wait("an answer", |m| m.try_request(r#"{"method":"list"}"#));
 }
 
 #[cfg(target_arch = "x86_64")]
