@@ -85,7 +85,9 @@ impl Engine {
         }
         let State::Starting { step: StartStep::Check, .. } = node.state else { return };
         let Some(spec) = node.spec().map(Rc::clone) else { return };
-        let (leaving, edited) = (node.leaving, node.pending.is_some());
+        // One that waits to be followed is not taken, and nothing of it counts yet.
+        let edited = node.pending.is_some() && !node.waits_to_be_followed();
+        let leaving = node.leaving;
         self.because_of_its_past(id, Cause::Condition);
         match result {
             _ if leaving => self.leave_start(id),

@@ -119,6 +119,21 @@ fn an_edit_during_the_look_is_what_it_waits_for() {
     assert_eq!(rig.state("web"), "up");
 }
 
+/// Found by seeds 951 and 1176: it was looked at again and again, at once and without end.
+#[test]
+fn one_whose_newer_definition_waits_to_be_followed_waits_for_its_own_path() {
+    let web = || service("web").needs_path("/dev/a");
+    let mut rig = Rig::booted_but([web()], |rig| rig.look_hangs("web"));
+    let run = rig.world.looks.first().copied().expect("a look");
+    rig.look_at([web().in_target("other")]);
+    rig.world.fates.looks.clear();
+    rig.world.looked(run, Ok(Verdict::Missing("/dev/a".into())));
+    rig.now();
+    assert_eq!((rig.state("web"), rig.reason("web").as_str()), ("waiting", "waits for /dev/a"));
+    rig.path("/dev/a");
+    assert_eq!(rig.state("web"), "up");
+}
+
 /// Found by seed 7571: a restart that moves what the waiting one comes after.
 #[test]
 fn one_that_waits_for_a_path_is_not_stirred_by_what_it_only_comes_after() {
