@@ -55,7 +55,7 @@ use tokio::task::JoinHandle;
 use crate::boot;
 use crate::engine::{ConnectionId, Engine, Event, Level, NodeId, RunId};
 use crate::facts::Moment;
-use crate::os::memory;
+use crate::os::{memory, reboot};
 use crate::proto::frame::Spelling;
 use board::Board;
 use clock::Clock;
@@ -344,6 +344,10 @@ impl Driver {
         match step {
             "mount-virtual" => {
                 self.console.open();
+                if self.context.place == boot::Place::Machine {
+                    // Before it there was no /dev, maybe.
+                    reboot::catch_kbrequest();
+                }
                 if self.control.is_none() {
                     self.open_control();
                 }
