@@ -274,7 +274,7 @@ impl Driver {
     }
 
     /// Has all processes of a node stand still, or go on.
-    fn freeze(&mut self, order: RunId, on: bool) {
+    pub(super) fn freeze(&mut self, order: RunId, on: bool) {
         let group = self.sites.get(order.node).and_then(|site| site.group.as_ref());
         let answer = match group.map(|group| self.groups.freeze(order, group, on)) {
             Some(Ok(End::Here)) => Ok(()),

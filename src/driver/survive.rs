@@ -102,13 +102,16 @@ impl Driver {
     /// and the end of each run that the engine counts on and that nothing is left of: what that one
     /// was about when it panicked, and the steps of the boot, which were a part of it.
     pub(super) fn make_up(&mut self, unfinished: Unfinished) {
-        let Lost { starts, signals } = unfinished.lost;
+        let Lost { starts, signals, freezes } = unfinished.lost;
         let begun = unfinished.begun.and_then(|run| Some((run, self.pid_of(run)?)));
         if let Some((run, pid)) = begun {
             self.engine.handle(time::now(), Event::Spawned { run, result: Ok(pid) });
         }
         for (node, aim, signal) in signals {
             self.signal(node, aim, signal);
+        }
+        for (order, on) in freezes {
+            self.freeze(order, on);
         }
         for run in unfinished.executed {
             self.engine.handle(time::now(), Event::Executed { run });

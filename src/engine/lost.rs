@@ -17,6 +17,9 @@ pub struct Lost {
     pub starts: Vec<RunId>,
     /// Signals to be sent.
     pub signals: Vec<(NodeId, Aim, SignalNumber)>,
+    /// Orders to stand still or to go on: of one that is let go, nothing else knows.
+    #[serde(default)]
+    pub freezes: Vec<(RunId, bool)>,
 }
 
 impl Lost {
@@ -26,6 +29,9 @@ impl Lost {
         for order in orders {
             if let Effect::Signal { node, aim, signal } = order {
                 lost.signals.push((*node, *aim, *signal));
+            }
+            if let Effect::Freeze { order, on } = order {
+                lost.freezes.push((*order, *on));
             }
             if let Effect::Spawn(order) = order
                 && !matches!(order.what, What::Connection(_))

@@ -156,7 +156,9 @@ impl Engine {
             let Some(node) = self.node(id).filter(|node| !node.removed) else { continue };
             let Some(spec) = node.spec().map(Rc::clone) else { continue };
             let leaves = node.strays || !node.connections.is_empty();
-            if node.state.is_active() || !leaves || !self.takes_all(&spec) {
+            // Whom not even SIGKILL has ended need not be asked.
+            let is_asked = leaves && node.hung.is_none();
+            if node.state.is_active() || !is_asked || !self.takes_all(&spec) {
                 continue;
             }
             let then = if let State::Failed(why) = &node.state {

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use finit::engine::{Access, Effect, Engine, Event, Lost, Memory};
+use finit::engine::{Access, Effect, Engine, Event, Lost, Memory, RunId};
 use finit::proto::Request;
 
 use crate::fates::Fates;
@@ -14,7 +14,7 @@ impl<F: Fates> World<F> {
     /// see everything as it was.
     pub fn anew(&mut self) {
         if let Ok(memory) = self.engine.memory() {
-            self.take_over(&memory);
+            self.take_over(&memory, &[]);
         }
     }
 
@@ -24,7 +24,7 @@ impl<F: Fates> World<F> {
     pub fn anew_after_a_bug(&mut self, request: Request) {
         self.hand_over_request(None, Access::Everything, request);
         let lost = self.lose_orders();
-        self.take_over(&self.engine.memory_at_once());
+        self.take_over(&self.engine.memory_at_once(), &lost.freezes);
         for (node, aim, signal) in lost.signals {
             self.signal(node, aim, signal);
         }
@@ -67,7 +67,7 @@ impl<F: Fates> World<F> {
         lost
     }
 
-    fn take_over(&mut self, memory: &Memory) {
+    fn take_over(&mut self, memory: &Memory, freezes: &[(RunId, bool)]) {
         let text = serde_json::to_string(memory).expect("a memory is written");
         let memory = serde_json::from_str(&text).expect("what was written is read");
         let before = oracle::all(&self.engine);
@@ -78,6 +78,9 @@ impl<F: Fates> World<F> {
         self.forget_looks();
         if let Some(oracle) = &mut self.oracle {
             oracle.anew();
+        }
+        for (order, on) in freezes {
+            self.freeze(*order, *on);
         }
         self.hand_over(Event::Began);
         let after = oracle::all(&self.engine);
