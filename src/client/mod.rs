@@ -25,6 +25,7 @@ pub mod enable;
 pub mod list;
 #[cfg(feature = "client")]
 mod log_file;
+#[cfg(feature = "client")]
 pub mod logs;
 #[cfg(feature = "client")]
 pub mod names;
