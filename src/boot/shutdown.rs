@@ -26,6 +26,8 @@ const UNMOUNT_LAST: Duration = Duration::from_secs(20);
 /// How long a disk may take nothing of what is to be written before nobody waits for it, even if all
 /// the time is used up: by processes that waited for it too, for one.
 const WRITING: Duration = Duration::from_secs(10);
+/// So often that long without any progress, and a disk takes nothing any more.
+const IN_VAIN: u8 = 3;
 
 /// What the disks get even if all the time is used up.
 const LEAST: Duration = Duration::from_secs(2);
@@ -103,17 +105,20 @@ async fn release_disks(context: &Context, end: Moment, tools: &impl Tools, kerne
 }
 
 /// Has the disks take what was written to their files. What a slow one has not taken when the power
-/// goes is lost, so that this goes on, past the end of all patience, for as long as it gets less.
+/// goes is lost, so that this goes on, past the end of all patience, for as long as it gets less; it
+/// may not for a while, as one large write counts until all of it is there.
 async fn write_out(context: &Context, tools: &impl Tools) {
-    let mut before = unwritten(context);
-    while before > 0 {
+    let mut least = unwritten(context);
+    let mut in_vain: u8 = 0;
+    while least > 0 && in_vain < IN_VAIN {
         let run = tools.run(&[MYSELF, unmount::WRITE], WRITING).await;
-        let now = unwritten(context);
-        if !matches!(run, Err(RunError::TooLate(_))) || now >= before {
+        if !matches!(run, Err(RunError::TooLate(_))) {
             return;
         }
+        let now = unwritten(context);
+        in_vain = if now < least { 0 } else { in_vain.saturating_add(1) };
+        least = least.min(now);
         tools.say(&format!("writing to the disks: {} MB to go", now.div_ceil(1024)));
-        before = now;
     }
 }
 
