@@ -16,6 +16,7 @@ use super::state::{DownWhy, Program, Rung, StartStep, State};
 use crate::config::spec::{
     Dependencies, Hooks, Probe, Readiness, Ready, ServiceSpec, SocketMode, SocketsSpec,
 };
+use crate::facts::Moment;
 
 /// How a newer definition was followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,7 +118,7 @@ impl Engine {
             _ if matches!(step, StartStep::Bind | StartStep::After(_)) => until,
             (until, was) if until == was => is,
             (Some(until), Some(was)) if until > was => is.map(|is| is.max(until)),
-            (until, _) => until.into_iter().chain(is).min(),
+            (until, _) => Moment::first(until, is),
         };
         self.set_state(id, State::Starting { run, step, until });
     }

@@ -258,7 +258,7 @@ impl Engine {
         let node = self.deadlines.first().map(|(moment, _)| *moment);
         let scheduled = self.scheduled.as_ref().map(Scheduled::deadline);
         let rest = [self.phase.deadline(), scheduled, self.trial_deadline(), self.storm.deadline()];
-        rest.into_iter().chain([node]).flatten().min()
+        rest.into_iter().fold(node, Moment::first)
     }
 
     /// Adds something that a person must know to every status from now on.

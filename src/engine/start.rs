@@ -197,7 +197,7 @@ impl Engine {
                 let Some(hook) = conditions::hook(spec, step) else { return };
                 told = told.filter(|_| matches!(program, Program::Before(_)));
                 let own = hook.timeout.map(|timeout| self.now.after(timeout));
-                until = until.into_iter().chain(own).min();
+                until = Moment::first(until, own);
                 (What::Hook, hook.command.clone(), hook.user.clone())
             }
             Program::After(index) => {

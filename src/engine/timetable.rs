@@ -66,7 +66,7 @@ impl Timetable {
         };
         let boot = once(began, schedule.after_boot);
         let enable = once(self.since, schedule.after_enable);
-        [every, boot, enable, self.calendar].into_iter().flatten().min()
+        [every, boot, enable].into_iter().fold(self.calendar, Moment::first)
     }
 }
 

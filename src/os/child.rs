@@ -27,6 +27,7 @@ use super::calls;
 use super::capability;
 use super::lanes;
 use super::plan::{NO_CAPABILITY, Script, Text};
+use super::signals::bit;
 use crate::facts::Stage;
 
 /// The step that failed, and which of several things it was about.
@@ -160,10 +161,6 @@ const DUMPS: u64 = bit(libc::SIGQUIT)
     | bit(libc::SIGXCPU)
     | bit(libc::SIGXFSZ)
     | bit(libc::SIGSYS);
-
-const fn bit(signal: c_int) -> u64 {
-    1u64.rotate_left(signal.cast_unsigned().wrapping_sub(1))
-}
 
 /// Take a terminal from whoever uses it and open it afresh.
 ///

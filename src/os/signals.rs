@@ -65,6 +65,6 @@ pub fn raise(signal: i32) {
 }
 
 /// The bit of a signal; signal(7).
-pub fn bit(signal: i32) -> u64 {
+pub const fn bit(signal: i32) -> u64 {
     1u64.rotate_left(signal.cast_unsigned().wrapping_sub(1))
 }
