@@ -183,9 +183,12 @@ impl Engine {
         let Some(node) = self.node_mut(id) else { return };
         node.displaces = stay;
         for other in back {
-            // Of those that exclude each other no more, what is going on is the cause.
-            let why = whys.iter().find(|(known, _)| *known == other);
-            let why = why.map_or_else(|| self.cause.clone(), |(_, why)| why.clone());
+            let rival = whys.iter().find(|(known, _)| *known == other).map(|(_, why)| why.clone());
+            // Those that exclude each other no more do not because of a file that was read, now or
+            // before the one that made way had gone.
+            let read = || self.cause.of_all().cloned();
+            let own = || self.node(other).map(|node| node.wish.clone());
+            let Some(why) = rival.or_else(read).or_else(own) else { continue };
             self.call_back(id, other, why);
         }
     }

@@ -88,6 +88,11 @@ impl Why {
         Rc::ptr_eq(&self.0, &other.0)
     }
 
+    /// What of it is about all services.
+    pub fn of_all(&self) -> Option<&Self> {
+        self.links().find(|why| why.is_of_all())
+    }
+
     /// Whether it is about no service, or names whom it is about itself.
     pub fn is_of_all(&self) -> bool {
         match self.cause() {
@@ -287,7 +292,7 @@ impl Engine {
             }
             // The file does not say any more that they have to do with one another: of what is
             // going on, only what is about all is about this one.
-            () => self.cause.links().find(|why| why.is_of_all())?.clone(),
+            () => self.cause.of_all()?.clone(),
         };
         let behind = why.0.behind.as_ref().unwrap_or(&why);
         let is_news = behind.at() > node.wish.at() && !behind.is_of_one_story(&node.wish);

@@ -5,6 +5,7 @@ use finit::config::spec::Trigger;
 
 use crate::build::{Part, secs, service, task};
 use crate::rig::Rig;
+use crate::scenarios::causes::causes;
 
 /// A task that takes ten seconds, each hour.
 fn dump() -> Part {
@@ -79,6 +80,21 @@ fn who_made_way_for_what_does_not_exclude_it_any_more_comes_back() {
     rig.pass(secs(3_601));
     rig.apply([service("db")]);
     assert_eq!((rig.state("db"), rig.label("dump")), ("up", "unknown"));
+}
+
+/// Found by seed 26982: it told what had happened to another, that itself had stopped.
+#[test]
+fn who_was_edited_and_made_way_says_who_it_made_way_for() {
+    let parts = |db: Part| [db, dump(), service("web").needs("db")];
+    let before = parts(service("db").conflicts("dump"));
+    let mut rig = Rig::booted_but(before, |rig| rig.ends("dump", secs(10), 0));
+    rig.look_at(parts(service("db")));
+    rig.pass(secs(3_601));
+    assert_eq!(states(&mut rig), ["up", "starting"]);
+    let story = ["  dump, which excludes it", "  its schedule"];
+    assert_eq!(causes(&mut rig, "db"), story);
+    let story = ["  db, which it needs", story[0], story[1]];
+    assert_eq!(causes(&mut rig, "web"), story);
 }
 
 /// What it needs has a rival.
