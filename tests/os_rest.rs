@@ -154,7 +154,7 @@ fn pid_1_survives_a_start_without_standard_descriptors() {
         let after = format!("chroot {} /program --list", folder.0.display());
         let script = format!("{before} sh -c 'exec {after} 0<&- 1>&- 2>&-'; exit $?");
         let argv = words(&["/bin/sh", "-c", &script]);
-        let env = [(b"PATH".to_vec(), b"/usr/sbin:/usr/bin:/sbin:/bin".to_vec())];
+        let env = [(&b"PATH"[..], &b"/usr/sbin:/usr/bin:/sbin:/bin"[..])];
         let limits = [(libc::RLIMIT_CORE, 0, 0)];
         let launch = Launch { argv: &argv, env: &env, limits: &limits, ..Launch::default() };
         exit_of(spawn(Plan::new(&launch).unwrap()).unwrap().pid)
@@ -196,7 +196,7 @@ fn groups_are_made_watched_killed_and_removed() {
     let place = tree.path().join("service");
     let mut argv = argv;
     argv.push(place.to_str().unwrap().as_bytes().to_vec());
-    let env = [(b"PATH".to_vec(), b"/usr/bin:/bin".to_vec())];
+    let env = [(&b"PATH"[..], &b"/usr/bin:/bin"[..])];
     let cgroup = Some(group.as_fd());
     let launch = Launch { argv: &argv, env: &env, cgroup, ..Launch::default() };
     let spawned = spawn(Plan::new(&launch).unwrap()).unwrap();
@@ -301,7 +301,7 @@ const GROUP: &[u8] =
 
 #[test]
 fn accounts_are_read_strictly() {
-    let accounts = Accounts::parse(PASSWD, GROUP);
+    let accounts = Accounts::new(PASSWD.to_vec(), GROUP.to_vec());
     let nginx = accounts.user("nginx").unwrap();
     assert_eq!((nginx.uid, nginx.gid), (33, 34));
     assert_eq!((nginx.home, nginx.shell), (PathBuf::from("/srv"), PathBuf::from("/bin/sh")));

@@ -40,7 +40,7 @@ const WAYS: [Option<i32>; 2] = [None, Some(0)];
 fn a_plain_program_has_three_descriptors_and_nothing_else_of_ours() {
     let _alone = alone();
     let argv = words(&SLEEP);
-    let env = [(b"A".to_vec(), b"1=2".to_vec()), (b"EMPTY".to_vec(), Vec::new())];
+    let env: [(&[u8], &[u8]); 2] = [(b"A", b"1=2"), (b"EMPTY", b"")];
     for oom_score in WAYS {
         let launch = Launch { argv: &argv, env: &env, oom_score, ..Launch::default() };
         let child = Running::start(&launch);

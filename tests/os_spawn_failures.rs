@@ -212,10 +212,11 @@ fn nonsense_is_refused_before_any_process_is_made() {
     let long = vec![b"/bin/true".to_vec(), vec![b'x'; 3 << 20]];
     refused(&Launch { argv: &long, ..usual.clone() }, Stage::Exec, libc::E2BIG);
     for (name, value) in [("", "x"), ("A=B", "x"), ("A", "\0"), ("A\0", "")] {
-        let env = [(name.as_bytes().to_vec(), value.as_bytes().to_vec())];
+        let env = [(name.as_bytes(), value.as_bytes())];
         refused(&Launch { env: &env, ..usual.clone() }, Stage::EnvFile, libc::EINVAL);
     }
-    let env = [(b"A".to_vec(), vec![b'x'; 3 << 20])];
+    let long = vec![b'x'; 3 << 20];
+    let env = [(&b"A"[..], &long[..])];
     refused(&Launch { env: &env, ..usual.clone() }, Stage::EnvFile, libc::E2BIG);
     refused(&Launch { cwd: b"/\0", ..usual.clone() }, Stage::Chdir, libc::EINVAL);
     refused(&Launch { tty: Some(b"\0"), ..usual.clone() }, Stage::Tty, libc::EINVAL);

@@ -2,9 +2,10 @@
 //! that does not answer, and PID 1 waits for nobody. The child gets as JSON where to look, and
 //! says in JSON what it found or why it found nothing.
 
+use std::ffi::OsString;
 use std::io::Write;
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::ffi::OsStringExt;
+use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -49,10 +50,11 @@ fn look(search: &Search) -> Answer {
 
 /// What a command prints, a name a line.
 fn command(line: &CommandLine, timeout: Duration) -> Answer {
-    let env: Vec<(Vec<u8>, Vec<u8>)> =
-        std::env::vars_os().map(|(name, value)| (name.into_vec(), value.into_vec())).collect();
+    let own: Vec<(OsString, OsString)> = std::env::vars_os().collect();
+    let env: Vec<(&[u8], &[u8])> =
+        own.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
     let value = |name: &str| {
-        let found = env.iter().find(|(known, _)| known == name.as_bytes());
+        let found = env.iter().find(|(known, _)| *known == name.as_bytes());
         found.map(|(_, value)| String::from_utf8_lossy(value).into_owned())
     };
     let argv = expand(line, value);
@@ -79,17 +81,13 @@ struct Printed {
 }
 
 /// Runs a command in this session, so that whoever ends this one ends it, too.
-fn run(
-    argv: &[String],
-    env: &[(Vec<u8>, Vec<u8>)],
-    timeout: Duration,
-) -> Result<Printed, RunError> {
+fn run(argv: &[String], env: &[(&[u8], &[u8])], timeout: Duration) -> Result<Printed, RunError> {
     let failed = |errno| {
         let stage = crate::facts::Stage::Clone;
         RunError::Spawn(crate::facts::SpawnError { stage, errno, subject: String::new() })
     };
     let argv: Vec<Vec<u8>> = argv.iter().map(|word| word.clone().into_bytes()).collect();
-    let path = env.iter().find(|(name, _)| name == b"PATH").map(|(_, value)| value.as_slice());
+    let path = env.iter().find(|(name, _)| *name == b"PATH").map(|(_, value)| *value);
     let (output, stdout) = fds::pipe().map_err(failed)?;
     let (complaints, stderr) = fds::pipe().map_err(failed)?;
     for fd in [&output, &complaints] {

@@ -2,32 +2,37 @@
 //! and no secret of PID 1 leaks into it. PATH, HOME, USER, LOGNAME, SHELL, LANG; then files;
 //! then the words of its definition.
 
+use std::borrow::Cow;
+
 use crate::config::spec::ExecSpec;
 use crate::os::users::User;
 
 /// Where programs are looked for, as Debian's login does for root.
 pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
+/// Variables that most have, with a few of their own.
+const USUAL: usize = 10;
+
 /// Variables in order; setting one again keeps its place.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Environment(Vec<(String, String)>);
+pub struct Environment<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
 
-impl Environment {
+impl<'a> Environment<'a> {
     /// The environment of a service that runs as `user`. `own` is PID 1's, for `env-pass`;
     /// `files` is what its files say.
     pub fn make(
-        exec: &ExecSpec,
-        user: Option<&User>,
+        exec: &'a ExecSpec,
+        user: Option<&'a User>,
         own: &[(String, String)],
         files: &[(String, String)],
     ) -> Self {
-        let mut made = Self::default();
-        let of = |get: fn(&User) -> String, root: &str| user.map_or(root.to_owned(), get);
+        let mut made = Self(Vec::with_capacity(USUAL));
+        let name = user.map_or("root", |user| &user.name);
         made.set("PATH", PATH);
-        made.set("HOME", &of(|user| user.home.display().to_string(), "/root"));
-        made.set("USER", &of(|user| user.name.clone(), "root"));
-        made.set("LOGNAME", &of(|user| user.name.clone(), "root"));
-        made.set("SHELL", &of(|user| user.shell.display().to_string(), "/bin/sh"));
+        made.set("HOME", user.map_or("/root".into(), |user| user.home.to_string_lossy()));
+        made.set("USER", name);
+        made.set("LOGNAME", name);
+        made.set("SHELL", user.map_or("/bin/sh".into(), |user| user.shell.to_string_lossy()));
         made.set("LANG", "C.UTF-8");
         if exec.tty.is_some() {
             let console = exec.tty.as_deref().is_some_and(|tty| {
@@ -37,10 +42,13 @@ impl Environment {
         }
         for name in &exec.env_pass {
             if let Some((_, value)) = own.iter().find(|(known, _)| known == name) {
-                made.set(name, value);
+                made.set(name, value.clone());
             }
         }
-        for (name, value) in files.iter().chain(&exec.env) {
+        for (name, value) in files {
+            made.set(name.clone(), value.clone());
+        }
+        for (name, value) in &exec.env {
             made.set(name, value);
         }
         for name in &exec.env_unset {
@@ -50,20 +58,21 @@ impl Environment {
     }
 
     /// Sets a variable.
-    pub fn set(&mut self, name: &str, value: &str) {
-        match self.0.iter_mut().find(|(known, _)| known == name) {
-            Some((_, old)) => value.clone_into(old),
-            None => self.0.push((name.to_owned(), value.to_owned())),
+    pub fn set(&mut self, name: impl Into<Cow<'a, str>>, value: impl Into<Cow<'a, str>>) {
+        let (name, value) = (name.into(), value.into());
+        match self.0.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, old)) => *old = value,
+            None => self.0.push((name, value)),
         }
     }
 
     /// The value of a variable.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+        self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_ref())
     }
 
     /// As the kernel takes it.
-    pub fn into_bytes(self) -> Vec<(Vec<u8>, Vec<u8>)> {
-        self.0.into_iter().map(|(name, value)| (name.into_bytes(), value.into_bytes())).collect()
+    pub fn pairs(&self) -> Vec<(&[u8], &[u8])> {
+        self.0.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect()
     }
 }

@@ -79,7 +79,7 @@ impl Driver {
         let environment = self.surroundings(order, user.as_ref());
         let words = config::expand(&order.command, |name| environment.get(name).map(str::to_owned));
         let argv: Vec<Vec<u8>> = words.into_iter().map(String::into_bytes).collect();
-        let path = environment.get("PATH").unwrap_or(PATH).to_owned();
+        let path = environment.get("PATH").unwrap_or(PATH);
         let tty = match (&order.what, &exec.tty) {
             (What::Main, Some(tty)) => Some(format!("/dev/{tty}")),
             _ => None,
@@ -106,10 +106,14 @@ impl Driver {
             }
         };
         let [stdout, stderr] = outlets;
-        let of_stderr = if exec.has_own_errors() { Stream::Errors } else { Stream::Output };
-        let (output, errors) = (outlet(stdout, Stream::Output), outlet(stderr, of_stderr));
+        let output = outlet(stdout, Stream::Output);
+        let errors = match exec.has_own_errors() {
+            true => outlet(stderr, Stream::Errors),
+            false if stderr == stdout => output,
+            false => outlet(stderr, Stream::Output),
+        };
         let (passed, names) = handed(site, order);
-        let env = environment.into_bytes();
+        let env = environment.pairs();
         let root = exec.root.as_ref().map(String::as_bytes);
         let accepted = connection.map(OwnedFd::as_fd);
         let (socket, answers) = own_socket(site, order);
@@ -160,27 +164,32 @@ impl Driver {
     }
 
     /// The variables of a program.
-    fn surroundings(&self, order: &Spawn, user: Option<&User>) -> Environment {
+    fn surroundings<'a>(&self, order: &'a Spawn, user: Option<&'a User>) -> Environment<'a> {
         let spec = &order.service;
         let site = self.sites.get(order.run.node).filter(|_| !spec.exec.env_files.is_empty());
         let files = site.map_or(&[][..], |site| &site.rare().variables);
         let mut environment = Environment::make(&spec.exec, user, &self.environment, files);
         for (name, value) in &order.told {
-            environment.set(name, value);
+            environment.set(*name, value);
         }
         self.tell_how_to_notify(&mut environment, order.run.node, spec);
         environment
     }
 
     /// Where a service can tell of itself, and how often it has to; sd_notify(3).
-    fn tell_how_to_notify(&self, environment: &mut Environment, node: NodeId, spec: &ServiceSpec) {
+    fn tell_how_to_notify(
+        &self,
+        environment: &mut Environment<'_>,
+        node: NodeId,
+        spec: &ServiceSpec,
+    ) {
         let listens = spec.ready.listens();
         let Some(socket) = listens.then(|| self.notify_socket(node, spec)).flatten() else {
             return;
         };
-        environment.set("NOTIFY_SOCKET", &socket.display().to_string());
+        environment.set("NOTIFY_SOCKET", socket.display().to_string());
         if let Some(time) = spec.ready.watchdog {
-            environment.set("WATCHDOG_USEC", &time.as_micros().to_string());
+            environment.set("WATCHDOG_USEC", time.as_micros().to_string());
         }
     }
 
@@ -211,7 +220,7 @@ impl Driver {
         let argv = [boot::MYSELF.into(), word.into(), about.unwrap_or_default()];
         let mut environment = Environment::default();
         self.tell_how_to_notify(&mut environment, node, &order.service);
-        let env = environment.into_bytes();
+        let env = environment.pairs();
         let limits = self.limits(&[]);
         let site = self.sites.of(node).ok_or_else(|| internal(libc::ENOMEM))?;
         let output = site.output(Stream::Output).or_else(|| site.output(Stream::Errors));

@@ -137,11 +137,8 @@ fn start(words: &[&str]) -> Option<Pid> {
         return None;
     }
     let argv: Vec<Vec<u8>> = words.iter().map(|word| word.as_bytes().to_vec()).collect();
-    let env = [
-        (b"PATH".to_vec(), super::environment::PATH.as_bytes().to_vec()),
-        (b"TERM".to_vec(), b"vt220".to_vec()),
-        (b"HOME".to_vec(), b"/root".to_vec()),
-    ];
+    let env: [(&[u8], &[u8]); 3] =
+        [(b"PATH", super::environment::PATH.as_bytes()), (b"TERM", b"vt220"), (b"HOME", b"/root")];
     let launch =
         Launch { argv: &argv, env: &env, tty: Some(CONSOLE.as_bytes()), ..Launch::default() };
     let spawned = spawn::spawn(Plan::new(&launch).ok()?).ok()?;

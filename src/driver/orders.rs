@@ -411,11 +411,11 @@ impl Driver {
         output: std::os::fd::BorrowedFd<'_>,
     ) -> Result<Started, SpawnError> {
         let socket = &self.engine.control_settings().socket;
-        let env: [(Vec<u8>, Vec<u8>); 3] = [
-            (b"PATH".to_vec(), super::environment::PATH.as_bytes().to_vec()),
-            (b"LANG".to_vec(), b"C.UTF-8".to_vec()),
+        let env: [(&[u8], &[u8]); 3] = [
+            (b"PATH", super::environment::PATH.as_bytes()),
+            (b"LANG", b"C.UTF-8"),
             // Some give orders to finit.
-            (b"FINIT_SOCKET".to_vec(), socket.as_os_str().as_bytes().to_vec()),
+            (b"FINIT_SOCKET", socket.as_os_str().as_bytes()),
         ];
         let limits = self.limits(&[]);
         let plan = Plan::new(&Launch {

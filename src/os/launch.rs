@@ -23,7 +23,7 @@ pub struct Launch<'a> {
     /// Directories for that search, "a:b:c"; empty parts are skipped, not taken as ".".
     pub path: &'a [u8],
     /// The whole environment: nothing of PID 1's own goes to the child; environ(7).
-    pub env: &'a [(Vec<u8>, Vec<u8>)],
+    pub env: &'a [(&'a [u8], &'a [u8])],
     /// Descriptor 0; /dev/null if none. Without a /dev/null (before /dev is there) all three
     /// stay what they are in PID 1.
     pub stdin: Option<BorrowedFd<'a>>,
