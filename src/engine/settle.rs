@@ -22,7 +22,7 @@
 
 use super::choice::{recovers, will_do};
 use super::id::NodeId;
-use super::node::Node;
+use super::node::{Edges, Node};
 use super::state::{DownWhy, Hope, State, Then};
 use super::{Engine, Level};
 
@@ -54,15 +54,27 @@ impl Engine {
         self.touch(id);
         let Some(node) = self.node(id) else { return };
         let waited_for = node.state.is_active() && !node.stays();
-        let edges = node.edges.clone();
-        for other in edges.needed_by.iter().chain(&edges.ordered_by).chain(edges.rivals()) {
-            self.touch(*other);
-        }
-        // Those below have only waited for its end, or until it is clear that it stays.
-        if !waited_for {
-            for other in edges.needs.iter().flatten().chain(&edges.wants).chain(&edges.after) {
-                self.touch(*other);
+        self.with_edges(id, |engine, edges| {
+            for other in edges.needed_by.iter().chain(&edges.ordered_by).chain(edges.rivals()) {
+                engine.touch(*other);
             }
+            // Those below have only waited for its end, or until it is clear that it stays.
+            if !waited_for {
+                for other in edges.needs.iter().flatten().chain(&edges.wants).chain(&edges.after) {
+                    engine.touch(*other);
+                }
+            }
+        });
+    }
+
+    /// Goes along the edges of a node, which has none meanwhile: to copy them at each change of a
+    /// state costs more than the change.
+    fn with_edges(&mut self, id: NodeId, act: impl FnOnce(&mut Self, &Edges)) {
+        let Some(node) = self.node_mut(id) else { return };
+        let edges = std::mem::take(&mut node.edges);
+        act(self, &edges);
+        if let Some(node) = self.node_mut(id) {
+            node.edges = edges;
         }
     }
 
@@ -176,15 +188,15 @@ impl Engine {
                 self.unkeep(id);
             }
         }
-        let Some(node) = self.node(id) else { return };
-        let edges = node.edges.clone();
-        for below in edges.pulls() {
-            self.pull(below, wanted);
-        }
-        let around = edges.needed_by.iter().chain(&edges.ordered_by).chain(&edges.after);
-        for other in around.chain(edges.rivals()) {
-            self.touch(*other);
-        }
+        self.with_edges(id, |engine, edges| {
+            for below in edges.pulls() {
+                engine.pull(below, wanted);
+            }
+            let around = edges.needed_by.iter().chain(&edges.ordered_by).chain(&edges.after);
+            for other in around.chain(edges.rivals()) {
+                engine.touch(*other);
+            }
+        });
     }
 
     /// Whether it should be there, needs apart.
@@ -205,20 +217,21 @@ impl Engine {
         let loss = if leaving { self.loss(node) } else { None };
         let Some(node) = self.node_mut(id) else { return };
         (node.leaving, node.loss) = (leaving, loss);
-        let edges = node.edges.clone();
         if leaving {
             // Those that go before it may have to talk to it.
             self.end_freeze(id);
         }
-        for other in edges.needed_by.iter().chain(&edges.after) {
-            self.touch(*other);
-        }
-        if !leaving {
-            // One that is held stays after all: what it needs waits for its end no more.
-            for other in edges.needs.iter().flatten() {
-                self.touch(*other);
+        self.with_edges(id, |engine, edges| {
+            for other in edges.needed_by.iter().chain(&edges.after) {
+                engine.touch(*other);
             }
-        }
+            if !leaving {
+                // One that is held stays after all: what it needs waits for its end no more.
+                for other in edges.needs.iter().flatten() {
+                    engine.touch(*other);
+                }
+            }
+        });
     }
 
     /// The same for whether others may stand on it.
@@ -227,16 +240,18 @@ impl Engine {
             return;
         };
         node.firm = !node.firm;
-        let above = node.edges.needed_by.clone();
-        for other in above {
-            self.touch(other);
-            // Another alternative may be held only because this one was not there.
-            let needs = self.node(other).map(|node| node.edges.needs.clone()).unwrap_or_default();
-            let shared = needs.iter().filter(|need| need.len() > 1 && need.contains(&id));
-            for alternative in shared.flatten() {
-                self.touch(*alternative);
+        self.with_edges(id, |engine, edges| {
+            for other in &edges.needed_by {
+                engine.touch(*other);
+                // Another alternative may be held only because this one was not there.
+                engine.with_edges(*other, |engine, edges| {
+                    let shared = |need: &&Vec<NodeId>| need.len() > 1 && need.contains(&id);
+                    for alternative in edges.needs.iter().filter(shared).flatten() {
+                        engine.touch(*alternative);
+                    }
+                });
             }
-        }
+        });
     }
 
     /// The same for what a waiting node may hope for: one that was stuck and can start now is on
