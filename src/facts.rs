@@ -359,6 +359,11 @@ impl fmt::Display for SpawnError {
 impl std::error::Error for SpawnError {}
 
 impl SpawnError {
+    /// One that is about nothing that has a name.
+    pub fn at(stage: Stage, errno: Errno) -> Self {
+        Self { stage, errno, subject: String::new() }
+    }
+
     /// Whether the machine was short of processes, memory or descriptors, which is no fault of the
     /// program and may be over by the next attempt; clone(2), execve(2).
     pub fn is_shortage(&self) -> bool {

@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 use finit::facts::{Errno, Exit, Pid, SignalNumber};
 use finit::os::spawn::{Launch, Plan, spawn};
 use finit::os::users::Accounts;
-use finit::os::{cgroup, fds, host, kill, kmsg, mount, pidfd, proc, time, tty, wait};
+use finit::os::{cgroup, fds, host, kill, kmsg, mount, pidfd, proc, time, wait};
 use helpers::{Folder, Running, alone, exit_of, need_root, own_groups, until, words};
 
 #[test]
@@ -173,11 +173,9 @@ fn groups_are_made_watched_killed_and_removed() {
         assert!(!group.populated().unwrap());
         assert!(tree.make(name).is_ok(), "making it again opens it");
     }
-    let mut names = tree.names();
-    names.sort_unstable();
-    let mut expected = odd.map(str::to_owned);
-    expected.sort_unstable();
-    assert_eq!(names, expected);
+    let is_folder = |entry: &fs::DirEntry| entry.file_type().unwrap().is_dir();
+    let there = fs::read_dir(tree.path()).unwrap().map(Result::unwrap).filter(is_folder);
+    assert_eq!(there.count(), odd.len());
     for name in odd {
         assert_eq!(tree.remove(name), Ok(true));
         assert_eq!(tree.remove(name), Ok(false));
@@ -213,7 +211,6 @@ fn groups_are_made_watched_killed_and_removed() {
     until("the group to be empty", || (!group.populated().unwrap()).then_some(()));
     until("the watch to tell", || watch.changed().contains(&Some(id)).then_some(()));
     assert_eq!(tree.remove("service"), Ok(true));
-    assert!(!group.exists());
     fs::remove_dir(tree.path()).unwrap();
 }
 
@@ -233,7 +230,7 @@ fn files_of_a_group_are_read_and_written_and_no_others() {
     assert_eq!(group.read("cgroup.stat", 3), Err(Errno(libc::EFBIG)));
     assert_eq!(group.read("../cgroup.procs", 99), Err(Errno(libc::EINVAL)));
     group.write("cgroup.max.depth", b"7").unwrap();
-    assert_eq!(group.number("cgroup.max.depth"), Some(7));
+    assert_eq!(group.read("cgroup.max.depth", 64), Ok(b"7\n".to_vec()));
     drop(child);
     until("the group to go", || tree.remove("files").ok());
     fs::remove_dir(tree.path()).unwrap();
@@ -249,8 +246,6 @@ fn small_files_are_bounded_and_regular() {
     assert_eq!(fds::read_small(&path, 10).unwrap(), b"0123456789");
     assert_eq!(fds::read_small(&path, 9), Err(Errno(libc::EFBIG)));
     assert_eq!(fds::read_head(&path, 4).unwrap(), b"0123");
-    fds::append(&path, b"x").unwrap();
-    assert_eq!(fds::read_small(&path, 99).unwrap(), b"0123456789x");
     fds::write_file(&path, b"short").unwrap();
     assert_eq!(fds::read_small(&path, 99).unwrap(), b"short");
     fds::create_file(&path, b"new", 0o600).unwrap();
@@ -412,35 +407,6 @@ fn clocks_go_forward_and_randomness_differs() {
     let (mut a, mut b) = ([0; 16], [0; 16]);
     assert!(host::random(&mut a) && host::random(&mut b));
     assert_ne!(a, b);
-}
-
-#[test]
-fn terminals_by_name_and_back_to_sanity() {
-    let _alone = alone();
-    assert!(tty::exists("null"));
-    for name in ["", "none", "../dev/null", "/dev/null", ".", "shm"] {
-        assert!(!tty::exists(name), "{name:?}");
-    }
-    let flags = nix::fcntl::OFlag::O_RDWR | nix::fcntl::OFlag::O_NOCTTY;
-    let ours = nix::pty::posix_openpt(flags).unwrap();
-    nix::pty::grantpt(&ours).unwrap();
-    nix::pty::unlockpt(&ours).unwrap();
-    let theirs = tty::open(Path::new(&nix::pty::ptsname_r(&ours).unwrap())).unwrap();
-    let mut raw = nix::sys::termios::tcgetattr(&theirs).unwrap();
-    nix::sys::termios::cfmakeraw(&mut raw);
-    // 9600 baud; the functions for it are not in a static libc of this version.
-    let speed = nix::sys::termios::ControlFlags::CBAUD;
-    let slow = nix::sys::termios::ControlFlags::from_bits_retain(libc::B9600);
-    raw.control_flags = (raw.control_flags - speed) | slow;
-    nix::sys::termios::tcsetattr(&theirs, nix::sys::termios::SetArg::TCSANOW, &raw).unwrap();
-    tty::reset(theirs.as_fd()).unwrap();
-    let sane = nix::sys::termios::tcgetattr(&theirs).unwrap();
-    assert!(
-        sane.local_flags
-            .contains(nix::sys::termios::LocalFlags::ICANON | nix::sys::termios::LocalFlags::ECHO)
-    );
-    assert_eq!(sane.control_flags & speed, slow);
-    assert_eq!(tty::reset(fds::memfd("x").unwrap().as_fd()), Err(Errno(libc::ENOTTY)));
 }
 
 #[test]

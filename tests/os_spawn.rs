@@ -25,7 +25,7 @@ use std::time::Instant;
 use finit::facts::capability::Capabilities;
 use finit::facts::{Errno, Exit, Pid, SignalNumber, Stage};
 use finit::os::spawn::{Identity, Launch, Plan, Spawned, spawn};
-use finit::os::{early, fds, kill, wait};
+use finit::os::{fds, kill, wait};
 use helpers::{
     Folder, Running, alone, exit_of, need_root, outcome, own_descriptors, until, until_it_opens,
     words,
@@ -477,15 +477,4 @@ fn a_descriptor_of_ours_that_is_not_close_on_exec_is_not_inherited() {
         assert_eq!(child.descriptors().len(), 3);
     }
     drop(low);
-}
-
-#[test]
-fn standard_descriptors_can_be_our_own() {
-    let _alone = alone();
-    let argv = words(&SLEEP);
-    let stdout = early::standard(1);
-    let child = Running::start(&Launch { argv: &argv, stdout, ..Launch::default() });
-    let ours = fs::read_link("/proc/self/fd/1").unwrap();
-    assert_eq!(child.link("fd/1"), ours.to_string_lossy());
-    assert!(early::standard(3).is_none());
 }

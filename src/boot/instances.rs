@@ -14,7 +14,7 @@ use super::program::complaint;
 use super::{Finished, RunError};
 use crate::config::spec::{CommandLine, Listing, Look, Search};
 use crate::config::{self, expand};
-use crate::facts::{Errno, Exit, Pid, SignalNumber};
+use crate::facts::{Errno, Exit, Pid, SignalNumber, SpawnError, Stage};
 use crate::os::spawn::{self, Launch, Plan, Spawned};
 use crate::os::{fds, kill, pidfd, time, wait};
 
@@ -82,10 +82,7 @@ struct Printed {
 
 /// Runs a command in this session, so that whoever ends this one ends it, too.
 fn run(argv: &[String], env: &[(&[u8], &[u8])], timeout: Duration) -> Result<Printed, RunError> {
-    let failed = |errno| {
-        let stage = crate::facts::Stage::Clone;
-        RunError::Spawn(crate::facts::SpawnError { stage, errno, subject: String::new() })
-    };
+    let failed = |errno| RunError::Spawn(SpawnError::at(Stage::Clone, errno));
     let argv: Vec<Vec<u8>> = argv.iter().map(|word| word.clone().into_bytes()).collect();
     let path = env.iter().find(|(name, _)| *name == b"PATH").map(|(_, value)| *value);
     let (output, stdout) = fds::pipe().map_err(failed)?;

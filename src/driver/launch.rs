@@ -276,7 +276,7 @@ pub(super) fn unknown(name: &str) -> SpawnError {
     SpawnError { stage: Stage::User, errno: Errno(libc::ENOENT), subject }
 }
 
-/// The same of one that the file names. Unknown is an error, never root. Another user than that of
+/// Who a program runs as whose user the file, or a hook, names. Unknown is an error, never root. Another user than that of
 /// the service has groups of its own: those of the service may be as good as root.
 fn identity(
     exec: &ExecSpec,
@@ -355,7 +355,7 @@ fn socket_name<'a>(service: &'a str, socket: &'a SocketSpec) -> Cow<'a, str> {
 }
 
 fn internal(errno: i32) -> SpawnError {
-    SpawnError { stage: Stage::Clone, errno: Errno(errno), subject: String::new() }
+    SpawnError::at(Stage::Clone, Errno(errno))
 }
 
 #[cfg(test)]

@@ -185,7 +185,7 @@ impl Driver {
     }
 
     fn spawn_writer(&mut self) -> Result<(Pid, OwnedFd), SpawnError> {
-        let fail = |errno| SpawnError { stage: Stage::Descriptors, errno, subject: String::new() };
+        let fail = |errno| SpawnError::at(Stage::Descriptors, errno);
         let (ours, theirs) = socket::pair().map_err(fail)?;
         let argv = [MYSELF, crate::logger::WORD].map(|word| word.as_bytes().to_vec());
         let plan =

@@ -64,8 +64,6 @@ pub struct Reaped {
 #[derive(Default)]
 pub struct Reaper {
     children: BTreeMap<Pid, Child>,
-    /// Orphans reaped so far.
-    pub orphans: u64,
 }
 
 impl Reaper {
@@ -84,8 +82,8 @@ impl Reaper {
     /// A process is no longer that of a run: its end tells nobody anything. Where it was
     /// another's child, its number may be that of a child of ours by now.
     pub fn release(&mut self, pid: Pid, run: RunId) {
-        let owner = self.children.get(&pid).map(|child| &child.owner);
-        if matches!(owner, Some(Owner::Run(known)) if *known == run) {
+        let known = self.children.get(&pid).and_then(|child| child.owner.run());
+        if known == Some(run) {
             self.children.remove(&pid);
         }
     }
@@ -97,26 +95,12 @@ impl Reaper {
 
     /// The processes of the engine's runs.
     pub fn runs(&self) -> impl Iterator<Item = (Pid, RunId)> {
-        self.children.iter().filter_map(|(pid, child)| match child.owner {
-            Owner::Run(run) => Some((*pid, run)),
-            Owner::Look(_)
-            | Owner::Records(_)
-            | Owner::Watcher(_)
-            | Owner::Future(_)
-            | Owner::LogWriter => None,
-        })
+        self.children.iter().filter_map(|(pid, child)| Some((*pid, child.owner.run()?)))
     }
 
     /// The run of the engine that this is the process of.
     pub fn run(&self, pid: i32) -> Option<RunId> {
-        match self.children.get(&Pid::new(pid)?)?.owner {
-            Owner::Run(run) => Some(run),
-            Owner::Look(_)
-            | Owner::Records(_)
-            | Owner::Watcher(_)
-            | Owner::Future(_)
-            | Owner::LogWriter => None,
-        }
+        self.children.get(&Pid::new(pid)?)?.owner.run()
     }
 
     /// The runs whose processes are between clone and exec. Of others only the end is told.
@@ -152,7 +136,6 @@ impl Reaper {
             let Some(dead) = wait::next() else { return (reaped, false) };
             let Some(child) = self.children.remove(&dead.pid) else {
                 closing::ended(dead.pid);
-                self.orphans = self.orphans.saturating_add(1);
                 continue;
             };
             let ended = ending(&child, dead.exit);
@@ -163,14 +146,25 @@ impl Reaper {
     }
 }
 
+impl Owner {
+    fn run(&self) -> Option<RunId> {
+        match self {
+            Self::Run(run) => Some(*run),
+            Self::Look(_)
+            | Self::Records(_)
+            | Self::Watcher(_)
+            | Self::Future(_)
+            | Self::LogWriter => None,
+        }
+    }
+}
+
 /// One fact of two: how the process ended, and whether it had ever been what it should be.
 fn ending(child: &Child, exit: Exit) -> Ended {
     let Some(starting) = &child.starting else { return Ended::Exit(exit) };
-    let mut said = starting.said.clone();
-    if said.is_empty() {
-        said = read_status(&starting.status).unwrap_or_default();
-    }
-    match starting.memory.failure(&said) {
+    let late = || read_status(&starting.status).unwrap_or_default();
+    let late = if starting.said.is_empty() { late() } else { Vec::new() };
+    match starting.memory.failure(if late.is_empty() { &starting.said } else { &late }) {
         Some(error) => Ended::NotExecuted(error),
         None => Ended::Exit(exit),
     }

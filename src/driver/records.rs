@@ -92,11 +92,8 @@ impl Driver {
 
     fn write_records(&mut self, node: NodeId) -> Result<(), SpawnError> {
         let Some(chain) = self.records.0.get(&node) else { return Ok(()) };
-        let json = serde_json::to_string(&chain.news).map_err(|_| SpawnError {
-            stage: Stage::Clone,
-            errno: Errno(libc::EINVAL),
-            subject: String::new(),
-        })?;
+        let json = serde_json::to_string(&chain.news)
+            .map_err(|_| SpawnError::at(Stage::Clone, Errno(libc::EINVAL)))?;
         let spawned = self.spawn_myself([session::WORD, &json], None, None)?;
         if let Some(chain) = self.records.0.get_mut(&node) {
             chain.helper = Some(spawned.pid);

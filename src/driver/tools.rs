@@ -63,11 +63,7 @@ impl Hand {
         let (started, answer) = oneshot::channel();
         let argv = program.iter().map(|word| word.as_bytes().to_vec()).collect();
         // The loop never ends; if it did, nothing would start any more.
-        let gone = SpawnError {
-            stage: Stage::Clone,
-            errno: Errno(libc::ESHUTDOWN),
-            subject: String::new(),
-        };
+        let gone = SpawnError::at(Stage::Clone, Errno(libc::ESHUTDOWN));
         if self.asks.send(Ask::Run { argv, output, started }).await.is_err() {
             return Err(gone);
         }

@@ -147,24 +147,12 @@ impl Engine {
     pub(super) fn on_arrived(&mut self, run: RunId) {
         let now = self.now;
         let Some(node) = self.node_mut(run.node) else { return };
-        match &node.state {
-            State::Awaiting { run: awaited, path } if *awaited == run => {
-                let came = Cause::Path(format!("{path}, which it waited for"));
-                node.wish = Why::behind(now, came, node.wish.without_paths());
-                self.try_start(run.node);
-            }
-            State::Down(_)
-            | State::Waiting { .. }
-            | State::Awaiting { .. }
-            | State::Skipped(_)
-            | State::Listening
-            | State::Backoff { .. }
-            | State::Starting { .. }
-            | State::Up { .. }
-            | State::Stopping { .. }
-            | State::Cleaning { .. }
-            | State::Failed(_)
-            | State::Done(_) => {}
+        if let State::Awaiting { run: awaited, path } = &node.state
+            && *awaited == run
+        {
+            let came = Cause::Path(format!("{path}, which it waited for"));
+            node.wish = Why::behind(now, came, node.wish.without_paths());
+            self.try_start(run.node);
         }
     }
 

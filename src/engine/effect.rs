@@ -201,7 +201,7 @@ pub struct Spawn {
     pub service: Rc<ServiceSpec>,
     /// What of it.
     pub what: What,
-    /// Whether its log pipe, group and sockets are passed.
+    /// Its words; none for finit itself, which looks.
     pub command: CommandLine,
     /// Another user than the service's own (hooks).
     pub user: Option<String>,

@@ -32,22 +32,11 @@ impl Engine {
             self.on_hung_ended(run, &ended, group);
             return;
         }
-        let (state, node_cause) = (node.state.clone(), node.cause.clone());
+        let state = node.state.clone();
+        // Whatever ends it has its own cause, and this end is what comes of it.
+        let own = state.goes_down().then(|| node.cause.clone());
         self.note_end(run, &ended);
-        self.cause = match &state {
-            // Whatever ends it has its own cause, and this end is what comes of it.
-            State::Stopping { .. } | State::Cleaning { .. } => node_cause,
-            State::Starting { .. }
-            | State::Up { .. }
-            | State::Down(_)
-            | State::Waiting { .. }
-            | State::Awaiting { .. }
-            | State::Skipped(_)
-            | State::Listening
-            | State::Backoff { .. }
-            | State::Failed(_)
-            | State::Done(_) => self.end_of(run, &ended),
-        };
+        self.cause = own.unwrap_or_else(|| self.end_of(run, &ended));
         match state {
             State::Starting { step, .. } => self.on_start_step_ended(id, step, ended, group),
             State::Up { .. } => self.main_ended(id, ended, group),

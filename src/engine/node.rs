@@ -32,8 +32,7 @@ pub struct Node {
     /// A newer definition, taken at the next start.
     #[serde(skip)]
     pub pending: Option<Rc<ServiceSpec>>,
-    /// What it is doing, since when, and who or what made it so. Written by
-    /// `Engine::set_state` alone.
+    /// What it is doing. Written by `Engine::set_state` alone.
     pub state: State,
     /// Since when.
     pub since: Moment,

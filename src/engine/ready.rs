@@ -213,7 +213,7 @@ impl Engine {
 
     /// Starts finit itself to look at a service.
     pub(super) fn send_out(&mut self, run: RunId, service: Rc<ServiceSpec>, what: What) {
-        let command = CommandLine { words: Box::default() };
+        let command = CommandLine { words: Default::default() };
         let (user, told) = (None, Vec::new());
         self.emit(Effect::Spawn(Box::new(Spawn { run, service, what, command, user, told })));
     }

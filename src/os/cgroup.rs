@@ -7,7 +7,7 @@
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use nix::fcntl::{AtFlags, OFlag};
+use nix::fcntl::OFlag;
 use nix::sys::stat::Mode;
 use nix::unistd::UnlinkatFlags;
 
@@ -179,16 +179,9 @@ impl Tree {
         all.iter().rev().try_for_each(|path| remove(&top.join(path)))?;
         Ok(true)
     }
-
-    /// The names of the groups that are there.
-    pub fn names(&self) -> Vec<String> {
-        let names = folders(&self.path).unwrap_or_default();
-        names.iter().filter_map(|name| unescape(name.to_str()?)).collect()
-    }
 }
 
-/// One group. It holds a descriptor: to be opened for what is to be done and dropped again, so
-/// that PID 1 does not have one for each service.
+/// One group, by a descriptor of its folder. PID 1 keeps one for each service that has run.
 pub struct Group {
     fd: OwnedFd,
     name: String,
@@ -290,24 +283,19 @@ impl Group {
     }
 
     fn says(&self, line: &[u8]) -> Result<bool, Errno> {
-        let text = self.read("cgroup.events", 4096)?;
-        Ok(text.split(|byte| *byte == b'\n').any(|known| known == line))
-    }
-
-    /// cgroup.events for poll: POLLPRI when something in it changes. See [`Watch`] for many.
-    pub fn events(&self) -> Result<OwnedFd, Errno> {
-        let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK;
-        Ok(nix::fcntl::openat(&self.fd, "cgroup.events", flags, Mode::empty())?)
+        // Two short lines, and each exit asks for them.
+        let mut text = [0; 128];
+        let count = fds::read_at(self.fd.as_fd(), Path::new("cgroup.events"), &mut text)?;
+        Ok(text
+            .get(..count)
+            .unwrap_or_default()
+            .split(|byte| *byte == b'\n')
+            .any(|known| known == line))
     }
 
     /// A file of it, such as "cpu.stat", at most `max` bytes. ENOENT without the controller.
     pub fn read(&self, file: &str, max: usize) -> Result<Vec<u8>, Errno> {
         fds::read_small_at(self.fd.as_fd(), Path::new(plain(file)?), max)
-    }
-
-    /// A file that is one number, such as "memory.current".
-    pub fn number(&self, file: &str) -> Option<u64> {
-        std::str::from_utf8(&self.read(file, 64).ok()?).ok()?.trim().parse().ok()
     }
 
     /// Write to a file of it, such as "memory.max".
@@ -319,12 +307,6 @@ impl Group {
     /// little later, as [`Group::frozen`] says.
     pub fn freeze(&self, on: bool) -> Result<(), Errno> {
         self.write("cgroup.freeze", if on { b"1" } else { b"0" })
-    }
-
-    /// Whether there is still such a directory behind the descriptor.
-    pub fn exists(&self) -> bool {
-        let flags = AtFlags::AT_SYMLINK_NOFOLLOW;
-        nix::sys::stat::fstatat(&self.fd, "cgroup.procs", flags).is_ok()
     }
 }
 
@@ -371,22 +353,6 @@ fn escape(name: &str) -> String {
         }
     }
     escaped
-}
-
-/// The name behind an escaped one; none if it is not one of ours.
-fn unescape(escaped: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(escaped.len());
-    let mut rest = escaped.bytes();
-    while let Some(byte) = rest.next() {
-        if byte == b'%' {
-            let digit = |byte: Option<u8>| char::from(byte?).to_digit(16);
-            let (high, low) = (digit(rest.next())?, digit(rest.next())?);
-            bytes.push(u8::try_from(high << 4 | low).ok()?);
-        } else {
-            bytes.push(byte);
-        }
-    }
-    String::from_utf8(bytes).ok()
 }
 
 /// Tries that with each, whatever becomes of those before; the first error.

@@ -4,7 +4,7 @@
 //! without an initial console starts init with none of them, and before /dev is mounted there
 //! is no /dev/null: PID 1 would end before its first line, which is a kernel panic.
 
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::AsRawFd;
 use std::path::Path;
 
 use nix::fcntl::OFlag;
@@ -62,10 +62,4 @@ pub fn open_console() -> Result<(), Errno> {
         Box::leak(Box::new(console));
     }
     Ok(())
-}
-
-/// Descriptor 0, 1 or 2 for a call that borrows one; they are always open in PID 1.
-pub fn standard(number: u8) -> Option<BorrowedFd<'static>> {
-    // SAFETY: `fill` and std see to it that 0 to 2 are open, and nothing closes them.
-    (number < 3).then(|| unsafe { BorrowedFd::borrow_raw(i32::from(number)) })
 }

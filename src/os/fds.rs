@@ -150,12 +150,6 @@ pub fn write(fd: BorrowedFd<'_>, bytes: &[u8]) -> Result<usize, Errno> {
     }
 }
 
-/// The soft limit on open descriptors, RLIMIT_NOFILE.
-pub fn open_limit() -> u64 {
-    nix::sys::resource::getrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE)
-        .map_or(1024, |(soft, _)| soft)
-}
-
 /// A whole small file of at most `max` bytes. EFBIG when it is longer, EINVAL when it is not a
 /// regular file (files of /proc and /sys are), and what open(2) and read(2) say.
 pub fn read_small(path: &Path, max: usize) -> Result<Vec<u8>, Errno> {
@@ -165,6 +159,11 @@ pub fn read_small(path: &Path, max: usize) -> Result<Vec<u8>, Errno> {
 /// The same below a directory.
 pub fn read_small_at(directory: BorrowedFd<'_>, name: &Path, max: usize) -> Result<Vec<u8>, Errno> {
     whole(open(Some(directory), name, OFlag::O_RDONLY)?.as_fd(), max)
+}
+
+/// What one read(2) of a file of the kernel below a directory gives.
+pub fn read_at(directory: BorrowedFd<'_>, name: &Path, buffer: &mut [u8]) -> Result<usize, Errno> {
+    read(open(Some(directory), name, OFlag::O_RDONLY)?.as_fd(), buffer)
 }
 
 /// The first `max` bytes of a file; the errors of [`read_small`] but EFBIG.
@@ -217,13 +216,6 @@ pub fn exchange(one: &Path, other: &Path) -> Result<(), Errno> {
     })??;
     nix::errno::Errno::result(answer)?;
     Ok(())
-}
-
-/// Add to the end of a file with one write(2), making it with mode 0644 if there is none.
-pub fn append(path: &Path, bytes: &[u8]) -> Result<(), Errno> {
-    let flags = SAFE | OFlag::O_WRONLY | OFlag::O_APPEND | OFlag::O_CREAT;
-    let file = nix::fcntl::open(path, flags, Mode::from_bits_truncate(0o644))?;
-    whole_write(file.as_fd(), bytes)
 }
 
 /// Locks the whole of a file until it is closed, and waits that long while somebody else has

@@ -8,10 +8,12 @@
 //!   Whatever nix or std offer as safe calls is called through them.
 //! * Nothing blocks. Paths that may hang (network file systems, consoles) are opened by the
 //!   child that needs them, or with O_NONBLOCK.
-//! * Every descriptor is close-on-exec from birth. Only `child` clears the flag, in the child.
+//! * Every descriptor is close-on-exec from birth. `child` clears the flag, in the child, and
+//!   whoever hands descriptors over to the next finit.
 //! * Nothing is decided here: a function does one thing and reports what the kernel said.
-//! * PID 1 never changes its own limits, niceness, umask or working directory, so what the
-//!   kernel gave it is what its children inherit unless a service says otherwise.
+//! * PID 1 never changes its own niceness, umask or working directory, so what the kernel gave
+//!   it is what its children inherit unless a service says otherwise; of its limits only that of
+//!   descriptors, which each child gets back as it was.
 //! * What comes from outside (/proc, /etc, datagrams) is read up to a bound and any line of it
 //!   may be nonsense.
 //!

@@ -50,7 +50,7 @@ pub struct ChildMemory(Arc<Script>);
 /// (too many processes), ENOMEM, EMFILE, ENFILE, and for its cgroup EACCES, EBUSY, ENODEV,
 /// EOPNOTSUPP. clone(2)
 pub fn spawn(plan: Plan<'_>) -> Result<Spawned, SpawnError> {
-    let fail = |errno| SpawnError { stage: Stage::Clone, errno, subject: String::new() };
+    let fail = |errno| SpawnError::at(Stage::Clone, errno);
     let (status, write) = fds::nonblocking_pipe().map_err(fail)?;
     let script = Arc::new(plan.script);
     let (stack, stack_size) = stack::lend(&script).map_err(fail)?;
@@ -88,7 +88,7 @@ pub fn spawn(plan: Plan<'_>) -> Result<Spawned, SpawnError> {
         Err(errno) => {
             let made = matches!(errno, libc::EAGAIN | libc::ENOMEM) || born_in.is_none();
             let stage = if made { Stage::Clone } else { Stage::Cgroup };
-            Err(SpawnError { stage, errno: Errno(errno), subject: String::new() })
+            Err(SpawnError::at(stage, Errno(errno)))
         }
     }
 }

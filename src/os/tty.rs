@@ -1,24 +1,13 @@
-//! Terminals, seen from outside: which there are, and back to sane settings. A terminal
-//! becomes a program's own only in the child; see `Launch::tty`.
+//! Terminals, seen from outside. One becomes a program's own only in the child; see `Launch::tty`.
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::path::{Component, Path};
+use std::path::Path;
 
 use nix::fcntl::OFlag;
 use nix::sys::stat::Mode;
-use nix::sys::termios::{
-    ControlFlags, InputFlags, LocalFlags, OutputFlags, SetArg, SpecialCharacterIndices as Key,
-};
 
 use super::fds;
 use crate::facts::Errno;
-
-/// Whether /dev has a character device of that name, as "tty1" or "pts/3".
-pub fn exists(name: &str) -> bool {
-    let plain = Path::new(name).components().all(|part| matches!(part, Component::Normal(_)));
-    let stat = nix::sys::stat::stat(&Path::new("/dev").join(name));
-    plain && !name.is_empty() && stat.is_ok_and(|stat| stat.st_mode & libc::S_IFMT == libc::S_IFCHR)
-}
 
 /// The number of the device that /dev/console is on now, as [`number`] has it; of a screen with
 /// several terminals the one that is shown.
@@ -48,49 +37,6 @@ pub fn number(fd: BorrowedFd<'_>) -> Result<u32, Errno> {
     // SAFETY: the kernel writes one unsigned int into the local one.
     let done = unsafe { libc::ioctl(fd.as_raw_fd(), libc::TIOCGDEV, &raw mut number) };
     if done == 0 { Ok(number) } else { Err(nix::errno::Errno::last().into()) }
-}
-
-/// Back to settings that a person can type at, whatever the last program left: line editing,
-/// echo, the usual keys, no flow stopped. Speed and size of a character stay, which on a
-/// serial line the kernel or the loader has chosen. ENOTTY. termios(3)
-pub fn reset(fd: BorrowedFd<'_>) -> Result<(), Errno> {
-    let mut terminal = nix::sys::termios::tcgetattr(fd)?;
-    let kept =
-        ControlFlags::CBAUD | ControlFlags::CSIZE | ControlFlags::CSTOPB | ControlFlags::CRTSCTS;
-    terminal.control_flags &=
-        kept | ControlFlags::CLOCAL | ControlFlags::PARENB | ControlFlags::PARODD;
-    terminal.control_flags |= ControlFlags::CREAD | ControlFlags::HUPCL;
-    terminal.input_flags = InputFlags::ICRNL | InputFlags::IXON | InputFlags::IUTF8;
-    terminal.output_flags = OutputFlags::OPOST | OutputFlags::ONLCR;
-    terminal.local_flags = LocalFlags::ISIG
-        | LocalFlags::ICANON
-        | LocalFlags::IEXTEN
-        | LocalFlags::ECHO
-        | LocalFlags::ECHOE
-        | LocalFlags::ECHOK
-        | LocalFlags::ECHOCTL
-        | LocalFlags::ECHOKE;
-    let keys = [
-        (Key::VINTR, 3),
-        (Key::VQUIT, 28),
-        (Key::VERASE, 127),
-        (Key::VKILL, 21),
-        (Key::VEOF, 4),
-        (Key::VSTART, 17),
-        (Key::VSTOP, 19),
-        (Key::VSUSP, 26),
-        (Key::VWERASE, 23),
-        (Key::VREPRINT, 18),
-        (Key::VLNEXT, 22),
-        (Key::VMIN, 1),
-        (Key::VTIME, 0),
-    ];
-    for (key, value) in keys {
-        if let Some(place) = terminal.control_chars.get_mut(key as usize) {
-            *place = value;
-        }
-    }
-    Ok(nix::sys::termios::tcsetattr(fd, SetArg::TCSANOW, &terminal)?)
 }
 
 /// The devices that the kernel's console is on now, as "ttyS0"; from sysfs, at most 16.

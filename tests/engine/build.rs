@@ -423,7 +423,6 @@ impl Part {
                 max: 64,
                 max_per_source: None,
                 rate: None,
-                idle_stop: None,
             }));
         })
     }

@@ -59,7 +59,6 @@ pub(super) fn sockets(s: &mut Section<'_, '_, '_>) -> Option<SocketsSpec> {
         max: s.integer("inetd-max", 1, most).unwrap_or(CONNECTIONS),
         max_per_source: s.integer("inetd-max-per-source", 1, most),
         rate: s.get("inetd-rate", values::rate),
-        idle_stop: None,
     })
 }
 

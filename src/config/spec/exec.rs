@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::output::{LogTarget, OwnLog};
@@ -12,8 +13,8 @@ use crate::facts::capability::Capabilities;
 /// from the environment that the service gets.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CommandLine {
-    /// At least one.
-    pub words: Box<[Word]>,
+    /// At least one. Each start carries them to the driver, and none changes them.
+    pub words: Arc<[Word]>,
 }
 
 /// One word of a command line.

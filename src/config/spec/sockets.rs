@@ -20,8 +20,6 @@ pub struct SocketsSpec {
     pub max_per_source: Option<u32>,
     /// Most connections in a time (inetd): accepting pauses past it.
     pub rate: Option<(u32, Duration)>,
-    /// Stop it after this long without a process or connection.
-    pub idle_stop: Option<Duration>,
 }
 
 /// Who accepts the connections.
