@@ -52,7 +52,7 @@ pub fn release_ctrl_alt_del() -> Result<(), Errno> {
     Ok(nix::sys::reboot::set_cad_enabled(true)?)
 }
 
-/// The keyboard's Alt-Up ("kbrequest") sends SIGWINCH to PID 1. Nothing where there is no
+/// The keyboard's "kbrequest", Alt-Up in most keymaps, sends SIGWINCH to PID 1. Nothing where there is no
 /// virtual console. ioctl_console(2)
 pub fn catch_kbrequest() {
     const KDSIGACCEPT: libc::Ioctl = 0x4b4e;

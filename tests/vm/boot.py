@@ -71,6 +71,7 @@ def system(vm: Machine):
 
 def services(vm: Machine):
     """services are up, and apart from each other"""
+    same("what has failed, boot steps among it", vm.ok("finitctl list --all --failed 2>/dev/null"), "")
     screen = vm.ok("finitctl status")
     for name in SERVICES:
         row = re.search(rf"(?m)^{name} +(\S+)", screen)

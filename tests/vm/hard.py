@@ -73,6 +73,7 @@ def silent_server(vm: Machine):
     vm.ok("(echo more >/srv/more) 2>/dev/null & stuck=$!")
     vm.ok("until grep -q 'State:.D' /proc/$stuck/status; do :; done")
     vm.poweroff(120)
+    vm.disks_are_clean(vm.disk)
 
 
 main(full, told, space_again, full_reboot, silent_server)

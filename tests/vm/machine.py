@@ -186,9 +186,9 @@ class Machine:
         output, _ = self.run("dmesg | grep -i 'EXT4-fs.*recover'")
         same("journals replayed in this boot", output, "")
 
-    def disks_are_clean(self):
-        """Fails if the machine, which is off, has left anything to repair on its disks."""
-        for disk in (self.disk, self.disk.replace("root.img", "srv.img")):
+    def disks_are_clean(self, *disks):
+        """Fails if the machine, which is off, has left anything to repair on these of its disks, or on both."""
+        for disk in disks or (self.disk, self.disk.replace("root.img", "srv.img")):
             name = disk.rsplit("/", 1)[1]
             fsck = tool("e2fsck", "-fn", disk)
             same(f"e2fsck -fn of {name} (4: errors)", fsck.returncode, 0)
