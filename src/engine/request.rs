@@ -198,33 +198,43 @@ impl Engine {
         let all = [ids, &missing].concat();
         let others = self.failed_alternatives(&all);
         for id in ids {
-            self.clear(*id);
+            self.clear_undone(*id);
         }
-        let below = [&missing[..], &others].concat();
+        self.bring(ids, &missing, &others);
+        Ok(away)
+    }
+
+    /// Those below these that are missing, and alternatives of them that have failed, get another
+    /// chance.
+    pub(super) fn bring(&mut self, ids: &[NodeId], missing: &[NodeId], others: &[NodeId]) {
+        let below = [missing, others].concat();
         for (id, why) in below.iter().zip(self.brought_up(ids, &below)) {
             let off = |node: &&mut Node| node.asked == Some(Asked::Down) && missing.contains(id);
             if let Some(node) = self.node_mut(*id).filter(off) {
                 node.asked = None;
             }
-            // What is over in a moment is there then: it is not done again for those above it.
-            let is_done = |node: &Node| {
-                matches!(
-                    node.state,
-                    State::Stopping { then: Then::Done(_), .. }
-                        | State::Cleaning { then: Then::Done(_), .. }
-                )
-            };
             self.with_cause(why, |engine| {
                 // A whole that comes because of these brings its parts.
                 engine.rejoin_parts(&[*id]);
-                if !engine.node(*id).is_some_and(is_done) {
-                    engine.clear(*id);
-                }
+                engine.clear_undone(*id);
                 engine.refresh_wanted(*id);
             });
             self.touch(*id);
         }
-        Ok(away)
+    }
+
+    /// What is done in a moment is there then: it is not done again for who asks for it.
+    fn clear_undone(&mut self, id: NodeId) {
+        let is_done = |node: &Node| {
+            matches!(
+                node.state,
+                State::Stopping { then: Then::Done(_), .. }
+                    | State::Cleaning { then: Then::Done(_), .. }
+            )
+        };
+        if !self.node(id).is_some_and(is_done) {
+            self.clear(id);
+        }
     }
 
     /// Those of these that begin anew if they are asked for.
@@ -302,6 +312,8 @@ impl Engine {
         for id in &ids {
             let cause = self.cause.clone();
             self.forget_monitored(*id);
+            // What is done is done again, and what is done in a moment is, too.
+            self.clear(*id);
             if let Some(node) = self.node_mut(*id) {
                 // What the target wants stays a matter of the target.
                 if !node.wanted {
@@ -315,14 +327,36 @@ impl Engine {
         self.job(ids.into_iter().map(|id| (id, Goal::Up)).collect(), also, notes)
     }
 
+    /// Forgets that it has failed, is about to, waits out a delay or was skipped, as a person says.
+    /// What ended well is no failure and does not start again.
+    pub(super) fn forget_failure(&mut self, id: NodeId) {
+        self.change(id, |node| node.history.forget());
+        let failed = self.node(id).is_some_and(|node| match &node.state {
+            State::Failed(_) | State::Skipped(_) | State::Backoff { .. } => true,
+            State::Stopping { then, .. } | State::Cleaning { then, .. } => match then {
+                Then::Fail(_) | Then::AgainAt(..) => true,
+                Then::Down | Then::Done(_) | Then::Ended => false,
+            },
+            State::Down(_)
+            | State::Waiting { .. }
+            | State::Awaiting { .. }
+            | State::Listening
+            | State::Starting { .. }
+            | State::Up { .. }
+            | State::Done(_) => false,
+        });
+        if failed {
+            self.clear(id);
+        }
+    }
+
     /// Forgets a failure, a condition that did not hold or a finished task, so that it can start
     /// again. What hangs in the kernel cannot be forgotten, nor a mistake of the file.
     pub(super) fn clear(&mut self, id: NodeId) {
         let again = Then::AgainAt(self.now, "asked for again".to_owned());
         let wish = self.cause.clone();
         let Some(node) = self.node_mut(id) else { return };
-        node.history.attempts = 0;
-        node.history.burst = None;
+        node.history.forget();
         match node.state.clone() {
             State::Stopping { then: Then::Down, .. } | State::Cleaning { then: Then::Down, .. } => {
             }

@@ -22,6 +22,13 @@ pub struct History {
     pub storm: (Moment, u32),
 }
 
+impl History {
+    /// Its restarts until now are no reason to wait for the next one, or to give up.
+    pub fn forget(&mut self) {
+        (self.attempts, self.burst) = (0, None);
+    }
+}
+
 /// What to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Next {

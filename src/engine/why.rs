@@ -353,7 +353,7 @@ impl Engine {
         let mut cleared = Vec::new();
         for id in &ids {
             let (before, was_over) = (self.node(*id).map(|n| n.state.clone()), over(self, *id));
-            self.clear(*id);
+            self.forget_failure(*id);
             if self.node(*id).map(|node| &node.state) != before.as_ref() {
                 cleared.push((*id, was_over));
             }

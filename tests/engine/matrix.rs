@@ -72,7 +72,7 @@ const HELD: [[&str; 11]; 21] = [
 const ASIDE: [[&str; 9]; 21] = [
     // state            reload               signal               reset             apply             gentle           freeze               thaw              target
     ["down",             "down refused",      "down refused",      "down done",      "down done",      "down done",     "down refused",      "down done",      "down done"],
-    ["ended",            "ended refused",     "ended refused",     "starting done",  "starting done",  "down done",     "ended refused",     "ended done",     "down done"],
+    ["ended",            "ended refused",     "ended refused",     "ended done",     "starting done",  "down done",     "ended refused",     "ended done",     "down done"],
     ["waiting",          "waiting refused",   "waiting refused",   "waiting done",   "waiting done",   "down done",     "waiting refused",   "waiting done",   "down done"],
     ["waiting path",     "waiting refused",   "waiting refused",   "waiting done",   "waiting done",   "down done",     "waiting refused",   "waiting done",   "down done"],
     ["starting look",    "starting refused",  "starting refused",  "starting done",  "starting done",  "down done",     "starting refused",  "starting done",  "down done"],

@@ -2,9 +2,9 @@
 
 use finit::config::spec::{Ready, RestartWhen, StopScope};
 use finit::facts::Stage;
-use finit::proto::{Outcome, Power};
+use finit::proto::{Outcome, Power, Reply, Request};
 
-use crate::build::{hook, millis, secs, service, task};
+use crate::build::{Part, hook, millis, secs, service, task};
 use crate::fates::Program;
 use crate::rig::Rig;
 
@@ -190,4 +190,53 @@ fn a_task_that_is_just_done_is_not_done_again_for_who_needs_it() {
     rig.start("web");
     rig.pass(secs(5));
     assert_eq!((rig.starts("migrate"), rig.state("web")), (1, "up"));
+}
+
+#[test]
+fn nor_for_a_person_who_starts_it_again_or_clears_it() {
+    let migrate = || task("migrate").after_stop(hook("/tidy"));
+    let tidying = |migrate: Part| {
+        Rig::booted_but([migrate], |rig| {
+            rig.ends("migrate", millis(0), 0);
+            rig.ends("/tidy", secs(1), 0);
+        })
+    };
+    let mut rig = tidying(migrate());
+    assert_eq!(rig.label("migrate"), "cleaning");
+    let job = rig.start("migrate");
+    rig.reset("migrate");
+    rig.pass(secs(5));
+    assert_eq!((rig.starts("migrate"), rig.outcome(job)), (1, Some(Outcome::Done)));
+    // But who restarts it wants it done again.
+    let mut rig = tidying(migrate());
+    let job = rig.restart("migrate");
+    rig.pass(secs(5));
+    assert_eq!((rig.starts("migrate"), rig.outcome(job)), (2, Some(Outcome::Done)));
+    // One that does not remain ends well, too.
+    let mut rig = tidying(migrate().forgets());
+    rig.reset("migrate");
+    rig.pass(secs(5));
+    assert_eq!((rig.starts("migrate"), rig.label("migrate")), (1, "ended"));
+}
+
+/// To forget a failure is to start nothing that has not failed.
+#[test]
+fn what_has_ended_well_is_not_run_again_by_a_reset() {
+    let web = service("web").restart(RestartWhen::OnFailure);
+    let called = service("called").listens(80).at_boot().restart(RestartWhen::OnFailure);
+    let mut rig = Rig::booted_but([task("job").forgets(), web, called], |rig| {
+        rig.ends("job", millis(0), 0);
+    });
+    rig.exits("web", 0);
+    rig.exits("called", 0);
+    let labels = |rig: &Rig| ["job", "web", "called"].map(|name| rig.label(name));
+    assert_eq!(labels(&rig), ["ended", "ended", "listening"]);
+    for name in ["job", "web", "called"] {
+        let answer = rig.ask(Request::Reset { name: name.to_owned() });
+        let Ok(Reply::Done { message }) = answer else { panic!("{answer:?}") };
+        assert_eq!(message, format!("{name}: cleared"));
+    }
+    rig.pass(secs(60));
+    assert_eq!(labels(&rig), ["ended", "ended", "listening"]);
+    assert_eq!(["job", "web", "called"].map(|name| rig.starts(name)), [1, 1, 1]);
 }
