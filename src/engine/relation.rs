@@ -11,8 +11,9 @@ use std::collections::BTreeSet;
 
 use super::id::NodeId;
 use super::load::Names;
-use super::node::{Asked, Edges, Node, Ties};
+use super::node::{Asked, Body, Edges, Node, Ties};
 use super::state::{DownWhy, Hope, State};
+use super::storm::Tale;
 use super::why::Why;
 use super::{Cause, Engine};
 
@@ -154,8 +155,9 @@ impl Engine {
         with.filter(|id| !ids.contains(id)).collect()
     }
 
-    /// A service failed for good: whoever is to step in does. One that failed itself is not
-    /// asked again, so that two cannot call each other for ever.
+    /// A service failed for good: whoever is to step in does, be it that it has failed itself
+    /// before. Only what has led to this very failure is not asked again, so that two cannot call
+    /// each other for ever.
     pub(super) fn call_for_help(&mut self, id: NodeId) {
         if self.phase.is_down() {
             return;
@@ -172,17 +174,25 @@ impl Engine {
     /// These are to step in for that one, which is the cause of it.
     fn ask_for_help(&mut self, id: NodeId, helpers: &[NodeId]) {
         for helper in helpers.iter().copied() {
-            let stays = |node: &Node| matches!(node.state, State::Failed(_)) || node.is_held();
-            if self.node(helper).is_none_or(stays) {
+            if let Some(why) = self.is_no_help(id, helper) {
+                let (failed, other) = (self.name(id), self.name(helper));
+                let text = format!("{failed} failed, and {other} is not started for that: {why}");
+                self.tell_of_many(Tale::Failure, text);
                 continue;
             }
             self.monitor(helper, id);
-            // A task that told somebody once tells it again, and what was skipped is looked at.
-            let over =
-                |node: &Node| matches!(node.state, State::Skipped(_) | State::Down(DownWhy::Ended));
+            // A task that told somebody once tells it again, what was skipped is looked at, and
+            // what has failed may do better now.
+            let over = |node: &Node| {
+                matches!(
+                    node.state,
+                    State::Skipped(_) | State::Down(DownWhy::Ended) | State::Failed(_)
+                )
+            };
             if self.node(helper).is_some_and(over) {
                 self.clear(helper);
             }
+            self.bring_for_help(id, helper);
             let why = self.cause.clone();
             let Some(node) = self.node_mut(helper) else { continue };
             node.asked = Some(Asked::Up);
@@ -193,6 +203,60 @@ impl Engine {
             self.refresh_wanted(helper);
             self.touch(helper);
         }
+    }
+
+    /// Why one is not started though that one failed and calls for it.
+    fn is_no_help(&self, id: NodeId, helper: NodeId) -> Option<String> {
+        let node = self.node(helper)?;
+        if node.is_held() {
+            return Some(format!("it is {}", node.held_words(self.now, true)?));
+        }
+        let State::Failed(why) = &node.state else { return None };
+        match node.body {
+            Body::LeftOut(_) => Some(format!("it is left out, {why}")),
+            Body::Service(_) | Body::Step(_) | Body::Milestone | Body::Target | Body::Template
+                if node.hung.is_some() =>
+            {
+                Some(why.clone())
+            }
+            Body::Service(_) | Body::Step(_) | Body::Milestone | Body::Target | Body::Template => {
+                let led = self.led_to(helper, id);
+                led.then(|| "it has led to this failure".to_owned())
+            }
+        }
+    }
+
+    /// Services below a helper that have failed, or were stopped, get another chance with it,
+    /// unless they have led to what it is called for.
+    fn bring_for_help(&mut self, id: NodeId, helper: NodeId) {
+        let begins = |node: &Node| !node.state.is_active() || matches!(node.state, State::Done(_));
+        if !self.node(helper).is_some_and(begins) {
+            return;
+        }
+        let may = |below: &NodeId| {
+            let is_service =
+                self.node(*below).is_some_and(|node| matches!(node.body, Body::Service(_)));
+            is_service && !self.led_to(*below, id)
+        };
+        let mut missing = self.missing_below(&[helper], true);
+        let mut others = self.failed_alternatives(&[&[helper], &missing[..]].concat());
+        missing.retain(may);
+        others.retain(may);
+        for below in missing.iter().chain(&others) {
+            self.monitor_below(*below, id);
+        }
+        self.bring(&[helper], &missing, &others);
+    }
+
+    /// Whether that failure is a consequence of the first one's, which started what failed then, and
+    /// so on.
+    fn led_to(&self, first: NodeId, failed: NodeId) -> bool {
+        let before = |id: &NodeId| {
+            let monitored = self.node(*id)?.monitored.as_ref()?;
+            self.names.get(monitored.unit()).copied()
+        };
+        let mut chain = std::iter::successors(Some(failed), before).take(self.nodes.len());
+        chain.any(|id| id == first)
     }
 }
 

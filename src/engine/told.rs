@@ -56,6 +56,9 @@ pub struct Monitored {
     unit: String,
     /// How it ended.
     ending: Ending,
+    /// Whether it was started for one that steps in, and does not step in itself.
+    #[serde(default)]
+    below: bool,
 }
 
 impl Fault {
@@ -141,10 +144,18 @@ impl Monitored {
     /// For whoever was started because of it. There is no MONITOR_INVOCATION_ID: finit numbers
     /// no runs in a way that anybody outside could look up.
     pub fn variables(&self) -> Vec<Variable> {
+        if self.below {
+            return Vec::new();
+        }
         let names = ["MONITOR_SERVICE_RESULT", "MONITOR_EXIT_CODE", "MONITOR_EXIT_STATUS"];
         let mut told = self.ending.named(names);
         told.push(("MONITOR_UNIT", self.unit.clone()));
         told
+    }
+
+    /// Whose failure it was.
+    pub fn unit(&self) -> &str {
+        &self.unit
     }
 }
 
@@ -200,7 +211,7 @@ impl Node {
     /// Whether it would not start now but for the failure of another.
     fn is_idle(&self) -> bool {
         match self.state {
-            State::Down(DownWhy::Ended) | State::Skipped(_) => true,
+            State::Down(DownWhy::Ended) | State::Skipped(_) | State::Failed(_) => true,
             State::Done(_) => !self.restarting,
             State::Down(_)
             | State::Waiting { .. }
@@ -210,8 +221,7 @@ impl Node {
             | State::Starting { .. }
             | State::Up { .. }
             | State::Stopping { .. }
-            | State::Cleaning { .. }
-            | State::Failed(_) => !self.wanted,
+            | State::Cleaning { .. } => !self.wanted,
         }
     }
 }
@@ -242,11 +252,25 @@ impl Engine {
     /// A service has failed, and another is asked to step in: it is told of the failure that it
     /// starts for. One that comes while it is at work starts nothing, and is not told.
     pub(super) fn monitor(&mut self, helper: NodeId, failed: NodeId) {
-        let Some(node) = self.node(failed) else { return };
-        let monitored = Monitored { unit: node.name.clone(), ending: node.ending };
-        if let Some(node) = self.node_mut(helper).filter(|node| node.is_idle()) {
-            node.monitored = Some(Box::new(monitored));
+        let idle = self.node(helper).is_some_and(Node::is_idle);
+        if let Some(monitored) = self.failure_of(failed, false).filter(|_| idle) {
+            self.change(helper, |node| node.monitored = Some(monitored));
         }
+    }
+
+    /// One below that helper that has failed is to be tried again: what comes of that comes of
+    /// this failure.
+    pub(super) fn monitor_below(&mut self, below: NodeId, failed: NodeId) {
+        let over = |node: &Node| matches!(node.state, State::Failed(_)) && node.hung.is_none();
+        let over = self.node(below).is_some_and(over);
+        if let Some(monitored) = self.failure_of(failed, true).filter(|_| over) {
+            self.change(below, |node| node.monitored = Some(monitored));
+        }
+    }
+
+    fn failure_of(&self, failed: NodeId, below: bool) -> Option<Box<Monitored>> {
+        let node = self.node(failed)?;
+        Some(Box::new(Monitored { unit: node.name.clone(), ending: node.ending, below }))
     }
 
     /// It starts because a person or a time asks for it, or it rests: no failure stands behind it.

@@ -149,6 +149,10 @@ fn whom_a_failure_calls_is_not_called_while_it_is_held() {
     ]);
     hold(&mut rig, "tell");
     rig.crashes("odd");
+    assert_eq!(
+        rig.said("odd failed, and tell is not started for that: it is held since 0 s by"),
+        1
+    );
     unhold(&mut rig, "tell");
     assert_eq!((rig.state("tell"), rig.starts("tell")), ("stopped", 0));
 }

@@ -249,16 +249,78 @@ fn a_failure_for_good_calls_for_help_every_time() {
     assert_eq!(rig.starts("alert"), 2);
 }
 
+/// The network was away when it was to send a mail: that is no reason for silence ever after.
 #[test]
-fn two_that_call_each_other_for_help_come_to_rest() {
+fn a_helper_that_has_failed_is_called_by_the_next_failure() {
+    let failing = |name: &str| service(name).restart_never().on_failure("alert");
+    let parts = [failing("db"), failing("web"), task("alert").manual().needs("net"), net()];
+    let mut rig = Rig::booted_but(parts, |rig| {
+        rig.ends("alert", secs(1), 1);
+        rig.ends("net", secs(1), 1);
+    });
+    rig.start("net");
+    rig.pass(secs(2));
+    assert_eq!(rig.state("net"), "failed");
+    rig.ends("net", secs(1), 0);
+    rig.crashes("db");
+    rig.pass(secs(5));
+    assert_eq!((rig.state("net"), rig.state("alert")), ("done", "failed"));
+    rig.ends("alert", secs(1), 0);
+    rig.crashes("web");
+    rig.pass(secs(5));
+    assert_eq!((rig.state("alert"), rig.starts("alert"), rig.starts("net")), ("done", 2, 2));
+    let told = rig.told("/sbin/alert");
+    assert!(told[0].contains("MONITOR_UNIT=db") && told[1].contains("MONITOR_UNIT=web"));
+    assert_eq!(rig.told("/sbin/net"), ["", ""], "it is no helper itself");
+}
+
+fn net() -> Part {
+    task("net").manual()
+}
+
+#[test]
+fn those_that_call_each_other_for_help_come_to_rest_and_say_so() {
     let one = |name: &str, other: &str| service(name).restart_never().on_failure(other);
-    let mut rig = Rig::booted([one("a", "b"), one("b", "a").manual()]);
-    rig.ends("a", secs(1), 1);
-    rig.ends("b", secs(1), 1);
+    let mut rig = Rig::booted([one("a", "b"), one("b", "c").manual(), one("c", "a").manual()]);
+    for name in ["a", "b", "c"] {
+        rig.ends(name, secs(1), 1);
+    }
+    let starts = |rig: &Rig| ["a", "b", "c"].map(|name| rig.starts(name));
     rig.crashes("a");
     rig.pass(secs(60));
-    assert_eq!((rig.state("a"), rig.state("b")), ("failed", "failed"));
-    assert_eq!((rig.starts("a"), rig.starts("b")), (1, 1));
+    assert_eq!((rig.state("a"), starts(&rig)), ("failed", [1, 1, 1]));
+    let told = "c failed, and a is not started for that: it has led to this failure";
+    assert_eq!(rig.said(told), 1);
+    // Nor do they when one of them was there already.
+    rig.stubborn("b");
+    rig.start("b");
+    rig.crashes("b");
+    rig.pass(secs(60));
+    assert_eq!((rig.state("a"), starts(&rig)), ("failed", [2, 2, 2]));
+}
+
+/// What a helper needs is given another chance with it, but not for ever.
+#[test]
+fn what_a_helper_needs_and_what_it_is_called_for_come_to_rest() {
+    let one = |name: &str, other: &str| service(name).restart_never().on_failure(other).manual();
+    let helper = |name: &str, need: &str| task(name).needs(need).manual();
+    let parts = [
+        one("a", "h"),
+        helper("h", "n"),
+        one("n", "b"),
+        one("b", "g"),
+        helper("g", "m"),
+        one("m", "a"),
+    ];
+    let mut rig = Rig::booted_but(parts, |rig| {
+        for name in ["a", "n", "b", "m"] {
+            rig.ends(name, secs(1), 1);
+        }
+    });
+    rig.start("a");
+    rig.pass(secs(3600));
+    let starts = ["a", "n", "b", "m"].map(|name| rig.starts(name));
+    assert!(starts.iter().all(|starts| *starts < 4), "{starts:?}");
 }
 
 #[test]
