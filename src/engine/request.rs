@@ -469,8 +469,24 @@ impl Engine {
         self.refresh_auto();
         // Which of those that provide a name comes anyway is another question now.
         self.connect();
+        self.clear_failed_of(id);
         self.touch_all();
         self.job(vec![(id, Goal::Up)], Vec::new(), Vec::new())
+    }
+
+    /// Who asks for a target asks for all that it brings up: what has failed of that gets another
+    /// chance, as after `start` of the target.
+    fn clear_failed_of(&mut self, target: NodeId) {
+        let comes = |id: &NodeId| *id == target || self.node(*id).is_some_and(|node| node.auto);
+        let members: Vec<NodeId> = self.ids().filter(comes).collect();
+        let all = [&members[..], &self.missing_below(&members, true)].concat();
+        let others = self.failed_alternatives(&all);
+        for id in all.into_iter().chain(others) {
+            let failed = |node: &Node| matches!(node.state, State::Failed(_)) && !node.is_held();
+            if self.node(id).is_some_and(failed) {
+                self.clear(id);
+            }
+        }
     }
 
     /// The steps that were left out in an emergency are run, and what comes after the milestones

@@ -4,7 +4,7 @@ use finit::engine::Extent;
 use finit::facts::{Exit, SignalNumber};
 use finit::proto::Outcome;
 
-use crate::build::{hook, machine, millis, secs, service, task};
+use crate::build::{Part, hook, machine, millis, secs, service, task};
 use crate::fates::Program;
 use crate::rig::Rig;
 
@@ -99,6 +99,43 @@ fn tf19_a_task_that_fails_is_tried_exactly_when_somebody_asks() {
     rig.apply([task("setup").runs("/opt/setup"), service("other")]);
     rig.pass(secs(3600));
     assert_eq!((rig.state("setup"), rig.starts("setup")), ("failed", 6));
+}
+
+/// The runlevel half of it: who comes back from the rescue has mended something.
+#[test]
+fn tf19_a_task_that_failed_is_tried_exactly_once_when_its_target_comes() {
+    let off = || service("off").restart_never();
+    let parts = [task("setup"), service("web").needs("db"), db(), off().manual()];
+    let mut rig = Rig::booted_but(parts, |rig| {
+        for name in ["setup", "db", "off"] {
+            rig.ends(name, millis(1), 1);
+        }
+        rig.step("mount-local", Some((millis(0), Err("no such disk".to_owned()))));
+    });
+    rig.start("off");
+    rig.pass(secs(60));
+    for tries in 1..4 {
+        assert_eq!(["setup", "db", "off"].map(|name| rig.starts(name)), [tries, tries, 1]);
+        assert_eq!((rig.state("off"), rig.state("web")), ("failed", "waiting"));
+        rig.target("rescue");
+        rig.pass(secs(3600));
+        assert_eq!((rig.state("setup"), rig.starts("setup")), ("failed", tries));
+        rig.target("default");
+        rig.pass(secs(3600));
+    }
+    for name in ["setup", "db"] {
+        rig.ends(name, millis(1), 0);
+    }
+    rig.step("mount-local", Some((millis(0), Ok(None))));
+    rig.mends("db");
+    rig.target("default");
+    rig.pass(secs(60));
+    assert_eq!((rig.state("setup"), rig.state("db"), rig.state("web")), ("done", "up", "up"));
+    assert_eq!((rig.state("off"), rig.state("mount-local")), ("failed", "done"));
+}
+
+fn db() -> Part {
+    service("db").restart_never().manual()
 }
 
 #[test]
