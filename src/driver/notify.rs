@@ -179,7 +179,10 @@ impl Driver {
             let Ok(Some(datagram)) = socket::receive(socket.as_fd(), &mut buffer) else {
                 return false;
             };
-            let may = datagram.sender.is_some_and(|sender| self.may_tell(node, site, sender));
+            let run = datagram.sender.and_then(|sender| run_of(node, site, sender));
+            let may = datagram.sender.is_some_and(|sender| {
+                self.engine.heeds(node, run) && (run.is_some() || self.may_tell(node, site, sender))
+            });
             let counts = may && !datagram.cut;
             let said = buffer.get(..datagram.length).filter(|_| counts);
             let mut notice = Notice::parse(said.unwrap_or_default());
@@ -199,17 +202,13 @@ impl Driver {
                 let text = format!("{}: MAINPID={pid}: {why}", self.engine.name(node));
                 self.console.tell(Level::Trouble, &text);
             }
-            self.engine.handle(crate::os::time::now(), Event::Notified { node, notice });
+            self.engine.handle(crate::os::time::now(), Event::Notified { node, run, notice });
         }
         true
     }
 
-    /// Whether the words of that process count.
+    /// Whether the words of that process count, which is none that finit has started.
     fn may_tell(&self, node: NodeId, site: &Site, sender: Peer) -> bool {
-        let sent_by = |pid: &Pid| pid.raw() == sender.pid;
-        if site.runs.values().any(sent_by) {
-            return true;
-        }
         if self.engine.notify_from(node) != Some(NotifyFrom::Any) {
             return false;
         }
@@ -281,6 +280,12 @@ impl Driver {
             let_go(node, &socket);
         }
     }
+}
+
+/// The run whose process that is.
+fn run_of(node: NodeId, site: &Site, sender: Peer) -> Option<RunId> {
+    let (generation, _) = site.runs.iter().find(|(_, pid)| pid.raw() == sender.pid)?;
+    Some(RunId { node, generation: *generation })
 }
 
 /// The socket of a service, with its file.

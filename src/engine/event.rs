@@ -41,6 +41,9 @@ pub enum Event {
     Notified {
         /// Which.
         node: NodeId,
+        /// The run of the process that told it, where that is one that finit has started: what an
+        /// earlier run says is not about this one.
+        run: Option<RunId>,
         /// What.
         notice: Notice,
     },

@@ -210,7 +210,7 @@ impl Engine {
             Event::Spawned { run, result } => self.on_spawned(run, result),
             Event::Executed { run } => self.on_executed(run),
             Event::Wrote { run } => self.on_wrote(run),
-            Event::Notified { node, notice } => self.on_notified(node, notice),
+            Event::Notified { node, run, notice } => self.on_notified(node, run, notice),
             Event::Exited { run, ended, group } => self.on_exited(run, ended, group),
             Event::Lost { run } => self.on_lost(run),
             Event::Emptied { node } => self.on_emptied(node),

@@ -302,8 +302,22 @@ impl Engine {
         }
     }
 
+    /// Whether the words of a process of that run count, or of one of unknown run: those of a main
+    /// process that was left alone (`stop.scope = "none"`) are not about the one after it.
+    pub fn heeds(&self, id: NodeId, run: Option<RunId>) -> bool {
+        let is_of_now = |node: &Node| {
+            run.is_none_or(|run| {
+                run.node == id && (node.is_main(run) || node.asides.contains_key(&run.generation))
+            })
+        };
+        self.node(id).is_some_and(is_of_now)
+    }
+
     /// It tells something of itself.
-    pub(super) fn on_notified(&mut self, id: NodeId, notice: Notice) {
+    pub(super) fn on_notified(&mut self, id: NodeId, from: Option<RunId>, notice: Notice) {
+        if !self.heeds(id, from) {
+            return;
+        }
         let spec = self.node(id).and_then(|node| node.spec()).map(Rc::clone);
         let (Some(run), Some(spec)) = (self.main_run(id), spec) else { return };
         self.take_down(id, &notice);

@@ -375,7 +375,7 @@ fn retouch(world: &mut World<Chance>, blueprint: &Blueprint, seed: u64) {
 
 fn stale(world: &mut World<Chance>, pick: u64) {
     let Some(run) = one_of(world.over(), pick) else { return };
-    nothing_follows(world, |_| match pick % 9 {
+    nothing_follows(world, |_| match pick % 10 {
         0 => Event::Executed { run },
         1 => {
             let ended = Ended::Exit(Exit::Code(3));
@@ -394,6 +394,11 @@ fn stale(world: &mut World<Chance>, pick: u64) {
             order: run,
             result: if pick.is_multiple_of(2) { Ok(()) } else { Err(String::new()) },
         },
+        8 => {
+            let text = WORDS[usize::try_from(pick / 10 % 10).unwrap()];
+            let notice = Notice::parse(text.as_bytes());
+            Event::Notified { node: run.node, run: Some(run), notice }
+        }
         _ => Event::Stirred { node: run.node },
     });
 }

@@ -102,7 +102,7 @@ impl Oracle {
         let reloads = &mut self.reloads;
         reloads.asked = matches!(event, Event::Requested { request: Request::Reload { .. }, .. });
         match event {
-            Event::Notified { node, notice } => {
+            Event::Notified { node, run: None, notice } => {
                 let Some(run) = engine.main_run(*node) else { return };
                 if notice.stopping || notice.ready && !notice.reloading {
                     reloads.reading.remove(&run);

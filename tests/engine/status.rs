@@ -33,7 +33,7 @@ impl Oracle {
     pub fn words_before(&mut self, engine: &Engine, event: &Event) {
         self.words.due.clear();
         match event {
-            Event::Notified { node, notice } => {
+            Event::Notified { node, run: None, notice } => {
                 let run = engine.main_run(*node).zip(notice.status.clone());
                 self.words.said.extend(run);
             }

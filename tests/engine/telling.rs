@@ -36,7 +36,7 @@ impl<F: Fates> World<F> {
             }
             self.last_pid += 1;
             let notice = Notice { main_pid: Pid::new(self.last_pid), ..Notice::default() };
-            self.turn(Event::Notified { node, notice });
+            self.turn(Event::Notified { node, run: None, notice });
         }
         if let Some(oracle) = &mut self.oracle {
             oracle.is_ready(run);
@@ -55,7 +55,7 @@ impl<F: Fates> World<F> {
         if let (Some(run), Some(oracle)) = (run.filter(notifies), &mut self.oracle) {
             oracle.is_ready(run);
         }
-        self.turn(Event::Notified { node, notice });
+        self.turn(Event::Notified { node, run: None, notice });
     }
 
     /// It says that it is up, in the way that is expected of it.

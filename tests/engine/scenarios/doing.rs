@@ -1,7 +1,8 @@
 //! What a service says that it is about, and how long it may be.
 
 use finit::config::spec::RestartWhen::OnFailure;
-use finit::config::spec::{Check, Health};
+use finit::config::spec::{Check, Health, StopScope};
+use finit::engine::{Event, Notice};
 use finit::proto::{Outcome, Reply};
 
 use crate::build::{Part, hook, millis, secs, service};
@@ -166,3 +167,31 @@ fn one_that_stops_by_itself_is_neither_watched_nor_checked() {
         assert_eq!(rig.starts("db"), 2);
     }
 }
+
+/// It was left alone (`stop.scope = "none"`), and means itself.
+#[test]
+fn what_an_earlier_run_says_is_not_about_the_next() {
+    let web = service("web").notifies().stop_scope(StopScope::None).watchdog(secs(10));
+    let mut rig = Rig::booted([web]);
+    let old = rig.main("web");
+    rig.program("web", Program::mute());
+    rig.restart("web");
+    let says = |rig: &mut Rig, text: &str| {
+        let notice = Notice::parse(text.as_bytes());
+        rig.world.turn(Event::Notified { node: old.node, run: Some(old), notice });
+        rig.now();
+    };
+    for text in ["READY=1", "STATUS=old", "STOPPING=1"] {
+        says(&mut rig, text);
+        assert_eq!((rig.state("web"), rig.reason("web").as_str()), ("starting", NOT_YET), "{text}");
+    }
+    rig.tells("web", "READY=1");
+    says(&mut rig, "WATCHDOG=trigger");
+    assert_eq!(rig.state("web"), "up");
+    rig.pass(secs(9));
+    says(&mut rig, "WATCHDOG=1");
+    rig.pass(secs(2));
+    assert_eq!(rig.signals("web"), ["SIGABRT"], "the other's sign of life is none of it");
+}
+
+const NOT_YET: &str = "not ready yet (notify)";
