@@ -38,6 +38,7 @@
     reason = "tests: a panic is how they speak"
 )]
 
+mod accident;
 mod acts;
 mod agenda;
 mod anew;

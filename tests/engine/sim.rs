@@ -3,17 +3,19 @@
 //! the oracle looks; at the end all faults cease and everything has to come to rest.
 //!
 //! A failing seed prints the line that plays it again, and what is left of its decisions and
-//! services after all those that do not matter are taken away.
+//! services after all those that do not matter are taken away; a panic of the engine is a fault
+//! like any other, and so is a life that is another one when it is played again.
 
 use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::time::Duration;
 
 use finit::config::spec::ServiceSpec;
-use finit::engine::Event;
+use finit::engine::{Event, What};
 use finit::facts::Moment;
 use finit::proto::Power;
 
+use crate::accident::{self, kind};
 use crate::acts::{Act, act, do_it, fail};
 use crate::blueprint::Blueprint;
 use crate::build::millis;
@@ -33,6 +35,8 @@ const SHARES: u64 = 4;
 const STORMY: u64 = 400;
 /// Events in which a machine without faults has to come to rest.
 const PATIENCE: usize = 20_000;
+/// What chance or the order of a hash map decides.
+const TWICE: &str = "it plays twice in two ways";
 
 /// What happens, and how long after the one before.
 #[derive(Debug, Clone, PartialEq)]
@@ -47,6 +51,9 @@ struct Life {
     seed: u64,
     blueprint: Blueprint,
     decisions: Vec<Decision>,
+    /// A fault that is none of the engine, for tests of what is done about faults: looked for after
+    /// each decision.
+    planted: Option<fn(&mut World<Chance>)>,
 }
 
 /// What came of it.
@@ -76,7 +83,7 @@ impl Life {
                 decisions.push(Decision { after: millis(50), act: act(&mut dice) });
             }
         }
-        Self { seed, blueprint, decisions }
+        Self { seed, blueprint, decisions, planted: None }
     }
 
     /// Plays it; `watched` with the oracle, `told` with a diary of all lines.
@@ -89,26 +96,56 @@ impl Life {
             world.oracle = None;
         }
         world.diary.lines = told.then(Vec::new);
+        let played = accident::caught(|| {
+            self.run(&mut world);
+            world.engine.services().into_iter().map(|(_, spec)| spec).collect()
+        });
+        let (services, panic) = match played {
+            Ok(services) => (services, None),
+            Err(panic) => (Vec::new(), Some(panic)),
+        };
+        Outcome {
+            fault: panic.or_else(|| world.fault().map(str::to_owned)),
+            hash: world.diary.hash,
+            count: world.diary.count,
+            lines: world.diary.lines.take().unwrap_or_default(),
+            services,
+        }
+    }
+
+    fn run(&self, world: &mut World<Chance>) {
         let mut blueprint = self.blueprint.clone();
         world.turn(Event::Began);
         for decision in &self.decisions {
             let until = world.now.after(decision.after);
             let rests = world.run_until(until, PATIENCE);
             if !rests && world.fault().is_none() {
-                fail(&mut world, "events without end");
+                fail(world, "events without end");
             }
             if world.fault().is_some() {
                 break;
             }
-            do_it(&mut world, &mut blueprint, &decision.act);
+            do_it(world, &mut blueprint, &decision.act);
+            if let Some(planted) = self.planted {
+                planted(world);
+            }
         }
-        come_to_rest(&mut world);
-        Outcome {
-            fault: world.fault().map(str::to_owned),
-            hash: world.diary.hash,
-            count: world.diary.count,
-            lines: world.diary.lines.take().unwrap_or_default(),
-            services: world.engine.services().into_iter().map(|(_, spec)| spec).collect(),
+        come_to_rest(world);
+    }
+
+    /// What is wrong with it; it costs a second life to know whether it is the same `twice`.
+    fn fault(&self, twice: bool) -> Result<u64, String> {
+        let first = self.play(true, false);
+        match first.fault {
+            Some(fault) => return Err(fault),
+            None if !twice => return Ok(first.count),
+            None => {}
+        }
+        let second = self.play(false, false);
+        match second.fault {
+            Some(fault) => Err(fault),
+            None if first.hash != second.hash => Err(TWICE.to_owned()),
+            None => Ok(first.count),
         }
     }
 
@@ -141,8 +178,8 @@ impl Life {
             let items = list(&mut less);
             let end = (at + size).min(items.len());
             items.drain(at..end);
-            let fault = less.play(true, false).fault;
-            if fault.is_some_and(|found| kind(&found) == kind(sought)) {
+            let fault = less.fault(sought == TWICE);
+            if fault.is_err_and(|found| kind(&found) == kind(sought)) {
                 life = less;
             } else {
                 at += size;
@@ -150,11 +187,6 @@ impl Life {
         }
         life
     }
-}
-
-/// A fault without the names and numbers in it, so that shrinking does not end at another one.
-fn kind(fault: &str) -> Vec<&str> {
-    fault.split(' ').filter(|word| !word.contains(|c: char| c.is_ascii_digit())).collect()
 }
 
 fn come_to_rest(world: &mut World<Chance>) {
@@ -178,41 +210,63 @@ fn come_to_rest(world: &mut World<Chance>) {
     }
 }
 
-fn describe(when: &str, services: Vec<Rc<ServiceSpec>>) {
-    println!("{when}:");
+fn describe(when: &str, services: Vec<Rc<ServiceSpec>>) -> String {
+    let mut told = format!("{when}:\n");
     for one in services {
-        println!("{} {:?} start {:?} in {:?}", one.name, one.kind, one.start, one.targets);
-        println!("    {:?}", one.dependencies);
-        println!("    {:?} {:?} remain {}", one.restart, one.start_timeout, one.remain);
-        println!("    {:?}", one.stop);
+        told.push_str(&format!(
+            "{} {:?} start {:?} in {:?}\n    {:?}\n    {:?} {:?} remain {}\n    {:?}\n",
+            one.name,
+            one.kind,
+            one.start,
+            one.targets,
+            one.dependencies,
+            one.restart,
+            one.start_timeout,
+            one.remain,
+            one.stop
+        ));
     }
+    told
 }
 
-/// Plays one seed: it has to be right, and the same when it is played again.
+/// How many events and effects a life has that is right, and the same when it is played again; of
+/// one that is not, all that a person needs who is to find out why.
+fn judge(life: Life, twice: bool) -> Result<u64, String> {
+    let fault = match life.fault(twice) {
+        Ok(count) => return Ok(count),
+        Err(fault) => fault,
+    };
+    let seed = life.seed;
+    let small = life.shrunk(&fault);
+    let told = small.play(true, true);
+    let mut story = vec![
+        describe("at first", small.blueprint.spec().services),
+        describe("at last", told.services),
+    ];
+    if fault == TWICE {
+        let again = small.play(false, true).lines;
+        let same = told.lines.iter().zip(&again).take_while(|(one, other)| one == other).count();
+        story.push(format!("the first line that differs: {:?}", again.get(same)));
+        story.push(told.lines.get(..=same).unwrap_or(&told.lines).join("\n"));
+    } else {
+        story.push(told.lines.join("\n"));
+    }
+    let now = told.fault.unwrap_or_default();
+    Err(format!(
+        "{}\nseed {seed}: {fault}\nshrunk to {} decisions, {} services: {now}\n{:#?}\n\
+         again: FINIT_SEED={seed} cargo test --test engine lives",
+        story.join("\n"),
+        small.decisions.len(),
+        small.blueprint.drafts.len(),
+        small.decisions,
+    ))
+}
+
+/// Plays one seed.
 fn check(seed: u64) -> u64 {
-    let life = Life::of(seed);
-    let first = life.play(true, false);
-    if let Some(fault) = first.fault {
-        let small = life.shrunk(&fault);
-        let told = small.play(true, true);
-        describe("at first", small.blueprint.spec().services);
-        describe("at last", told.services);
-        println!("{}", told.lines.join("\n"));
-        let now = told.fault.unwrap_or_default();
-        panic!(
-            "seed {seed}: {fault}\nshrunk to {} decisions, {} services: {now}\n{:#?}\n\
-             again: FINIT_SEED={seed} cargo test --test engine lives",
-            small.decisions.len(),
-            small.blueprint.drafts.len(),
-            small.decisions,
-        );
-    }
-    // What chance or the order of a hash map decides shows in few lives; each costs a second one.
-    if (seed / SHARES).is_multiple_of(4) || setting("FINIT_SEED").is_some() {
-        let second = life.play(false, false);
-        assert_eq!(first.hash, second.hash, "seed {seed} plays twice in two ways");
-    }
-    first.count
+    // What differs shows in few lives; each costs a second one.
+    let twice = (seed / SHARES).is_multiple_of(4) || setting("FINIT_SEED").is_some();
+    judge(Life::of(seed), twice).unwrap_or_else(|story| panic!("{story}"))
 }
 
 /// A number that the environment says.
@@ -267,4 +321,72 @@ fn lives_that_went_wrong_once() {
     for seed in FOUND {
         check(seed);
     }
+}
+
+/// Plants a fault in the first life that shows it in the midst of much else, and judges it.
+fn planted(fault: fn(&mut World<Chance>)) -> String {
+    let shows = |seed| {
+        let life = Life { planted: Some(fault), ..Life::of(seed) };
+        let large = life.decisions.len() > 30 && life.blueprint.drafts.len() > 8;
+        (large && life.fault(false).is_err()).then_some(life)
+    };
+    let life = (0..1_000).find_map(shows).expect("one that shows it");
+    let line = format!("again: FINIT_SEED={} cargo test --test engine lives", life.seed);
+    let story = judge(life, false).unwrap_err();
+    assert!(story.ends_with(&line), "{story}");
+    story
+}
+
+/// How much is left of a life: decisions and services.
+fn left(story: &str) -> [usize; 2] {
+    let line = story.lines().find_map(|line| line.strip_prefix("shrunk to ")).expect("a size");
+    let mut numbers = line.split(' ').filter_map(|word| word.parse().ok());
+    [numbers.next().unwrap(), numbers.next().unwrap()]
+}
+
+fn starts(world: &World<Chance>, name: &str) -> usize {
+    let main = |(who, _, what): &&(String, String, What)| who == name && *what == What::Main;
+    world.started.iter().filter(main).count()
+}
+
+#[test]
+fn a_fault_is_shrunk_to_the_little_that_it_takes() {
+    let story = planted(|world| {
+        if starts(world, "s3") > 1 {
+            fail(world, "planted: s3 was started twice");
+        }
+    });
+    let [decisions, services] = left(&story);
+    assert!((1..=3).contains(&decisions) && (1..=2).contains(&services), "{story}");
+    assert!(story.contains("services: planted: s3 was started twice"), "{story}");
+    assert!(story.contains("spawn"), "a transcript: {story}");
+}
+
+#[test]
+fn a_panic_is_a_fault_like_any_other() {
+    let story = planted(|world| assert!(starts(world, "s3") < 2, "planted"));
+    let [decisions, services] = left(&story);
+    assert!((1..=3).contains(&decisions) && (1..=2).contains(&services), "{story}");
+    assert!(story.contains("panicked at tests/engine/sim.rs:"), "{story}");
+    assert!(story.contains("spawn"), "a transcript: {story}");
+}
+
+#[test]
+fn a_life_that_is_another_one_the_second_time_is_shrunk_too() {
+    // Who plays it is seen by the oracle alone, which the second time has not.
+    let life = Life {
+        planted: Some(|world| {
+            if world.oracle.is_none() && starts(world, "s3") > 1 {
+                world.turn(Event::Elapsed);
+            }
+        }),
+        ..Life::of(0)
+    };
+    let lives = (0..1_000).map(|seed| Life { planted: life.planted, ..Life::of(seed) });
+    let mut lives = lives.filter(|life| life.decisions.len() > 30);
+    let story = lives.find_map(|life| judge(life, true).err()).expect("one that shows it");
+    assert!(story.contains("services: \n") && story.contains(TWICE), "{story}");
+    assert!(story.contains("the first line that differs: Some("), "{story}");
+    let [decisions, services] = left(&story);
+    assert!((1..=3).contains(&decisions) && (1..=2).contains(&services), "{story}");
 }
