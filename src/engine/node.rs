@@ -100,6 +100,9 @@ pub struct Node {
     pub watched: bool,
     /// A connection waits for it to start.
     pub stirred: bool,
+    /// A person has asked for it by its name: it starts without a connection.
+    #[serde(default)]
+    pub summoned: bool,
     /// It has ended, as it may, and only a connection brings it back.
     #[serde(default)]
     pub called: bool,
@@ -329,6 +332,7 @@ impl Node {
             bound: false,
             watched: false,
             stirred: false,
+            summoned: false,
             called: false,
             throttled: None,
             accepted: (now, 0),

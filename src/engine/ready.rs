@@ -97,8 +97,23 @@ impl Tidings {
 }
 
 impl Node {
-    /// Forgets what the new state has no use for.
+    /// Forgets what the new state has no use for: what was told, and that a person asked for it,
+    /// who has got it, or was told why not.
     pub fn review_tidings(&mut self) {
+        self.summoned &= match self.state {
+            State::Down(_)
+            | State::Waiting { .. }
+            | State::Awaiting { .. }
+            | State::Starting { .. }
+            | State::Stopping { .. }
+            | State::Cleaning { .. } => true,
+            State::Skipped(_)
+            | State::Listening
+            | State::Backoff { .. }
+            | State::Up { .. }
+            | State::Failed(_)
+            | State::Done(_) => false,
+        };
         match self.state {
             State::Starting { .. } | State::Up { .. } => {}
             State::Stopping { .. } => {

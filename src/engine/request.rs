@@ -181,6 +181,7 @@ impl Engine {
             if self.node(*id).is_some_and(is_done) {
                 self.set_state(*id, State::Down(DownWhy::Stopped));
             }
+            self.summon(*id);
             self.touch(*id);
         }
         self.job(ids.into_iter().map(|id| (id, Goal::Up)).collect(), also, notes)
@@ -320,6 +321,7 @@ impl Engine {
                     node.asked = Some(Asked::Up);
                 }
                 node.restarting = node.state.is_active();
+                node.summoned = true;
                 node.wish = cause;
             }
             self.touch(*id);

@@ -184,6 +184,7 @@ impl Engine {
             self.replace_stops(id);
         } else {
             self.forget_monitored(id);
+            self.change(id, |node| node.summoned = false);
             if self.node(id).is_some_and(|node| !node.state.is_active()) {
                 self.unkeep(id);
             }

@@ -138,6 +138,32 @@ impl Engine {
         self.touch(id);
     }
 
+    /// A person asks for one by its name, as for any other: its process is to come, and waits for
+    /// no connection.
+    pub(super) fn summon(&mut self, id: NodeId) {
+        let hands_over = self.socket_mode(id) == Some(SocketMode::Listen);
+        let Some(node) = self.node_mut(id).filter(|node| !node.is_held()) else { return };
+        match node.state {
+            State::Listening if hands_over => self.stir(id),
+            State::Down(_)
+            | State::Waiting { .. }
+            | State::Awaiting { .. }
+            | State::Starting {
+                step: StartStep::Check | StartStep::OnlyIf(_) | StartStep::Bind,
+                ..
+            }
+            | State::Stopping { .. }
+            | State::Cleaning { .. } => node.summoned = true,
+            State::Starting { .. }
+            | State::Listening
+            | State::Up { .. }
+            | State::Skipped(_)
+            | State::Backoff { .. }
+            | State::Done(_)
+            | State::Failed(_) => {}
+        }
+    }
+
     /// A connection for a process of its own.
     pub(super) fn on_connected(
         &mut self,

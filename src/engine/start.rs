@@ -160,12 +160,12 @@ impl Engine {
             self.launch(id, spec, Program::Main(0));
             return;
         }
-        if !inetd && node.on_demand() && !node.stirred {
+        if !inetd && node.on_demand() && !node.stirred && !node.summoned {
             self.listen(id);
             return;
         }
         self.unwatch(id);
-        self.change(id, |node| node.called = false);
+        self.change(id, |node| (node.called, node.summoned) = (false, false));
         let first =
             if spec.hooks.before_start.is_empty() { Program::Main(0) } else { Program::Before(0) };
         self.begin_run(id);

@@ -22,7 +22,7 @@ const TABLE: [[&str; 9]; 21] = [
     ["waiting path",  "waiting",  "down",     "waiting",  "waiting",  "waiting",  "waiting",  "waiting",  "down"],
     ["starting look", "starting", "down",     "starting", "starting", "starting", "backoff",  "waiting",  "down"],
     ["skipped",       "up",       "down",     "up",       "skipped",  "skipped",  "skipped",  "skipped",  "down"],
-    ["listening",     "listening","down",     "listening","listening","listening","listening","waiting",  "down"],
+    ["listening",     "up",       "down",     "up",       "listening","listening","listening","waiting",  "down"],
     ["backoff",       "up",       "down",     "up",       "backoff",  "backoff",  "up",       "waiting",  "down"],
     ["starting hook", "starting", "stopping", "stopping", "starting", "starting", "stopping", "stopping", "stopping"],
     ["starting",      "starting", "stopping", "stopping", "backoff",  "up",       "stopping", "stopping", "stopping"],

@@ -75,6 +75,13 @@ fn the_first_connection_starts_a_service_and_waits_for_it() {
     assert_eq!(Line::to(&machine.path("/run/web")).unwrap().hear().unwrap(), "web");
     assert_eq!(machine.read("/out/hook"), "x\n");
     machine.until("web", "up");
+    // Who asks for it by its name need not connect, before or after.
+    for (words, hooks) in [(["stop", "web"], 1), (["start", "web"], 2), (["restart", "web"], 3)] {
+        machine.order(&words);
+        assert_eq!(machine.read("/out/hook").lines().count(), hooks, "{words:?}");
+    }
+    assert!(machine.main_pid("web") > 0);
+    assert_eq!(Line::to(&machine.path("/run/web")).unwrap().hear().unwrap(), "web");
 }
 
 #[test]

@@ -318,7 +318,8 @@ pub(super) const KEYS: [Key; 52] = [
          MONITOR_EXIT_CODE and MONITOR_EXIT_STATUS in its environment, as in systemd.exec(5): \
          the name of the one that failed, and how it ended. Where several call for the same \
          one, it is told of the failure that started it; one that comes while it is at work \
-         starts nothing. There is no MONITOR_INVOCATION_ID.",
+         starts nothing. Has it failed itself, it is started anew, unless that has led to this \
+         failure. There is no MONITOR_INVOCATION_ID.",
     ),
     key(IN, "reload-with", NAMES, "", r#""sshd""#, "Services whose reload reloads this one, too."),
     key(
@@ -394,8 +395,9 @@ pub(super) const KEYS: [Key; 52] = [
         "",
         r#""22""#,
         "Sockets that are open before the service runs and are handed to it (LISTEN_FDS). \
-         The first connection starts it; with `start = \"boot\"` it is there without one, and \
-         the next one starts it after it has ended well. They are closed where it has failed for \
+         The first connection starts it, or a person who asks for it by its name (finitctl start, \
+         restart); with `start = \"boot\"` it is there without one, and the next one starts it after \
+         it has ended well. They are closed where it has failed for \
          good.",
     ),
     key(

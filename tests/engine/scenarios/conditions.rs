@@ -160,7 +160,7 @@ fn a_skipped_one_holds_no_sockets() {
     let mut rig = Rig::booted_but([web()], |rig| rig.skips("web", WHY));
     assert_eq!((rig.state("web"), rig.world.bound.len()), ("skipped", 0));
     rig.mends("web");
-    rig.start("web");
+    rig.reset("web");
     assert_eq!((rig.state("web"), rig.world.bound.len()), ("listening", 1));
     // At the first connection it is looked at once more.
     rig.skips("web", WHY);
@@ -198,7 +198,7 @@ fn an_assertion_that_does_not_hold_any_more_leaves_nobody_waiting_at_its_sockets
     rig.connect("web", "10.0.0.1");
     assert_eq!((rig.state("web"), is_bound(&rig)), ("failed", false));
     rig.mends("web");
-    rig.start("web");
+    rig.reset("web");
     assert_eq!((rig.state("web"), is_bound(&rig)), ("listening", true));
 }
 

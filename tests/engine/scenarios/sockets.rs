@@ -2,7 +2,7 @@
 
 use finit::config::spec::{RestartWhen, StopScope};
 use finit::facts::Stage;
-use finit::proto::Request;
+use finit::proto::{Outcome, Request};
 
 use crate::build::{millis, secs, service, task};
 use crate::rig::Rig;
@@ -102,6 +102,62 @@ fn the_first_connection_starts_a_service_that_is_handed_its_sockets() {
     assert!(!is_watched(&rig, "web"));
     rig.connect("web", "10.0.0.2");
     assert_eq!(rig.starts("web"), 1);
+}
+
+/// As after `systemctl start` of the service and not of its socket.
+#[test]
+fn who_starts_it_by_its_name_need_not_connect() {
+    let parts = [service("web").listens(80), service("front").needs("web").manual()];
+    let mut rig = Rig::booted(parts);
+    rig.start("front");
+    assert_eq!((rig.state("web"), rig.starts("web")), ("listening", 0), "nobody named it");
+    let job = rig.start("web");
+    assert_eq!((rig.state("web"), rig.starts("web")), ("up", 1));
+    assert_eq!((rig.outcome(job), is_watched(&rig, "web")), (Some(Outcome::Done), false));
+    let job = rig.restart("web");
+    assert_eq!((rig.state("web"), rig.starts("web")), ("up", 2));
+    assert_eq!(rig.outcome(job), Some(Outcome::Done));
+    // From then on it is what it was.
+    rig.start("web");
+    rig.exits("web", 0);
+    rig.pass(secs(60));
+    assert_eq!((rig.state("web"), rig.starts("web")), ("listening", 2));
+    rig.restart("web");
+    assert_eq!((rig.state("web"), rig.starts("web")), ("up", 3), "it only listened");
+    rig.stop("web");
+    assert_eq!(rig.state("web"), "stopped");
+    rig.start("web");
+    assert_eq!((rig.state("web"), rig.starts("web")), ("up", 4), "its sockets were closed");
+}
+
+#[test]
+fn who_is_to_start_by_its_name_and_cannot_listens_afterwards() {
+    let web = service("web").listens(80).stop_timeout(Some(secs(5)));
+    let mut rig = Rig::booted([web, service("ssh").inetd(22)]);
+    rig.start("ssh");
+    assert_eq!((rig.state("ssh"), rig.starts("ssh")), ("listening", 0), "there is no process");
+    rig.fails_at("web", Stage::Exec);
+    let job = rig.start("web");
+    assert_eq!((rig.outcome(job), rig.starts("web")), (Some(Outcome::Failed), 1));
+    rig.mends("web");
+    rig.pass(secs(600));
+    assert_eq!((rig.state("web"), rig.starts("web")), ("listening", 1));
+    // Nor does an order that was taken back come true later.
+    rig.stubborn("web");
+    rig.connect("web", "10.0.0.1");
+    rig.stop("web");
+    rig.start("web");
+    rig.stop("web");
+    rig.pass(secs(60));
+    rig.target("default");
+    assert_eq!(rig.state("web"), "stopped");
+    let hold = Request::Hold { name: "web".to_owned() };
+    rig.start("web");
+    rig.exits("web", 0);
+    rig.pass(secs(600));
+    rig.ask(hold).unwrap();
+    rig.start("web");
+    assert_eq!((rig.state("web"), rig.starts("web")), ("listening", 3));
 }
 
 #[test]
