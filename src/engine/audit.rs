@@ -168,6 +168,11 @@ pub struct Peek {
 }
 
 impl Engine {
+    /// The state of a node.
+    pub fn state_of(&self, id: NodeId) -> Option<&State> {
+        self.node(id).map(|node| &node.state)
+    }
+
     /// A look at the node of that number, while there is one.
     pub fn peek(&self, number: u32) -> Option<Peek> {
         let mut peek = Peek::default();

@@ -80,6 +80,7 @@ pub use lost::Lost;
 pub use memory::Memory;
 pub use notice::{Descriptors, Notice, Watchdog};
 pub use request::needed;
+pub use state::{DownWhy, Hope, Program, Rung, StartStep, State, Then};
 pub use timetable::After;
 pub use told::Variable;
 
@@ -91,7 +92,6 @@ use power::Phase;
 use random::Random;
 use schedule::Scheduled;
 use settings::Settings;
-use state::State;
 use storm::Storm;
 use trial::Trial;
 use why::Why;
