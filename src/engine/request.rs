@@ -471,7 +471,9 @@ impl Engine {
         self.refresh_auto();
         // Which of those that provide a name comes anyway is another question now.
         self.connect();
-        self.clear_failed_of(id);
+        if name != EMERGENCY {
+            self.clear_failed_of(id);
+        }
         self.touch_all();
         self.job(vec![(id, Goal::Up)], Vec::new(), Vec::new())
     }

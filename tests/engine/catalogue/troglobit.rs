@@ -128,6 +128,9 @@ fn tf19_a_task_that_failed_is_tried_exactly_once_when_its_target_comes() {
     }
     rig.step("mount-local", Some((millis(0), Ok(None))));
     rig.mends("db");
+    rig.target("emergency");
+    rig.pass(secs(60));
+    assert_eq!(rig.state("mount-local"), "failed", "nothing is touched in an emergency");
     rig.target("default");
     rig.pass(secs(60));
     assert_eq!((rig.state("setup"), rig.state("db"), rig.state("web")), ("done", "up", "up"));
