@@ -18,6 +18,7 @@ mod audit;
 mod auto;
 mod brought;
 mod choice;
+mod clear;
 mod conditions;
 mod displace;
 mod doing;

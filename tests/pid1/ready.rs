@@ -91,53 +91,6 @@ fn the_word_of_a_child_counts_only_where_any_process_may_tell() {
     machine.until("teller", "up");
 }
 
-/// Says that it is ready when it gets SIGUSR1, and that it has said so once finit has read it.
-const LATE: &str = r#"
-import ctypes, os, signal
-lib = ctypes.CDLL("libsystemd.so.0")
-def note(path, text):
-    with open(path, "a") as file:
-        file.write(text + "\n")
-def tell(*_):
-    lib.sd_notify(0, b"READY=1")
-    lib.sd_notify_barrier(0, ctypes.c_uint64(60_000_000))
-    note("/out/told", str(os.getpid()))
-signal.signal(signal.SIGUSR1, tell)
-note("/out/pids", str(os.getpid()))
-while True:
-    signal.pause()
-"#;
-
-/// The one before it was left alone, and means itself.
-#[test]
-fn the_word_of_an_earlier_run_that_lives_on_is_not_about_this_one() {
-    let machine = Plan::new().file("/etc/late.py", LATE).boot(
-        "[service.late]\ncommand = \"/usr/bin/python3 /etc/late.py\"\nready = \"notify\"\n\
-         stop.scope = \"none\"\n",
-    );
-    let runs = |count: usize| {
-        machine.wait("a run", |m| {
-            let pids: Vec<String> = m.read("/out/pids").lines().map(str::to_owned).collect();
-            (pids.len() == count).then_some(pids)
-        })
-    };
-    let tells = |pid: &str| {
-        let before = machine.read("/out/told").lines().count();
-        machine.sh(&format!("kill -USR1 {pid}"));
-        machine
-            .wait("it has told", |m| (m.read("/out/told").lines().count() > before).then_some(()));
-    };
-    let pids = runs(1);
-    tells(&pids[0]);
-    machine.until("late", "up");
-    machine.order(&["restart", "--no-wait", "late"]);
-    let pids = runs(2);
-    tells(&pids[0]);
-    assert_eq!(machine.status("late")["state"], "starting");
-    tells(&pids[1]);
-    assert_eq!(machine.until("late", "up")["pid"].to_string(), pids[1]);
-}
-
 /// It says goodbye before it ever was there: whoever asked for it is told, and not that all is well.
 #[test]
 fn a_good_end_before_any_sign_of_readiness_is_a_failed_start() {
