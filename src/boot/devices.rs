@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use super::fstab::Entry;
-use super::{Context, Done, Report, Tools, conf, crypt, fstab, notes, program, settings};
+use super::{Context, Done, Report, Tools};
+use super::{conf, crypt, fstab, nodes, notes, program, settings};
 use crate::config::spec::Devices;
 
 /// systemd's udevd first, then eudev's: its old name is a link to udevadm where both are.
@@ -46,14 +47,24 @@ const NOTICE: Duration = Duration::from_secs(2);
 /// Makes the devices that are there already known, and waits until that is done and the disks of
 /// crypttab(5) and fstab(5) are there.
 pub(super) async fn devices(context: &Context, tools: &impl Tools) -> Report {
-    let report = discover(context, tools).await;
+    let made = match context.boot.devices {
+        Devices::None => Ok(()),
+        // Before udevd, which looks at them once, when it starts.
+        Devices::Mdev | Devices::Udev => nodes::provide(context, tools).await,
+    };
+    let report = and(discover(context, tools).await, made);
     settings::sysctl_of_devices(context, tools).await;
     let opened = open_disks(crypt::closed(false, context), context, tools).await;
     if is_udev(context) && context.boot.fstab {
         let needed = fstab::read(context).iter().filter_map(Entry::needed_device).collect();
         await_disks(needed, "/etc/fstab", context, tools).await;
     }
-    match (report, opened) {
+    and(report, opened)
+}
+
+/// The report of a step of which a part went so.
+fn and(report: Report, part: Result<(), String>) -> Report {
+    match (report, part) {
         (report, Ok(())) => report,
         (Ok(_), Err(why)) => Err(why),
         (Err(first), Err(second)) => Err(format!("{first}; {second}")),

@@ -35,6 +35,7 @@ mod modules;
 mod mount_point;
 mod mounts;
 mod names;
+mod nodes;
 mod notes;
 mod program;
 mod record;
@@ -176,6 +177,7 @@ pub fn helper_about(word: &str, subject: &str) -> Option<u8> {
         conditions::AWAIT => Some(conditions::look_out(subject)),
         watcher::WORD => Some(watcher::watch(subject)),
         session::WORD => Some(session::note(subject)),
+        nodes::MAKE => Some(nodes::make(subject)),
         mount_point::MAKE => Some(mount_point::make(subject)),
         settings::writer::WRITE => Some(settings::writer::write(subject)),
         _ => None,

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use nix::NixPath;
 use nix::fcntl::{FcntlArg, FdFlag, OFlag};
 use nix::sys::memfd::MFdFlags;
-use nix::sys::stat::Mode;
+use nix::sys::stat::{Mode, SFlag};
 
 use super::mount;
 use crate::facts::Errno;
@@ -278,6 +278,13 @@ pub fn make_folder(path: &Path, mode: u32) -> Result<(), Errno> {
         Err(nix::errno::Errno::EEXIST) if path.is_dir() => Ok(()),
         answer => Ok(answer?),
     }
+}
+
+/// A device node for its owner alone. EEXIST, EPERM. mknod(2)
+pub fn make_device(path: &Path, is_block: bool, major: u32, minor: u32) -> Result<(), Errno> {
+    let kind = if is_block { SFlag::S_IFBLK } else { SFlag::S_IFCHR };
+    let number = nix::sys::stat::makedev(u64::from(major), u64::from(minor));
+    Ok(nix::sys::stat::mknod(path, kind, Mode::S_IRUSR | Mode::S_IWUSR, number)?)
 }
 
 /// Whether a descriptor number is open in this process.

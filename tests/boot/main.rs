@@ -14,6 +14,7 @@
 mod conditions;
 mod disks;
 mod mounting;
+mod nodes;
 mod settings;
 mod shutdown;
 mod stage;

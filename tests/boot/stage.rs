@@ -97,10 +97,11 @@ impl Tools for Fake {
         self.0.running.fetch_sub(1, Ordering::Relaxed);
         (self.0.effect)(&line);
         let is_played = self.0.acts.iter().any(|(known, _)| line.contains(known));
-        if let ["/proc/self/exe", "--write-settings", order] = program
+        if let ["/proc/self/exe", word @ ("--write-settings" | "--make-device-nodes"), about] =
+            program
             && !is_played
         {
-            return Ok(write_settings(order));
+            return Ok(be_helper(word, about));
         }
         match act {
             Act::Exits(code, output) => {
@@ -138,9 +139,9 @@ impl Tools for Fake {
 }
 
 /// What a helper is told has the folder that stands for `/` in it, so that it can be itself.
-fn write_settings(order: &str) -> Finished {
+fn be_helper(word: &str, about: &str) -> Finished {
     let mut helper = Command::new(env!("CARGO_BIN_EXE_finit"));
-    let ended = helper.args(["--write-settings", order]).output().unwrap();
+    let ended = helper.args([word, about]).output().unwrap();
     let exit = Exit::Code(ended.status.code().unwrap() as u8);
     Finished { exit, output: String::from_utf8(ended.stdout).unwrap() }
 }

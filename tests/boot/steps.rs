@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use finit::boot::{Context, Done, Place, initramfs, steps};
 use finit::config::spec::{Devices, STEPS};
 
+use super::nodes::make_nodes;
 use super::stage::{Act, Fake, Root, block, play, worked};
 
 #[test]
@@ -125,8 +126,9 @@ fn without_modules_or_module_support_nothing_is_run() {
 
 #[test]
 fn udev_is_found_started_triggered_and_waited_for() {
-    let recipe = |daemon: &str| {
+    let recipe = |root: &Root, daemon: &str| {
         vec![
+            make_nodes(root),
             format!("{daemon} --daemon"),
             "udevadm trigger --type=subsystems --action=add".to_owned(),
             "udevadm trigger --type=devices --action=add".to_owned(),
@@ -136,38 +138,40 @@ fn udev_is_found_started_triggered_and_waited_for() {
     for daemon in ["/lib/systemd/systemd-udevd", "/sbin/udevd", "/lib/udev/udevd"] {
         let root = Root::new(&[(daemon, "")]);
         let (report, ran) = play("devices", &root.context(), &[]);
-        assert_eq!((report, ran), (worked(), recipe(daemon)));
+        assert_eq!((report, ran), (worked(), recipe(&root, daemon)));
     }
     let both = Root::new(&[("/usr/lib/systemd/systemd-udevd", ""), ("/sbin/udevd", "")]);
     let settle = ("settle", Act::Hangs);
     let (report, ran) = play("devices", &both.context(), &[settle]);
     assert_eq!(report.unwrap_err(), "udevadm: not done after 150 s, killed");
-    assert_eq!(ran, recipe("/usr/lib/systemd/systemd-udevd"));
+    assert_eq!(ran, recipe(&both, "/usr/lib/systemd/systemd-udevd"));
 
     // A daemon that does not start is told, and the rest is tried all the same.
     std::fs::remove_dir_all(both.path("/run")).unwrap();
     let (report, ran) = play("devices", &both.context(), &[("--daemon", Act::Exits(1, "busy"))]);
     assert!(report.unwrap_err().ends_with("systemd-udevd: exited with status 1: busy"));
-    assert_eq!(ran.len(), 4);
+    assert_eq!(ran.len(), 5);
 }
 
 /// The step is tried again by hand for a disk that stayed closed, say, and its daemon lives.
 #[test]
 fn a_second_udevd_is_not_started_beside_the_first() {
     let root = Root::new(&[("/sbin/udevd", "")]);
+    let nodes = make_nodes(&root);
+    let nodes = nodes.as_str();
     let (daemon, ping) = ("/sbin/udevd --daemon", "udevadm control --ping --timeout=5");
     let trigger = "udevadm trigger --type=subsystems --action=add";
     // One of an initramfs may answer, and nobody asks: it has not the rules of this system.
     let busy = ("--daemon", Act::Exits(1, "busy"));
     for acts in [std::slice::from_ref(&busy), &[]] {
-        assert_eq!(play("devices", &root.context(), acts).1[..2], [daemon, trigger]);
+        assert_eq!(play("devices", &root.context(), acts).1[..3], [nodes, daemon, trigger]);
     }
-    assert_eq!(play("devices", &root.context(), &[]).1[..2], [ping, trigger]);
+    assert_eq!(play("devices", &root.context(), &[]).1[..3], [nodes, ping, trigger]);
     // It is gone.
     let (report, ran) = play("devices", &root.context(), &[("--ping", Act::Exits(1, "no"))]);
     assert_eq!(
-        (report, &ran[..3]),
-        (worked(), [ping, daemon, trigger].map(str::to_owned).as_slice())
+        (report, &ran[..4]),
+        (worked(), [nodes, ping, daemon, trigger].map(str::to_owned).as_slice())
     );
 }
 
@@ -198,7 +202,7 @@ fn logical_volumes_are_activated_where_there_may_be_some() {
     let (report, ran) = play("devices", &root.context(), &[]);
     assert_eq!(report, worked());
     let last = ["udevadm settle", "lvm vgchange -aay --sysinit", "udevadm settle"];
-    assert_eq!(ran[3..], last);
+    assert_eq!(ran[4..], last);
 }
 
 /// As a disk on USB does, which is found seconds after all events are dealt with.
@@ -280,7 +284,7 @@ fn disks_that_stay_closed_are_told() {
     let why = "/etc/crypttab: a, b not opened: install cryptsetup for cryptdisks_start";
     assert_eq!(report.unwrap_err(), why);
     let say = "say: devices: waiting up to 30 s for /dev/b of /etc/crypttab";
-    assert_eq!(ran, [say]);
+    assert_eq!(ran, [&make_nodes(&root), say]);
 
     root.write("/sbin/cryptdisks_start", "");
     let acts = [("cryptdisks_start a", Act::Exits(1, "a: no key")), ("/bin/sh", Act::Hangs)];
@@ -350,7 +354,10 @@ fn other_ways_to_devices() {
     let mut context = root.context();
     assert_eq!(play("devices", &context, &[]).0, Ok(Done::Skipped("no udevd is installed")));
     context.boot.devices = Devices::Mdev;
-    assert_eq!(play("devices", &context, &[]), (worked(), vec!["mdev -s".to_owned()]));
+    assert_eq!(
+        play("devices", &context, &[]),
+        (worked(), vec![make_nodes(&root), "mdev -s".to_owned()])
+    );
     let (report, _) = play("devices", &context, &[("mdev", Act::Missing)]);
     assert_eq!(report.unwrap_err(), "mdev is not installed");
     context.boot.devices = Devices::None;

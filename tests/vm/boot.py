@@ -62,6 +62,9 @@ def system(vm: Machine):
     check("eth0 has its address", "10.0.2.15/24" in vm.ok("ip -4 -o addr show dev eth0 up"))
     check("udev runs", vm.ok("pgrep -x systemd-udevd"))
     check("udev made its links", vm.ok("readlink -f /dev/disk/by-label/srv") == "/dev/vdb")
+    # Nobody has loaded their modules; udevd has given the nodes their modes.
+    for node, expected in (("fuse", "666 a:e5"), ("net/tun", "666 a:c8"), ("loop-control", "660 a:ed")):
+        same(f"mode and number of /dev/{node}", vm.ok(f"stat -c '%a %t:%T' /dev/{node}"), expected)
     check("swap is on", "/dev/vdc" in vm.ok("cat /proc/swaps"))
     check("there is a machine-id", re.fullmatch(r"[0-9a-f]{32}", vm.ok("cat /etc/machine-id")))
     check("logins are allowed", vm.run("test -e /run/nologin")[1] == 1)

@@ -12,6 +12,7 @@ tmpfs             /bad     tmpfs  bogus=1             0 0
 tmpfs             /above/b tmpfs  x-mount.mkdir,size=1m 0 0
 tmpfs             /above   tmpfs  defaults            0 0
 /dev/vdb          /manual  ext4   noauto              0 2
+/root/image       /looped  ext4   loop                0 0
 proc              /proc    proc   defaults,hidepid=2  0 0
 tmpfs             /dev/shm tmpfs  noexec              0 0
 /quick/y          /shown   none   bind                0 0
@@ -34,6 +35,7 @@ def prepare(vm: Machine):
     # The others are made.
     vm.ok("mkdir -p /gone /nowhere /bad /manual /none")
     vm.ok("dd if=/dev/zero of=/root/swap bs=1M count=8 2>/dev/null; chmod 600 /root/swap; mkswap -q /root/swap")
+    vm.ok("truncate -s 8M /root/image; mke2fs -q -F -t ext4 /root/image")
     vm.ok(HELPERS)
     # A folder with two parents: it can be mounted, and which of them is wrong only a person knows.
     vm.ok("mkdir /srv/a /srv/b; umount /srv; debugfs -w -R 'ln a b/c' /dev/vdb; debugfs -w -R 'ssv state 2' /dev/vdb")
@@ -54,7 +56,7 @@ def told(vm: Machine):
 def others(vm: Machine):
     """what can be mounted is"""
     same("/srv is not mounted", vm.run("mountpoint -q /srv")[1], 32)
-    for place in ("/bound", "/above", "/above/b", "/tmp"):
+    for place in ("/bound", "/above", "/above/b", "/tmp", "/looped"):
         vm.ok(f"mountpoint -q {place}")
     check("/manual is not", vm.run("mountpoint -q /manual")[1] != 0)
     swaps = vm.ok("cat /proc/swaps")

@@ -65,7 +65,7 @@ def full_reboot(vm: Machine):
 def silent_server(vm: Machine):
     """a FUSE server that says nothing, a frozen disk, processes in both that nothing can kill and one of whom not even
     the words can be read: it still goes off"""
-    vm.ok("modprobe fuse; mkdir -p /mnt/silent; exec 9<>/dev/fuse")
+    vm.ok("mkdir -p /mnt/silent; exec 9<>/dev/fuse")
     vm.ok("mount -i -t fuse -o fd=9,rootmode=40000,user_id=0,group_id=0 silent /mnt/silent")
     vm.ok("(ls /mnt/silent/x) >/dev/null 2>&1 &")
     vm.ok(f"echo dirty >/srv/dirty; cat >/root/locked <<'END'{LOCKED}END")
