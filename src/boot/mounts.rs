@@ -2,8 +2,9 @@
 //! everything volatile lives. Only system calls that cannot hang, and no child: nothing works
 //! before this.
 
+use std::fs::Permissions;
 use std::io::ErrorKind;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::Path;
 
 use super::{Context, Done, Place, Report, conf, disks};
@@ -20,10 +21,17 @@ struct Virtual {
     witness: &'static str,
 }
 
-const VIRTUAL: [Virtual; 6] = [
+const VIRTUAL: [Virtual; 7] = [
     Virtual { fstype: "proc", target: "/proc", options: "nosuid,noexec,nodev", witness: "self" },
     Virtual { fstype: "sysfs", target: "/sys", options: "nosuid,noexec,nodev", witness: "kernel" },
     Virtual { fstype: "tmpfs", target: "/run", options: "mode=0755,nosuid,nodev", witness: "." },
+    // Anybody may lock a serial line, say, and so it must be small: pid files are beside it.
+    Virtual {
+        fstype: "tmpfs",
+        target: LOCKS,
+        options: "mode=1777,nosuid,nodev,noexec,size=5m",
+        witness: ".",
+    },
     Virtual { fstype: "devtmpfs", target: "/dev", options: "mode=0755,nosuid", witness: "null" },
     Virtual {
         fstype: "devpts",
@@ -38,6 +46,10 @@ const VIRTUAL: [Virtual; 6] = [
         witness: ".",
     },
 ];
+
+/// Where programs lock what there is but one of. No tmpfiles.d(5) of Debian makes it, since its other
+/// inits mount it themselves.
+const LOCKS: &str = "/run/lock";
 
 /// What else daemons and tools expect and systemd mounts, with its options: type, place, options.
 /// Only where the kernel knows the type.
@@ -91,7 +103,10 @@ pub(super) fn mount_virtual(context: &Context) -> Report {
             Err(error) => troubles.push(format!("{link}: {error}")),
         }
     }
-    make_folder(Path::new("/run/lock"), 0o755);
+    if !os::mount::is_mount_point(Path::new(LOCKS)) {
+        // A container may mount nothing. Where it keeps this too, it knows why.
+        std::fs::set_permissions(LOCKS, Permissions::from_mode(0o1777)).ok();
+    }
     if context.place == Place::Machine {
         mount_for_tools(context);
         // Containers expect the machine's mounts to reach them, and their own to stay theirs.
@@ -200,6 +215,7 @@ mod tests {
                 "proc /proc nosuid,noexec,nodev",
                 "sysfs /sys nosuid,noexec,nodev",
                 "tmpfs /run mode=0755,nosuid,nodev",
+                "tmpfs /run/lock mode=1777,nosuid,nodev,noexec,size=5m",
                 "devtmpfs /dev mode=0755,nosuid",
                 "devpts /dev/pts mode=0620,gid=5,nosuid,noexec",
                 "tmpfs /dev/shm mode=1777,nosuid,nodev",
