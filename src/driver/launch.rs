@@ -80,10 +80,7 @@ impl Driver {
         let words = config::expand(&order.command, |name| environment.get(name).map(str::to_owned));
         let argv: Vec<Vec<u8>> = words.into_iter().map(String::into_bytes).collect();
         let path = environment.get("PATH").unwrap_or(PATH);
-        let tty = match (&order.what, &exec.tty) {
-            (What::Main, Some(tty)) => Some(format!("/dev/{tty}")),
-            _ => None,
-        };
+        let tty = (order.what == What::Main).then(|| self.terminal(node, spec)).flatten();
         let input = match (&order.what, &exec.stdin) {
             (What::Main, Stdin::File(path)) => Some(path.as_os_str().as_bytes()),
             _ => None,

@@ -3,7 +3,7 @@
 //! shell to save what there is; `reboot -f` works. Who asks finitctl is told so.
 
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout};
 
@@ -22,8 +22,6 @@ const CRITICAL: u8 = 2;
 
 /// What a person is to do.
 const ADVICE: &str = "save what there is, then `reboot -f`; Ctrl-Alt-Del restarts at once";
-
-const CONSOLE: &str = "/dev/console";
 
 /// What gives a person control, the best first.
 const LOGINS: [&[&str]; 3] = [&["/sbin/sulogin"], &["/bin/sulogin"], &["/bin/sh"]];
@@ -73,7 +71,7 @@ pub fn lifeboat(why: &str) -> ! {
         }
         // The login has hung the console up, and with that threw away what nobody had read yet.
         if let Some(text) = at_console.take() {
-            let _lost = fds::write_file(Path::new(CONSOLE), text.as_bytes());
+            let _lost = fds::write_file(&console(), text.as_bytes());
         }
         // Whoever has the console was started by us, and so comes to us when it ends.
         ended = false;
@@ -127,8 +125,16 @@ impl Callers {
 
 /// Whether somebody has the console already, as a person who is logged in there.
 fn is_in_use() -> bool {
-    let console = tty::open(Path::new(CONSOLE)).and_then(|console| tty::number(console.as_fd()));
+    let console = tty::open(&console()).and_then(|console| tty::number(console.as_fd()));
     console.is_ok_and(|number| proc::processes().iter().any(|other| other.terminal == number))
+}
+
+/// The console, or what is in its place where it does not open.
+fn console() -> PathBuf {
+    let is_machine = proc::pid_namespace_is_initial();
+    let instead =
+        is_machine.then(tty::instead_of_console).and_then(|names| names.into_iter().next());
+    Path::new("/dev").join(instead.as_deref().unwrap_or("console"))
 }
 
 fn start(words: &[&str]) -> Option<Pid> {
@@ -139,8 +145,9 @@ fn start(words: &[&str]) -> Option<Pid> {
     let argv: Vec<Vec<u8>> = words.iter().map(|word| word.as_bytes().to_vec()).collect();
     let env: [(&[u8], &[u8]); 3] =
         [(b"PATH", super::environment::PATH.as_bytes()), (b"TERM", b"vt220"), (b"HOME", b"/root")];
-    let launch =
-        Launch { argv: &argv, env: &env, tty: Some(CONSOLE.as_bytes()), ..Launch::default() };
+    let console = console();
+    let tty = Some(console.as_os_str().as_encoded_bytes());
+    let launch = Launch { argv: &argv, env: &env, tty, ..Launch::default() };
     let spawned = spawn::spawn(Plan::new(&launch).ok()?).ok()?;
     let pid = spawned.pid;
     // Its end is the exec: the login has its console by then. One that hangs is not waited for.

@@ -35,6 +35,7 @@ mod sockets;
 mod start;
 mod store;
 mod survive;
+mod terminals;
 mod timetable;
 mod tools;
 mod watch;

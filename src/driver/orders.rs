@@ -22,7 +22,7 @@ use crate::os::reboot::{self, How};
 use crate::os::socket::Endpoint;
 use crate::os::spawn::{self, Launch, Plan};
 use crate::os::users::Accounts;
-use crate::os::{fds, socket, time, tty};
+use crate::os::{fds, socket, time};
 use crate::proto::frame::{self, Answer};
 use crate::proto::{Code, Power, Refusal, Reply, Request};
 
@@ -186,17 +186,6 @@ impl Driver {
         );
         self.console.tell(Level::Trouble, &text);
         self.asked_by_keyboard(Request::Stop { names });
-    }
-
-    /// Services that have the console, by name.
-    fn on_console(&self) -> impl Iterator<Item = String> {
-        let console = tty::console();
-        let services = self.engine.services().into_iter();
-        let active = services.filter(|(id, _)| self.engine.is_active(*id));
-        active.filter_map(move |(_, spec)| {
-            let terminal = spec.exec.tty.as_deref()?;
-            tty::is_console(terminal, console).then(|| spec.name.clone())
-        })
     }
 
     /// What the keyboard asks for. Nobody waits for the answer.

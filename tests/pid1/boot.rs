@@ -1,6 +1,10 @@
 //! Whatever the file and the descriptors look like, there is a machine and a way to talk to it.
 
+use std::fs::File;
+use std::io::Read;
+
 use crate::machine::{Machine, Plan};
+use crate::shipped::terminal;
 
 /// A machine that has nothing to run still takes orders and lets a person in.
 fn has_login_and_banner(machine: &Machine, banner: &str) {
@@ -226,6 +230,47 @@ fn without_descriptors_and_console_services_still_have_theirs() {
         let own = std::fs::read_link(format!("/proc/{}/fd/0", machine.pid)).unwrap();
         assert_eq!(own.to_str().unwrap(), "/dev/null", "closed={closed}");
     }
+}
+
+/// Waits for the prompt of a shell on a screen.
+fn prompts(machine: &Machine, mut screen: File) {
+    let mut shown = Vec::new();
+    machine.wait("a shell's prompt", |_| {
+        // Until somebody has opened it, nothing can be read.
+        screen.read_to_end(&mut shown).ok();
+        String::from_utf8_lossy(&shown).contains("# ").then_some(())
+    });
+}
+
+/// Where the kernel was told of a device for its console that is not there, people sit at another.
+/// Without /proc this is no container: such a one may have the screen of its host.
+#[test]
+fn a_console_that_does_not_open_costs_no_login() {
+    let plan = || Plan::new().with("lacks=p").without_console().without_users();
+    let machine = plan().start();
+    prompts(&machine, terminal(&machine, "tty1"));
+
+    let container = Plan::new().without_console().boot_as_is();
+    let _screen = terminal(&container, "tty1");
+    container.wait("no login there", |m| {
+        let login = m.status("console-login");
+        assert_ne!(login["state"], "up");
+        (login["restarts"].as_u64() >= Some(2)).then_some(())
+    });
+
+    // Whoever has that terminal keeps it, but for repairs; another comes to the next one.
+    let file = "[service.getty]\ncommand = \"/programs/diarist /out/diary getty\"\ntty = \"tty1\"\n\
+                before-start = \"/bin/sh -c 'until [ -e /dev/ttyAMA0 ]; do sleep 0.1; done'\"\n\
+                [service.own]\nscript = \"[ -t 0 ] && echo >/out/own\"\ntty = \"console\"\n\
+                after = \"getty\"\nrestart = \"never\"\n";
+    let machine = plan().file("/etc/finit.toml", file).start();
+    let screen = terminal(&machine, "tty1");
+    let _line = terminal(&machine, "ttyAMA0");
+    machine.appears("/out/own");
+    machine.wait("the getty", |m| m.read("/out/diary").contains("getty begins").then_some(()));
+    machine.signal_pid1(libc::SIGWINCH);
+    prompts(&machine, screen);
+    machine.wait("the getty to leave it", |m| (m.ends() == ["getty"]).then_some(()));
 }
 
 /// L1: whatever a container does not give, alone and together: a console, devices, control groups

@@ -16,7 +16,7 @@ const NOTE: &str = "#!/bin/sh\necho ${0##*/} $@ >>/out/diary\n";
 
 /// A terminal that the machine has under this name; our end.
 #[allow(unsafe_code, reason = "nix makes terminals of the host alone")]
-fn terminal(machine: &Machine, name: &str) -> File {
+pub fn terminal(machine: &Machine, name: &str) -> File {
     let mut options = File::options();
     let options = options.read(true).write(true).custom_flags(libc::O_NOCTTY | libc::O_NONBLOCK);
     let ours = options.open(machine.path("/dev/ptmx")).unwrap();
