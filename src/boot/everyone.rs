@@ -78,10 +78,11 @@ pub(super) async fn leaves(
     }
     // A stopped process gets its signals when it goes on.
     signal(kernel, &spared, SignalNumber::CONT);
-    // SIGKILL needs a moment as well, when SIGTERM has used up all the time.
+    // SIGKILL needs a moment as well, when SIGTERM has used up all the time: as much, or its own.
     let time = end.since(kernel.now());
     let half = time.checked_div(2).unwrap_or_default();
-    if wait(spec.term_wait.min(half), &spared, tools, kernel).await {
+    let most = half.max(time.saturating_sub(spec.kill_wait));
+    if wait(spec.term_wait.min(most), &spared, tools, kernel).await {
         return;
     }
     tools.say("sending SIGKILL to all that are left");

@@ -51,7 +51,9 @@ pub async fn finish(
 ) -> Errno {
     let start = kernel.now();
     let end = start.after(left);
-    let end_of_killing = start.after(left.saturating_sub(left.checked_div(3).unwrap_or_default()));
+    // A third is for the disks, if it is not what was kept for the processes.
+    let most = left.saturating_sub(left.checked_div(3).unwrap_or_default());
+    let end_of_killing = start.after(most.max(spec.kept_back().min(left)));
     if context.place == Place::Machine {
         // First, before it loads a driver for something that is being taken away.
         program::call(tools, &["udevadm", "control", "--exit"], UDEV.min(left)).await.ok();

@@ -103,10 +103,8 @@ impl Engine {
         self.tell(Level::Trouble, text);
         self.cause = Why::behind(self.now, Cause::Shutdown, self.cause.clone());
         let shutdown = self.shutdown_settings();
-        // What is left after the services: SIGTERM and SIGKILL to everybody, and unmounting.
-        let rest = (shutdown.term_wait.saturating_add(shutdown.kill_wait))
-            .min(shutdown.timeout.checked_div(2).unwrap_or_default());
-        let deadline = self.now.after(shutdown.timeout.saturating_sub(rest));
+        let for_services = shutdown.timeout.saturating_sub(shutdown.kept_back());
+        let deadline = self.now.after(for_services);
         let report = self.now.after(REPORT);
         self.phase = Phase::Down { how, since: self.now, deadline, report, told: false };
         self.end_holds();

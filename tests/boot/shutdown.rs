@@ -92,8 +92,18 @@ fn stubborn() -> SignalNumber {
 }
 
 fn go_down(context: &Context, tools: &Fake, kernel: &Stub) -> Errno {
-    let spec = ShutdownSpec::default();
-    block(finish(How::Poweroff, &spec, context, Duration::from_secs(60), tools, kernel))
+    go_down_in(60_000, &ShutdownSpec::default(), context, tools, kernel)
+}
+
+/// With so many milliseconds left.
+fn go_down_in(
+    left: u64,
+    spec: &ShutdownSpec,
+    context: &Context,
+    tools: &Fake,
+    kernel: &Stub,
+) -> Errno {
+    block(finish(How::Poweroff, spec, context, Duration::from_millis(left), tools, kernel))
 }
 
 #[test]
@@ -318,16 +328,56 @@ fn nothing_that_hangs_holds_the_shutdown() {
     assert!(lines.last().unwrap().starts_with("reboot Poweroff"));
 }
 
+/// As much as the engine leaves where services have used up their time, but for a moment.
+#[test]
+fn late_services_cost_the_other_processes_nothing() {
+    let root = Root::new(&[]);
+    let seconds = Duration::from_secs;
+    let usual = ShutdownSpec::default();
+    let patient = ShutdownSpec { term_wait: seconds(20), kill_wait: seconds(5), ..usual.clone() };
+    for (spec, kill_at) in [(usual, 10), (patient, 20)] {
+        let (tools, lines) = Fake::new(&[]);
+        let kernel = Stub::new(&tools, vec![(process(50, "database"), kill_at - 1, stubborn())]);
+        go_down_in(24_990, &spec, &root.context(), &tools, &kernel);
+        let lines: Vec<String> = lines.try_iter().collect();
+        assert!(!lines.iter().any(|line| line.contains("KILL")), "{lines:?}");
+        assert_eq!(lines.last().unwrap(), &format!("reboot Poweroff at {} s", kill_at - 1));
+
+        let (tools, lines) = Fake::new(&[]);
+        let kernel = Stub::new(&tools, vec![(process(50, "stuck"), NEVER, stubborn())]);
+        go_down_in(24_990, &spec, &root.context(), &tools, &kernel);
+        let lines: Vec<String> = lines.try_iter().collect();
+        // A line each three seconds.
+        let before = lines.iter().take_while(|line| !line.contains("SIGKILL"));
+        let waited = before.filter(|line| line.contains("waiting for stuck"));
+        assert_eq!(waited.count() as u64, kill_at / 3, "{lines:?}");
+        assert_eq!(lines.last().unwrap(), "reboot Poweroff at 24 s");
+    }
+}
+
+/// What is too short is shared.
 #[test]
 fn with_little_time_left_the_disks_still_get_some() {
-    let root = Root::new(&[]);
-    let (tools, lines) = Fake::new(&[]);
-    let kernel = Stub::new(&tools, vec![(process(50, "stuck"), NEVER, stubborn())]);
-    let spec = ShutdownSpec::default();
-    let left = Duration::from_secs(6);
-    block(finish(How::Restart, &spec, &root.context(), left, &tools, &kernel));
-    let last = lines.try_iter().last().unwrap();
-    assert_eq!(last, "reboot Restart at 4 s");
+    let root = Root::new(&[("/proc/swaps", "Filename\n/dev/sda2 partition 1 0 -2\n")]);
+    for (timeout, left, down_at) in [(60, 30, 25), (60, 6, 6), (9, 6, 4)] {
+        let spec = ShutdownSpec { timeout: Duration::from_secs(timeout), ..Default::default() };
+        let processes = || vec![(process(50, "stuck"), NEVER, stubborn())];
+        let (tools, lines) = Fake::new(&[]);
+        let kernel = Stub::new(&tools, processes());
+        go_down_in(left * 1000, &spec, &root.context(), &tools, &kernel);
+        let last = lines.try_iter().last().unwrap();
+        assert_eq!(last, format!("reboot Poweroff at {down_at} s"));
+
+        let hang = [("unmount", Act::Hangs), ("swapoff", Act::Hangs)];
+        let (tools, lines) = Fake::new(&hang);
+        let kernel = Stub::new(&tools, processes());
+        go_down_in(left * 1000, &spec, &root.context(), &tools, &kernel);
+        let lines: Vec<String> = lines.try_iter().collect();
+        for expected in ["--unmount-gently", "swapoff -a", "--unmount"] {
+            assert!(lines.iter().any(|line| line.ends_with(expected)), "{expected}: {lines:?}");
+        }
+        assert!(tools.seconds() <= down_at + 15, "{}", tools.seconds());
+    }
 }
 
 #[test]

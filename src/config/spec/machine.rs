@@ -100,6 +100,14 @@ impl Default for ShutdownSpec {
     }
 }
 
+impl ShutdownSpec {
+    /// What is kept of the time for the processes that are left after the services.
+    pub fn kept_back(&self) -> Duration {
+        let waits = self.term_wait.saturating_add(self.kill_wait);
+        waits.min(self.timeout.checked_div(2).unwrap_or_default())
+    }
+}
+
 /// What a key of the machine does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PowerKey {
