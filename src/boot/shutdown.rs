@@ -1,8 +1,11 @@
 //! The last phase of a shutdown, after the engine has stopped the services: everybody else is
 //! told to end, disks are let go of, and the kernel has the last word.
 //!
-//! Nothing here can keep the machine from going down: each wait has an end, what can hang is
-//! done by children, and the whole has a deadline of which a third is kept for the disks.
+//! Nothing here can keep the machine from going down: each wait has an end, and what can hang is
+//! done by children. The whole has a deadline, of which a third is kept for the disks unless the
+//! processes need it. Only disks go past it: what they have not taken when the power goes is lost, so
+//! that they are waited for as long as they take some of it, and half a minute longer; unmounting has
+//! its least time after that.
 
 use std::time::Duration;
 
@@ -55,7 +58,9 @@ pub async fn finish(
     let most = left.saturating_sub(left.checked_div(3).unwrap_or_default());
     let end_of_killing = start.after(most.max(spec.kept_back().min(left)));
     if context.place == Place::Machine {
-        // First, before it loads a driver for something that is being taken away.
+        // Not before the services are down: cryptsetup(8), dmsetup(8) and ifdown(8), which stop some
+        // of them, wait for what it does. First here, before it loads a driver for something that is
+        // being taken away.
         program::call(tools, &["udevadm", "control", "--exit"], UDEV.min(left)).await.ok();
         save_seed(context, tools, left).await;
         record::note(record::DOWN, context, left, tools).await;

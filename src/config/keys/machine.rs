@@ -112,7 +112,10 @@ pub(super) const KEYS: [Key; 21] = [
         DURATION,
         r#""60s""#,
         r#""60s""#,
-        "For the whole way down, after which the machine goes down with whatever still runs.",
+        "For the whole way down, after which the machine goes down with whatever still runs. \
+         Slow disks get more: what was written to files and is not on them yet would be lost, so \
+         they are waited for as long as that gets less. It ends after 30 s in which they take \
+         nothing; unmounting them is tried for some seconds more.",
     ),
     key(
         "shutdown",
@@ -128,7 +131,8 @@ pub(super) const KEYS: [Key; 21] = [
         DURATION,
         r#""15s""#,
         r#""15s""#,
-        "From SIGKILL to every process that is left until going on without them.",
+        "From SIGKILL to every process that is left until going on without them. Both waits are \
+         shorter where together they are more than half of `timeout`.",
     ),
     key(
         "shutdown",
