@@ -371,26 +371,6 @@ fn l3_what_is_mounted_already_is_left_alone() {
     assert!(machine.exists("/run/before"));
 }
 
-/// Whoever has a serial line or a mailbox locks it there, as in a system of Debian: its tmpfiles.d(5)
-/// leaves that to the init. Where nothing may be mounted it is a folder.
-#[test]
-fn anybody_may_lock_what_there_is_one_of() {
-    // No capabilities, and a umask that lets nobody else in.
-    for poor in ["lacks=c", "dirty=yes"] {
-        let plan = Plan::new().file("/usr/bin/systemd-tmpfiles", "#!/bin/sh\n").with(poor);
-        let machine = plan.boot("# nothing\n");
-        machine.booted();
-        let touch = ["setpriv", "--reuid=65534", "--clear-groups", "touch", "/run/lock/one"];
-        let said = machine.run(&touch);
-        assert_eq!(said.code, 0, "{said:?}");
-        assert_eq!(machine.sh("stat -c %a /run/lock").text, "1777\n");
-        // The others of /run have their room whatever anybody puts there.
-        let own = machine.sh("grep ' /run/lock ' /proc/mounts").text;
-        let is_own = own.contains("nosuid,nodev,noexec") && own.contains("size=5120k");
-        assert_eq!(is_own, poor == "dirty=yes", "{own}");
-    }
-}
-
 /// I6: with one, ^C would be a SIGINT to PID 1, which restarts the machine. Nobody else takes the
 /// console, so that any open(2) of PID 1 could make it its own.
 #[test]

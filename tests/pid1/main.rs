@@ -48,6 +48,7 @@ mod scarce;
 mod selfwait;
 mod shipped;
 mod stdin;
+mod steps;
 mod stop;
 mod store;
 mod streams;
