@@ -12,7 +12,8 @@ pub(super) const KEYS: [Key; 3] = [
         "",
         r#""tty1""#,
         "The terminal that it runs on, a name under /dev: reset, hung up, and its \
-         controlling one, with TERM set.",
+         controlling one, with TERM set. Where \"console\" does not open on a machine, another \
+         one that is there and no other service has: the screen's, or a serial line.",
     ),
     key(
         IN,
