@@ -26,6 +26,8 @@ fn every_request() -> Vec<Request> {
         Request::Ping,
         Request::List,
         Request::Status { name: name() },
+        Request::Why { name: name() },
+        Request::Plan,
         Request::Start { names: names() },
         Request::Stop { names: names() },
         Request::StopGently { names: names() },
@@ -160,6 +162,19 @@ fn requests_survive_the_wire() {
         assert_eq!(call.request, request);
         assert_eq!(call.spelling, Spelling::Json(json!(3)));
     }
+}
+
+/// What is new in the protocol is tried with all the rest.
+#[test]
+fn every_request_is_among_those_that_are_tried() {
+    let odd = serde_json::from_value::<Request>(json!({"method": "no-such"})).unwrap_err();
+    let listed = odd.to_string();
+    let mut known: Vec<&str> =
+        listed.split_once("expected one of ").unwrap().1.split('`').skip(1).step_by(2).collect();
+    let tried: Vec<serde_json::Value> =
+        every_request().iter().map(|request| serde_json::to_value(request).unwrap()).collect();
+    known.retain(|method| !tried.iter().any(|request| request["method"] == *method));
+    assert!(known.is_empty() && tried.len() > 25, "{known:?} is tried by nobody");
 }
 
 #[test]

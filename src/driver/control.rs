@@ -337,6 +337,10 @@ async fn read_line(reader: &mut BufReader<Words>) -> Option<Result<String, &'sta
         Ok(Ok(count)) if count >= MAX_LINE && line.last() != Some(&b'\n') => {
             return Some(Err("the line is longer than 64 KiB"));
         }
+        // Half an order may be another one: `stop db` of `stop db-replica`.
+        Ok(Ok(_)) if line.last() != Some(&b'\n') => {
+            return Some(Err("the line does not end with a newline"));
+        }
         Ok(Ok(_)) => {}
     }
     Some(String::from_utf8(line).map_err(|_| "the line is not UTF-8"))

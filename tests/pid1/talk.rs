@@ -37,6 +37,11 @@ impl Line {
         self.0.get_mut().write_all(bytes)
     }
 
+    /// Nothing more is sent; answers are still taken.
+    pub fn ends(&self) -> io::Result<()> {
+        self.0.get_ref().shutdown(std::net::Shutdown::Write)
+    }
+
     /// The next line, without its end; an error at the end of the connection.
     pub fn hear(&mut self) -> io::Result<String> {
         let mut line = String::new();
