@@ -128,13 +128,3 @@ fn sd17_a_daemon_that_is_looked_for_is_found_though_the_file_is_read_again() {
     rig.pass(secs(2));
     assert_eq!((rig.state("p"), rig.starts("p")), ("up", 1));
 }
-
-#[test]
-fn tf17_what_comes_after_a_start_waits_until_it_is_ready() {
-    let part = service("p").notifies().after_start(crate::build::hook("/bin/note"));
-    let mut rig = Rig::booted_but([part], |rig| rig.program("p", Program::mute()));
-    rig.pass(secs(1));
-    assert_eq!(rig.started(), ["/sbin/p"]);
-    rig.tells("p", "READY=1");
-    assert_eq!(rig.started(), ["/sbin/p", "/bin/note"]);
-}

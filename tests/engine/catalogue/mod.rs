@@ -8,4 +8,5 @@ mod dinit_process;
 mod dinit_ready;
 mod dinit_recovery;
 mod others;
+mod readiness;
 mod troglobit;

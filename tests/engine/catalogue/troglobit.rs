@@ -1,8 +1,7 @@
 //! TF: what the C init of the same name tests.
 
-use finit::engine::Extent;
-use finit::facts::{Exit, SignalNumber};
-use finit::proto::Outcome;
+use finit::facts::{Exit, NOBODY_LEFT, SignalNumber};
+use finit::proto::{Outcome, Reply, Request};
 
 use crate::build::{Part, hook, machine, millis, secs, service, task};
 use crate::fates::Program;
@@ -69,6 +68,53 @@ fn tf5_a_hundred_kills_are_a_crash_for_good_and_after_each_it_is_tidied_up() {
     assert_eq!(reason, "killed by SIGKILL; gave up after 100 restarts in 3600s");
 }
 
+/// The same where nobody kills it but it itself.
+#[test]
+fn tf5_a_program_that_crashes_by_itself_is_given_up_and_told_of_each_time() {
+    let quick = service("web").delay(millis(1), millis(1)).burst(100, secs(3600));
+    let mut rig = Rig::booted_but([quick.after_stop(hook("/tidy"))], |rig| {
+        let crash = Exit::Signal { number: SignalNumber::parse("SEGV").unwrap(), core: true };
+        rig.program("web", Program { ends: Some((millis(1), crash)), ..Program::daemon() });
+        rig.ends("/tidy", millis(0), 0);
+    });
+    rig.pass(secs(3600));
+    assert_eq!((rig.state("web"), rig.starts("web")), ("failed", 101));
+    let told = "SERVICE_RESULT=core-dump EXIT_CODE=dumped EXIT_STATUS=SEGV";
+    assert_eq!(rig.told("/tidy"), [told; 101]);
+    assert!(rig.reason("web").ends_with("gave up after 100 restarts in 3600s"));
+}
+
+#[test]
+fn tf8_a_program_whose_daemon_dies_is_tried_again_and_again() {
+    let quick = || service("p").forks().delay(secs(1), secs(1));
+    let mut rig = Rig::booted([quick(), service("q").needs("p")]);
+    let mut pids = Vec::new();
+    for starts in 1..=7 {
+        assert_eq!((rig.state("p"), rig.starts("p")), ("up", starts));
+        pids.extend(rig.status("p").pid);
+        rig.crashes("p");
+        assert_eq!((rig.state("p"), rig.status("p").pid), ("restarting", None));
+        rig.pass(secs(1));
+    }
+    pids.sort_unstable();
+    pids.dedup();
+    assert_eq!((pids.len(), rig.starts("q")), (7, 1), "each time another daemon: {pids:?}");
+    // It forks well each time, and there is no daemon by the time that it is looked for: its end is
+    // one that nobody has seen, the oracle neither.
+    let mut rig = Rig::booted_but([quick()], |rig| rig.ends("p?", secs(2), NOBODY_LEFT));
+    rig.world.oracle = None;
+    for starts in 1..=7 {
+        assert_eq!((rig.state("p"), rig.starts("p")), ("starting", starts));
+        rig.world.strays.clear();
+        rig.pass(secs(2));
+        assert_eq!(rig.state("p"), "restarting", "{}", rig.reason("p"));
+        rig.pass(secs(1));
+    }
+    rig.mends("p?");
+    rig.restart("p");
+    assert_eq!(rig.state("p"), "up");
+}
+
 #[test]
 fn tf10_a_name_stands_for_its_instances_and_not_for_what_begins_like_it() {
     let one = |name: &str| service(name).instance_of("foo");
@@ -78,6 +124,12 @@ fn tf10_a_name_stands_for_its_instances_and_not_for_what_begins_like_it() {
         assert_eq!(rig.state(name), "stopped", "{name}");
     }
     assert_eq!((rig.state("foobar"), rig.status("foo").kind.as_str()), ("up", "template"));
+    let mut shown = |pattern: &str| match rig.ask(Request::Status { name: pattern.to_owned() }) {
+        Ok(Reply::Services(all)) => all.into_iter().map(|one| one.name).collect::<Vec<_>>(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(shown("foo@*"), ["foo@1", "foo@2", "foo@3"]);
+    assert_eq!(shown("foo@[!2]"), ["foo@1", "foo@3"]);
     rig.restart("foo");
     assert_eq!((rig.starts("foo@1"), rig.starts("foo@3"), rig.starts("foobar")), (2, 2, 1));
 }
@@ -151,35 +203,6 @@ fn tf21_the_target_of_the_kernel_command_line_is_the_one_that_is_booted() {
     assert_eq!((rig.state("web"), rig.starts("web")), ("stopped", 0));
     assert_eq!((rig.state("shell"), rig.state("base")), ("up", "up"));
     assert_eq!(rig.machine().target, "rescue");
-}
-
-#[test]
-fn tf33_a_reload_of_the_same_file_keeps_every_process_of_a_mixed_graph() {
-    let parts = || {
-        [
-            service("a"),
-            task("b").needs("a"),
-            service("c").needs("b").listens(80).at_boot(),
-            service("d").wants("c").before_start(hook("/sbin/prepare")),
-            service("e").bound_to("d").after("c").after_start(hook("/sbin/greet")),
-        ]
-    };
-    let mut rig = Rig::booted_but(parts(), |rig| {
-        for name in ["b", "/sbin/prepare", "/sbin/greet"] {
-            rig.ends(name, millis(1), 0);
-        }
-    });
-    rig.pass(secs(1));
-    let names = ["a", "c", "d", "e"];
-    let pids = names.map(|name| rig.status(name).pid);
-    assert!(pids.iter().all(Option::is_some), "{pids:?}");
-    let started = rig.world.started.len();
-    for extent in [Extent::Definitions, Extent::Everything] {
-        assert_eq!(rig.load(machine(parts()), extent), "nothing changed");
-        rig.pass(secs(60));
-    }
-    assert_eq!(names.map(|name| rig.status(name).pid), pids);
-    assert_eq!((rig.world.started.len(), rig.world.signals.len()), (started, 0));
 }
 
 /// There it ended as running, with pid 0; and a reload made another kind of service of it.

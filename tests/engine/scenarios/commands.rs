@@ -94,3 +94,56 @@ fn a_command_is_stopped_like_any_other_step() {
     assert_eq!((rig.state("web"), rig.starts("web")), ("stopped", 0));
     assert_eq!(rig.signals("web"), ["SIGTERM"]);
 }
+
+fn asked(rig: &Rig) -> usize {
+    rig.started().iter().filter(|word| **word == "/ask").count()
+}
+
+/// SD7: connections in plenty, and a command that says no: nobody goes round in circles about it.
+#[test]
+fn a_command_that_says_no_to_a_connection_lets_go_of_the_socket() {
+    let web = service("web").listens(80).only_if_command(hook("/ask"));
+    let mut rig = Rig::booted_but([web], |rig| rig.ends("/ask", millis(0), 0));
+    assert_eq!((rig.state("web"), asked(&rig), rig.world.bound.len()), ("listening", 1, 1));
+    rig.ends("/ask", millis(0), 1);
+    for _ in 0..100 {
+        rig.connect("web", "10.0.0.1");
+    }
+    rig.pass(secs(3600));
+    let why = "only-if-command `/ask` exited with status 1";
+    assert_eq!((rig.state("web"), rig.reason("web").as_str()), ("skipped", why));
+    assert_eq!((asked(&rig), rig.starts("web"), rig.world.bound.len()), (2, 0, 0));
+    rig.ends("/ask", millis(0), 0);
+    rig.start("web");
+    rig.connect("web", "10.0.0.1");
+    assert_eq!((rig.state("web"), rig.starts("web")), ("up", 1));
+}
+
+#[test]
+fn a_command_is_asked_before_inetd_listens_and_not_at_each_connection() {
+    let web = service("web").inetd(80).only_if_command(hook("/ask"));
+    let mut rig = Rig::booted_but([web], |rig| rig.ends("/ask", millis(0), 1));
+    assert_eq!((rig.state("web"), rig.world.bound.len()), ("skipped", 0));
+    rig.ends("/ask", millis(0), 0);
+    rig.start("web");
+    rig.ends("/ask", millis(0), 1);
+    for _ in 0..10 {
+        rig.connect("web", "10.0.0.1");
+    }
+    assert_eq!((rig.state("web"), asked(&rig), rig.starts("web")), ("listening", 2, 10));
+}
+
+#[test]
+fn a_command_that_cannot_decide_about_a_connection_is_asked_ever_more_slowly() {
+    let web = service("web").listens(80).only_if_command(hook("/ask"));
+    let mut rig = Rig::booted_but([web], |rig| rig.ends("/ask", millis(0), 0));
+    rig.ends("/ask", millis(0), 255);
+    rig.connect("web", "10.0.0.1");
+    rig.pass(secs(3600));
+    let asked = rig.started().len();
+    assert!((20..300).contains(&asked), "{asked} times in an hour");
+    assert_eq!((rig.starts("web"), rig.world.bound.len()), (0, 1), "{}", rig.reason("web"));
+    rig.ends("/ask", millis(0), 0);
+    rig.pass(secs(60));
+    assert_eq!(rig.state("web"), "up", "the connection still waits for it");
+}

@@ -45,6 +45,117 @@ fn a_mere_look_changes_nothing_that_runs_and_starts_nothing() {
     assert_eq!(rig.started().last(), Some(&"/opt/a --new"));
 }
 
+/// SD12: what the file says now is what counts, however often it was edited to and fro.
+#[test]
+fn a_definition_that_is_as_it_was_again_is_no_newer_one() {
+    let changed = |rig: &mut Rig| rig.status("a").detail.unwrap().changed;
+    let edited = || [service("a").runs("/opt/a --new"), service("b")];
+    let before = || [service("a"), service("b")];
+    let mut rig = Rig::booted(before());
+    rig.look_at(edited());
+    assert!(changed(&mut rig));
+    rig.world.anew();
+    assert!(changed(&mut rig), "an upgrade forgets it not");
+    rig.look_at(before());
+    assert!(!changed(&mut rig), "it runs by what the file says");
+    rig.look_at([service("b")]);
+    rig.look_at(before());
+    assert!(!changed(&mut rig), "nor by its absence in between");
+    rig.look_at(edited());
+    rig.restart("a");
+    assert!(!changed(&mut rig), "what was restarted is the new one");
+    rig.apply(before());
+    assert!(!changed(&mut rig));
+    assert_eq!((rig.starts("a"), rig.starts("b")), (3, 1));
+}
+
+/// SD11: who is not in the file any more, and nobody has said that it is to be followed.
+#[test]
+fn a_socket_whose_definition_has_vanished_is_kept_until_the_file_is_followed() {
+    let web = || service("web").listens(80);
+    let mut rig = Rig::booted([web(), service("other")]);
+    let bound = rig.world.bound.clone();
+    for _ in 0..3 {
+        rig.look_at([service("other")]);
+    }
+    rig.world.anew();
+    let node = rig.world.engine.number("web").unwrap();
+    assert!(std::rc::Rc::ptr_eq(&rig.world.bound[&node], &bound[&node]), "never bound anew");
+    rig.connect("web", "10.0.0.1");
+    assert_eq!((rig.state("web"), rig.starts("web")), ("up", 1));
+    // It comes back into the file: it is the same.
+    assert_eq!(rig.apply([web(), service("other")]), "nothing changed");
+    assert_eq!((rig.state("web"), rig.starts("web"), rig.world.bound.len()), ("up", 1, 1));
+    rig.apply([service("other")]);
+    assert_eq!((rig.label("web"), rig.world.bound.len()), ("unknown", 0));
+}
+
+/// SD17: another name is for one service, then for another, then that of a service.
+#[test]
+fn an_alias_moves_with_the_file_and_takes_no_process_along() {
+    let mut rig = Rig::booted([service("nginx").alias("www"), service("caddy")]);
+    let named = |rig: &mut Rig| rig.status("www").name;
+    assert_eq!(named(&mut rig), "nginx");
+    rig.apply([service("nginx"), service("caddy").alias("www")]);
+    assert_eq!(named(&mut rig), "caddy");
+    rig.stop("www");
+    assert_eq!((rig.state("nginx"), rig.state("caddy")), ("up", "stopped"));
+    rig.start("www");
+    let starts = [rig.starts("nginx"), rig.starts("caddy")];
+    rig.apply([service("nginx"), service("caddy"), service("www").needs("nginx")]);
+    assert_eq!((named(&mut rig), rig.state("www"), rig.starts("www")), ("www".into(), "up", 1));
+    assert_eq!(
+        [rig.starts("nginx"), rig.starts("caddy")],
+        starts,
+        "a name is no reason to restart"
+    );
+    // And the other way: who had the name goes, and another is called so.
+    rig.world.anew();
+    rig.apply([service("nginx").alias("www"), service("caddy")]);
+    assert_eq!((named(&mut rig), rig.label("www")), ("nginx".into(), "unknown"));
+    rig.stop("www");
+    assert_eq!((rig.state("nginx"), rig.state("caddy")), ("stopped", "up"));
+    // Those that need it by that name follow it.
+    rig.apply([service("nginx").alias("www"), service("caddy"), service("app").needs("www")]);
+    assert_eq!(rig.state("app"), "waiting");
+    rig.apply([service("nginx"), service("caddy").alias("www"), service("app").needs("www")]);
+    assert_eq!((rig.state("app"), rig.state("nginx")), ("up", "stopped"));
+}
+
+/// SD21: what it runs by is what it was started by, to its last step.
+#[test]
+fn a_task_that_is_edited_in_the_middle_goes_on_where_it_is() {
+    let steps = |words: &[&str]| {
+        let first = task("job").runs(words[0]);
+        words[1..].iter().fold(first, |part, word| part.then_runs(word))
+    };
+    let old = || [steps(&["/one", "/two", "/three", "/four"]), service("other")];
+    let edited = || [steps(&["/zero", "/one", "/other", "/three"]), service("other")];
+    let shorter = || [steps(&["/one"]), service("other")];
+    let mut rig = Rig::booted_but(old(), |rig| rig.ends("job", secs(10), 0));
+    let of_job = |rig: &Rig| -> Vec<String> {
+        let words = rig.started().into_iter().filter(|word| *word != "/sbin/other");
+        words.map(str::to_owned).collect()
+    };
+    rig.pass(secs(15));
+    assert_eq!(of_job(&rig), ["/one", "/two"]);
+    rig.look_at(edited());
+    rig.world.anew();
+    rig.pass(secs(10));
+    assert_eq!(of_job(&rig), ["/one", "/two", "/three"]);
+    rig.look_at(shorter());
+    rig.world.anew();
+    rig.look_at([service("other")]);
+    rig.pass(secs(3600));
+    assert_eq!(of_job(&rig), ["/one", "/two", "/three", "/four"]);
+    assert_eq!(rig.state("job"), "done");
+    // What the file says counts from the next run on.
+    rig.look_at(edited());
+    rig.restart("job");
+    rig.pass(secs(3600));
+    assert_eq!(of_job(&rig)[4..], ["/zero", "/one", "/other", "/three"]);
+}
+
 /// Nor what it stands on: that is followed with the definition.
 #[test]
 fn a_mere_look_takes_from_nobody_what_it_stands_on() {
