@@ -73,8 +73,41 @@ fn tf14_what_runs_before_and_after_has_the_environment_of_the_service() {
     ));
     machine.wait("both notes", |m| (m.read("/out/notes").lines().count() == 2).then_some(()));
     machine.order(&["stop", "web"]);
-    let notes = machine.read("/out/notes");
-    assert_eq!(notes, "before me web\nafter me web\nstop me root\n");
+    let notes = "before me web\nafter me web\nstop me root\n";
+    assert_eq!(machine.read("/out/notes"), notes);
+    machine.order(&["start", "web"]);
+    machine.order(&["disable", "--now", "web"]);
+    assert_eq!(machine.read("/out/notes"), notes.repeat(2), "they know nothing of why it goes");
+}
+
+/// S on the way up, K on the way down, each in the order of their names; what cannot be executed
+/// or has another name is left alone.
+#[test]
+fn tf22_scripts_of_a_folder_start_and_stop_in_their_order() {
+    let all = ["S20two", "S10one", "K90one", "K80two", "other"].iter();
+    let script = |name: &&str| {
+        (format!("/etc/rc.d/{name}"), format!("#!/bin/sh\necho {name} $1 >>/out/rc\n"))
+    };
+    let plan = all.map(script).fold(Plan::new(), |plan, (path, text)| plan.file(&path, &text));
+    let machine = plan.boot(
+        r#"
+        [task.rc]
+        command = "/bin/run-parts --regex=^S --arg=start /etc/rc.d"
+        stop.command = "/bin/run-parts --regex=^K --arg=stop /etc/rc.d"
+        start = "manual"
+        "#,
+    );
+    machine.booted();
+    assert_eq!(
+        machine.sh("cp -p /etc/rc.d/S20two /etc/rc.d/S15no; chmod -x /etc/rc.d/S15no").code,
+        0
+    );
+    machine.order(&["start", "rc"]);
+    assert_eq!(machine.status("rc")["state"], "done");
+    assert_eq!(machine.read("/out/rc"), "S10one start\nS20two start\n");
+    machine.forget("/out/rc");
+    machine.order(&["stop", "rc"]);
+    assert_eq!(machine.read("/out/rc"), "K80two stop\nK90one stop\n");
 }
 
 #[test]

@@ -93,3 +93,34 @@ fn what_no_process_sees_is_followed_in_place_and_so_are_settings_of_the_machine(
     machine.order(&["signal", "KILL", "db"]);
     machine.until("db", "failed");
 }
+
+/// SD12: of what a service runs by, a file that changes a part of it is a part as well.
+#[test]
+fn an_override_that_comes_and_goes_makes_what_runs_another_and_the_same_again() {
+    let units = format!("[service.web]\n{IDLE}[service.other]\n{IDLE}");
+    let machine = Machine::boot(&units);
+    machine.booted();
+    let pid = machine.main_pid("web");
+    let changed = || machine.status("web")["detail"]["changed"] == true;
+    let note = "the file has changed since it was started";
+    let file = "/etc/finit.toml.d/web.toml";
+    for _ in 0..2 {
+        machine.write(file, "[override.service.web]\nnice = 5\n");
+        let said = machine.order(&["plan"]);
+        assert_eq!(
+            said.split_whitespace().collect::<Vec<_>>(),
+            ["restart", "web", "changed:", "nice"]
+        );
+        assert!(!changed(), "nobody has read it but to plan");
+        machine.order(&["restart", "other"]);
+        assert!(changed() && machine.order(&["status", "web"]).contains(note));
+        machine.forget(file);
+        machine.order(&["restart", "other"]);
+        assert!(!changed() && !machine.order(&["status", "web"]).contains(note));
+        assert_eq!(machine.order(&["plan"]).trim(), "nothing would change");
+    }
+    machine.write(file, "[override.service.web]\nnice = 5\n");
+    machine.order(&["apply"]);
+    machine.wait("another process", |m| (m.main_pid("web") != pid).then_some(()));
+    assert!(!changed());
+}

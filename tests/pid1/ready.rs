@@ -125,14 +125,16 @@ fn the_last_word_of_a_process_counts() {
     machine.wait("a restart", |m| (m.status("teller")["restarts"] == 1).then_some(()));
 }
 
-/// SD13: the main process may be followed by another of the same service, and by no other.
+/// SD13: the main process may be followed by another of the same service, and by no other, not
+/// even by one of the same user.
 #[test]
 fn another_process_becomes_the_main_one_if_it_is_of_the_service() {
-    for group in ["yes", "no"] {
-        succeeds(&teller_on(
-            Plan::new().with(&format!("cgroup={group}")),
-            "ready = \"notify\"\n[service.other]\ncommand = \"/programs/idle\"\n",
-        ));
+    let users = "before-start = { run = \"/bin/install -d -o web /out/teller\", user = \"root\" }\n\
+                 [defaults]\nuser = \"web\"\n";
+    for (group, user) in [("yes", ""), ("no", ""), ("yes", users), ("no", users)] {
+        let other = "[service.other]\ncommand = \"/programs/idle\"\n";
+        let plan = Plan::new().with(&format!("cgroup={group}"));
+        succeeds(&teller_on(plan, &format!("ready = \"notify\"\n{user}{other}")));
     }
 }
 
