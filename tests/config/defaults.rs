@@ -80,6 +80,51 @@ fn a_word_and_a_table_for_restart_are_laid_over_each_other() {
     assert!(said(&wrong).contains("did you mean \"always\"?"), "{}", said(&wrong));
 }
 
+/// DI11: what does nothing is told where it is said of somebody, and not where it is said for all
+/// or was of use until something else was laid over it.
+#[test]
+fn who_decides_otherwise_is_told_of_no_setting_that_was_said_for_others() {
+    let table = "restart = { when = 'never', delay = '5s', burst = 3, except = 3 }\n\
+                 stop = { scope = 'none', signal = 'INT' }\nreload-with = 'db'\n";
+    let also = "restart = { also = 3, delay = '5s' }\n";
+    let a = "[service.a]\ncommand = '/a'\n";
+    let db = "[service.db]\ncommand = '/d'\n";
+    for defaults in [table, also] {
+        let text = format!(
+            "[defaults]\n{defaults}{db}{a}[service.b]\ncommand = '/b'\nreload = 'HUP'\n\
+             restart.when = 'on-crash'\nstop.scope = 'main'\n"
+        );
+        assert_eq!(said(&text), "");
+        let b = Rc::clone(&services(&text)[2]);
+        assert_eq!(
+            (b.restart.delay, b.restart.when),
+            (Duration::from_secs(5), RestartWhen::OnCrash)
+        );
+    }
+    let own = |lines: &str| said(&format!("[defaults]\n{table}{db}{a}{lines}"));
+    assert!(own("restart.burst = 2\n").starts_with("warning: `restart.burst` does nothing"));
+    assert!(own("stop.signal = 'HUP'\n").starts_with("warning: `stop.signal` does nothing"));
+    assert!(own("reload-with = 'db'\n").starts_with("warning: `reload-with` does nothing"));
+    assert!(own("restart.within = '1m'\n").contains("warning: `restart.within` does nothing"));
+    assert_eq!(own("").matches("warning").count(), 0);
+
+    let over = |below: &str, above: &str| {
+        said(&format!("{db}{a}{below}\n[override.service.a]\n{above}\n"))
+    };
+    let burst = "restart = { when = 'on-failure', burst = 3, also = 0 }\nstop.signal = 'INT'\n";
+    for above in
+        ["restart = 'always'", "restart = { when = 'never', also = [] }", "stop.scope = 'none'"]
+    {
+        assert_eq!(over(burst, above), "", "{above}");
+    }
+    // What is idle below an override that decides nothing is no better by it.
+    assert!(over(table.lines().next().unwrap(), "nice = 5").contains("`restart.burst` does"));
+    assert!(over("", "restart = { when = 'never', burst = 3 }").contains("`restart.burst` does"));
+    // A mistake in what would do nothing is one.
+    let text = format!("[defaults]\nrestart = {{ when = 'never', burst = 'x' }}\n{db}");
+    assert!(said(&text).contains("`burst` must be an integer"), "{}", said(&text));
+}
+
 /// A task takes as long as its work does.
 #[test]
 fn the_time_that_services_have_to_start_ends_no_task() {

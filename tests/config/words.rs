@@ -18,6 +18,7 @@ fn file(key: &Key, value: &str) -> (String, usize) {
         "notify-from" => "ready = \"notify\"\n",
         "utmp" => "tty = \"tty1\"\n",
         "log-tag" => "log = \"syslog\"\n",
+        "reload-with" => "reload = \"HUP\"\n",
         "inetd-max" | "inetd-max-per-source" | "inetd-rate" => "inetd = \"22\"\n",
         _ => "",
     };
@@ -27,6 +28,7 @@ fn file(key: &Key, value: &str) -> (String, usize) {
             let more = match name {
                 "burst" => "restart.within = \"1m\"\n",
                 "within" => "restart.burst = 1\n",
+                "also" => "restart.when = \"on-failure\"\n",
                 _ => "",
             };
             let inner = key.table.strip_prefix("service.").unwrap();

@@ -5,6 +5,7 @@ use super::super::report::{Place, Report};
 use super::super::spec::Kind;
 use super::gather::lay;
 use super::identity::fit;
+use super::idle;
 use super::output;
 use super::ready;
 use super::section::check_keys;
@@ -76,8 +77,13 @@ pub(super) fn check_defaults(defaults: &Table, report: &mut Report<'_>) {
         // It is about those that have one.
         made_up.push(("user", "nobody"));
     }
+    if has(&["reload-with"]) && !has(&["reload"]) {
+        // It is about those that say how.
+        made_up.push(("reload", "HUP"));
+    }
     // No service has both these and `inetd`, but different ones may: they are looked at alone.
     let mut table = defaults.clone();
+    idle::wake(&mut table);
     let telling = TELLING.into_iter().filter(|(key, _)| match *key {
         "ready" => has(&["pidfile"]) && !has(&["ready"]),
         "watchdog" => has(&["notify-from"]) && !has(&["watchdog"]),
@@ -96,8 +102,7 @@ pub(super) fn check_defaults(defaults: &Table, report: &mut Report<'_>) {
         if keys == ["schedule"] && !accepts {
             continue;
         }
-        let entries: Vec<Entry> =
-            keys.iter().filter_map(|key| defaults.get(key).cloned()).collect();
+        let entries: Vec<Entry> = keys.iter().filter_map(|key| table.get(key).cloned()).collect();
         if !entries.is_empty() {
             check_as(kind, Table { entries }, made_up, report);
             keys.iter().for_each(|key| table.remove(key));
@@ -160,6 +165,7 @@ pub(super) fn over_defaults(kind: Kind, name: &str, defaults: &Table, table: Tab
     without.iter().for_each(|key| whole.remove(key));
     leave_out(name, &table, &mut whole);
     let keys = output::KEYS.into_iter().chain(ready::OF_ONE_WAY);
+    let own = idle::Own::of(&table);
     let inherited: Vec<&str> = keys.filter(|key| table.get(key).is_none()).collect();
     lay(&mut whole, table);
     fit(&mut whole, says_capabilities);
@@ -168,6 +174,7 @@ pub(super) fn over_defaults(kind: Kind, name: &str, defaults: &Table, table: Tab
             whole.remove(key);
         }
     }
+    idle::leave_out(kind, &mut whole, &own);
     whole
 }
 

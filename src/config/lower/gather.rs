@@ -7,9 +7,10 @@ use std::collections::BTreeMap;
 use super::super::keys;
 use super::super::raw::{Entry, Owner, Table, Value};
 use super::super::report::{Place, Problem, Report, quoted};
+use super::super::spec::Kind;
 use super::super::values;
 use super::section::check_keys;
-use super::{identity, ready, sockets};
+use super::{identity, idle, ready, sockets};
 
 /// A named table of a file, what is laid over it included.
 pub(super) struct Definition {
@@ -180,7 +181,10 @@ pub(super) fn lay_over(gathered: &mut Gathered, has_broken: bool, report: &mut R
         let before = report.errors();
         check_keys(&table, "service", &format_args!("[override.{kind}.{name}]"), report);
         if let Some(definition) = gathered.find(&owner) {
+            let own = idle::Own::of(&table);
             lay(&mut definition.table, table);
+            let word = if kind == "service" { Kind::Service } else { Kind::Task };
+            idle::leave_out_overridden(word, &mut definition.table, &own);
             if definition.mistake.is_none() {
                 definition.mistake = report.since(before);
             }

@@ -8,6 +8,7 @@ mod found_instances;
 mod gather;
 mod health;
 mod identity;
+mod idle;
 mod instances;
 mod lifecycle;
 mod machine;

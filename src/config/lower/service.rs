@@ -17,6 +17,7 @@ use super::super::values;
 use super::commands::{command, hooks, reload, script};
 use super::conditions::conditions;
 use super::identity::{Identity, identity};
+use super::idle;
 use super::lifecycle::{ok_exit, restart, stop};
 use super::output::output;
 use super::ready::readiness;
@@ -95,10 +96,8 @@ pub(super) fn service(subject: Subject<'_>, report: &mut Report<'_>) -> Draft {
     let alias = s.said("alias", values::name).unwrap_or_default();
     let (dependencies, edges, mut takes) = dependencies(s);
     takes.extend(alias.iter().cloned());
-    if let (Kind::Service, Some(place)) = (kind, s.place("remain")) {
-        let problem = Problem::new("`remain` is for tasks").hint("a service that ended is down");
-        s.report.error(place, problem);
-    }
+    check_remain(s, kind);
+    idle::warn(s, kind);
     // Read for its mistakes alone: the manuals of a service are for the reader of the file.
     s.list("docs", |text| Ok(text.to_owned()));
     let spec = ServiceSpec {
@@ -140,6 +139,13 @@ pub(super) fn service(subject: Subject<'_>, report: &mut Report<'_>) -> Draft {
     let (mistake, wanted_by) = (None, wanted_by.unwrap_or_default());
     let origin = Origin::Written;
     Draft { spec, origin, mistake, vague, at, edges, wanted_by, targets, takes }
+}
+
+fn check_remain(s: &mut Section<'_, '_, '_>, kind: Kind) {
+    if let (Kind::Service, Some(place)) = (kind, s.place("remain")) {
+        let problem = Problem::new("`remain` is for tasks").hint("a service that ended is down");
+        s.report.error(place, problem);
+    }
 }
 
 fn names(said: &[Said]) -> Vec<String> {
