@@ -18,6 +18,12 @@ impl Engine {
         self.looks
     }
 
+    /// How often a node was visited so far for whatever reason: what looks and all else cost. Builds
+    /// without checks do not count it.
+    pub fn visits(&self) -> u64 {
+        self.nodes.visits()
+    }
+
     /// Compares all that is kept with all that is.
     ///
     /// # Errors

@@ -40,6 +40,7 @@ mod load;
 mod lost;
 mod memory;
 mod node;
+mod nodes;
 mod notice;
 mod plan;
 mod power;
@@ -89,6 +90,7 @@ use crate::config::spec::SystemSpec;
 use crate::facts::Moment;
 use jobs::Jobs;
 use node::{Body, Node};
+use nodes::Nodes;
 use power::Phase;
 use random::Random;
 use schedule::Scheduled;
@@ -109,7 +111,7 @@ pub struct Engine {
     spec: Rc<SystemSpec>,
     /// The settings that count, where what was read last says others and is not followed.
     behind: Option<Box<Settings>>,
-    nodes: Vec<Node>,
+    nodes: Nodes,
     names: BTreeMap<String, NodeId>,
     /// Touched nodes whose flags are to be brought up to date.
     fresh: VecDeque<NodeId>,
@@ -163,7 +165,7 @@ impl Engine {
             now,
             spec: Rc::new(SystemSpec::default()),
             behind: None,
-            nodes: Vec::new(),
+            nodes: Nodes::default(),
             names: BTreeMap::new(),
             fresh: VecDeque::new(),
             work: VecDeque::new(),
@@ -278,6 +280,7 @@ impl Engine {
     }
 
     fn ids(&self) -> impl Iterator<Item = NodeId> + use<> {
+        self.nodes.visited(self.nodes.len());
         (0..u32::try_from(self.nodes.len()).unwrap_or(u32::MAX)).map(NodeId)
     }
 

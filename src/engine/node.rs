@@ -161,6 +161,9 @@ pub struct Node {
     pub queued: bool,
     /// Whether others that come later have to wait for it, as last told to them.
     pub settled: bool,
+    /// The place of the one that had to stop before it when it was last looked at.
+    #[serde(skip)]
+    pub user: u32,
 }
 
 /// What an older finit did not keep.
@@ -355,6 +358,7 @@ impl Node {
             fresh: false,
             queued: false,
             settled: true,
+            user: 0,
         }
     }
 

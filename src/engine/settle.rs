@@ -392,7 +392,10 @@ impl Engine {
 
     /// Stops a node, unless others have to stop before it.
     fn try_stop(&mut self, id: NodeId) {
-        let Some(node) = self.node(id).filter(|node| !self.is_in_use(id, node)) else { return };
+        if self.is_in_use(id) {
+            return;
+        }
+        let Some(node) = self.node(id) else { return };
         let lost = if node.wanted && !node.restarting { self.lost_need(node) } else { None };
         self.cause = node.departure();
         if let Some(need) = lost
@@ -404,20 +407,34 @@ impl Engine {
     }
 
     /// Whether others have to stop before this one; what is held stays, and is not waited for.
-    /// Looked for from the end, since those that were told first are gone first: many that stand
-    /// on one are not passed over again at each end of one of them.
-    fn is_in_use(&self, id: NodeId, node: &Node) -> bool {
+    fn is_in_use(&mut self, id: NodeId) -> bool {
+        let Some(node) = self.node(id) else { return false };
+        let user = self.user(id, node);
+        let place = user.and_then(|user| u32::try_from(user).ok()).unwrap_or(0);
+        if let Some(node) = self.node_mut(id) {
+            node.user = place;
+        }
+        user.is_some()
+    }
+
+    /// The place of one that has to stop before this one, among all that stand on it and come after
+    /// it. It is looked for from the one of last time on: those before it are gone, whether they go
+    /// in the order in which they were told or against it, and many that stand on one are not passed
+    /// over again at each end of one of them.
+    fn user(&self, id: NodeId, node: &Node) -> Option<usize> {
         let stands_on = |above: &Node| {
             let lost = |need: &Vec<NodeId>| need.contains(&id) && !self.has_firm(above, need);
             above.state.is_active() && !above.stays() && above.edges.needs.iter().any(lost)
         };
-        node.edges.needed_by.iter().rev().any(|other| self.node(*other).is_some_and(stands_on))
-            || node
-                .edges
-                .ordered_by
-                .iter()
-                .rev()
-                .any(|other| self.node(*other).is_some_and(is_going))
+        let above = node.edges.needed_by.iter().rev().map(|other| (*other, true));
+        let later = node.edges.ordered_by.iter().rev().map(|other| (*other, false));
+        let all = above.chain(later).enumerate();
+        let last = usize::try_from(node.user).unwrap_or(0);
+        let found = all.clone().skip(last).chain(all.take(last)).find(|(_, (other, needs))| {
+            let is_user = |other| if *needs { stands_on(other) } else { is_going(other) };
+            self.node(*other).is_some_and(is_user)
+        });
+        found.map(|(place, _)| place)
     }
 
     /// A node that nobody wants and that has nothing to stop.
