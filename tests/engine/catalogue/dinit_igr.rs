@@ -1,8 +1,10 @@
 //! DI: what dinit tests with whole machines, where the engine alone can show it.
 
+use std::rc::Rc;
+
 use finit::proto::Outcome;
 
-use crate::build::{secs, service};
+use crate::build::{machine, secs, service, with_targets};
 use crate::fates::Program;
 use crate::rig::Rig;
 
@@ -80,4 +82,35 @@ fn di18_a_start_that_fails_says_at_which_stage_or_that_it_took_too_long() {
     assert!(rig.reason("lost").starts_with("exec: No such file"), "{}", rig.reason("lost"));
     assert_eq!(rig.outcome(slow), Some(Outcome::Failed));
     assert!(rig.last_word(slow).contains("not ready after 5s"), "{}", rig.last_word(slow));
+}
+
+/// A target goes and comes with those that need it; what it is made of runs on.
+#[test]
+fn di7_a_restart_of_what_has_no_process_takes_those_along_that_need_it() {
+    let parts = [
+        service("part").manual(),
+        service("needed").manual(),
+        service("above").needs("group"),
+        service("beside").wants("group"),
+    ];
+    let names = ["group", "part", "needed", "above", "beside"];
+    let mut spec = with_targets(machine(parts), &[("group", &["part"])]);
+    Rc::make_mut(&mut spec.targets[0]).needs.push(vec!["needed".to_owned()]);
+    let mut rig = Rig::cold(spec, "default");
+    rig.boot();
+    for restarts in 1..=3 {
+        let job = rig.restart("group");
+        rig.pass(secs(1));
+        assert_eq!(rig.outcome(job), Some(Outcome::Done));
+        assert_eq!(names.map(|name| rig.state(name)), ["up"; 5]);
+        assert_eq!(names.map(|name| rig.starts(name)), [0, 1, 1, restarts + 1, 1]);
+    }
+    let job = rig.stop("group");
+    assert_eq!(rig.outcome(job), Some(Outcome::Done));
+    let down = ["stopped", "stopped", "stopped", "waiting", "up"];
+    assert_eq!(names.map(|name| rig.state(name)), down);
+    // One that is down is started by it.
+    let job = rig.restart("group");
+    assert_eq!(rig.outcome(job), Some(Outcome::Done));
+    assert_eq!(names.map(|name| rig.state(name)), ["up"; 5]);
 }
