@@ -21,6 +21,7 @@ mod control;
 mod enable;
 mod faults;
 mod foreign;
+mod forms;
 mod freeze;
 mod gentle;
 mod health;
