@@ -5,6 +5,7 @@
 //! The program on the disk is asked first whether it understands that file: one that does not,
 //! or does not even start, is never executed.
 
+use std::collections::BTreeMap;
 use std::ffi::CString;
 use std::io::{Read, Seek, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
@@ -23,7 +24,7 @@ use super::store::Stored;
 use super::{Driver, Fact};
 use crate::boot::session::News;
 use crate::boot::{Finished, Tools};
-use crate::engine::{Ended, Level, Lost, Memory, NodeId, RunId};
+use crate::engine::{ConnectionId, Ended, Level, Lost, Memory, NodeId, RunId};
 use crate::facts::{Errno, Exit, Moment, Pid};
 use crate::logger::Kept;
 use crate::os::{fds, proc, time};
@@ -90,6 +91,10 @@ pub struct Held {
     listener: Option<RawFd>,
     #[serde(default)]
     records: Vec<(NodeId, Vec<News>)>,
+    /// What was accepted and waits. An older finit does not know it: who waits then is served by
+    /// nobody.
+    #[serde(default)]
+    connections: Vec<(ConnectionId, RawFd)>,
 }
 
 /// Its reading end and its writing end.
@@ -364,6 +369,7 @@ impl Driver {
             writable: self.logs.is_writable(),
             listener: self.listener.as_ref().map(&mut keep),
             records: self.records.untold(),
+            connections: self.connections.iter().map(|(id, fd)| (*id, keep(fd))).collect(),
         };
         let handover = Handover {
             engine: match unfinished {
@@ -433,6 +439,7 @@ impl Driver {
             Some(Kept { staging_out, staging_in, spool: fds::adopt(spool)? })
         });
         self.logs.take_up(kept, left.writable);
+        self.take_up_connections(left.connections);
         self.reopen_outputs();
         let listener = left.listener.and_then(fds::adopt);
         if listener.is_none_or(|listener| self.serve_control(listener).is_err()) {
@@ -441,6 +448,16 @@ impl Driver {
         let took = time::now().since(written).as_millis();
         let text = format!("finit was executed anew in {took} ms; {count} processes run on");
         self.console.tell(Level::Trouble, &text);
+    }
+
+    /// Those that the engine knows of: the others were lost with whoever was to serve them.
+    fn take_up_connections(&mut self, left: Vec<(ConnectionId, RawFd)>) {
+        let adopted = left.into_iter().filter_map(|(id, fd)| Some((id, fds::adopt(fd)?)));
+        let mut adopted: BTreeMap<_, _> = adopted.collect();
+        for id in self.engine.waiting_connections() {
+            self.last_connection = self.last_connection.max(id.0);
+            self.connections.extend(adopted.remove(&id).map(|fd| (id, fd)));
+        }
     }
 }
 

@@ -37,7 +37,10 @@ impl Driver {
     /// Starts a program. The pid is registered before anything else can happen.
     pub(super) fn launch(&mut self, order: &Spawn) -> Result<Pid, SpawnError> {
         let connection = match order.what {
-            What::Connection(id) => self.connections.remove(&id),
+            What::Connection(id) => {
+                let connection = self.connections.remove(&id);
+                Some(connection.ok_or_else(|| internal(libc::ENOTCONN))?)
+            }
             What::Probe | What::Health => return self.launch_probe(order),
             What::Main | What::Hook => None,
         };

@@ -34,6 +34,7 @@ impl Engine {
         }
         self.audit_counts()?;
         self.audit_deadlines()?;
+        self.audit_backlogs()?;
         self.audit_jobs()?;
         for id in self.ids() {
             let Some(node) = self.node(id) else { continue };

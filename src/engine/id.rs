@@ -15,7 +15,7 @@ impl NodeId {
     }
 
     /// From such a token.
-    pub fn from_number(number: u32) -> Self {
+    pub const fn from_number(number: u32) -> Self {
         Self(number)
     }
 
@@ -42,7 +42,7 @@ impl fmt::Display for RunId {
 }
 
 /// A connection that was accepted and waits for its process.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ConnectionId(pub u64);
 
 /// A request that waits for its answer. It is answered exactly once.

@@ -16,6 +16,7 @@
 mod ask;
 mod audit;
 mod auto;
+mod backlog;
 mod brought;
 mod choice;
 mod clear;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::backlog::Backlog;
 use super::edit::comes_as;
 use super::event::Ended;
 use super::freeze::Freeze;
@@ -112,6 +113,9 @@ pub struct Node {
     pub accepted: (Moment, u32),
     /// Processes that serve a connection, by generation, with the address they serve.
     pub connections: BTreeMap<u32, Connection>,
+    /// Connections that wait until another of their source has ended.
+    #[serde(default)]
+    pub backlog: Option<Box<Backlog>>,
     /// A boot into an emergency has left out this step.
     #[serde(default)]
     pub spared: bool,
@@ -340,6 +344,7 @@ impl Node {
             throttled: None,
             accepted: (now, 0),
             connections: BTreeMap::new(),
+            backlog: None,
             spared: false,
             asides: BTreeMap::new(),
             pid: None,

@@ -8,10 +8,9 @@ use std::rc::Rc;
 use super::event::Ended;
 use super::hold::Kept;
 use super::id::{ConnectionId, NodeId};
-use super::node::{Connection, Node};
-use super::respawn;
+use super::node::Node;
 use super::state::{DownWhy, StartStep, State, Then};
-use super::{Cause, Effect, Engine, Group, Level, Spawn, What};
+use super::{Cause, Effect, Engine, Group, Level, backlog, respawn};
 use crate::config::spec::{ServiceSpec, SocketMode, SocketsSpec};
 use crate::facts::SpawnError;
 
@@ -80,15 +79,12 @@ impl Engine {
         }
     }
 
-    /// Watches the sockets of a listening node, unless a limit is reached or it is held.
+    /// Serves who waits at a listening node and watches its sockets, unless a limit is reached or
+    /// it is held.
     pub(super) fn resume(&mut self, id: NodeId) {
+        self.serve_waiting(id);
         let Some(node) = self.node(id) else { return };
-        let Some(sockets) = node.spec().and_then(|spec| spec.sockets.clone()) else { return };
-        let full = node.connections.len() >= usize::try_from(sockets.max).unwrap_or(usize::MAX);
-        let full = full && sockets.mode == SocketMode::Inetd;
-        let listening =
-            matches!(node.state, State::Listening) && node.kept() != Some(Kept::Listening);
-        if listening && !node.watched && !full && node.throttled.is_none() {
+        if node.accepts() && !node.watched {
             if let Some(node) = self.node_mut(id) {
                 node.watched = true;
             }
@@ -105,6 +101,7 @@ impl Engine {
 
     pub(super) fn unbind(&mut self, id: NodeId) {
         self.unwatch(id);
+        self.forget_waiting(id);
         if let Some(node) = self.node_mut(id).filter(|node| node.bound) {
             node.bound = false;
             let sockets = node.spec().and_then(|spec| spec.sockets.as_ref());
@@ -172,52 +169,14 @@ impl Engine {
         source: Option<String>,
     ) {
         self.because(Cause::Connection);
-        let Some((spec, sockets)) = self.inetd(id) else {
-            self.emit(Effect::Drop { connection });
-            return;
-        };
-        let command = spec.commands.first().cloned();
-        let command = command.filter(|_| !self.too_many_from(id, &sockets, source.as_deref()));
-        let Some(command) = command else {
-            self.emit(Effect::Drop { connection });
-            return;
-        };
-        let run = self.new_run(id);
-        if let Some(node) = self.node_mut(id) {
-            node.connections.insert(run.generation, Connection { source, pid: None });
+        match self.node(id).and_then(backlog::inetd) {
+            Some((spec, sockets)) => self.accept(id, connection, source, (&spec, &sockets)),
+            None => self.emit(Effect::Drop { connection }),
         }
-        self.limit(id, &sockets);
-        let what = What::Connection(connection);
-        self.emit(Effect::Spawn(Box::new(Spawn {
-            run,
-            service: spec,
-            what,
-            command,
-            user: None,
-            told: Vec::new(),
-        })));
-    }
-
-    /// The definition of a node that accepts connections now.
-    fn inetd(&self, id: NodeId) -> Option<(Rc<ServiceSpec>, Box<SocketsSpec>)> {
-        let node = self.node(id)?;
-        let spec = node.spec().filter(|_| matches!(node.state, State::Listening))?;
-        let sockets = spec.sockets.clone().filter(|s| s.mode == SocketMode::Inetd)?;
-        Some((Rc::clone(spec), sockets))
-    }
-
-    /// Counted among the living, so that nothing can be forgotten (systemd#20685).
-    fn too_many_from(&self, id: NodeId, sockets: &SocketsSpec, source: Option<&str>) -> bool {
-        let (Some(max), Some(source)) = (sockets.max_per_source, source) else { return false };
-        let same = self.node(id).map_or(0, |node| {
-            let of_source = |c: &&Connection| c.source.as_deref() == Some(source);
-            node.connections.values().filter(of_source).count()
-        });
-        same >= usize::try_from(max).unwrap_or(usize::MAX)
     }
 
     /// Pauses accepting where a limit is reached.
-    fn limit(&mut self, id: NodeId, sockets: &SocketsSpec) {
+    pub(super) fn limit(&mut self, id: NodeId, sockets: &SocketsSpec) {
         let now = self.now;
         let Some(node) = self.node_mut(id) else { return };
         if node.connections.len() >= usize::try_from(sockets.max).unwrap_or(usize::MAX) {

@@ -48,8 +48,8 @@ impl<F: Fates> World<F> {
                 oracle.is_lost(&order);
             }
             match order {
-                Effect::Spawn(_)
-                | Effect::Signal { .. }
+                Effect::Spawn(order) => self.begins_to_serve(order.what),
+                Effect::Signal { .. }
                 | Effect::RunStep { .. }
                 | Effect::Check { .. }
                 | Effect::ReadVariables { .. }

@@ -1,7 +1,9 @@
 //! The sockets of the machine without a kernel, and who connects to them.
 
+use std::collections::BTreeSet;
+
 use finit::config::spec::SocketMode;
-use finit::engine::{ConnectionId, Event, NodeId};
+use finit::engine::{ConnectionId, Event, NodeId, What};
 
 use crate::fates::Fates;
 use crate::world::World;
@@ -21,6 +23,7 @@ impl<F: Fates> World<F> {
             let source = waiting.remove(0);
             self.last_connection += 1;
             let connection = ConnectionId(self.last_connection);
+            self.accepted.insert(connection);
             self.turn(Event::Connected { node, connection, source });
         }
     }
@@ -31,6 +34,30 @@ impl<F: Fates> World<F> {
         if self.bound.contains_key(&node) {
             self.backlog.entry(node).or_default().push(source.map(str::to_owned));
             self.knocks(node);
+        }
+    }
+
+    /// A process for it is started, or was about to be.
+    pub fn begins_to_serve(&mut self, what: What) {
+        if let What::Connection(connection) = what
+            && !self.accepted.remove(&connection)
+        {
+            self.complain(format!("{connection:?} is served, and is not there"));
+        }
+    }
+
+    pub fn drop_connection(&mut self, connection: ConnectionId) {
+        self.dropped.push(connection);
+        if !self.accepted.remove(&connection) {
+            self.complain(format!("{connection:?} is dropped, and is not there"));
+        }
+    }
+
+    /// What was accepted is in nobody's hands but the engine's.
+    pub fn review_accepted(&mut self) {
+        let waiting: BTreeSet<ConnectionId> = self.engine.waiting_connections().collect();
+        if waiting != self.accepted {
+            self.complain(format!("{waiting:?} wait, and {:?} are there", self.accepted));
         }
     }
 }

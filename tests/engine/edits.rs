@@ -77,7 +77,7 @@ fn contradiction(said: Option<&Change>, old: &Peek, new: &Peek) -> Option<&'stat
         }
         Some(Verb::Remove) => None,
         _ if ends => Some("goes"),
-        Some(Verb::Update) if old.connections != new.connections => Some("loses connections"),
+        Some(Verb::Update) if old.connections > new.connections => Some("loses connections"),
         Some(Verb::Start) => {
             let same = old.wanted == new.wanted && old.label == new.label && old.run == new.run;
             same.then_some("does not start")

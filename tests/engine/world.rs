@@ -65,6 +65,8 @@ pub struct World<F> {
     /// Signals by the name of whom they were for.
     pub signals: Vec<(String, Aim, SignalNumber)>,
     pub dropped: Vec<ConnectionId>,
+    /// What was accepted, and is neither served nor dropped.
+    pub accepted: BTreeSet<ConnectionId>,
     /// Whose descriptors were let go.
     pub unkept: Vec<String>,
     /// Whose own user is nobody's now.
@@ -120,6 +122,7 @@ impl<F: Fates> World<F> {
             started: Vec::new(),
             signals: Vec::new(),
             dropped: Vec::new(),
+            accepted: BTreeSet::new(),
             unkept: Vec::new(),
             dismissed: Vec::new(),
             agenda: BTreeMap::new(),
@@ -165,6 +168,7 @@ impl<F: Fates> World<F> {
             oracle.stands_still(&self.engine, &self.freezer);
             oracle.looks(&self.engine, self.looks.iter().chain(self.awaited.keys()));
         }
+        self.review_accepted();
     }
 
     /// The first thing that is wrong, if the oracle saw one.
@@ -232,7 +236,7 @@ impl<F: Fates> World<F> {
             Effect::Unwatch { node } => {
                 self.watched.remove(&node);
             }
-            Effect::Drop { connection } => self.dropped.push(connection),
+            Effect::Drop { connection } => self.drop_connection(connection),
             Effect::AskCalendar { node, after, .. } => self.answer_calendar(node, after),
             Effect::DismissUser { node } => {
                 self.dismissed.push(self.engine.name(node).to_owned());
@@ -264,6 +268,7 @@ impl<F: Fates> World<F> {
         let text = words.collect::<String>().replace("[Text(\"", "").replace("\")]", " ");
         self.started.push((name, text.trim_end().to_owned(), order.what));
         let (run, what) = (order.run, order.what);
+        self.begins_to_serve(what);
         if self.freezer.holds(run.node) && what != What::Hook {
             self.complain(format!("{} is started where all stand still", order.service.name));
         }

@@ -1,8 +1,10 @@
 //! One process a connection, as inetd does it.
 
-use crate::machine::Machine;
+use crate::machine::{Machine, Plan};
 use crate::talk::Line;
 
+/// Connections that stay.
+const CALLER: &str = include_str!("caller.py");
 const GREETING: &str = "connection 1 blocking 1 errors logged others 0 listen 0";
 
 #[test]
@@ -38,6 +40,73 @@ fn past_a_limit_accepting_pauses_and_resumes() {
         most = most.max(now);
     }
     assert_eq!((now, most), (0, 2));
+}
+
+/// Somebody who connects from an address of his own once he is started.
+fn caller(name: &str, from: &str, to: &str, port: u16) -> String {
+    format!(
+        "[service.{name}]\ncommand = \"/usr/bin/python3 /etc/caller.py {from} {to} {port} /out/{name}\"\n\
+         start = \"manual\"\nrestart = \"never\"\n"
+    )
+}
+
+/// An address is the same one on every socket, and stays it while finit is executed anew.
+#[test]
+fn past_the_limit_of_a_source_its_next_connection_waits_and_others_are_served() {
+    let file = [
+        "[service.echo]\ncommand = \"/programs/serve\"\ninetd = [\"7\", \"127.0.0.1:8\"]\n\
+         inetd-max-per-source = 1\n"
+            .to_owned(),
+        caller("first", "127.0.0.1", "127.0.0.1", 7),
+        caller("late", "127.0.0.1", "127.0.0.1", 8),
+        caller("other", "127.0.0.2", "127.0.0.1", 7),
+        caller("six", "::1", "::1", 7),
+    ];
+    let machine = Plan::new().file("/etc/caller.py", CALLER).boot(&file.concat());
+    machine.booted();
+    let heard = |name: &str, text: &str| {
+        let path = format!("/out/{name}");
+        machine.wait(name, |m| (m.read(&path) == text).then_some(()));
+    };
+    let greeted = format!("connected\n{GREETING}\n");
+    machine.order(&["start", "first"]);
+    heard("first", &greeted);
+    machine.order(&["start", "late"]);
+    heard("late", "connected\n");
+    // Those come later, and are served all the same.
+    for name in ["other", "six"] {
+        machine.order(&["start", name]);
+        heard(name, &greeted);
+    }
+    for _ in 0..3 {
+        machine.hang_up();
+        machine.order(&["upgrade"]);
+    }
+    assert_eq!(
+        (&machine.status("echo")["connections"], machine.read("/out/late").as_str()),
+        (&3.into(), "connected\n")
+    );
+    machine.order(&["stop", "first"]);
+    heard("late", &greeted);
+    machine.order(&["start", "first"]);
+    heard("first", "connected\n");
+    machine.order(&["stop", "echo"]);
+    heard("first", "connected\nclosed\n");
+}
+
+#[test]
+fn past_a_rate_accepting_pauses_until_its_time_is_over() {
+    let machine = Machine::boot(
+        "[service.echo]\ncommand = \"/programs/serve\"\ninetd = \"7\"\ninetd-rate = \"3/1s\"\n",
+    );
+    machine.until("echo", "listening");
+    let said = machine.run(&["/programs/clients", "7", "10", "10"]).text;
+    let rate =
+        said.strip_prefix("10 fine, 0 refused, 0 empty, ").unwrap_or_else(|| panic!("{said}"));
+    // Three pauses: a machine that is slow makes it fewer still.
+    let rate: u32 = rate.split_once('/').unwrap().0.parse().unwrap();
+    assert!(rate <= 3, "{said}");
+    assert_eq!(machine.status("echo")["state"], "listening");
 }
 
 #[test]

@@ -414,7 +414,8 @@ pub(super) const KEYS: [Key; 52] = [
         INTEGER,
         "no limit",
         "4",
-        "Most connections at once from one address; further ones are closed.",
+        "Most connections at once from one address. Its further ones wait, at most 16 of them (128 \
+         of all addresses), until one of it ends; those past that are closed, and that is told.",
     ),
     key(
         IN,

@@ -40,15 +40,70 @@ fn past_its_limit_accepting_pauses_and_resumes() {
 }
 
 #[test]
-fn one_source_cannot_take_all_places() {
+fn one_source_cannot_take_all_places_and_is_not_turned_away() {
     let mut rig = Rig::booted([service("sshd").inetd(22).at_most_per_source(1)]);
-    rig.connect("sshd", "10.0.0.1");
-    rig.connect("sshd", "10.0.0.1");
+    for source in ["10.0.0.1", "10.0.0.1", "10.0.0.1", "10.0.0.2"] {
+        rig.connect("sshd", source);
+    }
+    assert_eq!((rig.connections(), rig.starts("sshd")), (2, 2));
+    // The order of those that wait is theirs, whatever becomes of finit meanwhile.
+    rig.world.anew();
+    for starts in [3, 3, 4] {
+        rig.connection_ends();
+        assert_eq!(rig.starts("sshd"), starts);
+    }
+    assert!(rig.world.dropped.is_empty());
+}
+
+#[test]
+fn so_many_wait_and_no_more() {
+    let mut rig = Rig::booted([service("sshd").inetd(22).at_most_per_source(1)]);
+    for _ in 0..17 {
+        rig.connect("sshd", "10.0.0.1");
+    }
+    assert_eq!((rig.connections(), rig.world.dropped.len(), rig.trouble().len()), (1, 0, 0));
+    for dropped in 1..4 {
+        rig.connect("sshd", "10.0.0.1");
+        assert_eq!((rig.connections(), rig.world.dropped.len()), (1, dropped));
+    }
+    let told = "sshd: 16 connections from 10.0.0.1 wait already; further ones are closed";
+    assert_eq!(rig.trouble(), [told]);
     rig.connect("sshd", "10.0.0.2");
-    assert_eq!((rig.connections(), rig.world.dropped.len()), (2, 1));
+    assert_eq!(rig.connections(), 2);
+    // Nobody waits at what does not listen.
+    rig.stop("sshd");
+    assert_eq!((rig.state("sshd"), rig.world.dropped.len()), ("stopped", 3 + 16));
+}
+
+#[test]
+fn of_all_sources_together_so_many_wait_and_no_more() {
+    let mut rig = Rig::booted([service("sshd").inetd(22).at_most_per_source(1)]);
+    for source in 0..9 {
+        for _ in 0..17 {
+            rig.connect("sshd", &format!("10.0.0.{source}"));
+        }
+    }
+    assert_eq!((rig.connections(), rig.world.dropped.len()), (9, 16));
+    assert_eq!(rig.trouble(), ["sshd: 128 connections wait already; further ones are closed"]);
+}
+
+#[test]
+fn who_waits_is_served_as_the_other_limits_allow() {
+    let part = || service("sshd").inetd(22).at_most_per_source(1);
+    let mut rig = Rig::booted([part().rate(2, secs(10))]);
+    rig.pass(secs(5));
+    for source in ["10.0.0.1", "10.0.0.1", "10.0.0.2"] {
+        rig.connect("sshd", source);
+    }
     rig.connection_ends();
-    rig.connect("sshd", "10.0.0.1");
-    assert_eq!((rig.connections(), rig.world.dropped.len()), (2, 1));
+    assert_eq!((rig.connections(), rig.starts("sshd")), (1, 2));
+    rig.pass(secs(10));
+    assert_eq!((rig.connections(), rig.starts("sshd")), (2, 3));
+    // Another limit counts at once.
+    rig.connect("sshd", "10.0.0.2");
+    assert_eq!(rig.starts("sshd"), 3);
+    rig.apply([part().at_most_per_source(2)]);
+    assert_eq!((rig.connections(), rig.starts("sshd")), (3, 4));
 }
 
 #[test]
