@@ -440,6 +440,9 @@ impl Driver {
         });
         self.logs.take_up(kept, left.writable);
         self.take_up_connections(left.connections);
+        if self.logs.is_writable() {
+            self.watch_zone();
+        }
         self.reopen_outputs();
         let listener = left.listener.and_then(fds::adopt);
         if listener.is_none_or(|listener| self.serve_control(listener).is_err()) {

@@ -331,7 +331,7 @@ impl Driver {
             Fact::Outlived(run, looks) => self.on_foreign(run, looks),
             Fact::Untold(order, waited) => self.on_untold(order, waited),
             Fact::Arrived(run) => self.turn(Event::Arrived { run }),
-            Fact::Blinded(run) => self.turn(Event::Blinded { run }),
+            Fact::Blinded(run) => self.on_blinded(run),
             Fact::Rested(node) => {
                 if self.engine.is_watched(node) {
                     self.watch_sockets(node, true);
@@ -358,6 +358,7 @@ impl Driver {
             "mount-local" => {
                 self.logs_writable();
                 self.recall_runs();
+                self.watch_zone();
             }
             _ => {}
         }

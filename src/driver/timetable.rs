@@ -21,6 +21,8 @@ pub const RECALL: &str = "--recall-run";
 const FOLDER: &str = "/var/lib/finitd/schedule";
 /// How long a child may take for either.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// The time zone of the machine, localtime(5).
+pub(super) const ZONE: &str = "/etc/localtime";
 /// Longest file of a time zone that is read.
 const ZONE_MAX: usize = 256 * 1024;
 
@@ -75,6 +77,10 @@ impl Driver {
         let next = |zone| schedule.next_at(from, &zone).ok_or_else(|| "no time left".to_owned());
         let at = zone.and_then(next).map(moment);
         self.engine.handle(time::now(), Event::Calendar { node, base, at });
+        // Before the disks are there it may be another one.
+        if self.logs.is_writable() {
+            self.watch_zone();
+        }
     }
 
     /// The files can be read from now on.
@@ -123,7 +129,7 @@ impl Driver {
         let path = match name {
             Some("UTC") => return Ok(Zone::utc()),
             Some(name) => Path::new("/usr/share/zoneinfo").join(name),
-            None => PathBuf::from("/etc/localtime"),
+            None => PathBuf::from(ZONE),
         };
         let why = match fds::read_small(&path, ZONE_MAX) {
             Ok(bytes) => match Zone::parse(&bytes) {

@@ -41,6 +41,9 @@ pub enum Token {
     Console,
 }
 
+/// A number that no node has, for what is watched for finit itself.
+pub const NOBODY: NodeId = NodeId::from_number(0xff_ffff);
+
 /// Most tokens at a time.
 const BATCH: usize = 64;
 

@@ -1,5 +1,6 @@
 //! Paths that start services and tasks. Each such node has a child of finit that watches them:
-//! to name a path may be to wait for ever, and PID 1 never does. PID 1 reads a pipe.
+//! to name a path may be to wait for ever, and PID 1 never does. PID 1 reads a pipe. One more
+//! watches the time zone of the machine for those whose times are meant in it.
 //!
 //! What the paths were like is with every line of the child, and the engine keeps it: whatever
 //! ends the child, or PID 1, between a change and its line, the next child finds the paths to be
@@ -11,10 +12,11 @@ use std::time::Duration;
 
 use super::looks::HANGING;
 use super::reaper::Owner;
-use super::watch::Token;
+use super::timetable;
+use super::watch::{NOBODY, Token};
 use super::{Driver, Fact};
 use crate::boot::watcher::{self, Order, Report};
-use crate::config::spec::Watched;
+use crate::config::spec::{Trigger, Watched};
 use crate::engine::{Ended, Event, Level, RunId};
 use crate::facts::{Errno, Pid, SignalNumber, SpawnError, Stage};
 use crate::os::{fds, kill};
@@ -27,6 +29,9 @@ const LINE: usize = 1024 * 1024;
 const AGAIN: Duration = Duration::from_secs(1);
 /// The same where none could even be started.
 const LATER: Duration = Duration::from_secs(30);
+
+/// Who watches the time zone of the machine.
+const ZONE: RunId = RunId { node: NOBODY, generation: 0 };
 
 /// Who watches, by the run that the engine knows it by.
 pub type Watchers = BTreeMap<RunId, Watcher>;
@@ -53,12 +58,36 @@ impl Driver {
         }
     }
 
+    /// Has a child watch the time zone of the machine, if there are times that are meant in it.
+    pub(super) fn watch_zone(&mut self) {
+        if self.watchers.contains_key(&ZONE) || !self.engine.follows_zone() {
+            return;
+        }
+        let path = timetable::ZONE.to_owned();
+        self.watch_paths(ZONE, &[Watched { trigger: Trigger::Changed, path }], Vec::new());
+    }
+
+    /// Nobody watches any more; it is begun again.
+    pub(super) fn on_blinded(&mut self, run: RunId) {
+        match run {
+            ZONE => self.watch_zone(),
+            run => self.turn(Event::Blinded { run }),
+        }
+    }
+
     /// It is said, and tried again: nobody but this child sees what happens.
     fn cannot_watch(&mut self, run: RunId, error: &SpawnError) {
-        let name = self.engine.name(run.node);
-        let text = format!("{name}: its paths are not watched: {error}");
+        let text = format!("{}: its paths are not watched: {error}", self.watched_by(run));
         self.console.tell(Level::Trouble, &text);
         self.later(LATER, Fact::Blinded(run));
+    }
+
+    /// For whom.
+    fn watched_by(&self, run: RunId) -> &str {
+        match run {
+            ZONE => "the time zone of the machine",
+            run => self.engine.name(run.node),
+        }
     }
 
     fn start_watcher(&mut self, run: RunId, order: &Order) -> Result<(), SpawnError> {
@@ -138,8 +167,12 @@ impl Driver {
     fn on_report(&mut self, run: RunId, report: Report) {
         let Report { asked, marks, mut sights, trouble } = report;
         if let Some(trouble) = trouble {
-            let text = format!("{}: {trouble}", self.engine.name(run.node));
+            let text = format!("{}: {trouble}", self.watched_by(run));
             self.console.tell(Level::Trouble, &text);
+        }
+        if run == ZONE {
+            // The first line as well: between the last look at the zone and that nobody watched.
+            return self.turn(Event::ClockSet);
         }
         // What held before it was asked again may not hold since.
         let late = self.watchers.get(&run).is_none_or(|watcher| watcher.asked != asked);

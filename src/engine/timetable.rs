@@ -177,6 +177,14 @@ impl Engine {
         self.node(id)?.timetable.as_ref().map(|table| Rc::clone(&table.schedule))
     }
 
+    /// Whether there are times that are meant in the zone of the machine.
+    pub fn follows_zone(&self) -> bool {
+        self.nodes.iter().filter_map(|node| node.timetable.as_ref()).any(|table| {
+            let schedule = &table.schedule;
+            !schedule.at.is_empty() && schedule.zone.is_none()
+        })
+    }
+
     /// The times of a task, for a report; none for what has none.
     pub(super) fn timer_report(&self, node: &Node) -> Option<Box<TimerReport>> {
         node.living_spec()?.schedule.as_ref()?;

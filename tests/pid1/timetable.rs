@@ -58,6 +58,35 @@ fn a_time_that_passed_while_the_machine_was_off_is_made_up_for_once() {
     assert!(age.trim().parse::<i64>().unwrap() < 60, "{age}");
 }
 
+/// SD32: when three in the night is depends on where the machine is said to be, from now on, and
+/// whoever has executed itself meanwhile.
+#[test]
+fn another_time_zone_of_the_machine_moves_its_times() {
+    let machine = Machine::boot(
+        "[task.here]\ncommand = \"/bin/true\"\nschedule = \"daily 03:00\"\n\
+         [task.there]\ncommand = \"/bin/true\"\nschedule = \"daily 03:00 UTC\"\n",
+    );
+    machine.booted();
+    let due = |name: &str| {
+        let status = machine.status(name);
+        let wait = status["timer"]["next_ms"].as_u64().unwrap_or_else(|| panic!("{status}"));
+        let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_millis();
+        // Of the day, in hours.
+        (now + u128::from(wait) + 60_000) / 3_600_000 % 24
+    };
+    // Hours of UTC at which it is three there.
+    for (zone, hour) in [("Asia/Tokyo", 18), ("America/Phoenix", 10), ("Etc/GMT-5", 22)] {
+        machine.sh(&format!(
+            "ln -s /usr/share/zoneinfo/{zone} /etc/new && mv -T /etc/new /etc/localtime"
+        ));
+        machine.wait(zone, |_| (due("here") == hour).then_some(()));
+        assert_eq!(due("there"), 3);
+        machine.hang_up();
+        machine.order(&["upgrade"]);
+        assert_eq!(due("here"), hour);
+    }
+}
+
 #[test]
 fn a_zone_that_is_not_there_is_told_and_costs_that_task_alone() {
     let machine = Machine::boot(
