@@ -43,6 +43,7 @@ mod plan;
 mod power;
 mod programs;
 mod ready;
+mod real_forms;
 mod reap;
 mod relations;
 mod scarce;

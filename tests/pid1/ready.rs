@@ -73,10 +73,10 @@ fn systemd_notify_in_a_script_counts_where_any_process_may_tell() {
         notify-from = "any"
         "#,
     );
-    let pid = machine.main_pid("any");
-    reason(&machine, "any", "at work");
     for _ in 0..3 {
-        machine.sh(&format!("kill -9 {}", machine.main_pid("any")));
+        let pid = machine.main_pid("any");
+        reason(&machine, "any", "at work");
+        machine.sh(&format!("kill -9 {pid}"));
         machine.wait("another one", |m| (m.main_pid("any") != pid).then_some(()));
     }
 }
