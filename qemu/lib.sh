@@ -3,6 +3,7 @@
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cache=${FINIT_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/finit}
+kvm=/dev/kvm
 
 say() { printf 'qemu: %s\n' "$*" >&2; }
 die() { say "$*"; exit 1; }
@@ -101,7 +102,7 @@ accel() {
     key="$(cat /proc/sys/kernel/random/boot_id) $(basename "$base")"
     if [ -n "${FINIT_ACCEL:-}" ]; then echo "$FINIT_ACCEL" && return; fi
     if [ "$(head -n 1 "$cache/accel" 2>/dev/null)" != "$key" ]; then
-        if [ -w /dev/kvm ] && timeout -s KILL 6 qemu-system-x86_64 -accel kvm -cpu host -m 256 -nodefaults -display none \
+        if [ -w "$kvm" ] && timeout -s KILL 6 qemu-system-x86_64 -accel kvm -cpu host -m 256 -nodefaults -display none \
             -no-reboot -kernel "$base/vmlinuz" -append panic=-1 >/dev/null 2>&1 </dev/null; then
             verdict=kvm
         fi
