@@ -392,7 +392,7 @@ impl Driver {
     /// What a process that has ended was, told to its owner; what follows is not carried out yet.
     pub(super) fn on_run_ended(&mut self, run: RunId, pid: Pid, ended: Ended, was_born: bool) {
         // What it said before it ended counts: another process may be the main one now.
-        self.hear(run.node);
+        self.hear_last(run.node);
         let of_run = self.sites.get(run.node).and_then(|site| site.runs.get(&run.generation));
         if of_run != Some(&pid) {
             return;

@@ -13,9 +13,9 @@ use super::watch::Token;
 use super::{Driver, Fact};
 use crate::config::spec::{NotifyFrom, Ready, ServiceSpec};
 use crate::engine::{Event, Level, NodeId, Notice, RunId};
-use crate::facts::{Errno, Pid, SpawnError, Stage};
+use crate::facts::{Errno, Moment, Pid, SpawnError, Stage};
 use crate::os::socket::{self, Endpoint, Options, Peer};
-use crate::os::{closing, fds, pidfd, proc};
+use crate::os::{closing, fds, pidfd, proc, time};
 
 /// Where the sockets are: nobody can list it, and nobody but root can put anything there.
 const FOLDER: &str = "/run/finitd/notify";
@@ -24,10 +24,37 @@ const LONGEST: usize = 4096;
 /// More than the kernel keeps for a socket, net.unix.max_dgram_qlen: what was said before a moment
 /// is among the first so many, and whoever floods it meanwhile may go on for ever.
 const QUEUE: usize = 1024;
-/// Most datagrams of one service in one turn.
+/// Most datagrams of one service in one turn, or in several that follow soon.
 const BATCH: usize = 32;
-/// How long a service that has more is not heard then.
+/// How soon, and how long a service that has more is not heard then.
 const REST: Duration = Duration::from_millis(10);
+
+/// How much a service has said lately: whoever is a little slower than PID 1 is never ahead of it,
+/// and would keep it busy all the same.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Pace {
+    since: Moment,
+    words: usize,
+}
+
+impl Pace {
+    /// Of one that has said nothing.
+    pub const NONE: Self = Self { since: Moment(0), words: 0 };
+
+    /// It has said something.
+    fn count(&mut self, now: Moment) {
+        if now.since(self.since) >= REST {
+            *self = Self { since: now, words: 0 };
+        }
+        self.words = self.words.saturating_add(1);
+    }
+
+    /// How much more is heard now.
+    fn left(self, now: Moment) -> usize {
+        let lately = now.since(self.since) < REST;
+        BATCH.saturating_sub(if lately { self.words } else { 0 })
+    }
+}
 
 impl Driver {
     /// Makes the socket of a service before its first start; before a later one it takes away
@@ -132,7 +159,9 @@ impl Driver {
 
     /// The socket of a service has something.
     pub(super) fn on_notify(&mut self, node: NodeId) {
-        let more = self.hear(node);
+        let site = self.sites.get(node);
+        let most = site.map_or(BATCH, |site| site.rare().pace.left(time::now()));
+        let more = self.hear(node, most);
         self.work();
         if more {
             self.later(REST, Fact::Quieted(node));
@@ -160,15 +189,21 @@ impl Driver {
         }
     }
 
+    /// What a service has said before one of its processes ended; what follows is not carried out
+    /// yet.
+    pub(super) fn hear_last(&mut self, node: NodeId) {
+        self.hear(node, BATCH);
+    }
+
     /// Reads what a service has said and tells the engine; what follows is not carried out yet.
     /// True if there may be more.
-    pub(super) fn hear(&mut self, node: NodeId) -> bool {
+    fn hear(&mut self, node: NodeId, most: usize) -> bool {
         // Most have none, and then the room for what it says need not be wiped.
         if self.sites.get(node).is_none_or(|site| site.rare().notify.is_none()) {
             return false;
         }
         let mut buffer = [0; LONGEST];
-        for _ in 0..BATCH {
+        for _ in 0..most {
             let Some(site) = self.sites.get(node) else { return false };
             let Some(socket) = &site.rare().notify else { return false };
             // What comes by it waits until one of the others is closed.
@@ -187,10 +222,10 @@ impl Driver {
             let said = buffer.get(..datagram.length).filter(|_| counts);
             let mut notice = Notice::parse(said.unwrap_or_default());
             self.keep_descriptors(node, &notice.descriptors, datagram.fds);
-            if closing::count() > before
-                && let Some(site) = self.sites.of(node)
-            {
-                site.make_rare().hoards = true;
+            if let Some(site) = self.sites.of(node) {
+                let rare = site.make_rare();
+                rare.hoards |= closing::count() > before;
+                rare.pace.count(time::now());
             }
             if !counts {
                 continue;
@@ -202,7 +237,7 @@ impl Driver {
                 let text = format!("{}: MAINPID={pid}: {why}", self.engine.name(node));
                 self.console.tell(Level::Trouble, &text);
             }
-            self.engine.handle(crate::os::time::now(), Event::Notified { node, run, notice });
+            self.engine.handle(time::now(), Event::Notified { node, run, notice });
         }
         true
     }

@@ -4,6 +4,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 
 use super::groups::Way;
+use super::notify::Pace;
 use super::records::Mark;
 use super::store::Stored;
 use crate::config::spec::{ExecSpec, Stream};
@@ -45,6 +46,8 @@ pub struct Rare {
     pub sessions: Vec<Pid>,
     /// By which it tells of itself.
     pub notify: Option<OwnedFd>,
+    /// How much it has told lately.
+    pub pace: Pace,
     /// Descriptors came by it that a child had to close.
     pub hoards: bool,
     /// The pipe for the line of a run, by its generation.
@@ -68,6 +71,7 @@ static NOTHING: Rare = Rare {
     foreign: Few::None,
     sessions: Vec::new(),
     notify: None,
+    pace: Pace::NONE,
     hoards: false,
     line: None,
     kept: Vec::new(),
@@ -112,6 +116,7 @@ impl Site {
             foreign,
             sessions,
             notify,
+            pace: _,
             hoards: _,
             line,
             kept,

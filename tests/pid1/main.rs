@@ -20,6 +20,7 @@ mod conditions;
 mod control;
 mod enable;
 mod faults;
+mod flood;
 mod foreign;
 mod forms;
 mod freeze;
