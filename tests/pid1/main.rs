@@ -37,6 +37,7 @@ mod listen;
 mod logs;
 mod machine;
 mod mirror;
+mod names;
 mod notify;
 mod order;
 mod own_user;
