@@ -44,6 +44,7 @@ mod own_user;
 mod plan;
 mod power;
 mod programs;
+mod quiet;
 mod ready;
 mod real_forms;
 mod reap;
