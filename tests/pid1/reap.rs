@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use crate::machine::Machine;
 
-/// How much is a lot: a tenth of what `tests/bench reap` does with FINIT_BENCH_REAP=100000.
+/// How much is a lot: a tenth of what `tests/bench reap` does.
 const MANY: usize = 10_000;
 
 /// What the machine has besides its living processes.

@@ -2,6 +2,7 @@
 unit, finit's figure, the floor's. Times come from the programs themselves (CLOCK_MONOTONIC in
 the first instruction of main), so that looking for the end of a run costs no accuracy."""
 
+import atexit
 import json
 import os
 import socket
@@ -85,7 +86,7 @@ class Machine:
         return int(Path(f"/proc/{self.pid}/schedstat").read_text().split()[0]) / 1e6
 
     def settled(self):
-        """Waits until PID 1 has slept through a second."""
+        """Waits until PID 1 and its helpers have slept through a second."""
         def asleep():
             before = self.switches()
             time.sleep(1)
@@ -96,20 +97,22 @@ class Machine:
         lines = Path(f"/proc/{self.pid}/status").read_text().splitlines()
         return int(next(line.split()[1] for line in lines if line.startswith(key + ":")))
 
-    def switches(self):
-        return self.status("voluntary_ctxt_switches") + self.status("nonvoluntary_ctxt_switches")
-
-    def pss(self):
-        """KiB of PID 1 and of its helpers, which are the same program."""
-        total = 0
+    def own(self, file):
+        """Lines of that file in /proc of PID 1 and of its helpers, which are the same program."""
         for folder in (self.root / "proc").glob("[0-9]*"):
             try:
                 if os.readlink(folder / "exe") in ("/usr/sbin/finit", FLOOR):
-                    rollup = (folder / "smaps_rollup").read_text().splitlines()
-                    total += int(next(line.split()[1] for line in rollup if line.startswith("Pss:")))
+                    yield from (folder / file).read_text().splitlines()
             except OSError:
                 continue
-        return total
+
+    def switches(self):
+        """How often they were given a processor."""
+        return sum(int(line.split()[1]) for line in self.own("status") if "voluntary_ctxt_switches:" in line)
+
+    def pss(self):
+        """KiB of them."""
+        return sum(int(line.split()[1]) for line in self.own("smaps_rollup") if line.startswith("Pss:"))
 
     def zombies(self):
         count = 0
@@ -185,7 +188,7 @@ def memory():
                 before = machine.switches()
                 time.sleep(5)
                 yield f"memory (PSS) with {n}, {words}", "KiB", machine.pss(), least
-                yield "  wake-ups in 5 s", "", machine.switches() - before, 0
+                yield "  wake-ups in 5 s, with its helpers", "", machine.switches() - before, 0
                 yield "  threads", "", machine.status("Threads"), 1
 
 
@@ -236,10 +239,27 @@ def inetd(n=3000):
                 yield f"connections, {workers} at a time{words}", "/s", rate(machine, workers), best
 
 
-def reap(n=int(os.environ.get("FINIT_BENCH_REAP", "10000")), at_once=10_000):
+def at_once(n):
+    """How many of n processes can be there at once: all of them, where the kernel and memory have room."""
+    kernel = Path("/proc/sys/kernel")
+    before = (kernel / "pid_max").read_text()
+    if int(before) < 2 * n:
+        (kernel / "pid_max").write_text(str(2 * n))
+        atexit.register((kernel / "pid_max").write_text, before)
+    free = next(int(line.split()[1]) for line in open("/proc/meminfo") if line.startswith("MemAvailable:"))
+    # The least that a process takes of the kernel and for its page tables.
+    room = min(int((kernel / "threads-max").read_text()) // 2, free // 128)
+    if room < n:
+        print(f"bench: {n} processes at once have no room here, {room} at a time have", file=sys.stderr)
+    return min(n, room)
+
+
+def reap(n=int(os.environ.get("FINIT_BENCH_REAP", "100000"))):
+    most = at_once(n)
+
     def make_orphans(machine):
-        for done in range(0, n, at_once):
-            count = str(min(at_once, n - done))
+        for done in range(0, n, most):
+            count = str(min(most, n - done))
             if machine.run("/programs/orphans", count).strip() != count:
                 sys.exit("bench: not all orphans were made")
 
@@ -254,10 +274,10 @@ def reap(n=int(os.environ.get("FINIT_BENCH_REAP", "10000")), at_once=10_000):
     least_wall, least_cpu = orphans(floor(0, 0))
     yield f"{n} orphans, all reaped", "s", wall, least_wall
     yield "  processor time of PID 1", "ms", cpu, least_cpu
-    with floor(n // 10, 0, "/programs/exiter", "3") as machine:
+    with floor(n, 0, "/programs/exiter", "3") as machine:
         machine.until("the socket", lambda: (machine.root / "run/initctl").exists())
-        machine.until("all to end", lambda: machine.ask("x").split()[1] == str(n // 10))
-        least = (time.monotonic_ns() - machine.began) / 1e9 * 10
+        machine.until("all to end", lambda: machine.ask("x").split()[1] == str(n))
+        least = (time.monotonic_ns() - machine.began) / 1e9
     toml = "".join(f'[task.t{i}]\ncommand = "/programs/exiter {i % 256}"\nlog = "none"\n\n' for i in range(n))
     with finit(toml) as machine:
         machine.until("the socket", lambda: (machine.root / "run/initctl").exists())
