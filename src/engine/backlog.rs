@@ -39,6 +39,14 @@ impl Backlog {
     pub fn connections(&self) -> impl Iterator<Item = ConnectionId> {
         self.waiting.iter().map(|waiting| waiting.connection)
     }
+
+    /// How many wait, and for what, as a report has it.
+    pub fn words(&self) -> String {
+        match self.waiting.len() {
+            1 => "1 connection waits until another of its address ends".to_owned(),
+            count => format!("{count} connections wait until others of their addresses end"),
+        }
+    }
 }
 
 impl Engine {

@@ -157,7 +157,8 @@ impl Engine {
         let lent = self.names.get(&node.name).and_then(|id| self.lent_words(*id));
         let frozen = node.frozen_words(self.now, known);
         let held = node.held_words(self.now, known);
-        let rest = slips.into_iter().chain(gone).chain(lent).chain(frozen).chain(held);
+        let late = node.backlog.as_ref().map(|backlog| backlog.words());
+        let rest = slips.into_iter().chain(gone).chain(lent).chain(frozen).chain(held).chain(late);
         joined([self.reason_and_times(node, known)].into_iter().chain(rest))
     }
 

@@ -82,10 +82,10 @@ fn past_the_limit_of_a_source_its_next_connection_waits_and_others_are_served() 
         machine.hang_up();
         machine.order(&["upgrade"]);
     }
-    assert_eq!(
-        (&machine.status("echo")["connections"], machine.read("/out/late").as_str()),
-        (&3.into(), "connected\n")
-    );
+    let status = machine.status("echo");
+    assert_eq!(status["connections"], 3, "{status}");
+    assert_eq!(status["reason"], "1 connection waits until another of its address ends");
+    assert_eq!(machine.read("/out/late"), "connected\n");
     machine.order(&["stop", "first"]);
     heard("late", &greeted);
     machine.order(&["start", "first"]);

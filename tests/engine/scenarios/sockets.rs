@@ -62,6 +62,7 @@ fn so_many_wait_and_no_more() {
         rig.connect("sshd", "10.0.0.1");
     }
     assert_eq!((rig.connections(), rig.world.dropped.len(), rig.trouble().len()), (1, 0, 0));
+    assert_eq!(rig.reason("sshd"), "16 connections wait until others of their addresses end");
     for dropped in 1..4 {
         rig.connect("sshd", "10.0.0.1");
         assert_eq!((rig.connections(), rig.world.dropped.len()), (1, dropped));
