@@ -177,12 +177,14 @@ impl Engine {
         self.node(id)?.timetable.as_ref().map(|table| Rc::clone(&table.schedule))
     }
 
-    /// Whether there are times that are meant in the zone of the machine.
+    /// Whether there are times that are meant in the zone of the machine. Of one that goes down
+    /// nobody waits for another.
     pub fn follows_zone(&self) -> bool {
-        self.nodes.iter().filter_map(|node| node.timetable.as_ref()).any(|table| {
-            let schedule = &table.schedule;
-            !schedule.at.is_empty() && schedule.zone.is_none()
-        })
+        let is_meant = |node: &Node| {
+            let schedule = node.timetable.as_ref().map(|table| &table.schedule);
+            schedule.is_some_and(|schedule| !schedule.at.is_empty() && schedule.zone.is_none())
+        };
+        !self.phase.is_down() && self.nodes.iter().any(is_meant)
     }
 
     /// The times of a task, for a report; none for what has none.

@@ -3,7 +3,7 @@
 use finit::calendar::Schedule;
 use finit::engine::{After, Event};
 use finit::facts::Moment;
-use finit::proto::Request;
+use finit::proto::{Power, Request};
 
 use crate::build::{machine, secs, service, task};
 use crate::rig::Rig;
@@ -183,6 +183,18 @@ fn times_of_the_calendar_are_asked_for_one_by_one() {
     assert_eq!(rig.starts("backup"), 1);
     let asked = rig.world.asked.iter().map(|(_, after)| *after).collect::<Vec<_>>();
     assert_eq!(asked, [After::Arming, After::Run]);
+}
+
+#[test]
+fn the_zone_of_the_machine_is_followed_while_times_are_meant_in_it() {
+    for (text, follows) in [("daily 03:00", true), ("daily 03:00 UTC", false), ("every 15m", false)]
+    {
+        let parts = [backup(text), service("slow")];
+        let mut rig = Rig::booted_but(parts, |rig| rig.stubborn("slow"));
+        assert_eq!(rig.world.engine.follows_zone(), follows, "{text}");
+        rig.power(Power::Poweroff).expect("it goes down");
+        assert!(rig.finished().is_none() && !rig.world.engine.follows_zone(), "{text}");
+    }
 }
 
 /// SD32, G1: somebody sets the clock.
