@@ -199,7 +199,10 @@ pub fn do_it(world: &mut World<Chance>, blueprint: &mut Blueprint, act: &Act) {
         Act::Retouch(seed) => retouch(world, blueprint, *seed),
         Act::Connect(number, source) => {
             let name = name(Draft { number: *number, seed: 0, edition: 0 });
-            world.connect(&name, Some(source));
+            // To some come several at a time, more than one source may have.
+            for _ in 0..=number % 4 {
+                world.connect(&name, Some(source));
+            }
         }
         Act::Tell(number, words) => {
             let name = name(Draft { number: *number, seed: 0, edition: 0 });
