@@ -7,6 +7,7 @@ use super::id::NodeId;
 use super::node::{Body, Node};
 use super::power::Phase;
 use super::schedule::span;
+use super::settle::is_firm;
 use super::state::{DownWhy, Rung, StartStep, State, Then};
 use crate::config::spec::{CommandLine, Kind, LogTarget, Piece, Ready, ServiceSpec, Stream, Word};
 use crate::facts::{Moment, Pid, glob, log};
@@ -230,7 +231,8 @@ impl Engine {
                 let word = on.map_or("gone", |node| word(&node.state).word());
                 let is_rival = on.is_some_and(|on| keeps_away(on, *on_id, node));
                 let mut needs = node.edges.needs.iter().filter(|need| need.contains(on_id));
-                if !is_rival && needs.any(|need| self.has_firm(node, need)) {
+                let there = on.is_some_and(is_firm) && !is_rival;
+                if there && needs.any(|need| self.has_firm(node, need)) {
                     // It yields: what it needs needs what it excludes.
                     return format!("needs {name}, which goes when this one starts");
                 }
