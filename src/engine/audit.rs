@@ -97,6 +97,7 @@ impl Engine {
             (!node.is_checked_well(), "is checked twice, for nothing or not at all"),
             (!self.is_watched_well(node), "what was seen is not followed"),
             (!self.is_displaced_well(id, node), "makes way for nobody"),
+            (self.waits_for_nobody(id, node), "waits for what would make way"),
             (node.bound && self.is_over(node), "holds sockets that nobody wants"),
             (
                 !node.name.is_empty()

@@ -124,6 +124,10 @@ pub struct Engine {
     went: BTreeSet<NodeId>,
     /// Those that did so twice, with the need: they wait for the next event.
     yields: BTreeMap<NodeId, NodeId>,
+    /// Those whose rivals have made way since the last event: once is enough.
+    cleared: BTreeSet<NodeId>,
+    /// Those whose run has to wait for a rival that may not go now: they wait for the next change.
+    delayed: BTreeSet<NodeId>,
     out: VecDeque<Effect>,
     deadlines: BTreeSet<(Moment, NodeId)>,
     phase: Phase,
@@ -173,6 +177,8 @@ impl Engine {
             looks: 0,
             went: BTreeSet::new(),
             yields: BTreeMap::new(),
+            cleared: BTreeSet::new(),
+            delayed: BTreeSet::new(),
             out: VecDeque::new(),
             deadlines: BTreeSet::new(),
             phase: Phase::Boot,

@@ -80,12 +80,15 @@ impl Engine {
         }
     }
 
-    /// Neither what happened to their whole nor the run of a rival holds these down any more.
+    /// What happened to their whole does not hold these down any more, nor does the run of a rival
+    /// where a person asks for them.
     pub(super) fn rejoin(&mut self, ids: &[NodeId]) {
+        let for_good = self.is_for_good();
         for id in ids {
             let down = |node: &&mut Node| node.parted || node.displaced.is_some();
             if let Some(node) = self.node_mut(*id).filter(down) {
-                (node.parted, node.displaced) = (false, None);
+                node.parted = false;
+                node.displaced = node.displaced.filter(|_| !for_good);
                 self.touch(*id);
             }
         }

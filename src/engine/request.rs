@@ -318,6 +318,14 @@ impl Engine {
     /// Active parts of these, active nodes that need one of them, and those that need those, by
     /// name; and a sentence for each that would, and is held.
     fn dependents(&self, ids: &[NodeId], parts: &[NodeId]) -> (Vec<String>, Vec<String>) {
+        let mut found = self.going_with(ids, parts);
+        let notes = self.held_above(&found);
+        let also = found.split_off(ids.len());
+        (also.into_iter().map(|id| self.name(id).to_owned()).collect(), notes)
+    }
+
+    /// These, those of their parts that are active, and all active nodes that lose a need with them.
+    pub(super) fn going_with(&self, ids: &[NodeId], parts: &[NodeId]) -> Vec<NodeId> {
         let goes = |id: &NodeId| {
             self.node(*id).is_some_and(|node| node.state.is_active() && !node.stays())
         };
@@ -343,9 +351,7 @@ impl Engine {
                 }
             }
         }
-        let notes = self.held_above(&found);
-        let also = found.split_off(ids.len());
-        (also.into_iter().map(|id| self.name(id).to_owned()).collect(), notes)
+        found
     }
 
     fn signal_named(&mut self, name: &str, signal: &str) -> Result<Reply, Refusal> {

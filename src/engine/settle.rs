@@ -52,6 +52,9 @@ impl Engine {
     /// Puts a node and all that a change of its state may concern into the worklist.
     pub(super) fn touch_around(&mut self, id: NodeId) {
         self.touch(id);
+        for other in std::mem::take(&mut self.delayed) {
+            self.touch(other);
+        }
         let Some(node) = self.node(id) else { return };
         let waited_for = node.state.is_active() && !node.stays();
         self.with_edges(id, |engine, edges| {
@@ -84,7 +87,8 @@ impl Engine {
         let most = self.looks.saturating_add(nodes.saturating_mul(LOOKS)).saturating_add(1_000);
         let event = self.cause.clone();
         self.went.clear();
-        for id in std::mem::take(&mut self.yields).into_keys() {
+        let yields = std::mem::take(&mut self.yields).into_keys();
+        for id in yields.chain(std::mem::take(&mut self.cleared)) {
             self.touch(id);
         }
         while let Some(id) = self.next_look() {
@@ -113,6 +117,7 @@ impl Engine {
             self.refresh_leaving(id);
             self.refresh_firm(id);
             self.refresh_hope(id);
+            self.clear_way(id);
             self.refresh_timetable(id);
             self.refresh_watching(id);
         }

@@ -262,7 +262,7 @@ impl Engine {
                 Cause::NotStarted(_) => node.cause.to_string(),
                 Cause::Person { .. } if !known => "stopped by a person".to_owned(),
                 Cause::Rival(_) => {
-                    let until = if node.displaced.is_some() { ", until that is over" } else { "" };
+                    let until = self.until_in_words(node);
                     format!("stopped by {}{until}", node.cause.cause().story())
                 }
                 Cause::LetGo(name) => format!("no longer needed by {name}"),

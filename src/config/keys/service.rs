@@ -305,7 +305,9 @@ pub(super) const KEYS: [Key; 52] = [
         "",
         r#""cron""#,
         "Services that cannot run at the same time, whichever of the two says it. Who asks for \
-         one stops the other; at boot, the first has it and the other waits.",
+         one stops the other; at boot, the first has it and the other waits. For a run that a \
+         schedule or a watched path asks for, a service makes way as soon as the run could begin, \
+         and is there again after it; a task that is at work is waited for.",
     ),
     key(
         IN,
