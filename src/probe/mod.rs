@@ -6,9 +6,11 @@
 mod bus;
 mod http;
 
+use std::ffi::OsStr;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::os::linux::net::SocketAddrExt as _;
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::net::{SocketAddr as UnixAddress, UnixDatagram, UnixStream};
 use std::path::Path;
 use std::time::Duration;
@@ -150,9 +152,19 @@ fn introduce(path: &Path) -> Result<Option<Pid>, String> {
     }
     let socket = std::env::vars_os().find(|(name, _)| name == "NOTIFY_SOCKET");
     let (_, socket) = socket.ok_or("there is no NOTIFY_SOCKET")?;
-    let sent = UnixDatagram::unbound()
-        .and_then(|from| from.send_to(format!("MAINPID={pid}").as_bytes(), &socket));
+    let sent = notify_address(&socket).and_then(|address| {
+        UnixDatagram::unbound()?.send_to_addr(format!("MAINPID={pid}").as_bytes(), &address)
+    });
     sent.map(|_| Some(pid)).map_err(|error| format!("{}: {error}", Path::new(&socket).display()))
+}
+
+/// What NOTIFY_SOCKET names, as in sd_notify(3): a file, or after an `@` what has none, as a service
+/// with a root of its own is given.
+fn notify_address(name: &OsStr) -> io::Result<UnixAddress> {
+    match name.as_bytes() {
+        [b'@', name @ ..] => UnixAddress::from_abstract_name(name),
+        _ => UnixAddress::from_pathname(name),
+    }
 }
 
 fn say(line: &str) {

@@ -319,6 +319,20 @@ fn descriptors_that_are_never_closed_are_few() {
 
 /// No file of the machine's is in its root.
 #[test]
+fn a_daemon_with_a_root_of_its_own_is_found_there() {
+    let daemon = "import os, signal\nif os.fork(): os._exit(0)\n\
+                  open('/d.pid', 'w').write(str(os.getpid()))\nsignal.pause()";
+    let machine = Machine::boot(&format!(
+        "[service.jailed]\ncommand = [\"/usr/bin/python3\", \"-c\", \"\"\"{daemon}\"\"\"]\n\
+         ready = \"forked\"\npidfile = \"/jail/d.pid\"\nroot = \"/jail\"\nstart = \"manual\"\n"
+    ));
+    let made = machine.sh("mkdir /jail && mount --bind / /jail");
+    assert_eq!(made.code, 0, "{made:?}");
+    machine.order(&["start", "jailed"]);
+    assert_eq!(machine.status("jailed")["state"], "up", "{}", machine.story());
+}
+
+#[test]
 fn who_has_a_root_of_its_own_is_heard_from_there() {
     let says = "import ctypes, signal; ctypes.CDLL(\"libsystemd.so.0\").sd_notify(0, b\"READY=1\"); \
                 signal.pause()";
