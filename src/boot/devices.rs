@@ -128,14 +128,20 @@ async fn start(
     context: &Context,
     tools: &impl Tools,
 ) -> Result<(), program::Trouble> {
-    const PING: [&str; 4] = ["udevadm", "control", "--ping", "--timeout=5"];
-    let was_started = !notes::read(STARTED, context).is_empty();
-    if was_started && program::call(tools, &PING, TRIGGER).await.is_ok() {
+    if !notes::read(STARTED, context).is_empty() && answers(tools).await {
         return Ok(());
     }
     program::call(tools, &[daemon, "--daemon"], START).await?;
     notes::write(STARTED, [daemon].into_iter(), context);
     Ok(())
+}
+
+/// Whether a daemon answers. That of eudev knows no ping, and to read its rules again does no harm.
+async fn answers(tools: &impl Tools) -> bool {
+    const PING: [&str; 4] = ["udevadm", "control", "--ping", "--timeout=5"];
+    const RELOAD: [&str; 4] = ["udevadm", "control", "--reload", "--timeout=5"];
+    program::call(tools, &PING, TRIGGER).await.is_ok()
+        || program::call(tools, &RELOAD, TRIGGER).await.is_ok()
 }
 
 /// Starts the daemon and replays the discovery of everything that was there before it.

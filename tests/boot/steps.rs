@@ -167,11 +167,16 @@ fn a_second_udevd_is_not_started_beside_the_first() {
         assert_eq!(play("devices", &root.context(), acts).1[..3], [nodes, daemon, trigger]);
     }
     assert_eq!(play("devices", &root.context(), &[]).1[..3], [nodes, ping, trigger]);
+    // That of eudev knows no ping.
+    let reload = "udevadm control --reload --timeout=5";
+    let no = ("--ping", Act::Exits(1, "unrecognized option"));
+    assert_eq!(play("devices", &root.context(), &[no]).1[..4], [nodes, ping, reload, trigger]);
     // It is gone.
-    let (report, ran) = play("devices", &root.context(), &[("--ping", Act::Exits(1, "no"))]);
+    let gone = [("--ping", Act::Exits(1, "no")), ("--reload", Act::Exits(2, "no"))];
+    let (report, ran) = play("devices", &root.context(), &gone);
     assert_eq!(
-        (report, &ran[..4]),
-        (worked(), [nodes, ping, daemon, trigger].map(str::to_owned).as_slice())
+        (report, &ran[..5]),
+        (worked(), [nodes, ping, reload, daemon, trigger].map(str::to_owned).as_slice())
     );
 }
 
