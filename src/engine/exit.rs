@@ -196,7 +196,13 @@ impl Engine {
         if let Some(time) = killed {
             self.note_slip(id, &format!("killed after {time:?} (stop.timeout)"));
         }
-        self.clean(id, 0, then);
+        // What it did was undone when it went.
+        match then {
+            Then::Left(_) => self.apply(id, then),
+            Then::Down | Then::AgainAt(..) | Then::Fail(_) | Then::Done(_) | Then::Ended => {
+                self.clean(id, 0, then);
+            }
+        }
     }
 
     /// Runs the `after-stop` command of that number, or goes on after the last.
@@ -264,6 +270,7 @@ impl Engine {
         let state = match then {
             Then::Down => State::Down(DownWhy::Stopped),
             Then::Ended => State::Down(DownWhy::Ended),
+            Then::Left(why) => why.map_or(State::Down(DownWhy::Stopped), State::Failed),
             Then::Done(exit) => State::Done(exit),
             Then::AgainAt(at, _) if at <= self.now => State::Down(DownWhy::Stopped),
             Then::AgainAt(until, why) => State::Backoff { until, why },

@@ -196,6 +196,8 @@ pub enum Then {
     Done(Exit),
     /// It ended, and that was expected.
     Ended,
+    /// As it was: it was down, or had failed for this, and somebody whom it had left behind is gone.
+    Left(Option<String>),
 }
 
 impl State {

@@ -34,13 +34,16 @@ impl Engine {
             | State::Skipped(_)
             | State::Backoff { .. } => self.apply(id, then),
             State::Listening => {
-                let serving = !node.connections.is_empty() || self.takes_all(&spec);
+                let serving = !node.connections.is_empty();
+                let leaves = node.strays && self.takes_all(&spec);
                 // What was done before it accepts is to be undone, whoever is served.
                 let hooks = &spec.hooks;
                 let is_made = !(hooks.before_start.is_empty() && hooks.after_stop.is_empty());
                 self.unwatch(id);
                 if serving || spec.is_inetd() && is_made {
                     self.begin_stop(id, &spec, None, then);
+                } else if leaves {
+                    self.ask_to_end(id, &spec, None, Then::Left(None));
                 } else {
                     self.apply(id, then);
                 }
@@ -161,12 +164,9 @@ impl Engine {
             if node.state.is_active() || !is_asked || !self.takes_all(&spec) {
                 continue;
             }
-            let then = if let State::Failed(why) = &node.state {
-                Then::Fail(why.clone())
-            } else {
-                Then::Down
-            };
-            self.ask_to_end(id, &spec, None, then);
+            let failed =
+                if let State::Failed(why) = &node.state { Some(why.clone()) } else { None };
+            self.ask_to_end(id, &spec, None, Then::Left(failed));
         }
     }
 

@@ -5,7 +5,7 @@ use finit::engine::{Aim, Cause, Event};
 use finit::facts::SignalNumber;
 use finit::proto::{Code, Outcome, Power, Request};
 
-use crate::build::{hook, machine, millis, secs, service, task};
+use crate::build::{Part, hook, machine, millis, secs, service, task};
 use crate::fates::Program;
 use crate::rig::Rig;
 
@@ -163,6 +163,39 @@ fn sessions_that_outlive_a_stop_go_before_the_network_does() {
         rig.pass(secs(2));
         assert_eq!((rig.connections(), rig.started().contains(&"/down")), (0, true));
     }
+}
+
+/// What it did is undone once, and what it never did is not.
+#[test]
+fn what_is_down_is_not_tidied_up_when_the_machine_goes_down() {
+    let hooked = |part: Part| part.stop_scope(StopScope::Main).after_stop(hook("/tidy"));
+    let tidied = |rig: &Rig| rig.started().iter().filter(|line| **line == "/tidy").count();
+    let mut rig = Rig::booted_but([hooked(service("cron"))], |rig| {
+        rig.program("cron", Program { leaves: 1, ..Program::daemon() });
+        rig.ends("/tidy", secs(0), 0);
+    });
+    rig.stop("cron");
+    assert_eq!((rig.state("cron"), tidied(&rig)), ("stopped", 1));
+    rig.power(Power::Reboot).expect("it goes down");
+    rig.pass(secs(20));
+    assert_eq!((tidied(&rig), rig.finished()), (1, Some(Power::Reboot)));
+
+    let mut rig = Rig::booted_but([hooked(service("cron").restart_never())], |rig| {
+        rig.program("cron", Program { leaves: 1, ..Program::daemon() });
+        rig.ends("/tidy", secs(0), 0);
+    });
+    rig.crashes("cron");
+    assert_eq!((rig.state("cron"), tidied(&rig)), ("failed", 1));
+    rig.power(Power::Reboot).expect("it goes down");
+    rig.pass(secs(20));
+    let said = rig.trouble().iter().filter(|line| line.contains("cron failed")).count();
+    assert_eq!((tidied(&rig), said, rig.finished()), (1, 1, Some(Power::Reboot)));
+
+    let mut rig = Rig::booted([hooked(service("web").listens(80))]);
+    assert_eq!(rig.state("web"), "listening");
+    rig.power(Power::Reboot).expect("it goes down");
+    rig.pass(secs(20));
+    assert_eq!((tidied(&rig), rig.finished()), (0, Some(Power::Reboot)));
 }
 
 /// As the jobs of a cron: they are asked once it has gone itself.
