@@ -93,6 +93,11 @@ impl Configuration {
         &self.path
     }
 
+    /// Whether the machine runs what was read last.
+    pub fn is_followed(&self) -> bool {
+        self.followed
+    }
+
     /// What another finit has read and run, whatever the file looks like by now.
     pub fn resume(self) -> (Self, SystemSpec) {
         let read = config::parse(&self.sources);
@@ -107,7 +112,10 @@ impl Configuration {
             true => with_login(spec),
             false => with_rescue(spec),
         };
-        (self, spec)
+        // An older finit keeps the copy of another file than the usual one where this one does not
+        // look.
+        let unkept = self.unkept || self.followed && self.path != Path::new(FILE);
+        (Self { unkept, ..self }, spec)
     }
 
     fn booted(path: &Path, loaded: Loaded) -> Booted {
@@ -309,6 +317,23 @@ mod tests {
         assert!(reread(&mut configuration).unwrap().is_none());
         configuration.follow();
         assert!(!is_kept(&mut configuration));
+    }
+
+    /// An older finit had kept it elsewhere.
+    #[test]
+    fn a_file_with_a_place_of_its_own_is_kept_once_more_by_the_next_finit() {
+        let file = File::new("elsewhere");
+        let mut configuration = Configuration::boot(file.says("a")).configuration;
+        assert!(is_kept(&mut configuration));
+        let (mut configuration, _) = configuration.resume();
+        assert_eq!([(); 2].map(|()| is_kept(&mut configuration)), [true, false]);
+        file.says("a b");
+        assert!(reread(&mut configuration).unwrap().is_some());
+        assert!(!is_kept(&mut configuration.resume().0));
+        let usual = Loaded { sources: Vec::new(), ..config::load(&file.0, &Disk) };
+        let mut usual = Configuration::booted(Path::new(FILE), usual).configuration;
+        (usual.followed, usual.unkept) = (true, false);
+        assert!(!is_kept(&mut usual.resume().0));
     }
 
     #[test]
