@@ -29,6 +29,8 @@ impl Engine {
                 node.refresh_auto(&target);
             }
         }
+        // They stand for the names that they provide from now on.
+        self.connect();
     }
 }
 

@@ -7,12 +7,12 @@ use std::rc::Rc;
 use super::edit::{Followed, comes_as, comes_otherwise, is_called_otherwise};
 use super::graph::is_member;
 use super::id::{NodeId, Ticket};
+use super::names::Names;
 use super::node::{Body, Edges, Node};
 use super::{Cause, Effect, Engine, Extent, Level};
 use crate::config::spec::{
-    FIND_INSTANCES, MILESTONES, STEPS, ServiceSpec, Stage, SystemSpec, TARGETS, TemplateSpec,
+    FIND_INSTANCES, MILESTONES, STEPS, ServiceSpec, SystemSpec, TARGETS, TemplateSpec,
 };
-use crate::config::steps;
 use crate::proto::Reply;
 
 impl Engine {
@@ -279,7 +279,9 @@ impl Engine {
     pub(super) fn connect(&mut self) {
         let providers = self.providers();
         let instances = self.instances();
-        let names = Names { ids: &self.names, providers: &providers, instances: &instances };
+        let found = self.ids().filter(|id| self.node(*id).is_some_and(Node::is_only_found));
+        let found = found.collect();
+        let names = Names { ids: &self.names, providers: &providers, instances: &instances, found };
         let mut all: Vec<Edges> = self.nodes.iter().map(|node| names.edges(node)).collect();
         let mut after: Vec<(NodeId, NodeId)> = Vec::new();
         for (id, node) in self.ids().zip(&self.nodes) {
@@ -303,12 +305,12 @@ impl Engine {
             }
         }
         for target in self.targets() {
-            let Some(edges) = self.names.get(&target.name).and_then(|id| all.get_mut(id.index()))
-            else {
+            let Some(id) = self.names.get(&target.name) else { continue };
+            let (Some(node), Some(edges)) = (self.node(*id), all.get_mut(id.index())) else {
                 continue;
             };
-            edges.needs = target.needs.iter().map(|need| names.alternatives(need)).collect();
-            edges.wants = target.wants.iter().flat_map(|name| names.resolve(name)).collect();
+            edges.needs = target.needs.iter().map(|need| names.alternatives(node, need)).collect();
+            edges.wants = target.wants.iter().flat_map(|name| names.below(node, name)).collect();
         }
         self.tie(&names, &mut all);
         for (later, earlier) in after {
@@ -399,64 +401,6 @@ impl Engine {
             }
             self.refresh_choice(id);
         }
-    }
-}
-
-/// Names as edges see them.
-pub(super) struct Names<'a> {
-    ids: &'a BTreeMap<String, NodeId>,
-    providers: &'a BTreeMap<String, Vec<NodeId>>,
-    instances: &'a BTreeMap<&'a str, Vec<NodeId>>,
-}
-
-impl Names<'_> {
-    /// The node of that name, or those that stand for it.
-    pub(super) fn resolve(&self, name: &str) -> Vec<NodeId> {
-        match self.ids.get(name) {
-            Some(id) => vec![*id],
-            None => self.providers.get(name).cloned().unwrap_or_default(),
-        }
-    }
-
-    /// The same for mere order: an umbrella that nobody opened orders its instances too.
-    pub(super) fn ordered(&self, name: &str) -> Vec<NodeId> {
-        let mut found = self.resolve(name);
-        found.extend(self.instances.get(name).into_iter().flatten());
-        found
-    }
-
-    fn alternatives(&self, names: &[String]) -> Vec<NodeId> {
-        names.iter().flat_map(|name| self.resolve(name)).collect()
-    }
-
-    /// What a node stands on by its own definition.
-    fn edges(&self, node: &Node) -> Edges {
-        let mut edges = Edges::default();
-        // Forgotten: its place stays empty.
-        if node.name.is_empty() {
-            return edges;
-        }
-        let fixed: &[&str] = match &node.body {
-            Body::Step(step) => steps::after(step),
-            Body::Milestone => {
-                edges.after.extend(self.providers.get(&node.name).into_iter().flatten());
-                steps::reached_by(&node.name)
-            }
-            Body::Target | Body::Template | Body::LeftOut(_) => &[],
-            Body::Service(_) => match node.standing_spec().map(|spec| spec.stage) {
-                Some(Stage::Early) => &steps::EARLY,
-                Some(Stage::Main) | None => &[steps::MAIN],
-            },
-        };
-        edges.after.extend(fixed.iter().flat_map(|name| self.resolve(name)));
-        if let Some(spec) = node.standing_spec() {
-            let on = &spec.dependencies;
-            edges.needs = on.needs.iter().map(|need| self.alternatives(need)).collect();
-            edges.needs.extend(on.bound_to.iter().map(|name| self.resolve(name)));
-            edges.wants = on.wants.iter().flat_map(|name| self.resolve(name)).collect();
-            edges.after.extend(on.after.iter().flat_map(|name| self.ordered(name)));
-        }
-        edges
     }
 }
 

@@ -40,6 +40,7 @@ mod left_out;
 mod load;
 mod lost;
 mod memory;
+mod names;
 mod node;
 mod nodes;
 mod notice;

@@ -10,7 +10,7 @@
 use std::collections::BTreeSet;
 
 use super::id::NodeId;
-use super::load::Names;
+use super::names::Names;
 use super::node::{Asked, Body, Edges, Node, Ties};
 use super::state::{DownWhy, Hope, State};
 use super::storm::Tale;
@@ -36,7 +36,7 @@ impl Engine {
                 ties(all, rival, |ties| ties.rivals.push(id));
             }
             if !on.bound_to.is_empty() {
-                let bound = on.bound_to.iter().map(|name| names.resolve(name)).collect();
+                let bound = on.bound_to.iter().map(|name| names.below(node, name)).collect();
                 ties(all, id, |ties| ties.bound = bound);
             }
             if !on.on_failure.is_empty() {

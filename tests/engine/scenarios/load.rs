@@ -156,6 +156,35 @@ fn a_task_that_is_edited_in_the_middle_goes_on_where_it_is() {
     assert_eq!(of_job(&rig)[4..], ["/zero", "/one", "/other", "/three"]);
 }
 
+/// What it has found stands for no name of those that are followed, until it is followed itself.
+#[test]
+fn what_a_mere_look_finds_takes_the_place_of_nobody() {
+    let database = |name: &str| service(name).provides("database");
+    let before = || [database("mariadb").manual(), service("app").needs("database")];
+    let states = |rig: &mut Rig| ["mariadb", "app", "postgres"].map(|name| rig.state(name));
+    for is_up in [true, false] {
+        let mut rig = Rig::booted(before());
+        if !is_up {
+            rig.stop("mariadb");
+        }
+        rig.look_at(before().into_iter().chain([database("postgres")]));
+        let there = if is_up { ["up", "up", "stopped"] } else { ["stopped", "waiting", "stopped"] };
+        assert_eq!(states(&mut rig), there);
+        rig.world.anew();
+        rig.restart("app");
+        assert_eq!((states(&mut rig)[2], rig.starts("postgres")), ("stopped", 0));
+        rig.apply(before().into_iter().chain([database("postgres")]));
+        assert_eq!((states(&mut rig)[1..].to_vec(), rig.starts("postgres")), (vec!["up"; 2], 1));
+    }
+
+    // Who was not followed either has it.
+    let mut rig = Rig::booted([database("mariadb").manual()]);
+    let new = [database("postgres"), service("app").needs("database")];
+    rig.look_at([database("mariadb").manual()].into_iter().chain(new));
+    rig.start("app");
+    assert_eq!((rig.state("postgres"), rig.state("app")), ("up", "up"));
+}
+
 /// Nor what it stands on: that is followed with the definition.
 #[test]
 fn a_mere_look_takes_from_nobody_what_it_stands_on() {
