@@ -206,7 +206,8 @@ impl Driver {
         let Handover { engine, configuration, descriptors, held, unfinished, panics, written } =
             handover;
         let (configuration, spec) = configuration.resume();
-        let engine = Engine::recall(Rc::new(spec), engine, time::now());
+        let followed = configuration.is_followed();
+        let engine = Engine::recall(Rc::new(spec), followed, engine, time::now());
         let context = context(&engine, words, place);
         let mut driver = Self::new(start, engine, configuration, context, console, descriptors)?;
         driver.panics = panics;

@@ -32,6 +32,16 @@ impl Engine {
         // They stand for the names that they provide from now on.
         self.connect();
     }
+
+    /// Nodes that are newer than the first so many are of the file that the machine follows, though
+    /// this finit is the first that makes them of it. Nothing starts by that.
+    pub(super) fn follow_new(&mut self, first: usize) {
+        let mut new = self.nodes.iter_mut().skip(first).peekable();
+        if new.peek().is_some() {
+            new.for_each(|node| node.unfollowed = false);
+            self.connect();
+        }
+    }
 }
 
 impl Node {

@@ -195,9 +195,9 @@ impl Engine {
         runs
     }
 
-    /// An engine that goes on where another one left off; `spec` is what that one had read last.
-    /// Its first orders are what the driver has to watch again.
-    pub fn recall(spec: Rc<SystemSpec>, memory: Memory, now: Moment) -> Self {
+    /// An engine that goes on where another one left off; `spec` is what that one had read last, and
+    /// followed, or not. Its first orders are what the driver has to watch again.
+    pub fn recall(spec: Rc<SystemSpec>, followed: bool, memory: Memory, now: Moment) -> Self {
         let mut engine = Self::empty(&memory.target, memory.warnings, memory.random, memory.began);
         engine.now = now;
         engine.phase = memory.phase.unwrap_or(Phase::Running(memory.boot)).taken_up();
@@ -213,7 +213,11 @@ impl Engine {
             node.pending = pending.and_then(|definition| definition.spec(&node.name, &specs));
             engine.remember(node);
         }
+        let first = engine.nodes.len();
         engine.load(spec, Extent::Definitions);
+        if followed {
+            engine.follow_new(first);
+        }
         engine.watch_again();
         engine
     }

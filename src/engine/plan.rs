@@ -14,7 +14,7 @@ impl Engine {
     /// The changes, in the order of the nodes; then those of what is no service.
     pub fn plan(&self, spec: Rc<SystemSpec>) -> Vec<Change> {
         let memory = self.memory_at_once();
-        let mut copy = Self::recall(Rc::clone(&self.spec), memory, self.now);
+        let mut copy = Self::recall(Rc::clone(&self.spec), false, memory, self.now);
         // It rests first, as this one does: which of several is looked at first can matter.
         copy.settle();
         let settings = self.changed_settings(&spec);

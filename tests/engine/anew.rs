@@ -71,7 +71,7 @@ impl<F: Fates> World<F> {
         let text = serde_json::to_string(memory).expect("a memory is written");
         let memory = serde_json::from_str(&text).expect("what was written is read");
         let before = oracle::all(&self.engine);
-        self.engine = Engine::recall(Rc::clone(self.engine.spec()), memory, self.now);
+        self.engine = Engine::recall(Rc::clone(self.engine.spec()), false, memory, self.now);
         // Whoever waits for an answer is gone, and the kernel is asked anew to tell.
         self.watched.clear();
         self.emptying.clear();

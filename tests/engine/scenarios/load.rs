@@ -1,6 +1,6 @@
 //! An edited file: only what changed is touched.
 
-use finit::engine::{Extent, Verdict};
+use finit::engine::{Engine, Extent, Verdict};
 use finit::proto::{Outcome, Request};
 
 use crate::build::{machine, millis, secs, service, task, with_targets};
@@ -183,6 +183,21 @@ fn what_a_mere_look_finds_takes_the_place_of_nobody() {
     rig.look_at([database("mariadb").manual()].into_iter().chain(new));
     rig.start("app");
     assert_eq!((rig.state("postgres"), rig.state("app")), ("up", "up"));
+}
+
+/// A newer finit may make more of the file that is followed: a shell for where nobody can log in.
+#[test]
+fn what_another_finit_makes_of_the_file_is_followed_as_the_file_is() {
+    for followed in [true, false] {
+        let mut rig = Rig::booted([service("a")]);
+        let memory = rig.world.engine.memory().unwrap();
+        let spec = machine([service("a"), service("shell").in_target("rescue")]);
+        rig.world.engine = Engine::recall(spec.into(), followed, memory, rig.world.now);
+        rig.now();
+        assert_eq!((rig.state("a"), rig.state("shell"), rig.starts("a")), ("up", "stopped", 1));
+        rig.target("rescue");
+        assert_eq!(rig.state("shell") == "up", followed);
+    }
 }
 
 /// Nor what it stands on: that is followed with the definition.

@@ -272,7 +272,7 @@ fn who_gave_itself_up_under_an_older_finit_still_did() {
     assert!(memory.contains("\"GaveUp\""));
     let older = memory.replace("\"GaveUp\"", r#"{"Silent":{"secs":0,"nanos":0}}"#);
     let older = serde_json::from_str(&older).unwrap();
-    rig.world.engine = Engine::recall(Rc::clone(engine.spec()), older, rig.world.now);
+    rig.world.engine = Engine::recall(Rc::clone(engine.spec()), false, older, rig.world.now);
     let last = rig.status("db").detail.and_then(|detail| detail.last_exit);
     assert_eq!(last.as_deref(), Some("gave itself up (WATCHDOG=trigger)"));
 }
