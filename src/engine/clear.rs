@@ -14,7 +14,7 @@ impl Engine {
             State::Failed(_) | State::Skipped(_) | State::Backoff { .. } => true,
             State::Stopping { then, .. } | State::Cleaning { then, .. } => match then {
                 Then::Fail(_) | Then::AgainAt(..) => true,
-                Then::Down | Then::Done(_) | Then::Ended => false,
+                Then::Down | Then::Done(_) | Then::Ended | Then::Left(_) => false,
             },
             State::Down(_)
             | State::Waiting { .. }

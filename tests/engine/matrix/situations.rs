@@ -203,6 +203,7 @@ pub fn row(rig: &Rig, id: NodeId) -> &'static str {
             (Rung::Asked, Then::Fail(_)) => "stopping fail",
             // How it has ended well is not known before it has ended.
             (Rung::Asked, Then::Done(_) | Then::Ended) => "none: ended before its end",
+            (Rung::Asked, Then::Left(_)) => "none: its process has ended long ago",
         },
         State::Cleaning { then, .. } => match then {
             Then::Down => "cleaning",
@@ -210,6 +211,7 @@ pub fn row(rig: &Rig, id: NodeId) -> &'static str {
             Then::Fail(_) => "cleaning fail",
             Then::Done(_) => "cleaning done",
             Then::Ended => "cleaning ended",
+            Then::Left(_) => "none: it was tidied up then",
         },
         State::Failed(_) if peek.run.is_some() => "failed hung",
         State::Failed(_) => "failed",
