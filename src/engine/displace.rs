@@ -146,14 +146,12 @@ impl Engine {
         let can = |node: &&Node| node.is_to_run() && node.rests();
         let Some(node) = self.node(id).filter(can) else { return };
         let (name, wish) = (node.name.clone(), node.wish.clone());
-        let Lack::Nothing(below) = self.lack(id) else { return };
-        let away =
-            self.with_cause(wish, |engine| engine.in_the_way(&[id], &below, Node::makes_way));
-        let Ok(away) = away else { return };
-        if !self.may_go(id, &away) {
+        let away = self.with_cause(wish, |engine| engine.may_make_way(id));
+        let Some(away) = away else {
+            // What it lacks may be far from it.
             self.delayed.insert(id);
             return;
-        }
+        };
         if away.iter().any(|rival| self.is_new(id, rival)) && !self.cleared.insert(id) {
             return;
         }
@@ -169,6 +167,14 @@ impl Engine {
         if !told.is_empty() {
             self.tell(Level::Progress, format!("{name} runs: {}", told.join("; ")));
         }
+    }
+
+    /// The rivals that make way for a run now; none while it lacks something else, or they may not
+    /// go.
+    fn may_make_way(&self, id: NodeId) -> Option<Vec<Rival>> {
+        let Lack::Nothing(below) = self.lack(id) else { return None };
+        let away = self.in_the_way(&[id], &below, Node::makes_way).ok()?;
+        self.may_go(id, &away).then_some(away)
     }
 
     /// Whether a rival has not made way for that node yet.
@@ -429,11 +435,9 @@ impl Engine {
 
     /// Whether a run waits though all that is in its way would go.
     pub(super) fn waits_for_nobody(&self, id: NodeId, node: &Node) -> bool {
-        let Lack::Nothing(below) = self.lack(id) else { return false };
-        let away = self.in_the_way(&[id], &below, Node::makes_way).unwrap_or_default();
-        let is_new = away.iter().any(|rival| self.is_new(id, rival));
         let can = node.is_to_run() && node.rests() && !self.cleared.contains(&id);
-        can && is_new && self.may_go(id, &away)
+        let away = self.may_make_way(id).unwrap_or_default();
+        can && away.iter().any(|rival| self.is_new(id, rival))
     }
 
     /// Whether a node is displaced by one that knows of it, and whose run goes on.

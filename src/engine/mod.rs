@@ -127,7 +127,8 @@ pub struct Engine {
     yields: BTreeMap<NodeId, NodeId>,
     /// Those whose rivals have made way since the last event: once is enough.
     cleared: BTreeSet<NodeId>,
-    /// Those whose run has to wait for a rival that may not go now: they wait for the next change.
+    /// Those whose run, which a time or a path has asked for, cannot begin now: they are looked at
+    /// again at the next change, wherever that is.
     delayed: BTreeSet<NodeId>,
     out: VecDeque<Effect>,
     deadlines: BTreeSet<(Moment, NodeId)>,
