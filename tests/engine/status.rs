@@ -2,7 +2,7 @@
 //! there, who failed says how it ended and what it had said, and what went wrong beside the main
 //! process is told until the next start.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use finit::config::spec::StopScope;
 use finit::engine::{Aim, Effect, Ended, Engine, Event, NodeId, Peek, RunId, Spawn, What};
@@ -22,6 +22,8 @@ pub struct Words {
     due: Vec<(NodeId, String)>,
     /// The number of the last command of each that tidied up.
     tidied: BTreeMap<NodeId, usize>,
+    /// Commands after the start that may fail: their ends are nobody's (seed 52392).
+    free: BTreeSet<RunId>,
 }
 
 /// Signals after which an end is none that failed.
@@ -58,6 +60,9 @@ impl Oracle {
     /// A command is started.
     pub fn tidies(&mut self, node: &Peek, order: &Spawn) {
         let hooks = &order.service.hooks.after_stop;
+        let mut after_start = order.service.hooks.after_start.iter();
+        let free = after_start.any(|hook| hook.may_fail && hook.command == order.command);
+        self.words.free.extend(Some(order.run).filter(|_| free && order.what == What::Hook));
         let stop = order.service.stop.command.as_ref();
         if order.what == What::Main {
             // A stop.command of an earlier stop that runs still has no say any more (seed 31596).
@@ -184,7 +189,8 @@ impl Oracle {
     /// One that has failed says how its last process ended, and what that had said.
     fn last_end(&mut self, old: &Peek, new: &Peek, reason: &str) {
         let Some((run, ended)) = self.stories.end.clone() else { return };
-        if old.run != Some(run) || !["up", "starting"].contains(&old.label) {
+        let is_main = old.run == Some(run) && !self.words.free.contains(&run);
+        if !is_main || !["up", "starting"].contains(&old.label) {
             return;
         }
         let name = &new.name;
