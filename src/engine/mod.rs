@@ -63,6 +63,7 @@ mod stop;
 mod storm;
 mod timetable;
 mod told;
+mod touch;
 mod trial;
 mod umbrella;
 mod variables;

@@ -1,7 +1,8 @@
 //! What should happen next, computed from what is: the worklist.
 //!
 //! A node is *wanted* when nobody asked for it to be down and a person, its target or a wanted
-//! dependent asks for it, or a dependent alone where a person let it go (`gentle`); of one that is held (`hold`) it is fixed whether it is. A wanted node that is down starts once
+//! dependent asks for it, or a dependent alone where a person let it go (`gentle`); of one that is
+//! held (`hold`) it is fixed whether it is. A wanted node that is down starts once
 //! * each of its needs has an alternative that is *firm*: up, or skipped, and not about to go, and
 //! * each node that it comes after, and that is wanted too, is *settled*: up, done, failed,
 //!   waiting out a delay, or stuck waiting for something that will not come by itself.
@@ -22,7 +23,7 @@
 
 use super::choice::{recovers, will_do};
 use super::id::NodeId;
-use super::node::{Edges, Node};
+use super::node::Node;
 use super::state::{DownWhy, Hope, State, Then};
 use super::{Engine, Level};
 
@@ -30,57 +31,6 @@ use super::{Engine, Level};
 const LOOKS: u64 = 64;
 
 impl Engine {
-    /// Puts a node into the worklist.
-    pub(super) fn touch(&mut self, id: NodeId) {
-        let Some(node) = self.node_mut(id) else { return };
-        let (fresh, queued) = (node.fresh, node.queued);
-        (node.fresh, node.queued) = (true, true);
-        if !fresh {
-            self.fresh.push_back(id);
-        }
-        if !queued {
-            self.work.push_back(id);
-        }
-    }
-
-    pub(super) fn touch_all(&mut self) {
-        for id in self.ids() {
-            self.touch(id);
-        }
-    }
-
-    /// Puts a node and all that a change of its state may concern into the worklist.
-    pub(super) fn touch_around(&mut self, id: NodeId) {
-        self.touch(id);
-        for other in std::mem::take(&mut self.delayed) {
-            self.touch(other);
-        }
-        let Some(node) = self.node(id) else { return };
-        let waited_for = node.state.is_active() && !node.stays();
-        self.with_edges(id, |engine, edges| {
-            for other in edges.needed_by.iter().chain(&edges.ordered_by).chain(edges.rivals()) {
-                engine.touch(*other);
-            }
-            // Those below have only waited for its end, or until it is clear that it stays.
-            if !waited_for {
-                for other in edges.needs.iter().flatten().chain(&edges.wants).chain(&edges.after) {
-                    engine.touch(*other);
-                }
-            }
-        });
-    }
-
-    /// Goes along the edges of a node, which has none meanwhile: to copy them at each change of a
-    /// state costs more than the change.
-    fn with_edges(&mut self, id: NodeId, act: impl FnOnce(&mut Self, &Edges)) {
-        let Some(node) = self.node_mut(id) else { return };
-        let edges = std::mem::take(&mut node.edges);
-        act(self, &edges);
-        if let Some(node) = self.node_mut(id) {
-            node.edges = edges;
-        }
-    }
-
     /// Looks at touched nodes until nothing changes any more.
     pub(super) fn settle(&mut self) {
         let nodes = u64::try_from(self.nodes.len()).unwrap_or(u64::MAX);
