@@ -230,9 +230,9 @@ impl Engine {
                 }
                 let word = on.map_or("gone", |node| word(&node.state).word());
                 let is_rival = on.is_some_and(|on| keeps_away(on, *on_id, node));
-                let mut needs = node.edges.needs.iter().filter(|need| need.contains(on_id));
-                let there = on.is_some_and(is_firm) && !is_rival;
-                if there && needs.any(|need| self.has_firm(node, need)) {
+                let is_needed = node.edges.needs.iter().flatten().any(|need| need == on_id);
+                let lacks_nothing = is_needed && self.missing_need(node).is_none();
+                if lacks_nothing && !is_rival && on.is_some_and(is_firm) {
                     // It yields: what it needs needs what it excludes.
                     return format!("needs {name}, which goes when this one starts");
                 }
