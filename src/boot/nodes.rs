@@ -38,8 +38,8 @@ pub(super) fn make(root: &str) -> u8 {
     let table = conf::read(&table).unwrap_or_default();
     let mut status = 0;
     for node in conf::lines(&table).filter_map(Node::of) {
-        if let Err(Errno(errno)) = node.provide(&root.join("dev")) {
-            drop(writeln!(std::io::stdout(), "/dev/{}: {}", node.name, Errno(errno)));
+        if let Err(errno) = node.provide(&root.join("dev")) {
+            drop(writeln!(std::io::stdout(), "/dev/{}: {errno}", node.name));
             status = 1;
         }
     }
