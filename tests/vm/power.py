@@ -7,6 +7,8 @@ import re
 from machine import Machine, check, main, same, tool
 
 SEED = "sha256sum </var/lib/finitd/random-seed"
+# Wait for what was just put aside to be the sleep: until then a SIGTERM may still end it.
+DEAF = "until grep -qx sleep /proc/$!/comm; do sleep 0.1; done"
 
 
 def reboot(vm: Machine):
@@ -59,7 +61,7 @@ def halt(vm: Machine):
     """`halt` stops the machine, says who is late, and leaves it on"""
     # One of no service, which is still there when all are asked to leave.
     vm.ok("mkdir /sys/fs/cgroup/own; sh -c 'echo $$ >/sys/fs/cgroup/own/cgroup.procs; trap \"\" TERM HUP; "
-          "exec sleep 1000000' >/dev/null 2>&1 </dev/null &")
+          "exec sleep 1000000' >/dev/null 2>&1 </dev/null & " + DEAF)
     vm.type("halt\n")
     late = vm.expect(r"waiting for ([^\n]*sleep \(\d+\)[^\n]*)")[1]
     check("who is late is named, without threads of the kernel", not re.search("kworker|kthreadd|jbd2", late), late)
@@ -74,7 +76,7 @@ def poweroff(vm: Machine):
     """`poweroff` ends the machine, its file systems unmounted, and waits far past its time for a disk that takes its own"""
     vm.ok("printf '[shutdown]\\ntimeout = \"10s\"\\n' >>/etc/finit.toml; finitctl apply; sync")
     # Something that ignores SIGTERM and holds /srv must not keep it from being unmounted.
-    vm.ok("(trap '' TERM HUP; cd /srv; exec sleep 1000000) >/dev/null 2>&1 </dev/null &")
+    vm.ok("(trap '' TERM HUP; cd /srv; exec sleep 1000000) >/dev/null 2>&1 </dev/null & " + DEAF)
     others = {name: 0 for name in ("bps", "bps_rd", "iops", "iops_rd", "iops_wr")}
     vm.qmp("block_set_io_throttle", device="virtio0", bps_wr=500_000, **others)
     kept = vm.ok("head -c 16M /dev/urandom >/root/slow; sha256sum </root/slow").split()[0]
