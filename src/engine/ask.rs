@@ -13,7 +13,7 @@ use crate::facts::Moment;
 impl Engine {
     /// The name of a node.
     pub fn name(&self, id: NodeId) -> &str {
-        self.node(id).map_or("?", |node| node.name.as_str())
+        self.node(id).map_or("?", |node| &*node.name)
     }
 
     /// The number of a node.
@@ -33,7 +33,7 @@ impl Engine {
 
     /// The steps of the boot that were left out in an emergency, and are yet to be run.
     pub fn spared(&self) -> impl Iterator<Item = String> + '_ {
-        self.nodes.iter().filter(|node| node.spared).map(|node| node.name.clone())
+        self.nodes.iter().filter(|node| node.spared).map(|node| node.name.to_string())
     }
 
     /// Services and tasks with their numbers.

@@ -109,7 +109,7 @@ impl Engine {
             (!node.is_frozen_well(), "frozen, and its run is over or has to go"),
             (node.watched && node.kept() == Some(Kept::Listening), "held, and watched"),
             (
-                self.names.get(&node.name).is_some_and(|named| {
+                self.names.get(&*node.name).is_some_and(|named| {
                     *named != id && self.node(*named).is_some_and(|n| !n.removed) && !node.removed
                 }),
                 "two of that name",
@@ -192,7 +192,7 @@ impl Engine {
     pub fn peek_again(&self, number: u32, into: &mut Peek) -> bool {
         let Some(node) = self.node(NodeId::from_number(number)) else { return false };
         let mut old = std::mem::take(into);
-        node.name.clone_into(&mut old.name);
+        (*node.name).clone_into(&mut old.name);
         for (known, needs) in
             [(&mut old.needs, node.edges.needs.as_slice()), (&mut old.bound, node.edges.bound())]
         {

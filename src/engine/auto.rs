@@ -49,7 +49,7 @@ impl Node {
         let spec = self.coming_spec().filter(|_| !self.is_only_found()).map(Rc::clone);
         self.auto = match &self.body {
             Body::Step(_) | Body::Milestone => true,
-            Body::Target => self.name == target,
+            Body::Target => *self.name == *target,
             Body::Template | Body::LeftOut(_) => false,
             Body::Service(_) => spec.as_ref().is_some_and(|spec| graph::is_member(spec, target)),
         };

@@ -32,7 +32,7 @@ impl Engine {
         let last = better.filter_map(|other| self.node(*other)).max_by_key(|n| n.departure().at());
         let (last, why) = last.map(|last| (last, last.departure()))?;
         let is_news = why.at() > above.wish.at() && !why.is_of_one_story(&above.wish);
-        is_news.then(|| Why::behind(self.now, Cause::Dependency(last.name.clone()), why))
+        is_news.then(|| Why::behind(self.now, Cause::Dependency(last.name.to_string()), why))
     }
 
     /// Why those below these are asked for with them, in the order in which they stand below one
@@ -73,12 +73,12 @@ impl Engine {
         let better = need.and_then(|need| need.iter().filter_map(|o| self.node(*o)).find(firm));
         let behind = match better {
             Some(better) => {
-                let cause = Cause::Dependency(better.name.clone());
+                let cause = Cause::Dependency(better.name.to_string());
                 Why::behind(self.now, cause, better.cause.clone())
             }
             None => last.wish.clone(),
         };
-        Some(Why::behind(self.now, Cause::LetGo(last.name.clone()), behind))
+        Some(Why::behind(self.now, Cause::LetGo(last.name.to_string()), behind))
     }
 }
 
@@ -90,6 +90,6 @@ fn stands_on(above: &Node, below: NodeId) -> bool {
 /// How one has another brought up.
 fn pulls(above: &Node, below: NodeId) -> Cause {
     let needs = above.edges.needs.iter().any(|need| need.contains(&below));
-    let name = above.name.clone();
+    let name = above.name.to_string();
     if needs { Cause::NeededBy(name) } else { Cause::WantedBy(name) }
 }

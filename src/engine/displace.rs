@@ -132,7 +132,7 @@ impl Engine {
                 if there && away.iter().all(|known| known.id != *rival) {
                     let gone = self.name(*rival);
                     let told = format!("stops {gone}, which conflicts with {}", node.name);
-                    let cause = Cause::Rival(node.name.clone());
+                    let cause = Cause::Rival(node.name.to_string());
                     let why = Why::behind(self.now, cause, behind.clone());
                     away.push(Rival { id: *rival, why, told });
                 }
@@ -209,50 +209,37 @@ impl Engine {
     fn falls_with(&self, id: NodeId, going: &[NodeId]) -> bool {
         let stays =
             |id: &NodeId| !going.contains(id) && self.node(*id).is_some_and(|node| node.firm);
-        let mut below = vec![id];
-        let mut next = 0;
-        while let Some(node) = below.get(next).and_then(|id| self.node(*id)) {
-            next = next.saturating_add(1);
-            for other in node.edges.needs.iter().filter(|need| !need.iter().any(stays)).flatten() {
-                if going.contains(other) {
-                    return true;
-                }
-                if !below.contains(other) {
-                    below.push(*other);
-                }
-            }
-        }
-        false
+        let below = self.reach(&[id], |_, node| {
+            let lost = node.edges.needs.iter().filter(|need| !need.iter().any(stays));
+            lost.flatten().copied().collect::<Vec<_>>()
+        });
+        below.iter().skip(1).any(|other| going.contains(other))
     }
 
     /// What a node lacks to start.
     fn lack(&self, id: NodeId) -> Lack {
-        let mut below = vec![id];
+        let late = |other: &&NodeId| self.node(**other).is_some_and(is_in_way);
         let mut comes = self.yields.contains_key(&id);
-        let mut next = 0;
-        while let Some(node) = below.get(next).and_then(|id| self.node(*id)) {
-            let late = |other: &&NodeId| self.node(**other).is_some_and(is_in_way);
+        let mut hopeless = false;
+        let below = self.reach(&[id], |here, node| {
             let mut after = node.edges.after.iter().filter(|id| !node.edges.rivals().contains(id));
-            let mut needs = node.edges.needs.iter().filter(|need| !self.has_firm(node, need));
-            let missing: Option<Vec<NodeId>> = needs.try_fold(Vec::new(), |mut found, need| {
-                found.push(self.nearest(need)?);
-                Some(found)
-            });
-            let Some(missing) = missing else { return Lack::Hopeless };
+            let needs = node.edges.needs.iter().filter(|need| !self.has_firm(node, need));
+            let missing: Option<Vec<NodeId>> = needs.map(|need| self.nearest(need)).collect();
+            hopeless |= missing.is_none();
+            let (resting, coming): (Vec<_>, Vec<_>) = missing
+                .unwrap_or_default()
+                .into_iter()
+                .partition(|other| self.node(*other).is_some_and(Node::rests));
             // Nothing holds up one that is needed: it comes.
-            let starts = next > 0 && missing.is_empty() && self.rival(node).is_none();
-            comes |= starts || after.any(|other| late(&other));
-            for other in missing {
-                match self.node(other).is_some_and(Node::rests) {
-                    true if below.contains(&other) => {}
-                    true => below.push(other),
-                    false => comes = true,
-                }
-            }
-            next = next.saturating_add(1);
+            let starts = here != id && resting.is_empty() && self.rival(node).is_none();
+            comes |= starts || !coming.is_empty() || after.any(|other| late(&other));
+            resting
+        });
+        match (hopeless, comes) {
+            (true, _) => Lack::Hopeless,
+            (_, true) => Lack::Coming,
+            _ => Lack::Nothing(below.into_iter().skip(1).collect()),
         }
-        below.remove(0);
-        if comes { Lack::Coming } else { Lack::Nothing(below) }
     }
 
     /// Which of these alternatives, none of which is there, will be first: one that comes, else one
@@ -289,33 +276,15 @@ impl Engine {
         }
         self.part(parts);
         // From now on it goes because of its rival, and by that because of who asked.
-        for (id, why) in self.with_parts(id, why) {
+        for (id, why) in self.with_parts(vec![(id, why)]) {
             self.with_cause(why, |engine| engine.refresh_wanted(id));
             self.touch(id);
         }
     }
 
-    /// A node with what has it go or come, and its parts, and their parts, each because of its
-    /// whole.
-    fn with_parts(&self, id: NodeId, why: Why) -> Vec<(NodeId, Why)> {
-        let mut found = vec![(id, why)];
-        let mut next = 0;
-        while let Some((whole, why)) = found.get(next).cloned() {
-            next = next.saturating_add(1);
-            let cause = Cause::Whole(self.name(whole).to_owned());
-            let why = Why::behind(self.now, cause, why);
-            for part in self.node(whole).map(|node| node.edges.parts()).unwrap_or_default() {
-                if found.iter().all(|(known, _)| known != part) {
-                    found.push((*part, why.clone()));
-                }
-            }
-        }
-        found
-    }
-
     /// One makes way for the run of another, with those of its parts that are there.
     fn displace_for(&mut self, by: NodeId, id: NodeId, parts: &[NodeId], why: Why) {
-        for (other, why) in self.with_parts(id, why) {
+        for (other, why) in self.with_parts(vec![(id, why)]) {
             let goes = parts.contains(&other) && self.node(other).is_some_and(Node::is_or_comes);
             if other == id || goes {
                 self.note_displaced(by, other, why);
@@ -350,9 +319,9 @@ impl Engine {
             let known = whys.iter().any(|(known, _)| known == other);
             let rival = whole(other).and_then(|by| self.node(by));
             if let Some(rival) = rival {
-                let cause = Cause::Rival(rival.name.clone());
+                let cause = Cause::Rival(rival.name.to_string());
                 let why = Why::behind(self.now, cause, rival.departure());
-                whys.extend(self.with_parts(*other, why));
+                whys.extend(self.with_parts(vec![(*other, why)]));
             }
             let list = if lasts && (known || rival.is_some()) { &mut stay } else { &mut back };
             list.push(*other);
@@ -416,21 +385,6 @@ impl Engine {
             }
             Some(by) => format!(", until {by} is over"),
         }
-    }
-
-    /// A node and all that it stands on.
-    fn all_below(&self, id: NodeId) -> Vec<NodeId> {
-        let mut below = vec![id];
-        let mut next = 0;
-        while let Some(node) = below.get(next).and_then(|id| self.node(*id)) {
-            next = next.saturating_add(1);
-            for other in node.edges.needs.iter().flatten() {
-                if !below.contains(other) {
-                    below.push(*other);
-                }
-            }
-        }
-        below
     }
 
     /// Whether a run waits though all that is in its way would go.

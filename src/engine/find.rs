@@ -1,6 +1,7 @@
 //! From the names that people say, and the patterns, to nodes.
 
 use std::collections::BTreeSet;
+use std::rc::Rc;
 
 use super::Engine;
 use super::graph::is_member;
@@ -36,13 +37,13 @@ impl Engine {
             spec.is_some_and(|spec| spec.dependencies.provides.iter().any(|one| one == name))
         };
         let providers: Vec<&str> =
-            self.nodes.iter().filter(provides).map(|node| node.name.as_str()).collect();
+            self.nodes.iter().filter(provides).map(|node| &*node.name).collect();
         if !providers.is_empty() {
             let message = format!("`{name}` is provided by {}", providers.join(", "));
             return Err(Refusal::new(Code::NoSuchService, message).hint("name one of them"));
         }
         let refusal = Refusal::new(Code::NoSuchService, format!("no service is called `{name}`"));
-        let near = crate::config::suggest(name, self.names.keys().map(String::as_str));
+        let near = crate::config::suggest(name, self.names.keys().map(|name| &**name));
         Err(match near {
             Some(near) => refusal.hint(format!("did you mean `{near}`?")),
             None => refusal.hint("finitctl list shows all names"),
@@ -72,7 +73,7 @@ impl Engine {
             // Nobody who says `*` means the boot, or the way back to it.
             Body::Step(_) | Body::Milestone | Body::Target => false,
         };
-        let fits = |(name, id): (&String, &NodeId)| {
+        let fits = |(name, id): (&Rc<str>, &NodeId)| {
             self.node(*id).filter(|node| is_meant(name, node)).map(|_| *id)
         };
         let found: Vec<NodeId> = self.names.iter().filter_map(fits).collect();
@@ -166,7 +167,7 @@ impl Engine {
         self.find_each(names, |id, name| match self.node(id) {
             Some(node) if may(node) => Ok(()),
             // Up already; who belongs to it comes by itself.
-            Some(node) if node.name == self.target => Ok(()),
+            Some(node) if *node.name == *self.target => Ok(()),
             Some(_) | None => self.may_drive(id, name),
         })
     }

@@ -15,7 +15,7 @@ impl Engine {
             None => self.target.clone(),
         };
         // Of two with one name, the newer one has it.
-        let named = |(id, node): &(NodeId, &Node)| self.names.get(&node.name) == Some(id);
+        let named = |(id, node): &(NodeId, &Node)| self.names.get(&*node.name) == Some(id);
         let all = self.ids().zip(&self.nodes).filter(named);
         let vertices = all.map(|(_, node)| self.vertex(node)).collect();
         Ok(Reply::Graph(Box::new(Graph { root, vertices })))
@@ -33,12 +33,12 @@ impl Engine {
                 let spec = member.living_spec();
                 spec.is_some_and(|spec| is_member(spec, &node.name))
             };
-            let members = self.nodes.iter().filter(member).map(|member| member.name.clone());
+            let members = self.nodes.iter().filter(member).map(|member| member.name.to_string());
             let members: Vec<String> = members.filter(|name| !wants.contains(name)).collect();
             wants.extend(members);
         }
         Vertex {
-            name: node.name.clone(),
+            name: node.name.to_string(),
             kind: kind(node).to_owned(),
             state: self.word_of(node),
             needs: node.edges.needs.iter().map(|need| names(need)).collect(),

@@ -215,8 +215,7 @@ impl Engine {
     /// What of an edited file does not count yet, for its summary.
     pub(super) fn held_back(&self) -> String {
         let waits = |node: &&Node| node.is_held() && (node.removed || node.pending.is_some());
-        let names: Vec<&str> =
-            self.nodes.iter().filter(waits).map(|node| node.name.as_str()).collect();
+        let names: Vec<&str> = self.nodes.iter().filter(waits).map(|node| &*node.name).collect();
         if names.is_empty() {
             return String::new();
         }

@@ -39,11 +39,11 @@ impl Engine {
     pub(super) fn free_names(&mut self, awaited: &BTreeSet<String>) {
         let left_out = self.spec.left_out.iter().map(|one| &one.name);
         let bare = left_out.chain(self.spec.templates.iter().map(|one| &one.name));
-        let bare: BTreeSet<&String> = bare.collect();
+        let bare: BTreeSet<&str> = bare.map(String::as_str).collect();
         let may_go = |id: &NodeId| {
             self.node(*id).is_some_and(|node| match node.body {
-                Body::LeftOut(_) => !bare.contains(&node.name),
-                Body::Template => awaited.contains(&node.name) && !bare.contains(&node.name),
+                Body::LeftOut(_) => !bare.contains(&*node.name),
+                Body::Template => awaited.contains(&*node.name) && !bare.contains(&*node.name),
                 Body::Service(_) | Body::Step(_) | Body::Milestone | Body::Target => false,
             })
         };

@@ -126,8 +126,9 @@ impl Engine {
             }
         }
         let id = NodeId(u32::try_from(self.nodes.len()).unwrap_or(u32::MAX));
-        self.nodes.push(Node::new(name.to_owned(), body, self.now, &self.cause));
-        self.names.insert(name.to_owned(), id);
+        let name: Rc<str> = name.into();
+        self.nodes.push(Node::new(name.clone(), body, self.now, &self.cause));
+        self.names.insert(name, id);
         id
     }
 
@@ -163,7 +164,7 @@ impl Engine {
                 node.removed = false;
             }
         }
-        let known = self.names.get(&spec.name).copied();
+        let known = self.names.get(&*spec.name).copied();
         let id = self.ensure(&spec.name, || Body::Service(Rc::clone(spec)));
         let Some(node) = self.node_mut(id) else { return };
         let back = std::mem::take(&mut node.removed);
@@ -232,7 +233,7 @@ impl Engine {
         for node in &mut self.nodes {
             let gone = !matches!(node.body, Body::Step(_) | Body::Milestone)
                 && !node.name.is_empty()
-                && !there.contains_key(node.name.as_str());
+                && !there.contains_key(&*node.name);
             if gone && !node.removed {
                 node.removed = true;
                 // Its instances are what a template is, and its members what a target is.
@@ -299,13 +300,13 @@ impl Engine {
         }
         let look = self.names.get(FIND_INSTANCES);
         for template in &self.spec.templates {
-            let id = self.names.get(&template.name);
+            let id = self.names.get(&*template.name);
             if let Some(edges) = id.and_then(|id| all.get_mut(id.index())) {
                 edges.after.extend(look);
             }
         }
         for target in self.targets() {
-            let Some(id) = self.names.get(&target.name) else { continue };
+            let Some(id) = self.names.get(&*target.name) else { continue };
             let (Some(node), Some(edges)) = (self.node(*id), all.get_mut(id.index())) else {
                 continue;
             };

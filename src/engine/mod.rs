@@ -68,6 +68,7 @@ mod trial;
 mod umbrella;
 mod variables;
 mod view;
+mod walk;
 mod watching;
 mod why;
 
@@ -115,7 +116,7 @@ pub struct Engine {
     /// The settings that count, where what was read last says others and is not followed.
     behind: Option<Box<Settings>>,
     nodes: Nodes,
-    names: BTreeMap<String, NodeId>,
+    names: BTreeMap<Rc<str>, NodeId>,
     /// Touched nodes whose flags are to be brought up to date.
     fresh: VecDeque<NodeId>,
     /// Touched nodes that are to be looked at.
@@ -202,7 +203,7 @@ impl Engine {
     /// A target that is misspelt on the kernel command line, or gone from the file, must not cost
     /// the machine.
     fn check_target(&mut self) {
-        let known = self.names.get(&self.target).and_then(|id| self.node(*id));
+        let known = self.names.get(&*self.target).and_then(|id| self.node(*id));
         if !known.is_some_and(|node| matches!(node.body, Body::Target) && !node.removed) {
             self.warnings.push(format!("there is no target `{}`: this is `default`", self.target));
             let target = std::mem::replace(&mut self.target, "default".to_owned());

@@ -1,6 +1,7 @@
 //! Names as edges see them: a node, or those that stand for it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use super::id::NodeId;
 use super::node::{Body, Edges, Node};
@@ -10,7 +11,7 @@ use crate::config::steps;
 /// Names as edges see them.
 pub(super) struct Names<'a> {
     /// Of nodes.
-    pub ids: &'a BTreeMap<String, NodeId>,
+    pub ids: &'a BTreeMap<Rc<str>, NodeId>,
     /// What services provide.
     pub providers: &'a BTreeMap<String, Vec<NodeId>>,
     /// Of templates.
@@ -63,7 +64,7 @@ impl Names<'_> {
         let fixed: &[&str] = match &node.body {
             Body::Step(step) => steps::after(step),
             Body::Milestone => {
-                edges.after.extend(self.providers.get(&node.name).into_iter().flatten());
+                edges.after.extend(self.providers.get(&*node.name).into_iter().flatten());
                 steps::reached_by(&node.name)
             }
             Body::Target | Body::Template | Body::LeftOut(_) => &[],

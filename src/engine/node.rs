@@ -26,7 +26,7 @@ use crate::facts::{Moment, Pid};
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Node {
     /// Its name.
-    pub name: String,
+    pub name: Rc<str>,
     /// What it is.
     #[serde(skip)]
     pub body: Body,
@@ -307,7 +307,7 @@ pub enum Aside {
 
 impl Node {
     /// A node that nobody wants yet.
-    pub fn new(name: String, body: Body, now: Moment, why: &Why) -> Self {
+    pub fn new(name: Rc<str>, body: Body, now: Moment, why: &Why) -> Self {
         Self {
             name,
             body,

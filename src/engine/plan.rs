@@ -23,7 +23,7 @@ impl Engine {
         let changes = copy.nodes.iter().enumerate().filter_map(|(place, new)| {
             let old = self.nodes.get(place).filter(|old| !old.name.is_empty());
             // Another node may have the name of one that is gone.
-            let mended = old.is_some_and(|old| copy.names.contains_key(&old.name));
+            let mended = old.is_some_and(|old| copy.names.contains_key(&*old.name));
             change(old, new, mended)
         });
         changes.chain(settings).collect()
@@ -33,7 +33,7 @@ impl Engine {
 /// What happens to one node; none for most. `mended` is one whose name is another's by then.
 fn change(old: Option<&Node>, new: &Node, mended: bool) -> Option<Change> {
     let name = if new.name.is_empty() { &old?.name } else { &new.name };
-    let told = |verb, why: String| Some(Change { name: name.clone(), verb, why });
+    let told = |verb, why: String| Some(Change { name: name.to_string(), verb, why });
     match &new.body {
         Body::Service(_) => {}
         Body::LeftOut(mistake) if old.is_none_or(|old| !matches!(old.body, Body::LeftOut(_))) => {

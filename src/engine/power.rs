@@ -157,7 +157,7 @@ impl Engine {
             )
         };
         let late: Vec<&str> =
-            self.nodes.iter().filter(|n| stopping(&n.state)).map(|n| n.name.as_str()).collect();
+            self.nodes.iter().filter(|n| stopping(&n.state)).map(|n| &*n.name).collect();
         match late.get(..8) {
             Some(some) if late.len() > 8 => {
                 format!("{} and {} more", some.join(", "), late.len().saturating_sub(8))

@@ -54,21 +54,6 @@ impl Engine {
         })
     }
 
-    /// The parts of these, and their parts.
-    pub(super) fn parts_of(&self, ids: &[NodeId]) -> Vec<NodeId> {
-        let mut found = ids.to_vec();
-        let mut next = 0;
-        while let Some(id) = found.get(next).copied() {
-            next = next.saturating_add(1);
-            for part in self.node(id).map(|node| node.edges.parts()).unwrap_or_default() {
-                if !found.contains(part) {
-                    found.push(*part);
-                }
-            }
-        }
-        found.split_off(ids.len())
-    }
-
     /// The whole is stopped: so are its parts, until it is asked for again.
     pub(super) fn part(&mut self, parts: &[NodeId]) {
         for id in parts {
@@ -109,24 +94,12 @@ impl Engine {
     /// a part comes because of its whole.
     pub(super) fn rejoin_parts(&mut self, wholes: &[NodeId]) {
         let speaks = self.cause.is_of_all();
-        let mut found: Vec<(NodeId, Why)> =
-            wholes.iter().map(|id| (*id, self.cause.clone())).collect();
-        let mut next = 0;
-        while let Some((whole, mut why)) = found.get(next).cloned() {
-            next = next.saturating_add(1);
-            if !speaks {
-                why = Why::behind(self.now, Cause::Whole(self.name(whole).to_owned()), why);
-            }
-            let parts = self.node(whole).map(|node| node.edges.parts().to_vec());
-            for part in parts.unwrap_or_default() {
-                if found.iter().any(|(known, _)| *known == part) {
-                    continue;
-                }
-                found.push((part, why.clone()));
-                if self.node(part).is_some_and(|node| node.parted || node.displaced.is_some()) {
-                    self.rejoin(&[part]);
-                    self.with_cause(why.clone(), |engine| engine.refresh_wanted(part));
-                }
+        let found = wholes.iter().map(|id| (*id, self.cause.clone())).collect();
+        for (part, why) in self.with_parts(found).into_iter().skip(wholes.len()) {
+            if self.node(part).is_some_and(|node| node.parted || node.displaced.is_some()) {
+                self.rejoin(&[part]);
+                let why = if speaks { self.cause.clone() } else { why };
+                self.with_cause(why, |engine| engine.refresh_wanted(part));
             }
         }
     }
@@ -147,7 +120,7 @@ impl Engine {
     /// Others that say they are reloaded with one of these.
     pub(super) fn reloaded_with(&self, ids: &[NodeId]) -> Vec<NodeId> {
         let providers = self.providers();
-        let one_of = |name: &String| match self.names.get(name) {
+        let one_of = |name: &String| match self.names.get(name.as_str()) {
             Some(id) => ids.contains(id),
             None => providers.get(name).is_some_and(|all| all.iter().any(|id| ids.contains(id))),
         };
@@ -170,7 +143,7 @@ impl Engine {
         if helpers.is_empty() {
             return;
         }
-        let why = Why::behind(self.now, Cause::Failure(node.name.clone()), node.cause.clone());
+        let why = Why::behind(self.now, Cause::Failure(node.name.to_string()), node.cause.clone());
         self.with_cause(why, |engine| engine.ask_for_help(id, &helpers));
     }
 

@@ -1,6 +1,5 @@
 //! What clients may ask for, and what follows from it.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::id::{NodeId, RunId, Ticket};
@@ -241,7 +240,7 @@ impl Engine {
         };
         let below = self.missing_below(ids, true);
         let below = below.iter().filter_map(|id| self.node(*id)).filter(rests);
-        below.map(|node| node.name.clone()).collect()
+        below.map(|node| node.name.to_string()).collect()
     }
 
     /// What these need, or want as well, and what that does, as far as nothing that will do is
@@ -250,21 +249,14 @@ impl Engine {
         // What is skipped is looked at again.
         let is_there = |node: &Node| node.firm && !matches!(node.state, State::Skipped(_));
         let there = |id: &NodeId| self.node(*id).is_some_and(is_there);
-        let mut found = ids.to_vec();
-        let mut known: BTreeSet<NodeId> = ids.iter().copied().collect();
-        let mut next = 0;
-        while let Some(above) = found.get(next).and_then(|id| self.node(*id)) {
-            next = next.saturating_add(1);
+        let found = self.reach(ids, |_, above| {
             let needs = above.edges.needs.iter().filter(|need| !need.iter().any(there));
             let needs = needs.filter_map(|need| self.candidate(above, need));
             let wants = above.edges.wants.iter().filter(|want| wants && !there(want)).copied();
-            for below in needs.chain(wants).collect::<Vec<_>>() {
-                if known.insert(below) && !self.node(below).is_some_and(Node::is_held) {
-                    found.push(below);
-                }
-            }
-        }
-        found.split_off(ids.len())
+            let free = |id: &NodeId| !self.node(*id).is_some_and(Node::is_held);
+            needs.chain(wants).filter(free).collect::<Vec<_>>()
+        });
+        found.into_iter().skip(ids.len()).collect()
     }
 
     fn stop_named(&mut self, names: &[String]) -> Result<Reply, Refusal> {

@@ -270,7 +270,7 @@ impl Engine {
 
     fn failure_of(&self, failed: NodeId, below: bool) -> Option<Box<Monitored>> {
         let node = self.node(failed)?;
-        Some(Box::new(Monitored { unit: node.name.clone(), ending: node.ending, below }))
+        Some(Box::new(Monitored { unit: node.name.to_string(), ending: node.ending, below }))
     }
 
     /// It starts because a person or a time asks for it, or it rests: no failure stands behind it.

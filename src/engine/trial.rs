@@ -133,7 +133,7 @@ impl Engine {
             hold: node.hold.clone(),
             wish: node.wish.clone(),
         };
-        asked.map(|node| (node.name.clone(), wishes(node))).collect()
+        asked.map(|node| (node.name.to_string(), wishes(node))).collect()
     }
 
     /// Somebody has let go of one that is not in the file: should it come back, it is not held.
@@ -147,7 +147,7 @@ impl Engine {
     /// many have never been away: what people want of them by now counts.
     fn take_back(&mut self, gone: BTreeMap<String, Wishes>, first: usize) {
         for (name, Wishes { asked, hold, wish }) in gone {
-            let id = self.names.get(&name).copied().filter(|id| id.index() >= first);
+            let id = self.names.get(name.as_str()).copied().filter(|id| id.index() >= first);
             let Some(id) = id else { continue };
             if let Some(node) = self.node_mut(id) {
                 (node.asked, node.hold, node.wish) = (asked, hold, wish);
@@ -158,7 +158,7 @@ impl Engine {
     /// They are parts again of a whole that is stopped.
     fn part_again(&mut self, names: &[String]) {
         for name in names {
-            let Some(id) = self.names.get(name).copied() else { continue };
+            let Some(id) = self.names.get(name.as_str()).copied() else { continue };
             self.change(id, |node| node.parted = true);
             self.touch(id);
         }

@@ -33,7 +33,7 @@ impl Engine {
     /// Whether the boot is about to look for the instances of a template.
     fn is_sought(&self, node: &Node) -> bool {
         let step = self.names.get(FIND_INSTANCES).and_then(|id| self.node(*id));
-        let is_it = |one: &TemplateSpec| one.name == node.name && one.enabled && !one.listed;
+        let is_it = |one: &TemplateSpec| *one.name == *node.name && one.enabled && !one.listed;
         step.is_some_and(|step| !step.settled) && self.spec.templates.iter().any(is_it)
     }
 
@@ -72,7 +72,7 @@ impl Engine {
     /// A template, as its instances are.
     pub(super) fn umbrella_report(&self, node: &Node, detail: bool, known: bool) -> ServiceReport {
         ServiceReport {
-            name: node.name.clone(),
+            name: node.name.to_string(),
             kind: "template".to_owned(),
             state: self.word_of(node),
             since_ms: millis(self.now.since(self.since(node))),
@@ -98,7 +98,7 @@ impl Engine {
         // One that has instances waits for them, and not by itself.
         let waits = node.state.waits_for().filter(|_| count == 0);
         let waits = waits.map(|_| self.plain_reason(node, known));
-        let found = self.spec.templates.iter().find(|template| template.name == node.name);
+        let found = self.spec.templates.iter().find(|template| *template.name == *node.name);
         let remark = found.filter(|_| known).and_then(|template| template.remark.clone());
         joined(some.into_iter().chain(failed).chain(waits).chain(remark).chain(held))
     }

@@ -62,7 +62,7 @@ impl Engine {
         }
         let inetd = node.spec().is_some_and(|spec| spec.is_inetd());
         ServiceReport {
-            name: node.name.clone(),
+            name: node.name.to_string(),
             kind: kind(node).to_owned(),
             state: word(&node.state),
             since_ms: millis(self.now.since(node.since)),
@@ -93,7 +93,7 @@ impl Engine {
     pub(super) fn detail(&self, node: &Node) -> Detail {
         let spec = node.spec();
         let state_of =
-            |id: &NodeId| self.node(*id).map(|node| (node.name.clone(), self.word_of(node)));
+            |id: &NodeId| self.node(*id).map(|node| (node.name.to_string(), self.word_of(node)));
         let file = |stream| self.log_file(node, spec?.exec.log_of(stream));
         let (log, errors) = (file(Stream::Output), file(Stream::Errors));
         let log_stderr = errors.filter(|errors| log.as_ref() != Some(errors));
@@ -155,7 +155,7 @@ impl Engine {
         }
         let slips = node.slips.as_deref().map(str::to_owned);
         let gone = node.removed.then(|| "not in the file any more".to_owned());
-        let lent = self.names.get(&node.name).and_then(|id| self.lent_words(*id));
+        let lent = self.names.get(&*node.name).and_then(|id| self.lent_words(*id));
         let frozen = node.frozen_words(self.now, known);
         let held = node.held_words(self.now, known);
         let late = node.backlog.as_ref().map(|backlog| backlog.words());

@@ -264,7 +264,7 @@ impl Engine {
         let need = node.edges.needs.iter().find(|need| need.contains(&lost))?;
         let below = need.iter().filter_map(|id| self.node(*id));
         let below = below.max_by_key(|below| below.departure().at())?;
-        let cause = Cause::Dependency(below.name.clone());
+        let cause = Cause::Dependency(below.name.to_string());
         Some(Why::behind(self.now, cause, below.departure()))
     }
 
@@ -277,7 +277,7 @@ impl Engine {
         let need = edges.needs.iter().find(|need| need.contains(&on));
         let id = need.and_then(|need| need.iter().find(firm)).copied().unwrap_or(on);
         let other = self.node(id)?;
-        let name = other.name.clone();
+        let name = other.name.to_string();
         let why = match () {
             // It is not in the file any more, and that is why it went.
             () if name.is_empty() => self.cause.clone(),
@@ -322,7 +322,7 @@ impl Engine {
         match node.cause.cause() {
             Cause::Exit(_) | Cause::NotStarted(_) | Cause::Timer(_) => Some(node.cause.clone()),
             Cause::Dependency(name) => {
-                let other = self.names.get(name).and_then(|id| self.node(*id))?;
+                let other = self.names.get(name.as_str()).and_then(|id| self.node(*id))?;
                 Some(Why::behind(self.now, Cause::Dependency(name.clone()), other.departure()))
             }
             Cause::Boot
@@ -394,7 +394,7 @@ impl Engine {
             let worst = self.worst_instance(node).filter(|_| waits_for.is_none());
             let cause = worst.and_then(|id| self.node(id)).map_or(&node.cause, |one| &one.cause);
             told.push(Chapter {
-                name: node.name.clone(),
+                name: node.name.to_string(),
                 state: self.word_of(node),
                 since_ms: view::millis(self.now.since(self.since(node))),
                 pid: node.pid.map(Pid::raw),
