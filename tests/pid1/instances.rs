@@ -159,6 +159,7 @@ fn lines_of_a_command_are_instances_and_stay_when_it_fails_or_takes_too_long() {
     machine.wait("the command to be killed", |m| {
         m.sh("! grep -qs '1234[5]' /proc/*/cmdline").code.eq(&0).then_some(())
     });
+    machine.write("/etc/finit.toml", COMMAND);
     machine.write("/etc/list", "#!/bin/sh\nyes x\n");
     let said = machine.order(&["apply"]);
     assert!(said.contains("it prints more than 64 KiB"), "{said}");
