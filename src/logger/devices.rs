@@ -1,6 +1,7 @@
 //! Places that take lines one by one and are not ours: the kernel's ring, the console, the
 //! syslog socket. None of them may make the writer wait, so what they do not take at once is
-//! dropped and counted, and the count is told before the next line that they take.
+//! dropped and counted, and the count is told before the next line that they take. Who only has to
+//! let another process end its line first tries again a while.
 //!
 //! A syslog daemon is asked to be quicker first: the kernel queues no more than ten lines for it
 //! (net.unix.max_dgram_qlen), so what it does not take stays in the pipe of its service, until it
@@ -61,16 +62,18 @@ impl Devices {
             Kind::Nowhere => return lines.len(),
         };
         let mut sink = Sink::open(kind);
-        let mut give = |line: &[u8]| sink.as_mut().map_or(Taken::No, |sink| sink.put(tag, line));
+        let mut give = |line: &[u8], patient: bool| {
+            sink.as_mut().map_or(Taken::No, |sink| sink.put(tag, line, patient))
+        };
         let mut given = 0_usize;
         for line in lines.split_inclusive(|byte| *byte == b'\n') {
             let mut taken = Taken::Yes;
             if *lost > 0 {
-                taken = give(format!("... {lost} lines lost\n").as_bytes());
+                taken = give(format!("... {lost} lines lost\n").as_bytes(), false);
             }
             if taken == Taken::Yes {
                 *lost = 0;
-                taken = give(line);
+                taken = give(line, true);
             }
             match taken {
                 Taken::Yes => self.until = self.until.filter(|_| kind != Kind::Syslog),
@@ -130,6 +133,26 @@ impl Taken {
     }
 }
 
+/// Tries to write to a console that somebody else writes to.
+const TURNS: usize = 100;
+
+/// Milliseconds between two of them.
+const TURN: u8 = 1;
+
+/// Writes to a console. While another process writes to it, it takes nothing of anybody who does not
+/// wait (tty_write_lock in the kernel's tty_io.c). That is over soon, and no event tells so.
+fn in_turn(console: &mut impl Write, line: &[u8], patient: bool) -> Taken {
+    for _ in 0..if patient { TURNS } else { 1 } {
+        match console.write(line) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                let _nobody = poll(&mut [], TURN);
+            }
+            done => return Taken::of(done),
+        }
+    }
+    Taken::No
+}
+
 enum Sink {
     Kmsg(std::fs::File),
     Console(std::fs::File),
@@ -162,8 +185,8 @@ impl Sink {
         }
     }
 
-    /// Gives it a line.
-    fn put(&mut self, tag: &str, line: &[u8]) -> Taken {
+    /// Gives it a line; `patient` is who would let others end theirs first.
+    fn put(&mut self, tag: &str, line: &[u8], patient: bool) -> Taken {
         let text = line.strip_suffix(b"\n").unwrap_or(line);
         let with = |before: &str, text: &[u8], after: &[u8]| {
             [before.as_bytes(), tag.as_bytes(), b": ", text, after].concat()
@@ -180,11 +203,41 @@ impl Sink {
                 if all { Taken::Yes } else { Taken::No }
             }
             // A terminal may take a part: the rest is gone, which a person sees.
-            Self::Console(console) => Taken::of(console.write(&with("", text, b"\n"))),
+            Self::Console(console) => in_turn(console, &with("", text, b"\n"), patient),
             Self::Syslog(socket) => match socket.send(&with(PRIORITY, text, b"")) {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => Taken::Later,
                 done => Taken::of(done),
             },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A console to which another process writes for so many tries.
+    struct Busy(usize);
+
+    impl Write for Busy {
+        fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
+            let Some(left) = self.0.checked_sub(1) else { return Ok(line.len()) };
+            self.0 = left;
+            Err(std::io::Error::from(ErrorKind::WouldBlock))
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_line_for_the_console_waits_for_the_line_of_another() {
+        assert_eq!(in_turn(&mut Busy(3), b"line\n", true), Taken::Yes);
+        assert_eq!(in_turn(&mut Busy(usize::MAX), b"line\n", true), Taken::No, "not for ever");
+        // Once lines are lost, the console stands still: nobody else's lines wait for it.
+        let mut busy = Busy(3);
+        assert_eq!(in_turn(&mut busy, b"line\n", false), Taken::No);
+        assert_eq!(busy.0, 2, "one try");
     }
 }
