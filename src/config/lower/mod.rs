@@ -46,18 +46,8 @@ pub(super) fn lower(
     found: &Found,
     report: &mut Report<'_>,
 ) -> SystemSpec {
-    let mut gathered = Gathered::default();
-    let mut definitions = Definitions::default();
-    let mut broken: BTreeMap<Owner, Place> = BTreeMap::new();
-    for document in documents {
-        for entry in document.root.entries {
-            gather(entry, &mut gathered, report);
-        }
-        broken.extend(document.broken);
-    }
-    definitions.has_broken = !broken.is_empty();
-    check_definitions(&mut gathered, &broken, report);
-    lay_over(&mut gathered, definitions.has_broken, report);
+    let (mut gathered, broken) = gathered(documents, report);
+    let mut definitions = Definitions { has_broken: !broken.is_empty(), ..Definitions::default() };
     let mut spec = settings(&gathered, report);
     let defaults = gathered.settings.remove("defaults").unwrap_or_default();
     check_defaults(&defaults, report);
@@ -71,6 +61,8 @@ pub(super) fn lower(
     let machine = Machine { found, defined: &defined };
     let mut drafts: Vec<Draft> = Vec::new();
     let mut mistakes = Mistakes::default();
+    // Freed together, not one by one: what is made of the next would lie in the gaps.
+    let mut read: Vec<Table> = Vec::with_capacity(gathered.definitions.len());
     for Definition { kind, name, table, at, mistake } in gathered.definitions {
         definitions.places.insert(name.clone(), (kind, at));
         let before = report.errors();
@@ -121,7 +113,9 @@ pub(super) fn lower(
             }
             drafts.push(draft);
         }
+        read.push(whole);
     }
+    drop(read);
     for ((kind, name), at) in broken {
         if let Some(kind) = NAMED.into_iter().find(|known| *known == kind) {
             mistakes.add(&name, UNREADABLE);
@@ -135,6 +129,24 @@ pub(super) fn lower(
     }
     check::check(&definitions, drafts, mistakes, &mut spec, report);
     spec
+}
+
+/// What the files say, with what is laid over it, and the owners of what could not be read.
+fn gathered(
+    documents: Vec<Document>,
+    report: &mut Report<'_>,
+) -> (Gathered, BTreeMap<Owner, Place>) {
+    let mut gathered = Gathered::default();
+    let mut broken: BTreeMap<Owner, Place> = BTreeMap::new();
+    for document in documents {
+        for entry in document.root.entries {
+            gather(entry, &mut gathered, report);
+        }
+        broken.extend(document.broken);
+    }
+    check_definitions(&mut gathered, &broken, report);
+    lay_over(&mut gathered, !broken.is_empty(), report);
+    (gathered, broken)
 }
 
 /// What a definition runs may stand in the part of it that cannot be read, which is told.
