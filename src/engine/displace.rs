@@ -390,8 +390,8 @@ impl Engine {
     /// Whether a run waits though all that is in its way would go.
     pub(super) fn waits_for_nobody(&self, id: NodeId, node: &Node) -> bool {
         let can = node.is_to_run() && node.rests() && !self.cleared.contains(&id);
-        let away = self.may_make_way(id).unwrap_or_default();
-        can && away.iter().any(|rival| self.is_new(id, rival))
+        let is_new = |rival: &Rival| self.is_new(id, rival);
+        can && self.may_make_way(id).is_some_and(|away| away.iter().any(is_new))
     }
 
     /// Whether a node is displaced by one that knows of it, and whose run goes on.
