@@ -14,6 +14,7 @@ use super::node::{Connection, Node};
 use super::state::State;
 use super::{Effect, Engine, Level, Spawn, What};
 use crate::config::spec::{ServiceSpec, SocketMode, SocketsSpec};
+use crate::facts::Moment;
 
 /// Most connections of a service that wait: each is a descriptor of PID 1.
 const MOST: usize = 128;
@@ -183,12 +184,32 @@ impl Node {
     pub(super) fn accepts(&self) -> bool {
         let listens =
             matches!(self.state, State::Listening) && self.kept() != Some(Kept::Listening);
+        let has_sockets = self.spec().is_some_and(|spec| spec.sockets.is_some());
+        listens && has_sockets && !self.is_full() && self.throttled.is_none()
+    }
+
+    /// Whether it has as many connections at once as it may have.
+    fn is_full(&self) -> bool {
         let sockets = self.spec().and_then(|spec| spec.sockets.as_ref());
-        let full = sockets.is_none_or(|sockets| {
+        sockets.is_some_and(|sockets| {
             let most = usize::try_from(sockets.max).unwrap_or(usize::MAX);
             sockets.mode == SocketMode::Inetd && self.connections.len() >= most
-        });
-        listens && !full && self.throttled.is_none()
+        })
+    }
+
+    /// Until when one that listens accepts nothing, and which limit says so.
+    pub(super) fn pause_in_words(&self, now: Moment) -> String {
+        match self.throttled {
+            _ if self.is_full() => match self.connections.len() {
+                1 => "accepts no more until its connection ends (inetd-max)".to_owned(),
+                most => format!("accepts no more until one of its {most} ends (inetd-max)"),
+            },
+            Some(until) => {
+                let wait = until.since(now).as_secs_f32();
+                format!("accepts no more for {wait:.1} s (inetd-rate)")
+            }
+            None => String::new(),
+        }
     }
 }
 

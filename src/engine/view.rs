@@ -285,7 +285,8 @@ impl Engine {
             State::Starting { .. } => self.on_its_way_up(node),
             State::Stopping { .. } | State::Cleaning { .. } => self.on_its_way_down(node),
             State::Up { .. } => node.tidings.as_ref().map(|t| t.words()).unwrap_or_default(),
-            State::Down(_) | State::Listening => String::new(),
+            State::Listening => node.pause_in_words(self.now),
+            State::Down(_) => String::new(),
         }
     }
 

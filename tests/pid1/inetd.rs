@@ -29,6 +29,8 @@ fn past_a_limit_accepting_pauses_and_resumes() {
     machine.until("echo", "listening");
     let connect = || Line::to(&machine.path("/run/echo")).unwrap();
     let mut lines: Vec<Line> = (0..10).map(|_| connect()).collect();
+    let full = "accepts no more until one of its 2 ends (inetd-max)";
+    machine.wait("the limit", |m| (m.status("echo")["reason"] == full).then_some(()));
     for mut line in lines.drain(..) {
         assert_eq!(line.hear().unwrap(), GREETING);
         assert_eq!(line.ask("echo").unwrap(), "echo");

@@ -132,8 +132,10 @@ fn past_its_rate_accepting_pauses_for_the_rest_of_the_period() {
     assert_eq!((rig.connections(), is_watched(&rig, "sshd")), (3, false));
     rig.pass(secs(9));
     assert_eq!(rig.connections(), 3);
+    assert_eq!(rig.status("sshd").reason, "accepts no more for 1.0 s (inetd-rate)");
     rig.pass(secs(1));
     assert_eq!((rig.connections(), is_watched(&rig, "sshd")), (5, true));
+    assert_eq!(rig.status("sshd").reason, "");
 }
 
 #[test]
