@@ -1,5 +1,5 @@
-//! What comes and goes in folders, and what happens to files; inotify(7). For helpers: to name a
-//! path is to wait for its file system.
+//! What comes and goes in folders, and what happens to files; inotify(7). On a disk for helpers alone:
+//! to name a path is to wait for its file system.
 
 use std::ffi::{CString, OsString};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -56,7 +56,7 @@ impl Folders {
     /// What has happened since the last call, in order, as far as it fits into one read; more
     /// leaves the descriptor readable.
     pub fn read(&self) -> Vec<Happening> {
-        let mut buffer = [0u8; 16 * 1024];
+        let mut buffer = [0u8; 4096];
         let mut found = Vec::new();
         let count = fds::read(self.0.as_fd(), &mut buffer).unwrap_or(0);
         let mut rest = buffer.get(..count).unwrap_or_default();
