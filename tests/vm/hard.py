@@ -63,14 +63,15 @@ def full_reboot(vm: Machine):
 
 
 def silent_server(vm: Machine):
-    """a FUSE server that says nothing, a frozen disk, processes in both that nothing can kill and one of whom not even
-    the words can be read: it still goes off"""
+    """a FUSE server that says nothing, a frozen disk, processes in both that nothing can kill, one that keeps / from
+    being made read-only and one of whom not even the words can be read: it still goes off"""
     vm.ok("mkdir -p /mnt/silent; exec 9<>/dev/fuse")
     vm.ok("mount -i -t fuse -o fd=9,rootmode=40000,user_id=0,group_id=0 silent /mnt/silent")
     vm.ok("(ls /mnt/silent/x) >/dev/null 2>&1 &")
     vm.ok(f"echo dirty >/srv/dirty; cat >/root/locked <<'END'{LOCKED}END")
     same("ssh", vm.ssh(LOCK).returncode, 0)
-    vm.ok("(echo more >/srv/more) 2>/dev/null & stuck=$!")
+    # With a file of / that it writes to.
+    vm.ok("(exec 3>/root/held; echo more >/srv/more) 2>/dev/null & stuck=$!")
     vm.ok("until grep -q 'State:.D' /proc/$stuck/status; do :; done")
     vm.poweroff(120)
     vm.disks_are_clean(vm.disk)
