@@ -363,8 +363,8 @@ fn first_definition(text: &str, block: &Block, again: &Range<usize>) -> Option<R
 }
 
 /// The parser's tree stays until this one is whole. Freed at once, it leaves room in one piece for
-/// what is made of this one and stays for years; freed piece by piece it leaves gaps, and pages that
-/// are never full. Of a heap for 1,000 services that is a fifth.
+/// what is made of this one and stays for years; freed piece by piece it leaves gaps, and pages
+/// that are never full. Of a heap for 1,000 services that is a fifth.
 fn convert_table(source: usize, table: &DeTable<'_>) -> Table {
     let entry = |(key, value): (&Spanned<Cow<'_, str>>, &Spanned<DeValue<'_>>)| Entry {
         at: Place::new(source, key.span()),

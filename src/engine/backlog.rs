@@ -189,7 +189,7 @@ impl Node {
     }
 
     /// Whether it has as many connections at once as it may have.
-    fn is_full(&self) -> bool {
+    pub(super) fn is_full(&self) -> bool {
         let sockets = self.spec().and_then(|spec| spec.sockets.as_ref());
         sockets.is_some_and(|sockets| {
             let most = usize::try_from(sockets.max).unwrap_or(usize::MAX);

@@ -13,9 +13,7 @@ use super::effect::Effect;
 use super::id::NodeId;
 use super::node::{Aside, Body, Node};
 use super::state::{DownWhy, Program, Rung, StartStep, State};
-use crate::config::spec::{
-    Dependencies, Hooks, Probe, Readiness, Ready, ServiceSpec, SocketMode, SocketsSpec,
-};
+use crate::config::spec::{Dependencies, Hooks, Probe, Readiness, Ready, ServiceSpec, SocketsSpec};
 use crate::facts::Moment;
 
 /// How a newer definition was followed.
@@ -144,8 +142,7 @@ impl Engine {
         let listens = |node: &&Node| matches!(node.state, State::Listening);
         let Some(node) = self.node(id).filter(listens) else { return };
         let Some(sockets) = node.spec().and_then(|spec| spec.sockets.clone()) else { return };
-        let most = usize::try_from(sockets.max).unwrap_or(usize::MAX);
-        if sockets.mode == SocketMode::Inetd && node.connections.len() >= most {
+        if node.is_full() {
             self.unwatch(id);
         }
         if sockets.rate.is_none() {

@@ -178,8 +178,8 @@ impl Engine {
     /// Pauses accepting where a limit is reached.
     pub(super) fn limit(&mut self, id: NodeId, sockets: &SocketsSpec) {
         let now = self.now;
-        let Some(node) = self.node_mut(id) else { return };
-        if node.connections.len() >= usize::try_from(sockets.max).unwrap_or(usize::MAX) {
+        let Some(node) = self.node(id) else { return };
+        if node.is_full() {
             self.unwatch(id);
         }
         let Some((most, period)) = sockets.rate else { return };

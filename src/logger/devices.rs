@@ -133,24 +133,25 @@ impl Taken {
     }
 }
 
-/// Tries to write to a console that somebody else writes to.
+/// How often a console that somebody else writes to is tried again.
 const TURNS: usize = 100;
 
 /// Milliseconds between two of them.
 const TURN: u8 = 1;
 
-/// Writes to a console. While another process writes to it, it takes nothing of anybody who does not
-/// wait (tty_write_lock in the kernel's tty_io.c). That is over soon, and no event tells so.
+/// Writes to a console. While another process writes to it, it takes nothing of anybody who does
+/// not wait (tty_write_lock in the kernel's tty_io.c). That is over soon, and no event tells so.
 fn in_turn(console: &mut impl Write, line: &[u8], patient: bool) -> Taken {
-    for _ in 0..if patient { TURNS } else { 1 } {
+    let mut turns = if patient { TURNS } else { 0 };
+    loop {
         match console.write(line) {
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+            Err(error) if error.kind() == ErrorKind::WouldBlock && turns > 0 => {
+                turns = turns.saturating_sub(1);
                 let _nobody = poll(&mut [], TURN);
             }
             done => return Taken::of(done),
         }
     }
-    Taken::No
 }
 
 enum Sink {

@@ -1,5 +1,5 @@
-//! What comes and goes in folders, and what happens to files; inotify(7). On a disk for helpers alone:
-//! to name a path is to wait for its file system.
+//! What comes and goes in folders, and what happens to files; inotify(7). On a disk for helpers
+//! alone: to name a path is to wait for its file system.
 
 use std::ffi::{CString, OsString};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
