@@ -67,6 +67,7 @@ impl Driver {
         for (level, text) in words {
             self.console.tell(level, &text);
         }
+        self.tell_way_back();
     }
 
     /// Takes note of programs that were executed or ended meanwhile; other news keep for later.

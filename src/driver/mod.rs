@@ -185,6 +185,9 @@ struct Driver {
     control_path: Option<PathBuf>,
     /// When that is tried again: it could not be made, or not where it is to be by now.
     control_rest: Option<JoinHandle<()>>,
+    /// Who is to have the console at the request of the keyboard, and the words that tell how to
+    /// undo that.
+    way_back: Option<(NodeId, String)>,
     /// Soft and hard limit of descriptors as the kernel gave them, for what PID 1 starts.
     descriptors: Option<(u64, u64)>,
     /// The kernel has no descriptors for processes, and a person was told.

@@ -16,7 +16,7 @@ use super::{Driver, Fact};
 use crate::boot::{self, Place};
 use crate::config::Loaded;
 use crate::config::spec::{ControlSpec, LogSpec, PowerKey, SystemSpec};
-use crate::engine::{Access, Cause, Event, Extent, Level, Peer, Ticket, needed};
+use crate::engine::{Access, Cause, Event, Extent, Level, NodeId, Peer, Ticket, needed};
 use crate::facts::{Errno, SpawnError};
 use crate::os::reboot::{self, How};
 use crate::os::socket::Endpoint;
@@ -171,11 +171,10 @@ impl Driver {
     fn rescue_login(&mut self) {
         let shell = super::configuration::rescue(self.engine.spec());
         self.asked_by_keyboard(Request::Start { names: vec![shell.to_owned()] });
-        let id = self.engine.number(shell);
-        if !id.is_some_and(|id| self.engine.is_active(id)) {
+        let Some(id) = self.engine.number(shell).filter(|id| self.engine.is_active(*id)) else {
             // It was refused, which is told.
             return;
-        }
+        };
         let names: Vec<String> = self.on_console().filter(|name| name != shell).collect();
         if names.is_empty() {
             return;
@@ -184,8 +183,18 @@ impl Driver {
         let text = format!(
             "{shell} takes the console; to go back: finitctl stop {shell}; finitctl start {gone}"
         );
-        self.console.tell(Level::Trouble, &text);
+        self.way_back = Some((id, text));
         self.asked_by_keyboard(Request::Stop { names });
+    }
+
+    /// Tells whoever got a login by the keyboard how to give the console back, once that login has
+    /// the terminal: it hangs it up first, which drops what nobody has read yet.
+    pub(super) fn tell_way_back(&mut self) {
+        let has_it =
+            |&mut (id, _): &mut (NodeId, _)| self.engine.is_up(id) || !self.engine.is_active(id);
+        if let Some((_, text)) = self.way_back.take_if(has_it) {
+            self.console.tell(Level::Trouble, &text);
+        }
     }
 
     /// What the keyboard asks for. Nobody waits for the answer.

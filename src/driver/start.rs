@@ -276,6 +276,7 @@ impl Driver {
             control: None,
             control_path: None,
             control_rest: None,
+            way_back: None,
             descriptors,
             blind: false,
             successor: None,

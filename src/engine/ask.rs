@@ -61,6 +61,11 @@ impl Engine {
         self.node(id).is_some_and(|node| node.state.is_active())
     }
 
+    /// Whether those who need a node may start.
+    pub fn is_up(&self, id: NodeId) -> bool {
+        self.node(id).is_some_and(|node| node.state.is_up())
+    }
+
     /// Whether it is a step of the boot.
     pub fn is_step(&self, node: NodeId) -> bool {
         self.node(node).is_some_and(|node| matches!(node.body, Body::Step(_)))

@@ -26,7 +26,7 @@ fn a_broken_file_boots_to_a_login_says_where_and_starts_what_is_good() {
         Machine::boot("[service.good]\ncommand = \"/programs/idle\"\n[service.bad]\ncomand = 1\n");
     has_login_and_banner(&machine, "did you mean");
     machine.until("good", "up");
-    assert!(machine.console().contains("finit.toml"), "{}", machine.console());
+    machine.until_shown("finit.toml");
     // The file may be for root alone, and so is what stands in it.
     let said = machine.run(&["setpriv", "--reuid=1000", "--clear-groups", "finitctl", "status"]);
     let (said, warning) = (said.text, "has 1 error(s), see `finitctl check`\n");
@@ -55,7 +55,7 @@ fn an_empty_etc_boots_to_a_shell_and_a_lost_file_to_the_last_good_copy() {
     let kept = "[service.kept]\ncommand = \"/programs/idle\"\n";
     let machine = Plan::new().file(copy, kept).without_users().boot_as_is();
     has_login_and_banner(&machine, "/etc/finit.toml could not be read");
-    machine.wait("a shell's prompt", |m| m.console().contains("# ").then_some(()));
+    machine.until_shown("# ");
 
     // What a crash in the middle of writing leaves has lost as much.
     for plan in [Plan::new(), Plan::new().file("/etc/finit.toml", "")] {
@@ -156,7 +156,9 @@ fn c5_a_control_socket_that_cannot_be_made_is_made_as_soon_as_it_can() {
     let machine = plan.start();
     // It was tried more than once by then.
     machine.appears("/out/later");
-    let told = |machine: &Machine| machine.console().matches("control socket /run/initctl").count();
+    let line = "control socket /run/initctl";
+    machine.until_shown(line);
+    let told = |machine: &Machine| machine.console().matches(line).count();
     assert_eq!(told(&machine), 1, "{}", machine.console());
     std::fs::remove_dir_all(machine.path("/run/initctl")).unwrap();
     machine.wait("the control socket", |m| m.try_request(r#"{"method":"ping"}"#));
@@ -211,7 +213,7 @@ fn sighup_follows_an_edited_file_and_tells_of_a_broken_one() {
     let new = machine.main_pid("new");
     machine.write("/etc/finit.toml", &format!("{edited}comand = 1\n[service.third]\n"));
     machine.signal_pid1(libc::SIGHUP);
-    machine.wait("what is wrong", |m| m.console().contains("finit.toml:6").then_some(()));
+    machine.until_shown("finit.toml:6");
     assert_eq!(["old", "new"].map(|name| machine.main_pid(name)), [old, new]);
     assert!(machine.list().iter().all(|service| service["name"] != "third"));
 }
@@ -378,7 +380,7 @@ fn i6_pid_1_has_no_terminal() {
     let machine =
         Machine::boot("[service.m]\ncommand = \"/bin/echo so it is\"\nlog = \"console\"\n");
     machine.booted();
-    machine.wait("its line", |m| m.console().contains("so it is").then_some(()));
+    machine.until_shown("so it is");
     let stat = std::fs::read_to_string(format!("/proc/{}/stat", machine.pid)).unwrap();
     let (_, fields) = stat.rsplit_once(')').unwrap();
     // State, parent, group, session, terminal; proc_pid_stat(5).
@@ -397,7 +399,7 @@ fn the_rescue_login_of_the_keyboard_comes_or_says_why_not() {
     let pid = machine.main_pid("getty");
     machine.order(&["hold", "rescue-shell"]);
     machine.signal_pid1(libc::SIGWINCH);
-    machine.wait("the reason", |m| m.console().contains("rescue-shell is held").then_some(()));
+    machine.until_shown("rescue-shell is held");
     assert_eq!(machine.main_pid("getty"), pid);
     machine.order(&["unhold", "rescue-shell"]);
     machine.signal_pid1(libc::SIGWINCH);
@@ -408,7 +410,7 @@ fn the_rescue_login_of_the_keyboard_comes_or_says_why_not() {
         (shell, &0.into())
     );
     let back = "to go back: finitctl stop rescue-shell; finitctl start getty";
-    assert!(machine.console().contains(back), "{}", machine.console());
+    machine.until_shown(back);
 }
 
 /// What a file has in a target for repairs is often no login: that is the one thing they are for.

@@ -90,7 +90,7 @@ fn fault(machine: &Machine) {
     // ud2, where epoll_wait(2) returns to.
     patch(machine, waits_at(machine), &[0x0f, 0x0b]);
     machine.signal_pid1(libc::SIGUSR1);
-    machine.wait("the lifeboat", |m| m.console().contains("SIGILL, which is a bug").then_some(()));
+    machine.until_shown("SIGILL, which is a bug");
 }
 
 #[test]
@@ -200,7 +200,7 @@ fn a_panic_costs_what_it_was_about_and_nothing_else() {
     machine.hang_up();
     plant_a_panic(&machine, &["finit", "Driver", "on_asked"]);
     machine.signal_pid1(libc::SIGUSR1);
-    machine.wait("the lifeboat", |m| m.console().contains("4 panics in a minute").then_some(()));
+    machine.until_shown("4 panics in a minute");
     tells_callers(&machine.ctl(&["status"]), "4 panics in a minute, which are bugs");
     still_says(&machine);
 }
@@ -219,7 +219,7 @@ fn a_signal_that_was_read_before_a_panic_is_heard_by_the_next_finit() {
     machine.signal_pid1(libc::SIGRTMIN() + 4);
     machine.signal_pid1(libc::SIGCONT);
     assert_eq!(machine.ended(), "SIGNAL 2", "{}", machine.story());
-    assert!(machine.console().contains("panicked at a-planted-bug"), "{}", machine.console());
+    machine.until_shown("panicked at a-planted-bug");
 }
 
 /// A step is a part of finit, and its program is not: what that does, it does. Nothing is done
@@ -351,7 +351,7 @@ fn a_panic_beside_the_loop_is_met_like_one_in_it() {
     // Its answer may come, or the end.
     machine.ctl(&["poweroff"]);
     assert_eq!(machine.ended(), "SIGNAL 2");
-    assert!(machine.console().contains("panicked at a-planted-bug:7:8"), "{}", machine.story());
+    machine.until_shown("panicked at a-planted-bug:7:8");
 }
 
 /// Of two that end at once, the bug takes the news of the first away.

@@ -204,7 +204,7 @@ fn an_assertion_that_does_not_hold_is_a_failed_start() {
     let machine = Machine::boot(&toml);
     let failed = machine.until("web", "failed");
     assert_eq!(failed["reason"], "assert.directory = /out/web: it does not exist");
-    assert!(machine.console().contains("web failed: assert.directory"), "{}", machine.console());
+    machine.until_shown("web failed: assert.directory");
     let said = machine.ctl(&["start", "web"]);
     assert!(said.code == 1 && said.text.contains("see to that"), "{said:?}");
     machine.sh("mkdir /out/web");
@@ -299,8 +299,7 @@ fn a_look_out_ends_with_the_wait_and_outlives_no_upgrade() {
     wait(1);
     machine.order(&["upgrade"]);
     machine.hang_up();
-    machine
-        .wait("the next finit", |m| m.console().contains("finit was executed anew").then_some(()));
+    machine.until_shown("finit was executed anew");
     waits(&machine, "web", "/out/web");
     wait(1);
     machine.order(&["stop", "web"]);

@@ -51,7 +51,7 @@ fn a_main_process_that_its_supervisor_outlives_is_missed() {
         restarted(&machine, 1, supervisor);
         assert_eq!(last_exit(&machine), UNSEEN);
         let line = format!("teller: {UNSEEN}; starting it again");
-        assert!(machine.console().contains(&line), "{}", machine.console());
+        machine.until_shown(&line);
     }
 }
 
@@ -177,8 +177,9 @@ fn an_old_kernel_is_told_of_once_and_reaps_what_it_is_given() {
     order(&machine, "worker");
     order(&machine, "barrier");
     let worker = machine.main_pid("teller");
-    let said = machine.console();
-    assert_eq!(said.matches("its end will not be noticed: pidfd_open").count(), 1, "{said}");
+    let line = "its end will not be noticed: pidfd_open";
+    machine.until_shown(line);
+    assert_eq!(machine.console().matches(line).count(), 1, "{}", machine.console());
     machine.sh(&format!("kill -9 {supervisor}"));
     let parent = format!("/proc/{worker}/status");
     machine

@@ -62,7 +62,7 @@ fn a_page_that_becomes_an_error_is_the_end_of_its_server() {
     machine.forget("/out/sick");
     let line = "web is ended: 3 health checks in a row failed: http://127.0.0.1:8080/healthz?full=1 \
                 gives no good answer, as its log says (health)";
-    machine.wait(line, |m| m.console().contains(line).then_some(()));
+    machine.until_shown(line);
     let log = machine.wait("its log", |m| {
         Some(m.sh("cat /var/log/finit/web.log").text).filter(|log| log.contains("500"))
     });
@@ -140,7 +140,7 @@ fn a_command_that_misses_a_file_is_run_as_its_service_is() {
     assert_eq!(machine.status("app")["restarts"], 1);
     let line =
         "app: 2 health checks in a row failed: exited with status 1 (health); starting it again";
-    machine.wait(line, |m| m.console().contains(line).then_some(()));
+    machine.until_shown(line);
 }
 
 /// The finit of after an upgrade goes on with the checks; who looks meanwhile is its child, too.

@@ -269,7 +269,7 @@ fn an_upgrade_keeps_them_and_a_trial_that_nobody_confirms_goes_back_to_them() {
     machine.forget("/etc/fail");
     machine.write("/etc/sites", "b\nc\n");
     machine.order(&["apply", "--confirm", "1s"]);
-    machine.wait("the way back", |m| m.console().contains("was not confirmed").then_some(()));
+    machine.until_shown("was not confirmed");
     machine.until("site@a", "up");
     machine.wait("the new one to be gone", |m| {
         (names(m) == ["site", "site@a", "site@b"]).then_some(())
@@ -397,7 +397,7 @@ fn with_early_trial(time: &str) -> Machine {
 fn a_trial_from_before_the_boots_look_goes_back_to_what_the_boot_found() {
     let machine = with_early_trial("2s");
     machine.booted();
-    machine.wait("the way back", |m| m.console().contains("was not confirmed").then_some(()));
+    machine.until_shown("was not confirmed");
     machine.main_pid("site@a");
     machine.main_pid("other");
 }

@@ -327,6 +327,12 @@ impl Machine {
         }
     }
 
+    /// Waits until the console has shown these words: a terminal passes on what was written to it
+    /// when it gets round to it.
+    pub fn until_shown(&self, words: &str) {
+        self.wait(words, |m| m.console().contains(words).then_some(()));
+    }
+
     /// All that the console has shown.
     pub fn console(&self) -> String {
         if let Some((ours, _)) = &self.screen {

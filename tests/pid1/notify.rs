@@ -91,7 +91,7 @@ fn signs_of_life_count_from_both() {
             let is_last = |m: &Machine| m.status("teller")["detail"]["last_exit"] == last;
             machine.wait(last, |m| is_last(m).then_some(()));
             let line = format!("teller: {}; starting it again", why);
-            assert!(machine.console().contains(&line), "{}", machine.console());
+            machine.until_shown(&line);
         }
     }
 }

@@ -89,7 +89,7 @@ fn a_power_group_that_nobody_knows_is_told() {
     let machine = Machine::boot("[control]\npower-group = \"no-such\"\n");
     machine.booted();
     let said = "control.power-group: there is no group `no-such` in /etc/group";
-    assert!(machine.console().contains(said), "{}", machine.console());
+    machine.until_shown(said);
     let checked = machine.ctl(&["check"]);
     assert!(checked.code == 0 && checked.text.contains(said), "{checked:?}");
     machine.write("/etc/finit.toml", TOML);
@@ -124,7 +124,7 @@ fn a_machine_goes_down_at_its_time() {
     assert!(!machine.exists("/run/nologin"));
     machine
         .wait("three announcements", |m| (m.read("/out/wall").lines().count() == 3).then_some(()));
-    assert!(machine.console().contains("cancelled by finitctl"), "{}", machine.console());
+    machine.until_shown("cancelled by finitctl");
     machine.order(&["poweroff", "--at", "+1s"]);
     assert_eq!(machine.ended(), OFF);
     assert_eq!(machine.ends(), ["c", "b", "a"]);
@@ -154,9 +154,7 @@ fn nobody_keeps_a_machine_from_going_down() {
         (m.read("/out/f").contains("main") && m.read("/out/kept").contains("main")).then_some(())
     });
     machine.signal_pid1(15);
-    machine.wait("the first request to be heard", |m| {
-        m.console().contains("power off, asked for by").then_some(())
-    });
+    machine.until_shown("power off, asked for by");
     machine.signal_pid1(2);
     assert_eq!(machine.ended(), OFF);
     assert!(machine.read("/out/kept").contains("asked"), "asked with everybody at the end");

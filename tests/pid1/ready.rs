@@ -147,11 +147,7 @@ fn succeeds(machine: &Machine) {
         order(machine, "barrier");
         assert_eq!(machine.main_pid("teller"), first);
     }
-    let console = machine.console();
-    assert!(
-        console.contains(&format!("teller: MAINPID={other}: that process is none of")),
-        "{console}"
-    );
+    machine.until_shown(&format!("teller: MAINPID={other}: that process is none of"));
     machine.forget("/out/teller/ready");
     give(machine, "successor");
     let second =
@@ -169,7 +165,7 @@ fn who_hangs_is_ended_by_its_watchdog() {
     order(&machine, "tell READY=1");
     machine.wait("a restart", |m| (m.status("teller")["restarts"] == 1).then_some(()));
     let line = "teller: no sign of life for 300ms (watchdog); starting it again";
-    machine.wait(line, |m| m.console().contains(line).then_some(()));
+    machine.until_shown(line);
     // Until it has ended, that is how it ended.
     let last = "killed by SIGABRT";
     machine.wait(last, |m| (m.status("teller")["detail"]["last_exit"] == last).then_some(()));
@@ -359,7 +355,7 @@ fn a_stale_or_foreign_pid_file_makes_nobody_the_main_process() {
     machine.until("app", "starting");
     machine.write("/out/app.pid", &machine.main_pid("other").to_string());
     let name = "that process is none of this service";
-    machine.wait(name, |m| m.console().contains(name).then_some(()));
+    machine.until_shown(name);
     assert_eq!(machine.status("app")["state"], "starting");
     let idle = machine.read("/out/idle");
     machine.write("/out/app.pid", &idle);

@@ -20,7 +20,7 @@ fn the_machine_has_the_name_that_its_file_says() {
 #[test]
 fn the_steps_of_a_boot_go_well() {
     let machine = Plan::new().file("/etc/hostname", "box\n").boot("# nothing\n");
-    machine.wait("the boot", |m| m.console().contains("boot finished").then_some(()));
+    machine.until_shown("boot finished");
     let console = machine.console();
     for step in STEPS {
         assert_eq!(machine.status(step)["state"], "done", "{step}");

@@ -157,6 +157,6 @@ fn a_file_whose_file_system_does_not_answer_is_not_kept_and_stops_nobody() {
     );
     machine.until("keeps", "up");
     let line = "keeps: a file of a file system that is a program (FUSE) is not kept";
-    assert!(machine.console().contains(line), "{}", machine.console());
+    machine.until_shown(line);
     machine.order(&["restart", "other"]);
 }

@@ -107,7 +107,7 @@ fn a_name_stands_before_lines_for_syslog_for_the_ring_and_on_the_console() {
     }
     hears(&machine, "/out/shared", "Z other: shared out\n");
     for line in ["monitor: screen out", "monitor: screen err", "bare out", "bare err"] {
-        machine.wait(line, |m| m.console().contains(line).then_some(()));
+        machine.until_shown(line);
     }
     assert!(!machine.console().contains("bare: bare out"), "{}", machine.console());
 }
@@ -263,10 +263,10 @@ fn a_terminal_a_connection_and_nothing_are_no_obstacle_to_a_stderr() {
     assert!(shown.ends_with("Z stderr: quiet err\n") && shown.lines().count() == 1, "{shown}");
     hears(&machine, "/var/log/finit/half.log", "Z half out\n");
     assert_eq!(streams(&machine, "half")[1], "/dev/null");
-    machine.wait("shown err", |m| m.console().contains("shown err").then_some(()));
+    machine.until_shown("shown err");
     // A terminal is all three of its descriptors, and hung up before.
     machine.order(&["start", "term"]);
-    machine.wait("term err", |m| m.console().contains("term err").then_some(()));
+    machine.until_shown("term err");
     machine.until("echo", "listening");
     let connect = "import socket; print(socket.create_connection(('127.0.0.1', 7)).recv(99))";
     let said = machine.run(&["timeout", "50", "/usr/bin/python3", "-c", connect]);

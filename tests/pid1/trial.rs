@@ -69,7 +69,7 @@ fn nobody_confirms_it_and_the_machine_goes_back() {
     assert_eq!(machine.main_pid("same"), same);
     // It is told where a person looks, and the file is left alone.
     let told = "was not confirmed: the machine went back to what ran before; the file on the disk";
-    assert!(machine.console().contains(told), "{}", machine.console());
+    machine.until_shown(told);
     assert!(status(&machine).contains(told), "{}", status(&machine));
     assert_eq!(machine.read(FILE), edited());
     let why = machine.order(&["why", "web"]);
@@ -129,9 +129,7 @@ fn one_at_a_time_and_only_what_is_good_and_new() {
         assert!(said.code == 5 && said.text.contains("finitctl confirm keeps it"), "{said:?}");
     }
     machine.signal_pid1(libc::SIGHUP);
-    machine.wait("an answer at the console", |m| {
-        m.console().contains("finitctl confirm keeps it, or wait").then_some(())
-    });
+    machine.until_shown("finitctl confirm keeps it, or wait");
     is_edited(&machine);
     machine.order(&["confirm"]);
     machine.order(&["apply"]);

@@ -71,7 +71,7 @@ fn comes_and_goes(leave: impl Fn(&Machine, i32), how: &str) {
          utmp = true\nlog = \"none\"\nrestart = \"never\"\nstop.hup = true\n",
     );
     let pid = machine.main_pid("getty");
-    machine.wait("a prompt", |m| m.console().contains("login: ").then_some(()));
+    machine.until_shown("login: ");
     machine.wait("the getty's record", |m| (entry(m, "sole")? == (LOGIN, pid)).then_some(()));
     machine.type_in("root\n");
     let who = |m: &Machine, options: &str| m.sh(&format!("LC_ALL=C who {options} /run/utmp")).text;
