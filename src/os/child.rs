@@ -138,9 +138,12 @@ fn enter_cgroup(script: &Script) -> Result<(), Failure> {
 /// The terminal or /dev/null as the source of whatever has none.
 fn standard_descriptors(script: &Script) -> Result<(), Failure> {
     let standard = || script.sources.iter().take(3).filter(|source| source.load(Relaxed) < 0);
+    let null = script.null.load(Relaxed);
     if let Some(path) = script.tty {
         let fd = terminal(path).map_err(Failure::at(Stage::Tty))?;
         standard().for_each(|source| source.store(fd, Relaxed));
+    } else if null >= 0 {
+        standard().for_each(|source| source.store(null, Relaxed));
     } else if standard().next().is_some() {
         // Before /dev is mounted there is none: then PID 1's own stay in place.
         if let Ok(fd) = calls::open(libc::AT_FDCWD, Text::fixed(c"/dev/null"), libc::O_RDWR) {

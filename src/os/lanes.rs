@@ -17,6 +17,7 @@
 //! only slower.
 
 use std::cell::RefCell;
+use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
@@ -45,8 +46,14 @@ thread_local! {
     static LANES: RefCell<Option<Lanes>> = const { RefCell::new(None) };
 }
 
-/// The lowest that is free is used: a child takes over what is below its lane and no other.
-struct Lanes(Vec<Lane>);
+struct Lanes {
+    /// The lowest that is free is used: a child takes over what is below its lane and no other.
+    all: Vec<Lane>,
+    /// /dev/null, below all lanes: opened once, as each open of it costs a child 10 µs. They may
+    /// share it, for it has no position, and what one sets of it means nothing to another. None
+    /// where there was none yet.
+    null: Option<OwnedFd>,
+}
 
 struct Lane {
     receive: OwnedFd,
@@ -96,7 +103,10 @@ pub(super) fn book(script: &Arc<Script>, status: BorrowedFd<'_>) -> bool {
             *slot = Lanes::open().ok();
         }
         let Some(lanes) = slot else { return false };
-        let Some(lane) = lanes.0.iter_mut().find_map(Lane::free) else { return false };
+        if let Some(null) = &lanes.null {
+            script.null.store(null.as_raw_fd(), Relaxed);
+        }
+        let Some(lane) = lanes.all.iter_mut().find_map(Lane::free) else { return false };
         if !lane.dispatch(script, status) {
             return false;
         }
@@ -112,7 +122,7 @@ pub(super) fn settle() {
     // At the end of a thread the lanes may be gone, and their messages with them.
     LANES
         .try_with(|lanes| {
-            for lane in lanes.borrow_mut().iter_mut().flat_map(|lanes| &mut lanes.0) {
+            for lane in lanes.borrow_mut().iter_mut().flat_map(|lanes| &mut lanes.all) {
                 lane.free();
             }
         })
@@ -122,16 +132,17 @@ pub(super) fn settle() {
 impl Lanes {
     fn open() -> Result<Self, Errno> {
         enlarge_table();
-        let mut lanes = Vec::with_capacity(COUNT);
+        let null = File::options().read(true).write(true).open("/dev/null").ok();
+        let mut all = Vec::with_capacity(COUNT);
         for _ in 0..COUNT {
             let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
             let (receive, send) =
                 socketpair(AddressFamily::Unix, SockType::SeqPacket, None, flags)?;
             // With a low number, if the limit allows no high one.
             let send = fds::dup_above(send.as_fd(), SENDERS).unwrap_or(send);
-            lanes.push(Lane { receive, send, user: None });
+            all.push(Lane { receive, send, user: None });
         }
-        Ok(Self(lanes))
+        Ok(Self { all, null: null.map(OwnedFd::from) })
     }
 }
 

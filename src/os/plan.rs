@@ -74,6 +74,8 @@ pub(super) struct Script {
     pub(super) blocking_stdio: bool,
     /// Where the descriptors 0, 1, 2, 3 … come from; -1 is /dev/null.
     pub(super) sources: Vec<AtomicI32>,
+    /// A /dev/null that is open already, or -1.
+    pub(super) null: AtomicI32,
     /// The writing end of the status pipe.
     pub(super) status: AtomicI32,
     /// LISTEN_PID=…, which only the child can fill in. Empty when nothing is passed.
@@ -152,6 +154,7 @@ impl Script {
             new_session: launch.new_session || launch.tty.is_some(),
             blocking_stdio: launch.blocking_stdio,
             sources: Vec::with_capacity(launch.passed.len().saturating_add(3)),
+            null: AtomicI32::new(-1),
             status: AtomicI32::new(-1),
             listen_pid: Vec::new(),
             lane: AtomicI32::new(-1),
