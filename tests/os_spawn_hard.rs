@@ -274,11 +274,17 @@ fn e14_a_program_that_is_still_written_is_tried_again_and_not_for_ever() {
     assert_eq!(exit_of(pid), Exit::Code(127));
     drop(writer);
 
-    for _ in 0..20 {
-        let writer = write();
+    let mut rounds = 0;
+    while rounds < 20 {
+        let (writer, began) = (write(), Instant::now());
         let Spawned { pid, status, memory } = begin();
         drop(writer);
-        assert_eq!(outcome(&status, &memory), None);
-        assert_eq!(exit_of(pid), Exit::SUCCESS);
+        // On a busy machine we may be later than the child tries, which says nothing.
+        let in_time = began.elapsed() < Duration::from_millis(15);
+        let (error, exit) = (outcome(&status, &memory), exit_of(pid));
+        if in_time {
+            assert_eq!((error, exit), (None, Exit::SUCCESS));
+            rounds += 1;
+        }
     }
 }
