@@ -44,8 +44,7 @@ fn they_are_read_after_the_command_before_and_known_to_the_last_over_an_upgrade(
     assert!(seen.contains("env WHO=made\n"), "{seen}");
     machine.order(&["upgrade"]);
     machine.hang_up();
-    let anew = |m: &Machine| m.console().contains("finit was executed anew").then_some(());
-    machine.wait("the next finit", anew);
+    machine.until_shown("finit was executed anew");
     machine.order(&["stop", "m"]);
     assert_eq!(machine.read("/out/stop").trim(), "made");
 }
